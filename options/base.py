@@ -1,0 +1,223 @@
+"""Options that training and test share."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from options.checks import check_together
+from options.field import GPU_IDS, ODD, PLAIN_NAME, POSITIVE, OptionError, at_least, declared_options, option
+from options.saved import SAVED_NAME, write_saved
+
+NETG_NAMES = ("spade", "pix2pixhd")
+INIT_TYPES = ("normal", "xavier", "xavier_uniform", "kaiming", "orthogonal", "none")
+UPSAMPLING_NAMES = ("normal", "more", "most")
+PREPROCESS_MODES = (
+    "resize_and_crop",
+    "crop",
+    "scale_width",
+    "scale_width_and_crop",
+    "scale_shortside",
+    "scale_shortside_and_crop",
+    "fixed",
+    "none",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseOptions:
+    """What both programs can be told; use `TrainOptions` or `TestOptions`.
+
+    Building one checks every value alone and all of them together, so an object that exists is usable.
+
+    Raises:
+        OptionError: (a ValueError) in one line, naming flag, value, what is allowed and the fix.
+    """
+
+    is_train: ClassVar[bool]
+    program: ClassVar[str]
+
+    # run
+    name: str = option("label2coco", "experiment; the folder of its files", "run", rule=PLAIN_NAME, role="session")
+    checkpoints_dir: str = option("./checkpoints", "folder that holds the folder of every run", "run", role="session")
+    gpu_ids: str = option(
+        "auto",
+        "GPUs to use: numbers such as 0,1; -1 for the CPU; auto for GPUs that exist, else CPU",
+        "run",
+        rule=GPU_IDS,
+        role="session",
+    )
+    channels_last: bool | None = option(
+        None,
+        "keep activations channels-last in memory: the same numbers, faster on most GPUs and on many CPUs",
+        "run",
+        unset="on with a GPU",
+        role="session",
+    )
+    seed: int = option(0, "start of all random numbers", "run", rule=at_least(0))
+    which_epoch: str = option(
+        "latest",
+        "which saved networks to load: latest or the number of an epoch",
+        "run",
+        rule=PLAIN_NAME,
+        role="session",
+    )
+    load_from_opt_file: bool = option(
+        False,
+        f"take defaults from the saved run (<checkpoints_dir>/<name>/{SAVED_NAME}); test always does if it exists",
+        "run",
+        role="session",
+    )
+
+    # data
+    dataset_mode: str = option("landscapes", "data set to read; it brings the preset listed below", "data", role="data")
+    dataroot: str | None = option(
+        None, "folder of the data set", "data", role="data", unset="./datasets/<dataset_mode>/"
+    )
+    phase: str = option("train", "part of the data set to read; names the folder of results", "data", rule=PLAIN_NAME)
+    label_dir: str | None = option(
+        None, "folder of label maps, for --dataset_mode custom only (required)", "data", unset="not given"
+    )
+    image_dir: str | None = option(
+        None, "folder of photos, for --dataset_mode custom only (required to train)", "data", unset="not given"
+    )
+    instance_dir: str | None = option(
+        None,
+        "folder of instance maps, for --dataset_mode custom only (without it: --no_instance)",
+        "data",
+        unset="not given",
+    )
+    label_nc: int = option(
+        182, "number of classes, without the unknown one", "data", unit="classes", rule=at_least(1), role="weights"
+    )
+    contain_dontcare_label: bool = option(
+        False, "label 255 means unknown and gets one more channel", "data", role="weights"
+    )
+    instance: bool = option(True, "read instance maps and show their edges to the networks", "data", role="weights")
+    coco_portraits: bool = option(
+        True,
+        "train on the portrait folders too, for --dataset_mode coco only",
+        "data",
+        off_aliases=("coco_no_portraits",),
+    )
+    pairing_check: bool = option(True, "check that label map and photo of a pair have the same file name", "data")
+    preprocess_mode: str = option(
+        "scale_width_and_crop", "how files are brought to size", "data", choices=PREPROCESS_MODES, role="data"
+    )
+    load_size: int = option(
+        1024, "size that files are scaled to, before cropping", "data", unit="pixels", rule=at_least(1)
+    )
+    crop_size: int = option(
+        512, "width of the networks' images", "data", unit="pixels", rule=at_least(1), role="weights"
+    )
+    aspect_ratio: float = option(
+        1.0, "width divided by height of the networks' images", "data", rule=POSITIVE, role="weights"
+    )
+    flip: bool = option(True, "mirror images at random", "data")
+    serial_batches: bool = option(False, "read the samples in order, without shuffling", "data")
+    max_dataset_size: int | None = option(
+        None, "use only the first ones of the sorted list", "data", unit="samples", rule=at_least(1), unset="all"
+    )
+    batch_size: int = option(1, "size of a batch", "data", unit="samples", aliases=("batchSize",), rule=at_least(1))
+    num_workers: int = option(
+        0,
+        "processes that read data; 0 reads in the main one",
+        "data",
+        aliases=("nThreads",),
+        rule=at_least(0),
+    )
+
+    # generator
+    netG: str = option("spade", "generator", "generator", choices=NETG_NAMES, role="weights")
+    norm_G: str = option(
+        "spectralspadesyncbatch3x3",
+        "norm layers of the generator; instance with --netG pix2pixhd",
+        "generator",
+        role="weights",
+    )
+    ngf: int = option(
+        64, "width of generator and encoder", "generator", unit="channels", rule=at_least(2), role="weights"
+    )
+    num_upsampling_layers: str = option(
+        "normal",
+        "upsampling in the spade generator: 5, 6 (more) or 7 (most) times; most adds a block",
+        "generator",
+        choices=UPSAMPLING_NAMES,
+        role="weights",
+    )
+    output_nc: int = option(
+        3, "channels of the image that is made; only 3 works", "generator", unit="channels", role="weights"
+    )
+    resnet_n_downsample: int = option(
+        4, "pix2pixhd: times the image is halved", "generator", unit="layers", rule=at_least(0), role="weights"
+    )
+    resnet_n_blocks: int = option(
+        9, "pix2pixhd: residual blocks", "generator", unit="blocks", rule=at_least(0), role="weights"
+    )
+    resnet_kernel_size: int = option(
+        3, "pix2pixhd: kernel of the residual blocks", "generator", unit="pixels", rule=ODD, role="weights"
+    )
+    resnet_initial_kernel_size: int = option(
+        7, "pix2pixhd: kernel of the first layer", "generator", unit="pixels", rule=ODD, role="weights"
+    )
+    init_type: str = option("xavier", "how weights start", "generator", choices=INIT_TYPES)
+    init_gain: float = option(
+        0.02, "gain, or deviation, of the weights at the start", "generator", aliases=("init_variance",), rule=POSITIVE
+    )
+
+    # encoder and discriminator
+    use_vae: bool = option(False, "encode a style image into the latent", "encoder", role="weights")
+    z_dim: int = option(256, "length of the latent", "encoder", rule=at_least(1), role="weights")
+    norm_E: str = option("spectralinstance", "norm layers of the encoder", "encoder", role="weights")
+    norm_D: str = option("spectralinstance", "norm layers of the discriminator", "discriminator", role="weights")
+
+    # logging
+    display_winsize: int = option(
+        400, "width of images on web pages", "logging", unit="pixels", rule=at_least(1), role="data"
+    )
+
+    def __post_init__(self) -> None:
+        """Check all values; `dataroot` is the one default that is written from another field."""
+        if self.dataroot is None:
+            object.__setattr__(self, "dataroot", f"./datasets/{self.dataset_mode}/")
+        for name, declared in declared_options(type(self)).items():
+            value = getattr(self, name)
+            try:
+                declared.check(value)
+            except OptionError as error:
+                raise OptionError(f"--{name} {value}: {error}") from None
+        check_together(self)
+
+    @property
+    def num_labels(self) -> int:
+        """Label channels: the classes and, if there is one, the unknown class."""
+        return self.label_nc + self.contain_dontcare_label
+
+    @property
+    def semantic_nc(self) -> int:
+        """Channels of the semantic map: the labels and, if there are instances, their edges."""
+        return self.num_labels + self.instance
+
+    @property
+    def run_dir(self) -> Path:
+        """Folder of this run's files."""
+        return Path(self.checkpoints_dir) / self.name
+
+    @property
+    def gpu_id_list(self) -> tuple[int, ...] | None:
+        """GPU numbers; empty for the CPU; None for "auto": GPUs that exist, else the CPU."""
+        if self.gpu_ids == "auto":
+            return None
+        return tuple(number for number in map(int, self.gpu_ids.split(",")) if number >= 0)
+
+    def describe(self) -> str:
+        """All options, sorted, one a line; those that differ from the field's default say so."""
+        lines = []
+        for name, declared in sorted(declared_options(type(self)).items()):
+            value = getattr(self, name)
+            changed = f"[default: {declared.shown(declared.default)}]" if value != declared.default else ""
+            lines.append(f"{name:>25}: {declared.shown(value):<30} {changed}".rstrip())
+        return "\n".join(lines)
+
+    def save(self, path: str | Path) -> None:
+        """Write all options to a JSON file that `load_saved` reads; a reader never sees half of it."""
+        write_saved(path, asdict(self))

@@ -1,0 +1,103 @@
+"""What options must be together; each value alone is checked by its own declaration."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from options.field import OptionError
+
+if TYPE_CHECKING:
+    from options.base import BaseOptions
+
+UPSAMPLINGS = {"normal": 5, "more": 6, "most": 7}
+"""How many times each `--num_upsampling_layers` of the spade generator doubles the size."""
+
+
+def check_together(opt: "BaseOptions") -> None:
+    """Raise an `OptionError` with the fix for the first options that contradict each other."""
+    _check_custom_folders(opt)
+    _check_network_size(opt)
+    _check_crop_fits(opt)
+    _check_generator(opt)
+    if opt.is_train:
+        _check_schedule(opt)
+    else:
+        _check_style(opt)
+
+
+def _check_custom_folders(opt: "BaseOptions") -> None:
+    """The custom data set has no folders of its own."""
+    if opt.dataset_mode != "custom":
+        return
+    if not opt.label_dir:
+        raise OptionError("--dataset_mode custom: add --label_dir FOLDER, the folder of label maps")
+    if not opt.image_dir and opt.is_train:
+        raise OptionError("--dataset_mode custom: add --image_dir FOLDER, the folder of photos")
+    if opt.instance and not opt.instance_dir:
+        raise OptionError(
+            "--instance: with --dataset_mode custom add --instance_dir FOLDER, "
+            "or use --no_instance for networks without that channel"
+        )
+
+
+def _check_network_size(opt: "BaseOptions") -> None:
+    """The generator makes multiples of 2^n pixels; other sizes would not match the photos in the discriminator."""
+    if opt.netG == "spade":
+        step, cause = (
+            2 ** UPSAMPLINGS[opt.num_upsampling_layers],
+            f"--num_upsampling_layers {opt.num_upsampling_layers}",
+        )
+    else:
+        step, cause = 2**opt.resnet_n_downsample, f"--resnet_n_downsample {opt.resnet_n_downsample}"
+    width, height = opt.crop_size, round(opt.crop_size / opt.aspect_ratio)
+    if width % step:
+        fix = _either(str(size) for size in _multiples_around(width, step))
+        raise OptionError(f"--crop_size {width}: must be a multiple of {step} with {cause}; use {fix}")
+    if height % step or not height:
+        fix = _either(f"{width / size:.6g}" for size in _multiples_around(height, step))
+        raise OptionError(
+            f"--aspect_ratio {opt.aspect_ratio:g}: --crop_size {width} gives height {height}, "
+            f"which must be a multiple of {step} with {cause}; use --aspect_ratio {fix}"
+        )
+
+
+def _multiples_around(size: int, step: int) -> list[int]:
+    """The nearest multiples of `step` below and above `size`, without 0."""
+    below = size // step * step
+    return [multiple for multiple in (below, below + step) if multiple]
+
+
+def _either(words: Iterable[str]) -> str:
+    return " or ".join(words)
+
+
+def _check_crop_fits(opt: "BaseOptions") -> None:
+    """Where files are scaled and then cropped, the crop must lie inside."""
+    if opt.preprocess_mode.endswith("_and_crop") and opt.load_size < opt.crop_size:
+        raise OptionError(
+            f"--load_size {opt.load_size}: smaller than --crop_size {opt.crop_size}; "
+            f"use --load_size {opt.crop_size} or more, or --crop_size {opt.load_size} or less"
+        )
+
+
+def _check_generator(opt: "BaseOptions") -> None:
+    """What the generators cannot do."""
+    if opt.output_nc != 3:
+        raise OptionError(f"--output_nc {opt.output_nc}: photos and generated images are RGB; use --output_nc 3")
+    if opt.use_vae and opt.netG == "pix2pixhd":
+        raise OptionError("--use_vae: --netG pix2pixhd takes no latent; use --netG spade or --no_use_vae")
+
+
+def _check_schedule(opt: "BaseOptions") -> None:
+    """There must be something to do."""
+    if opt.niter + opt.niter_decay == 0:
+        raise OptionError("--niter 0: with --niter_decay 0 there are no epochs; use --niter 1 or more")
+
+
+def _check_style(opt: "BaseOptions") -> None:
+    """Only a generator trained with an encoder has styles."""
+    if opt.use_vae:
+        return
+    if opt.style_image:
+        raise OptionError(f"--style_image {opt.style_image}: a network without encoder has no styles; add --use_vae")
+    if opt.num_styles > 1:
+        raise OptionError(f"--num_styles {opt.num_styles}: a network without encoder has one style; add --use_vae")

@@ -1,0 +1,158 @@
+"""From a command line to typed values: an argparse parser generated from the declared options."""
+
+import argparse
+import difflib
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn
+
+from options.field import Option, OptionError, Preset
+
+GROUPS = {
+    "run": "run",
+    "data": "data",
+    "generator": "generator",
+    "encoder": "encoder",
+    "discriminator": "discriminator",
+    "losses": "losses",
+    "schedule": "schedule and optimisation",
+    "logging": "logging",
+    "results": "results",
+}
+DEAD = {
+    "model": "NAME",
+    "optimizer": "NAME",
+    "nef": "N",
+    "debug": None,
+    "cache_filelist_write": None,
+    "cache_filelist_read": None,
+}
+"""Classic options that never did anything and the value each takes; old command lines still parse."""
+
+
+class CommandLine(argparse.ArgumentParser):
+    """Parser whose namespace holds only what the user typed, and whose errors are one line."""
+
+    def __init__(self, program: str, options: Mapping[str, Option], presets: Mapping[str, Preset], is_train: bool):
+        super().__init__(
+            prog=program,
+            usage="%(prog)s [options]",
+            description="--no_NAME turns a switch off. A dash may stand for every underscore.",
+            epilog=_preset_table(presets, is_train),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            argument_default=argparse.SUPPRESS,
+            allow_abbrev=False,
+        )
+        self._spellings = [spelling for option in options.values() for spelling in option.spellings]
+        for group, title in GROUPS.items():
+            members = [option for option in options.values() if option.group == group]
+            if members:
+                section = self.add_argument_group(title)
+                for option in members:
+                    section.add_argument(*option.spellings, dest=option.name, action=_Typed, option=option)
+        dead = self.add_argument_group("accepted for old command lines, without effect")
+        for name, metavar in DEAD.items():
+            dead.add_argument(f"--{name}", dest=argparse.SUPPRESS, action=_Dead, metavar=metavar, help="no effect")
+
+    def typed(self, argv: Sequence[str]) -> dict[str, Any]:
+        """The values in a command line by field name. Prints one line and exits with status 2 on any mistake."""
+        if "--" in argv:
+            self.error("-- alone: remove the space between -- and the name of the option")
+        namespace, unknown = self.parse_known_args([_underscored(word) for word in argv])
+        if unknown:
+            self._refuse(unknown[0])
+        return vars(namespace)
+
+    def _refuse(self, word: str) -> NoReturn:
+        flag = word.partition("=")[0]
+        if flag.startswith("-"):
+            hint = suggestion(flag, self._spellings) or "see --help"
+            self.error(f"{flag}: no such option; {hint}")
+        self.error(f"{word}: belongs to no option (a switch such as --use_vae takes no value)")
+
+    def warn(self, message: str) -> None:
+        """Print a warning of one line."""
+        print(f"{self.prog}: warning: {message}", file=sys.stderr)
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and exit with status 2."""
+        line = message.removeprefix("argument ").replace("\n", "\\n")
+        self.exit(2, f"{self.prog}: error: {line}\n")
+
+
+class _Typed(argparse.Action):
+    """Convert and check one option the user typed."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, option: Option, **kwargs: Any):
+        nargs = 0 if option.kind is bool else None
+        super().__init__(option_strings, dest, nargs=nargs, metavar=_metavar(option), help=_help(option), **kwargs)
+        self.option = option
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        if self.nargs == 0:
+            setattr(namespace, self.dest, self.option.switches[option_string])
+            return
+        try:
+            value = self.option.from_text(values)
+            self.option.check(value)
+        except OptionError as error:
+            hint = suggestion(values, self.option.choices)
+            parser.error(f"{option_string} {values}: {error}" + (f"; {hint}" if hint else ""))
+        setattr(namespace, self.dest, value)
+
+
+class _Dead(argparse.Action):
+    """Warn about an option that has no effect."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, metavar: str | None, **kwargs: Any):
+        super().__init__(option_strings, dest, nargs=None if metavar else 0, metavar=metavar, **kwargs)
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        parser.warn(f"{option_string} has no effect")
+
+
+def suggestion(word: str, candidates: Iterable[str]) -> str:
+    """ "did you mean ...?" with the candidates that begin like `word`, then those that look like it; or nothing."""
+    by_lower = {candidate.lower(): candidate for candidate in candidates}
+    begins = sorted((lower for lower in by_lower if lower.startswith(word.lower())), key=len) if word.strip("-") else []
+    similar = difflib.get_close_matches(word.lower(), by_lower, n=3)
+    nearest = list(dict.fromkeys(begins + similar))[:4]
+    return f"did you mean {' or '.join(by_lower[lower] for lower in nearest)}?" if nearest else ""
+
+
+def _underscored(word: str) -> str:
+    """`--no-flip=x-y` -> `--no_flip=x-y`; other words unchanged."""
+    if not word.startswith("--"):
+        return word
+    flag, equals, value = word[2:].partition("=")
+    return "--" + flag.replace("-", "_") + equals + value
+
+
+def _metavar(option: Option) -> str | None:
+    """How the value looks in `--help`."""
+    if option.choices:
+        return "{" + ",".join(option.choices) + "}"
+    return {bool: None, int: "N", float: "X", str: "TEXT"}[option.kind]
+
+
+def _help(option: Option) -> str:
+    """Help text with unit and default; % is argparse's own sign there."""
+    default = option.shown(option.default)
+    if option.kind is bool:
+        default = "on" if option.default else "off"
+    unit = f"{option.unit}; " if option.unit else ""
+    return f"{option.help} ({unit}default: {default})".replace("%", "%%")
+
+
+def _preset_table(presets: Mapping[str, Preset], is_train: bool) -> str:
+    """One paragraph for each data set: what its preset sets."""
+    indent = max(map(len, presets), default=0) + 4
+    width = shutil.get_terminal_size().columns - 2  # as argparse has it
+    rows = ["presets (defaults that --dataset_mode brings along):"]
+    for name, preset in presets.items():
+        words = ", ".join(f"{key} {value}" for key, value in sorted(preset.values(is_train).items()))
+        indents = {"initial_indent": f"  {name}".ljust(indent), "subsequent_indent": " " * indent}
+        rows.append(textwrap.fill(words or "nothing", width, **indents))
+    return "\n".join(rows)

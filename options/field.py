@@ -1,0 +1,187 @@
+"""How one option is declared: `option(...)` in a dataclass body, and `Option`, what others read from it."""
+
+import dataclasses
+import functools
+import math
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
+from typing import Any, Literal
+
+Role = Literal["weights", "data", "recipe", "session"]
+"""What a saved run says about an option to a later command.
+
+weights: fixes the shape or the meaning of trained weights; test takes it from the run, and nobody may change it later.
+data:    describes the data set; test takes it from the run, and may be told otherwise.
+recipe:  how to train; only training takes it from the run.
+session: belongs to one command and is never taken from a run.
+"""
+
+
+class OptionError(ValueError):
+    """An option that cannot be used. The message is one line: flag, value, what is allowed, the fix."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """What a value must be: `holds(value)`, and the words that finish the sentence "must be ..."."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+def at_least(low: int) -> Rule:
+    """A finite number >= `low`."""
+    return Rule(f"{low} or more", lambda value: low <= value < math.inf)
+
+
+POSITIVE = Rule("greater than 0", lambda value: 0 < value < math.inf)
+BELOW_ONE = Rule("at least 0 and below 1", lambda value: 0 <= value < 1)
+ODD = Rule("an odd number, 1 or more", lambda value: value >= 1 and value % 2 == 1)
+GPU_IDS = Rule("auto, -1 (the CPU) or different GPU numbers such as 0,1", lambda text: _are_gpu_ids(text))
+PLAIN_NAME = Rule(
+    "one plain folder name (no slashes, not empty, not . or ..)",
+    lambda text: text == text.strip() == PurePath(text).name and text not in {"", ".."} and "\\" not in text,
+)
+
+
+def _are_gpu_ids(text: str) -> bool:
+    numbers = text.split(",")
+    return text in {"auto", "-1"} or (
+        all(re.fullmatch(r"\d+", number) for number in numbers) and len(set(map(int, numbers))) == len(numbers)
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """All there is to know about one field of an options class.
+
+    Attributes:
+        name: field name, which is also the main spelling (`--name`).
+        kind: bool, int, float or str.
+        default: the field's default.
+        help: what it means, for `--help`.
+        group: the theme it is listed under in `--help`.
+        unit: unit of the number, such as "pixels" or "images".
+        choices: allowed values; empty when there is no list.
+        aliases: other spellings; a boolean's `x` gives both `--x` and `--no_x`.
+        off_aliases: other spellings that turn a boolean off.
+        rule: what a value other than None must be.
+        role: what a saved run says about it to a later command.
+        unset: what None means, in words; None is allowed only where this is given.
+        retired: values of the past, each with what to type instead.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    help: str
+    group: str
+    unit: str | None = None
+    choices: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    off_aliases: tuple[str, ...] = ()
+    rule: Rule | None = None
+    role: Role = "recipe"
+    unset: str | None = None
+    retired: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def switches(self) -> dict[str, bool]:
+        """Every spelling of a boolean and the value it stands for."""
+        names = (self.name, *self.aliases)
+        on = {f"--{name}": True for name in names}
+        off = {f"--no_{name}": False for name in names} | {f"--{name}": False for name in self.off_aliases}
+        return on | off
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Every way to type the flag."""
+        return tuple(self.switches) if self.kind is bool else tuple(f"--{name}" for name in (self.name, *self.aliases))
+
+    def typed_as(self, value: Any) -> str:
+        """The words on a command line that give `value`, such as `--no_flip` or `--ngf 64`."""
+        if self.kind is bool:
+            return f"--{self.name}" if value else f"--no_{self.name}"
+        return f"--{self.name} {self.shown(value)}"
+
+    def shown(self, value: Any) -> str:
+        """`value` for people: what None stands for instead of None."""
+        return str(self.unset) if value is None else str(value)
+
+    def from_text(self, text: str) -> Any:
+        """Turn one word of the command line into a value.
+
+        An empty word is None where None is allowed; so are "all", "inf" and "none" for numbers. Raises: OptionError.
+        """
+        nothing = text == "" or (self.kind is not str and text.lower() in {"all", "inf", "none"})
+        if self.unset is not None and nothing:
+            return None
+        try:
+            return self.kind(text)
+        except ValueError:
+            raise OptionError(f"must be {_NOUNS[self.kind]}") from None
+
+    def check(self, value: Any) -> None:
+        """Raise an `OptionError` that says what is wrong with `value`, without naming flag and value."""
+        if value is None and self.unset is not None:
+            return
+        accepted = (int, float) if self.kind is float else (self.kind,)
+        if not isinstance(value, accepted) or (isinstance(value, bool) and self.kind is not bool):
+            raise OptionError(f"must be {_NOUNS[self.kind]}")
+        if value in self.retired:
+            raise OptionError(f"no longer offered; {self.retired[value]}")
+        if self.choices and value not in self.choices:
+            raise OptionError(f"must be one of {', '.join(self.choices)}")
+        if self.rule and not self.rule.holds(value):
+            raise OptionError(f"must be {self.rule.words}")
+
+
+_NOUNS = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
+
+
+def option(default: Any, help: str, group: str, **facts: Any) -> Any:
+    """A dataclass field that is an option; `facts` are the other attributes of `Option`."""
+    return dataclasses.field(default=default, metadata={"help": help, "group": group, **facts})
+
+
+def with_default(base: type, name: str, default: Any) -> Any:
+    """Field `name` of `base` again, for a subclass that changes nothing but its default."""
+    (field,) = (field for field in dataclasses.fields(base) if field.name == name)
+    return dataclasses.field(default=default, metadata=field.metadata)
+
+
+@functools.cache
+def declared_options(cls: type) -> Mapping[str, Option]:
+    """The options of a dataclass by name, in the order they are declared."""
+    return types.MappingProxyType(
+        {
+            field.name: Option(field.name, _kind(field.type), field.default, **field.metadata)
+            for field in dataclasses.fields(cls)
+        }
+    )
+
+
+def _kind(annotation: Any) -> type:
+    """`int` for `int` and for `int | None`."""
+    (kind,) = (part for part in typing.get_args(annotation) or (annotation,) if part is not types.NoneType)
+    return kind
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """Values that replace field defaults for one data set.
+
+    Attributes:
+        both: for training and test.
+        test: for test, on top of `both`.
+    """
+
+    both: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    test: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def values(self, is_train: bool) -> dict[str, Any]:
+        """The values for one program."""
+        return dict(self.both) if is_train else {**self.both, **self.test}

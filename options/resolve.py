@@ -1,0 +1,110 @@
+"""Which value an option gets when several places speak about it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from options.base import BaseOptions
+from options.field import Option, OptionError, Preset, declared_options
+from options.saved import SAVED_NAME, load_saved
+from options.train import TrainOptions
+
+Program = TypeVar("Program", bound=BaseOptions)
+Values = dict[str, Any]
+
+SIZE = ("crop_size", "aspect_ratio")
+"""Not part of the weights unless there is an encoder: then `fc` has one input row for every latent position."""
+
+
+def resolve(
+    program: type[Program], options: Mapping[str, Option], presets: Mapping[str, Preset], typed: Values
+) -> tuple[Program, list[str]]:
+    """Build the options of `program` from what the user typed, and warnings about the saved run.
+
+    The precedence of everything, weakest first:
+
+        field default  <  what follows from other options  <  dataset preset  <  saved run  <  what the user typed
+
+    A value that changes brings along what follows from it (`follow`), at its own strength: `--netG` decides `norm_G`
+    unless `norm_G` comes from the same place or a stronger one.
+
+    Returns:
+        (options object, list of one-line warnings).
+    """
+    path = _saved_path(options, typed)
+    saved, warnings = _saved_layer(program, options, path, typed)
+    given = saved | typed
+    mode = given.get("dataset_mode", options["dataset_mode"].default)
+    if mode not in presets:
+        raise OptionError(f"--dataset_mode {mode}: must be one of {', '.join(presets)}")
+    preset = presets[mode].values(program.is_train)
+    if mode == "custom":  # the one preset that follows from an option
+        preset["instance"] = bool(given.get("instance_dir"))
+
+    values = {name: option.default for name, option in options.items()}
+    for layer in (preset, saved, typed):
+        for name, value in layer.items():
+            if value != values[name]:
+                values |= follow(program, name, value)
+        values |= layer
+    if not program.is_train or values["continue_train"]:
+        _check_architecture(options, typed, saved, path)
+    return program(**values), warnings
+
+
+def follow(program: type[BaseOptions], name: str, value: Any) -> Values:
+    """Defaults that change when option `name` becomes `value`; as in the published code."""
+    match name, value:
+        case "netG", "spade":
+            return {"norm_G": "spectralspadesyncbatch3x3"}
+        case "netG", "pix2pixhd":
+            return {"norm_G": "instance"}
+        case "TTUR", True:
+            return {"beta1": 0.0, "beta2": 0.9}
+        case "TTUR", False:
+            return {"beta1": 0.5, "beta2": 0.999}
+        case "crop_size", _ if not program.is_train:
+            return {"load_size": value}  # a test image is not cropped out of a larger one
+    return {}
+
+
+def _saved_path(options: Mapping[str, Option], typed: Values) -> Path:
+    folder, name = (typed.get(key, options[key].default) for key in ("checkpoints_dir", "name"))
+    return Path(folder) / name / SAVED_NAME
+
+
+def _saved_layer(
+    program: type[BaseOptions], options: Mapping[str, Option], path: Path, typed: Values
+) -> tuple[Values, list[str]]:
+    """What the saved run says to this program, checked; and warnings about what it says to nobody."""
+    asked = typed.get("load_from_opt_file", False)
+    if program.is_train and not asked and not typed.get("continue_train", False):
+        return {}, []
+    if not path.exists():
+        if asked:
+            raise OptionError(f"--load_from_opt_file: there is no saved run at {path}")
+        return {}, []  # test runs on released weights, and training reports the missing checkpoint itself
+
+    content = load_saved(path)
+    roles = {"weights", "data", "recipe"} if program.is_train else {"weights", "data"}
+    if typed.get("dataset_mode", content.get("dataset_mode")) != content.get("dataset_mode"):
+        roles -= {"data"}  # folder and preprocessing of another data set
+    taken = {name: value for name, value in content.items() if name in options and options[name].role in roles}
+    for name, value in taken.items():
+        try:
+            options[name].check(value)
+        except OptionError as error:
+            raise OptionError(f"{path}: {name} {value!r}: {error}") from None
+    known = declared_options(TrainOptions).keys() | options.keys()
+    return taken, [f"{path}: unknown option {name} ignored" for name in sorted(content.keys() - known)]
+
+
+def _check_architecture(options: Mapping[str, Option], typed: Values, saved: Values, path: Path) -> None:
+    """Trained weights fit only the architecture they were trained with."""
+    for name in sorted(typed.keys() & saved.keys()):
+        fixed = options[name].role == "weights" and (name not in SIZE or saved.get("use_vae"))
+        if fixed and typed[name] != saved[name]:
+            raise OptionError(
+                f"{options[name].typed_as(typed[name])}: the saved run has {options[name].typed_as(saved[name])} "
+                f"({path}); leave the flag out, or use another --name"
+            )

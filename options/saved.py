@@ -1,0 +1,39 @@
+"""The options of a run on disk: `<checkpoints_dir>/<name>/options.json`."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from options.field import OptionError
+
+SAVED_NAME = "options.json"
+
+
+def write_saved(path: str | Path, values: Mapping[str, Any]) -> None:
+    """Write options as JSON to a temporary name, then put them in place at once."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(json.dumps({"options": dict(values)}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        temporary.replace(path)  # os.replace
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_saved(path: str | Path) -> dict[str, Any]:
+    """The options in a file written by `save`, by field name and unchecked.
+
+    Raises:
+        OptionError: the file is not what `save` writes.
+        FileNotFoundError: there is no file.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:  # JSONDecodeError, UnicodeDecodeError
+        raise OptionError(f"{path}: not a JSON file ({error}); delete or restore it") from None
+    if not isinstance(content, dict) or not isinstance(content.get("options"), dict):
+        raise OptionError(f'{path}: no options inside; expected {{"options": {{...}}}}; delete or restore it')
+    return content["options"]

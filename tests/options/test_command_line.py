@@ -1,0 +1,198 @@
+"""Spellings, switches, typos and help, over every declared option."""
+
+import dataclasses
+
+import pytest
+
+from options import TestOptions, TrainOptions, parse_options
+from options.command_line import DEAD, GROUPS, CommandLine, suggestion
+from options.field import declared_options
+
+PROGRAMS = (TrainOptions, TestOptions)
+EVERY_OPTION = [
+    pytest.param(program, option, id=f"{program.program}-{option.name}")
+    for program in PROGRAMS
+    for option in declared_options(program).values()
+]
+SWITCHES = [parameter for parameter in EVERY_OPTION if parameter.values[1].kind is bool]
+VALUES = [parameter for parameter in EVERY_OPTION if parameter.values[1].kind is not bool]
+
+
+@pytest.fixture
+def typed(presets):
+    """What a command line says, without the rest of the program's options."""
+    return lambda program, words: CommandLine(
+        program.program, declared_options(program), presets, program.is_train
+    ).typed(words)
+
+
+@pytest.mark.parametrize(("program", "option"), SWITCHES)
+def test_every_switch_goes_on_and_off(program, option, typed):
+    for name in (option.name, option.name.replace("_", "-")):
+        assert typed(program, [f"--{name}"]) == {option.name: True}
+        assert typed(program, [f"--no_{name}"]) == {option.name: False}
+        assert typed(program, [f"--no-{name}"]) == {option.name: False}
+        assert typed(program, [f"--no_{name}", f"--{name}"]) == {option.name: True}
+
+
+@pytest.mark.parametrize(("program", "option"), VALUES)
+def test_every_value_is_accepted_under_every_spelling(program, option, typed):
+    value = option.choices[0] if option.choices else option.default
+    text = {int: "7", float: "0.5"}.get(option.kind, value or "some/where")
+    expected = option.from_text(text)
+    for spelling in option.spellings:
+        assert typed(program, [spelling, text]) == {option.name: expected}
+        assert typed(program, [f"{spelling.replace('_', '-')}={text}"]) == {option.name: expected}
+
+
+@pytest.mark.parametrize(
+    ("classic", "field", "value"),
+    [
+        ("--batchSize 4", "batch_size", 4),
+        ("--nThreads 3", "num_workers", 3),
+        ("--init_variance 0.5", "init_gain", 0.5),
+        ("--tf_log", "tensorboard", True),
+        ("--no_ganFeat_loss", "gan_feat_loss", False),
+        ("--no_vgg_loss", "vgg_loss", False),
+        ("--no_instance", "instance", False),
+        ("--no_flip", "flip", False),
+        ("--no_html", "html", False),
+        ("--no_TTUR", "TTUR", False),
+        ("--no_pairing_check", "pairing_check", False),
+        ("--coco_no_portraits", "coco_portraits", False),
+        ("--max_dataset_size inf", "max_dataset_size", None),
+        ("--gpu_ids -1", "gpu_ids", "-1"),
+    ],
+)
+def test_classic_spellings(classic, field, value, parse_train):
+    assert getattr(parse_train(classic), field) == value
+
+
+def test_classic_command_lines(parse_train, parse_test):
+    opt = parse_train("--dataset_mode coco --name x --use_vae --batchSize 4 --no_instance --gpu_ids 0,1")
+    assert (opt.dataset_mode, opt.name, opt.use_vae, opt.batch_size, opt.instance) == ("coco", "x", True, 4, False)
+    assert opt.gpu_id_list == (0, 1)
+    opt = parse_train(
+        "--name new --dataset_mode custom --label_dir l --image_dir i --label_nc 9 --no_instance --niter 100 "
+        "--niter_decay 100 --continue_train"
+    )
+    assert (opt.label_dir, opt.image_dir, opt.label_nc, opt.semantic_nc, opt.niter_decay) == ("l", "i", 9, 9, 100)
+    opt = parse_test("--name coco_pretrained --dataset_mode coco --dataroot d --how_many 3 --which_epoch 50")
+    assert (opt.how_many, opt.which_epoch, opt.dataroot, opt.batch_size) == (3, "50", "d", 1)
+
+
+def test_how_many_may_be_infinite(parse_test):
+    assert parse_test("--how_many inf").how_many is None
+
+
+def test_argv_none_reads_the_process(monkeypatch, presets):
+    monkeypatch.setattr("sys.argv", ["anything.py", "--name", "mine"])
+    assert parse_options(TrainOptions, None, presets).name == "mine"
+
+
+@pytest.mark.parametrize("name", DEAD)
+def test_dead_options_warn_and_do_nothing(name, parse_train, capsys):
+    opt = parse_train(f"--{name} 3" if DEAD[name] else f"--{name}")
+    assert opt == parse_train()
+    assert capsys.readouterr().err == f"train.py: warning: --{name} has no effect\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "reported", "near"),
+    [
+        ("--batch", "--batch", "did you mean --batchSize or --batch_size"),
+        ("--batchsize=3", "--batchsize", "did you mean --batchSize or --batch_size"),
+        ("--label-ncc=3", "--label_ncc", "did you mean --label_nc"),
+        ("--no_instanse", "--no_instanse", "did you mean --no_instance"),
+        ("--ttur", "--ttur", "did you mean --TTUR"),
+        ("--zzzzzzzz", "--zzzzzzzz", "see --help"),
+    ],
+)
+def test_typos_name_near_matches(word, reported, near, parse_train, refused):
+    assert refused(parse_train, word).startswith(f"train.py: error: {reported}: no such option; {near}")
+
+
+def test_no_abbreviations(parse_train, refused):
+    assert "did you mean --crop_size" in refused(parse_train, "--crop 256")
+
+
+def test_suggestions_put_prefix_matches_first():
+    assert suggestion("lam", ["slam", "lambda_vgg", "LAM_x"]) == "did you mean LAM_x or lambda_vgg or slam?"
+    assert suggestion("qqq", ["slam"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--label_nc x", "--label_nc x: must be an integer"),
+        ("--batchSize 0", "--batchSize 0: must be 1 or more"),
+        ("--batchSize 1.5", "--batchSize 1.5: must be an integer"),
+        ("--lr nan", "--lr nan: must be greater than 0"),
+        ("--lr inf", "--lr inf: must be greater than 0"),
+        ("--beta1 1", "--beta1 1: must be at least 0 and below 1"),
+        ("--resnet_kernel_size 4", "--resnet_kernel_size 4: must be an odd number, 1 or more"),
+        ("--gan_mode hing", "--gan_mode hing: must be one of ls, original, hinge, w; did you mean hinge?"),
+        (
+            "--dataset_mode coko",
+            "--dataset_mode coko: must be one of landscapes, coco, ade20k, custom; did you mean coco?",
+        ),
+        ("--netD n_layers", "--netD n_layers: no longer offered; use --netD multiscale --num_D 1"),
+        ("--netD n_layer", "--netD n_layer: no longer offered; use --netD multiscale --num_D 1"),
+        ("--name", "--name: expected one argument"),
+        ("--use_vae True", "True: belongs to no option (a switch such as --use_vae takes no value)"),
+        ("-- image_dir x", "-- alone: remove the space between -- and the name of the option"),
+        ("--instance=3", "--instance/--no_instance: ignored explicit argument '3'"),
+    ],
+)
+def test_mistakes_are_one_line(line, message, parse_train, refused):
+    assert refused(parse_train, line) == f"train.py: error: {message}"
+
+
+def test_a_line_break_in_a_value_stays_on_the_line(refused, presets):
+    words = ["--label_nc", "a\nb"]
+    line = refused(lambda _: parse_options(TestOptions, words, presets), "")
+    assert line == "test.py: error: --label_nc a\\nb: must be an integer"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_is_complete(program, presets, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse_options(program, ["--help"], presets)
+    assert stop.value.code == 0
+    shown = capsys.readouterr().out
+    words = " ".join(shown.split())
+    for option in declared_options(program).values():
+        for spelling in option.spellings:
+            assert f" {spelling}" in words
+        assert " ".join(option.help.split()) in words
+    assert words.count("default: ") == len(declared_options(program))
+    for name in DEAD:
+        assert f"--{name}" in words
+    for name in presets:
+        assert f"\n  {name} " in shown
+    assert "--batch_size N, --batchSize N size of a batch (samples; default: 1)" in words
+    assert ("load_size 286" in words) == program.is_train
+
+
+@pytest.mark.parametrize(("program", "option"), EVERY_OPTION)
+def test_every_option_is_declared_in_full(program, option):
+    assert option.group in GROUPS
+    assert option.help and not option.help.endswith(".")
+    option.check(option.default)
+    if option.name.endswith("_freq"):
+        assert option.unit == ("epochs" if option.name == "save_epoch_freq" else "images")
+    if option.name in {"load_size", "crop_size", "display_winsize"}:
+        assert option.unit == "pixels"
+
+
+def test_no_spelling_means_two_things():
+    for program in PROGRAMS:
+        spellings = [s for option in declared_options(program).values() for s in option.spellings]
+        assert len(spellings) == len(set(spellings))
+        assert not {f"--{name}" for name in DEAD} & set(spellings)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_options_are_frozen(program):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        program().name = "other"

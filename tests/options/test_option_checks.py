@@ -1,0 +1,186 @@
+"""Values that contradict each other are refused with a fix that works."""
+
+import re
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from options import OptionError, TestOptions, TrainOptions
+from options.checks import UPSAMPLINGS
+
+SIZED = {"preprocess_mode": "fixed"}
+
+
+def fits(**values) -> bool:
+    try:
+        TrainOptions(**SIZED, **values)
+    except OptionError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("layers", "crop_size", "aspect_ratio", "works"),
+    [
+        ("normal", 256, 1, True),
+        ("normal", 512, 2, True),
+        ("normal", 80, 1, False),
+        ("normal", 32, 1, True),
+        ("normal", 32, 2, False),
+        ("normal", 32, 100, False),
+        ("normal", 128, 4 / 3, True),
+        ("normal", 128, 1.3333, True),
+        ("normal", 128, 0.5, True),
+        ("more", 512, 2, True),
+        ("more", 96, 1, False),
+        ("more", 64, 2, False),
+        ("most", 192, 1, False),
+        ("most", 128, 1, True),
+    ],
+)
+def test_sizes_of_the_spade_generator(layers, crop_size, aspect_ratio, works):
+    assert fits(num_upsampling_layers=layers, crop_size=crop_size, aspect_ratio=aspect_ratio) is works
+
+
+@given(
+    layers=st.sampled_from(sorted(UPSAMPLINGS)),
+    crop_size=st.integers(1, 4096) | st.integers(1, 64).map(lambda multiple: 32 * multiple),
+    aspect_ratio=st.sampled_from([0.5, 0.75, 1.0, 4 / 3, 1.5, 1.78, 2.0]) | st.floats(0.1, 10),
+)
+def test_allowed_sizes_are_those_the_generator_makes_and_every_fix_works(layers, crop_size, aspect_ratio):
+    # The generator's output (reference: SPADE generator): width sw * 2^n, height sh * 2^n.
+    step = 2 ** {"normal": 5, "more": 6, "most": 7}[layers]
+    width = crop_size // step * step
+    height = round(crop_size // step / aspect_ratio) * step
+    made = (width, height) == (crop_size, round(crop_size / aspect_ratio)) and width > 0 and height > 0
+    values = {"num_upsampling_layers": layers, "crop_size": crop_size, "aspect_ratio": aspect_ratio}
+    try:
+        TrainOptions(**SIZED, **values)
+    except OptionError as error:
+        assert not made
+        flag, message = re.fullmatch(r"--(crop_size|aspect_ratio) \S+: (.*)", str(error)).groups()
+        fixes = re.findall(r"[\d.]+", message.rpartition("; use ")[2])
+        assert 1 <= len(fixes) <= 2
+        for fix in fixes:
+            fixed = {"crop_size": int(fix), "aspect_ratio": 1.0} if flag == "crop_size" else {flag: float(fix)}
+            assert fits(**values | fixed)
+    else:
+        assert made
+
+
+def test_the_message_has_the_sizes_that_work(parse_train, refused):
+    assert refused(parse_train, "--crop_size 80").endswith(
+        "--crop_size 80: must be a multiple of 32 with --num_upsampling_layers normal; use 64 or 96"
+    )
+    assert refused(parse_train, "--crop_size 20").endswith("; use 32")
+    assert refused(parse_train, "--crop_size 512 --aspect_ratio 1.4").endswith(
+        "--crop_size 512 gives height 366, which must be a multiple of 32 with --num_upsampling_layers normal; "
+        "use --aspect_ratio 1.45455 or 1.33333"
+    )
+
+
+def test_sizes_of_the_pix2pixhd_generator(parse_train, refused):
+    assert parse_train("--netG pix2pixhd --crop_size 80").crop_size == 80
+    assert refused(parse_train, "--netG pix2pixhd --crop_size 88").endswith(
+        "--crop_size 88: must be a multiple of 16 with --resnet_n_downsample 4; use 80 or 96"
+    )
+    assert parse_train("--netG pix2pixhd --crop_size 88 --resnet_n_downsample 3").crop_size == 88
+    assert "--aspect_ratio 4: --crop_size 32 gives height 8" in refused(
+        parse_train, "--netG pix2pixhd --crop_size 32 --aspect_ratio 4"
+    )
+
+
+@pytest.mark.parametrize("mode", ["resize_and_crop", "scale_width_and_crop", "scale_shortside_and_crop"])
+def test_the_crop_lies_inside_what_is_loaded(mode, parse_train, refused):
+    line = refused(parse_train, f"--preprocess_mode {mode} --load_size 286")
+    assert line.endswith(
+        "--load_size 286: smaller than --crop_size 512; use --load_size 512 or more, or --crop_size 286 or less"
+    )
+    assert parse_train(f"--preprocess_mode {mode} --load_size 512")
+
+
+@pytest.mark.parametrize("mode", ["crop", "fixed", "none", "scale_width", "scale_shortside"])
+def test_other_modes_do_not_crop_what_was_scaled(mode, parse_train):
+    assert parse_train(f"--preprocess_mode {mode} --load_size 286").crop_size == 512
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--output_nc 1", "--output_nc 1: photos and generated images are RGB; use --output_nc 3"),
+        ("--use_vae --netG pix2pixhd", "--use_vae: --netG pix2pixhd takes no latent; use --netG spade or --no_use_vae"),
+        ("--niter 0", "--niter 0: with --niter_decay 0 there are no epochs; use --niter 1 or more"),
+        ("--dataset_mode custom", "--dataset_mode custom: add --label_dir FOLDER, the folder of label maps"),
+        (
+            "--dataset_mode custom --label_dir l",
+            "--dataset_mode custom: add --image_dir FOLDER, the folder of photos",
+        ),
+    ],
+)
+def test_contradictions(line, message, parse_train, refused):
+    assert refused(parse_train, line) == f"train.py: error: {message}"
+
+
+def test_decay_alone_is_a_schedule(parse_train):
+    assert parse_train("--niter 0 --niter_decay 5").niter == 0
+
+
+def test_custom_needs_no_photos_to_test(parse_test):
+    assert parse_test("--dataset_mode custom --label_dir l").image_dir is None
+
+
+@pytest.mark.parametrize("line", ["--num_styles 2", "--style_image a.jpg"])
+def test_styles_need_an_encoder(line, parse_test, refused):
+    assert refused(parse_test, line).endswith("add --use_vae")
+    assert parse_test(f"{line} --use_vae")
+
+
+@pytest.mark.parametrize("name", ["", "..", ".", "a/b", "/a", "a/", "a\\b", " a"])
+def test_a_run_has_a_plain_name(name):
+    with pytest.raises(OptionError, match="must be one plain folder name"):
+        TrainOptions(name=name)
+
+
+@pytest.mark.parametrize(("text", "ids"), [("auto", None), ("-1", ()), ("0", (0,)), ("0,1", (0, 1)), ("3,1", (3, 1))])
+def test_gpu_ids(text, ids, parse_train):
+    assert parse_train(f"--gpu_ids {text}").gpu_id_list == ids
+
+
+@pytest.mark.parametrize("text", ["", "gpu", "0,", "0,0", "0,-1", "-2", "1.0", "0;1"])
+def test_gpu_ids_that_are_none(text, parse_train):
+    with pytest.raises(OptionError, match="must be auto, -1"):
+        TrainOptions(gpu_ids=text)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"label_nc": "13"}, "--label_nc 13: must be an integer"),
+        ({"label_nc": True}, "--label_nc True: must be an integer"),
+        ({"label_nc": None}, "--label_nc None: must be an integer"),
+        ({"flip": 1}, "--flip 1: must be true or false"),
+        ({"lr": 0}, "--lr 0: must be greater than 0"),
+        ({"gan_mode": "x"}, "--gan_mode x: must be one of ls, original, hinge, w"),
+    ],
+)
+def test_objects_made_in_python_are_checked_too(values, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        TrainOptions(**values)
+
+
+def test_derived_values():
+    opt = TrainOptions(label_nc=10, contain_dontcare_label=True, instance=True, checkpoints_dir="c", name="n")
+    assert (opt.num_labels, opt.semantic_nc, opt.run_dir.as_posix(), opt.is_train) == (11, 12, "c/n", True)
+    assert not TestOptions().is_train
+    assert TestOptions(instance=False).semantic_nc == 182
+
+
+def test_describe_lists_every_option_and_marks_changes():
+    lines = TrainOptions(name="mine", beta1=0.5).describe().splitlines()
+    assert [line.split(":")[0].strip() for line in lines] == sorted(field.name for field in fields(TrainOptions))
+    assert "                     name: mine                           [default: label2coco]" in lines
+    assert "                    beta1: 0.5                            [default: 0.0]" in lines
+    assert "                    beta2: 0.9" in lines
+    assert "         max_dataset_size: all" in lines
