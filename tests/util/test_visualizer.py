@@ -1,0 +1,180 @@
+"""What a training shows: log, page and events, also after it was interrupted."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.util.pages import Page
+from util.visualizer import Visualizer
+
+COLORS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], dtype=np.uint8)
+LOSSES = {"GAN": 0.5, "VGG": 2.0}
+KINDS = ("input_label", "synthesized_image", "real_image")
+
+
+def visualizer(run_dir, html=True, tensorboard=False):
+    return Visualizer(
+        run_dir,
+        title="demo <training>",
+        class_names=["road", "sky", "tree"],
+        class_colors=COLORS,
+        html=html,
+        tensorboard=tensorboard,
+        display_winsize=64,
+    )
+
+
+def show(vis, epoch, images_seen, samples=1, class_id=1):
+    labels = torch.full((samples, 4, 6), class_id)
+    vis.show(epoch, images_seen, labels, fake=torch.zeros(samples, 3, 4, 6), real=torch.ones(samples, 3, 4, 6))
+
+
+def page(run_dir):
+    return Page(run_dir / "web" / "index.html")
+
+
+def refresh(read):
+    return [meta["content"] for meta in read.all("meta") if meta.get("http-equiv") == "refresh"]
+
+
+def test_log_writes_and_prints_the_published_line(tmp_path, capsys):
+    vis = visualizer(tmp_path, html=False)
+    vis.log(epoch=3, images_this_epoch=40, images_seen=240, seconds_per_image=0.25, losses=LOSSES)
+    vis.close()
+    line = (tmp_path / "loss_log.txt").read_text().splitlines()[-1]
+    assert line == "(epoch: 3, iters: 40, time: 0.250) GAN: 0.500 VGG: 2.000"
+    assert capsys.readouterr().out == line + "\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["loss_log.txt"]
+
+
+def test_pictures_have_the_published_names_and_the_right_pixels(tmp_path):
+    show(visualizer(tmp_path), epoch=2, images_seen=7)
+    images = tmp_path / "web" / "images"
+    assert {path.name for path in images.iterdir()} == {f"epoch002_iter007_{kind}.png" for kind in KINDS}
+    for kind, color in zip(KINDS, ([0, 255, 0], [127] * 3, [255] * 3)):
+        with Image.open(images / f"epoch002_iter007_{kind}.png") as image:
+            assert image.size == (6, 4)
+            assert np.unique(np.asarray(image).reshape(-1, 3), axis=0).tolist() == [color]
+
+
+def test_a_batch_is_shown_as_a_row_of_at_most_four(tmp_path):
+    vis = visualizer(tmp_path)
+    labels = torch.arange(6).clamp(max=2)[:, None, None].expand(6, 4, 6)  # 0 1 2 2 | 2 2
+    vis.show(1, 100, labels, torch.zeros(6, 3, 4, 6), torch.zeros(6, 3, 4, 6))
+    with Image.open(tmp_path / "web" / "images" / "epoch001_iter100_input_label.png") as image:
+        assert image.size == (4 * 6 + 3 * 2, 4)
+        assert [image.getpixel((x, 0)) for x in (0, 8, 16, 24)] == [tuple(map(int, COLORS[i])) for i in (0, 1, 2, 2)]
+
+
+def test_page_is_there_from_the_start_and_reloads_until_the_end(tmp_path):
+    vis = visualizer(tmp_path)
+    assert page(tmp_path).words("main") == ["No images yet."]
+    assert refresh(page(tmp_path)) == ["30"]
+    show(vis, 1, 100)
+    assert refresh(page(tmp_path)) == ["30"]
+    vis.close()
+    assert refresh(page(tmp_path)) == []
+    assert page(tmp_path).words("h1") == ["demo <training>"]
+
+
+def test_newest_first_and_every_link_works_also_after_resuming(tmp_path):
+    first = visualizer(tmp_path)
+    for epoch, images_seen in ((1, 900), (1, 1000), (2, 1100)):
+        show(first, epoch, images_seen)
+    again = visualizer(tmp_path)  # never closed: the training was interrupted
+    show(again, 2, 1200)
+    read = page(tmp_path)
+    assert read.words("h2") == [
+        word
+        for epoch, seen in ((2, "1,200"), (2, "1,100"), (1, "1,000"), (1, "900"))
+        for word in (f"Epoch {epoch}", f"{seen} images")
+    ]
+    targets = read.targets()
+    assert len(set(targets)) == 4 * 3
+    assert all(target.is_file() for target in targets)
+    order = [re.search(r"iter(\d+)", image["src"])[1] for image in read.all("img")]
+    assert order == [seen for seen in ("1200", "1100", "1000", "900") for _ in KINDS]
+
+
+def test_pictures_of_a_future_that_is_being_repeated_are_not_shown(tmp_path):
+    for images_seen in (100, 200, 300):
+        show(visualizer(tmp_path), 1, images_seen)
+    show(visualizer(tmp_path), 1, 200)  # went on from a checkpoint at 100 images
+    assert page(tmp_path).words("h2", "small") == ["200 images", "100 images"]
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_a_look_with_a_bad_picture_is_passed_over(tmp_path, damage):
+    vis = visualizer(tmp_path)
+    show(vis, 1, 100)
+    picture = tmp_path / "web" / "images" / "epoch001_iter100_real_image.png"
+    if damage == "missing":
+        picture.unlink()
+    else:
+        picture.write_bytes(picture.read_bytes()[:10])
+    show(vis, 1, 200)
+    read = page(tmp_path)
+    assert read.words("h2", "small") == ["200 images"]
+    assert all(target.is_file() for target in read.targets())
+
+
+def test_a_long_training_links_the_folder_for_what_the_page_has_no_room_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("util.training_page.MAX_ROWS", 2)
+    vis = visualizer(tmp_path)
+    for images_seen in (100, 200, 300):
+        show(vis, 1, images_seen)
+    read = page(tmp_path)
+    assert read.words("h2", "small") == ["300 images", "200 images"]
+    assert tmp_path / "web" / "images" in read.targets()
+    assert "Older: 1 more in the folder" in read.words("p")
+
+
+def test_legend_names_the_classes_of_the_newest_pictures(tmp_path):
+    vis = visualizer(tmp_path)
+    show(vis, 1, 100, class_id=0)
+    show(vis, 1, 200, class_id=2)
+    assert page(tmp_path).words("aside", "li", "span") == ["tree"]
+    assert [swatch["style"] for swatch in page(tmp_path).all("i")] == ["background:#0000ff"]
+
+
+def test_losses_are_drawn_each_on_its_own_scale(tmp_path):
+    vis = visualizer(tmp_path)
+    for images, gan, vgg in ((100, 1.0, 10.0), (200, 3.0, float("nan")), (300, 2.0, 30.0)):
+        vis.log(1, images, images, 0.1, {"GAN": gan, "VGG": vgg})
+    vis.close()
+    read = page(tmp_path)
+    assert read.words("figcaption", "span") == ["GAN", "VGG"]
+    assert read.words("figcaption", "b") == ["2.000", "30.000"]
+    points = [line["points"] for line in read.all("polyline")]
+    assert points == ["0.0,72.0 120.0,0.0 240.0,36.0", "0.0,72.0 240.0,0.0"]  # y grows downwards; nan is left out
+    assert read.words("figure", "small") == ["low 1.000", "high 3.000", "low 10.000", "high 30.000"]
+
+
+def test_tensorboard_holds_scalars_and_images_by_images_seen(tmp_path):
+    vis = visualizer(tmp_path, html=False, tensorboard=True)
+    vis.log(1, 100, 100, 0.1, LOSSES)
+    show(vis, 1, 100)
+    vis.log(1, 200, 200, 0.1, {"GAN": 0.25, "VGG": 1.0})
+    vis.close()
+    assert not (tmp_path / "web").exists()
+    events = EventAccumulator(str(tmp_path / "logs"))
+    events.Reload()
+    assert [(event.step, event.value) for event in events.Scalars("GAN")] == [(100, 0.5), (200, 0.25)]
+    assert sorted(events.Tags()["images"]) == sorted(KINDS)
+    (image,) = events.Images("input_label")
+    assert (image.step, image.width, image.height) == (100, 6, 4)
+
+
+def test_tensorboard_shows_repeated_steps_once(tmp_path):
+    for steps in ((100, 200, 300), (200,)):
+        vis = visualizer(tmp_path, html=False, tensorboard=True)
+        for step in steps:
+            vis.log(1, step, step, 0.1, {"GAN": float(len(steps))})
+        vis.close()
+    events = EventAccumulator(str(tmp_path / "logs"))
+    events.Reload()
+    assert [(event.step, event.value) for event in events.Scalars("GAN")] == [(100, 3.0), (200, 1.0)]

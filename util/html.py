@@ -1,0 +1,108 @@
+"""The parts that the result page and the training page share: skeleton, style, class chips and pictures.
+
+Pages are whole in themselves: no scripts, nothing fetched from elsewhere, links relative to the page's folder.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePath
+from urllib.parse import quote
+
+import numpy as np
+from dominate import document, tags
+from dominate.dom_tag import dom_tag
+from dominate.util import raw
+
+from util.files import replacing
+
+CSS = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+
+
+class Chips:
+    """Names classes beside a swatch of the colour they have in the pictures.
+
+    Args:
+        class_names: one name a class id.
+        class_colors: (n, 3) uint8, one colour a class id.
+    """
+
+    def __init__(self, class_names: Iterable[str], class_colors: np.ndarray):
+        self.names = list(class_names)
+        self.colors = ["#" + bytes(color).hex() for color in np.asarray(class_colors, dtype=np.uint8)]
+
+    def chip_list(self, notes: Mapping[int, str]) -> tags.ul:
+        """Return chips for the class ids that are the keys of `notes`, in their order, each with its note."""
+        return tags.ul([self._chip(class_id, note) for class_id, note in notes.items()], cls="chips")
+
+    def _chip(self, class_id: int, note: str) -> tags.li:
+        swatch = tags.i(style=f"background:{self.colors[class_id]}")
+        return tags.li(swatch, tags.span(self.names[class_id]), tags.small(note) if note else "")
+
+    def legend(self, title: str, notes: Mapping[int, str]) -> tags.aside:
+        """Return the foldable list of classes that stays beside the pictures."""
+        return tags.aside(tags.details(tags.summary(title), self.chip_list(notes), open=True), cls="legend")
+
+
+def shares(labels: np.ndarray) -> dict[int, float]:
+    """Return the share of the pixels of each class id in `labels`, the largest first."""
+    ids, counts = np.unique(labels, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return {int(ids[i]): float(counts[i] / labels.size) for i in order}
+
+
+def percent(share: float) -> str:
+    """Write a share for a chip: whole per cents, and `<1 %` for what would round to none."""
+    return f"{share:.0%}" if share >= 0.01 else "<1%"
+
+
+def url(path: PurePath) -> str:
+    """Return a relative path as a link: a name may hold spaces, `#`, `?`, `%` or bytes that are no text."""
+    return quote(os.fsencode(path.as_posix()))
+
+
+def picture(path: PurePath, size: tuple[int, int], caption: str, alt: str, kind: str) -> tags.figure:
+    """Return a captioned picture that opens at full size on a click.
+
+    Args:
+        path: the file, relative to the page.
+        size: (width, height) in pixels, so that the page does not move while pictures arrive.
+        kind: class of the figure: `label` (kept sharp when enlarged), `result` or `photo`.
+    """
+    image = tags.img(src=url(path), width=size[0], height=size[1], alt=alt, loading="lazy", decoding="async")
+    return tags.figure(tags.a(image, href=url(path)), tags.figcaption(caption), cls=kind)
+
+
+def picture_row(figures: list[tags.figure], width: int, stacked: bool = False) -> tags.div:
+    """Return figures side by side, each at most `width` CSS pixels wide; below each other if `stacked`."""
+    layout = f"--columns:{1 if stacked else len(figures)};--picture:{width}px"
+    odd = " odd" if len(figures) % 2 else ""
+    return tags.div(figures, cls=f"pictures{odd}{' stacked' if stacked else ''}", style=layout)
+
+
+def page(
+    title: str,
+    facts: Mapping[str, str],
+    body: list[dom_tag],
+    legend: dom_tag | None,
+    refresh_seconds: int | None = None,
+) -> document:
+    """Return a page: title and facts, `body` with the legend beside it. It reloads itself if `refresh_seconds`."""
+    doc = document(title=title)
+    doc["lang"] = "en"
+    doc.head.add(tags.meta(charset="utf-8"))
+    doc.head.add(tags.meta(name="viewport", content="width=device-width, initial-scale=1"))
+    if refresh_seconds is not None:
+        doc.head.add(tags.meta(http_equiv="refresh", content=str(refresh_seconds)))
+    doc.head.add(tags.style(raw(CSS)))
+    entries = [tags.div(tags.dt(name), tags.dd(value)) for name, value in facts.items()]
+    doc.body.add(tags.header(tags.h1(title), tags.dl(entries, cls="facts")))
+    doc.body.add(tags.div(legend or "", tags.main(body), cls="content" if legend else "content wide"))
+    return doc
+
+
+def save(doc: document, path: Path) -> Path:
+    """Write a page whole: a reader sees the old one or the new one. Return `path`."""
+    with replacing(path) as temporary:
+        # A file name that is no valid text reaches us as lone surrogates: shown as "?", linked by its bytes.
+        temporary.write_text(doc.render(pretty=False), encoding="utf-8", errors="replace")
+    return path

@@ -1,0 +1,57 @@
+"""The losses of a training as small curves, one for each loss, in SVG."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from dominate import svg, tags
+
+from util.loss_log import LossRecord
+
+MAX_POINTS = 240
+WIDTH, HEIGHT = 240, 72
+
+
+def loss_charts(history: Sequence[LossRecord]) -> tags.div:
+    """Return one curve for each loss of the newest record, every one on its own scale; `history` must not be empty."""
+    epoch_length = max(record.images_this_epoch for record in history)
+    figures = []
+    for name, last in history[-1].losses.items():
+        records = [record for record in history if math.isfinite(record.losses.get(name, math.nan))]
+        positions = np.array([(record.epoch - 1) * epoch_length + record.images_this_epoch for record in records])
+        values = np.array([record.losses[name] for record in records])
+        figures.append(_chart(name, last, positions, values))
+    return tags.div(figures, cls="losses")
+
+
+def _chart(name: str, last: float, positions: np.ndarray, values: np.ndarray) -> tags.figure:
+    """Return the curve of one loss: `values` at `positions` along the training, `last` in words."""
+    curve, scale = "", ""
+    if len(values) > 1:
+        positions, values = thin_out(positions, values, MAX_POINTS)
+        low, high = values.min(), values.max()
+        x = _rescale(positions) * WIDTH
+        y = (1 - _rescale(values)) * HEIGHT
+        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y))
+        curve = svg.svg(
+            svg.polyline(points=points),
+            viewBox=f"0 0 {WIDTH} {HEIGHT}",
+            preserveAspectRatio="none",
+            role="img",
+            aria_label=f"{name} from {low:.3f} to {high:.3f}",
+        )
+        scale = tags.small(tags.span(f"low {low:.3f}"), tags.span(f"high {high:.3f}"))
+    return tags.figure(tags.figcaption(tags.span(name), tags.b(f"{last:.3f}")), curve, scale)
+
+
+def thin_out(positions: np.ndarray, values: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return at most `points` means of neighbours, so that a long training draws as a calm line, not as noise."""
+    groups = min(points, len(values))
+    means = [[part.mean() for part in np.array_split(array, groups)] for array in (positions, values)]
+    return np.array(means[0]), np.array(means[1])
+
+
+def _rescale(values: np.ndarray) -> np.ndarray:
+    """Map values to [0, 1]; all to the middle if they are equal."""
+    span = values.max() - values.min()
+    return (values - values.min()) / span if span else np.full(len(values), 0.5)

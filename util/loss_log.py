@@ -1,0 +1,67 @@
+"""`loss_log.txt`: one line of losses at a time, and the history that a page draws from it."""
+
+import datetime
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+LINE = re.compile(r"\(epoch: (\d+), iters: (\d+), time: [^)]*\)(.*)")
+LOSS = re.compile(r"(\S+): (\S+)")
+
+
+@dataclass(frozen=True)
+class LossRecord:
+    """The losses by name after `images_this_epoch` images of `epoch`."""
+
+    epoch: int
+    images_this_epoch: int
+    losses: dict[str, float]
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Orders records along the training."""
+        return self.epoch, self.images_this_epoch
+
+
+class LossLog:
+    """Appends to a `loss_log.txt`; `history` also holds what earlier starts of the same training wrote."""
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        self.history: list[LossRecord] = []
+        if self.path.exists():
+            for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+                if record := parse_line(line):
+                    self._remember(record)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._write(f"==== training started {datetime.datetime.now():%Y-%m-%d %H:%M:%S} ====")
+
+    def append(self, record: LossRecord, seconds_per_image: float) -> str:
+        """Write `record` in the published format, `(epoch: e, iters: n, time: s) NAME: 0.000 ...`; return the line."""
+        place = f"(epoch: {record.epoch}, iters: {record.images_this_epoch}, time: {seconds_per_image:.3f})"
+        line = " ".join([place, *(f"{name}: {value:.3f}" for name, value in record.losses.items())])
+        self._write(line)
+        self._remember(record)
+        return line
+
+    def _remember(self, record: LossRecord) -> None:
+        # A training that goes on from a checkpoint repeats what came after it: the repeated part counts.
+        while self.history and self.history[-1].position >= record.position:
+            self.history.pop()
+        self.history.append(record)
+
+    def _write(self, line: str) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def parse_line(line: str) -> LossRecord | None:
+    """Read one line of a `loss_log.txt`; None for a header or a line that was cut short."""
+    if not (match := LINE.fullmatch(line.strip())):
+        return None
+    epoch, images_this_epoch, losses = match.groups()
+    try:
+        values = {name: float(value) for name, value in LOSS.findall(losses)}
+    except ValueError:
+        return None
+    return LossRecord(int(epoch), int(images_this_epoch), values)
