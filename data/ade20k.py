@@ -1,0 +1,52 @@
+"""ADE20K, as published for the scene parsing challenge."""
+
+from pathlib import Path
+
+from data.files import TREES, Files, by_name, find_pictures, split_of, walk
+from data.paired import PairedDataset
+from options import Preset
+from util.errors import InputError
+
+FOLDERS = {"train": "training", "val": "validation"}
+
+
+class Ade20kDataset(PairedDataset):
+    """<root>/images/{training,validation}/*.jpg and <root>/annotations/{training,validation}/*.png; no instance maps.
+
+    Files anywhere below <root> do as well if their names tell the split: ADE_train_00000001.jpg, ADE_val_00000001.png.
+
+    Ids are used as they are in the files: 0 is unknown, 1..150 are the classes. The published code meant to move 0 to
+    the end and did not, so this is the order of channels the released weights were trained with. Value 255, which the
+    files do not hold, is refused: as "unknown" it would become id 150, a class.
+    """
+
+    preset = Preset(
+        both={
+            "preprocess_mode": "resize_and_crop",
+            "load_size": 286,
+            "crop_size": 256,
+            "display_winsize": 256,
+            "label_nc": 150,
+            "contain_dontcare_label": True,
+            "instance": False,
+        },
+        test={"load_size": 256},
+    )
+    class_table = "ade20k"
+    unknown_value = None
+
+    def find_files(self, opt) -> Files:
+        """List the stock tree or, if there is none, files whose names tell split (`_train_`) and kind (.jpg, .png)."""
+        root, split = Path(opt.dataroot), split_of(opt.phase)
+        if split not in FOLDERS:
+            raise InputError(f"--phase {opt.phase}: ADE20K has the phases train, val and test (which reads val)")
+        if (root / "annotations").is_dir():
+            return Files(
+                find_pictures(root / "annotations" / FOLDERS[split], "label maps"),
+                find_pictures(root / "images" / FOLDERS[split], "photos", required=opt.is_train),
+            )
+        files = [path for path in walk(root) if f"_{split}_" in path.name]
+        labels = by_name((path.stem, path) for path in files if path.suffix.lower() == ".png")
+        if not labels:
+            raise InputError(f"{root}: found neither annotations/{FOLDERS[split]} nor files *_{split}_*.png; {TREES}")
+        return Files(labels, by_name((path.stem, path) for path in files if path.suffix.lower() == ".jpg"))

@@ -1,0 +1,52 @@
+"""COCO-Stuff, and any data set laid out like it."""
+
+from pathlib import Path
+
+from data.files import Files, by_name, find_pictures, split_of
+from data.paired import PairedDataset
+from options import Preset
+
+
+class CocoDataset(PairedDataset):
+    """<root>/{split}_label, {split}_img and {split}_inst; when training also {split}_portrait_label and so on."""
+
+    preset = Preset(
+        both={
+            "preprocess_mode": "resize_and_crop",
+            "load_size": 286,
+            "crop_size": 256,
+            "display_winsize": 256,
+            "label_nc": 182,
+            "contain_dontcare_label": True,
+        },
+        test={"load_size": 256},
+    )
+    class_table = "coco"
+
+    def find_files(self, opt) -> Files:
+        """List the split's folders; a portrait is named "portrait/<its name>", so that no two samples share a name."""
+        files = self._find_part(opt, split_of(opt.phase), required=True)
+        if not (opt.is_train and opt.coco_portraits):
+            return files
+        portraits = self._find_part(opt, f"{split_of(opt.phase)}_portrait", required=False)
+        return Files(
+            _with_portraits(files.labels, portraits.labels),
+            _with_portraits(files.images, portraits.images),
+            _with_portraits(files.instances, portraits.instances),
+        )
+
+    def _find_part(self, opt, part: str, required: bool) -> Files:
+        root = Path(opt.dataroot)
+        instances = {}
+        if opt.instance:
+            what = "instance maps (--no_instance does without)"
+            instances = find_pictures(root / f"{part}_inst", what, required=required)
+        return Files(
+            find_pictures(root / f"{part}_label", "label maps", required=required),
+            find_pictures(root / f"{part}_img", "photos", required=required and opt.is_train),
+            instances,
+        )
+
+
+def _with_portraits(files: dict[str, Path], portraits: dict[str, Path]) -> dict[str, Path]:
+    return by_name([*files.items(), *((f"portrait/{name}", path) for name, path in portraits.items())])

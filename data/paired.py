@@ -1,0 +1,103 @@
+"""The base class of every data set that is files on disk: label maps, their photos, their instance maps."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+from PIL.Image import Resampling
+from torch.utils.data import Dataset
+
+from data.classes import describe_classes
+from data.files import Files
+from data.pairs import SamplePaths, pair_files
+from data.preprocess import Preprocess, Size, ids_to_tensor, image_to_tensor
+from data.read import LabelIds, picture_size, read_image, read_instances, read_labels
+from data.sample import Sample
+from options import Preset
+from util.errors import InputError
+
+
+class PairedDataset(Dataset[Sample], ABC):
+    """Label maps with photos and instance maps of the same name.
+
+    To add a data set, write one file with a subclass and put it in the `DATASETS` table of `data/__init__.py`::
+
+        class StreetsDataset(PairedDataset):
+            \"\"\"Streets seen from above: maps/<phase>/*.png, photos/<phase>/*.jpg.\"\"\"
+
+            preset = Preset(both={"label_nc": 7, "instance": False})
+
+            def find_files(self, opt) -> Files:
+                root = Path(opt.dataroot)
+                return Files(
+                    labels=find_pictures(root / "maps" / opt.phase, "label maps"),
+                    images=find_pictures(root / "photos" / opt.phase, "photos", required=opt.is_train),
+                )
+
+    and describe its folders in `datasets/README.md`. Label files hold one class id per pixel, 0..label_nc-1, and 255
+    for unknown with --contain_dontcare_label.
+
+    Args:
+        opt: train or test options. Raises `InputError` for folders that are missing or empty, names that do not pair,
+            and a first file whose size does not suit --preprocess_mode.
+    """
+
+    preset: ClassVar[Preset]  # values that replace the defaults of options
+    class_table: ClassVar[str | None] = None  # names and colours: a file of data/class_tables
+    unknown_value: ClassVar[int | None] = 255  # None: unknown is an ordinary id of the files
+
+    def __init__(self, opt):
+        self.paths = self._find_samples(opt)
+        self.ids = LabelIds(opt.label_nc, opt.contain_dontcare_label, self.unknown_value)
+        self.preprocess = Preprocess(
+            opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=opt.is_train, flip=opt.flip
+        )
+        self.class_names, self.class_colors = describe_classes(
+            self.class_table, opt.label_nc, opt.contain_dontcare_label
+        )
+        first = self.paths[0].labels
+        self.preprocess.check(picture_size(first), first)
+
+    @abstractmethod
+    def find_files(self, opt) -> Files:
+        """List the files of `opt.phase`; `data.files.find_pictures` walks a folder. Needed: photos when training."""
+
+    def _find_samples(self, opt) -> list[SamplePaths]:
+        files = self.find_files(opt)
+        if opt.is_train and not files.images:
+            raise InputError(f"--dataset_mode {opt.dataset_mode}: training needs photos, and none were found")
+        if opt.instance and not files.instances:
+            raise InputError(
+                f"--instance: found no instance maps for --dataset_mode {opt.dataset_mode}; use --no_instance"
+            )
+        paths = pair_files(files, check_names=opt.pairing_check, extras_allowed=not opt.is_train)
+        return paths[: opt.max_dataset_size]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read one sample. Raises `InputError` for files that cannot be read, wrong ids and sizes that differ."""
+        paths = self.paths[index]
+        labels = read_labels(paths.labels, self.ids)
+        self.preprocess.check(labels.size, paths.labels)
+        geometry = self.preprocess.draw(labels.size)
+
+        sample: Sample = {"name": paths.name, "labels": ids_to_tensor(geometry.apply(labels, Resampling.NEAREST))}
+        if paths.instances is not None:
+            instances = read_instances(paths.instances)
+            _check_same_size(labels.size, paths.labels, instances.size, paths.instances)
+            sample["instances"] = ids_to_tensor(geometry.apply(instances, Resampling.NEAREST))
+        if paths.image is not None:
+            image = read_image(paths.image)
+            _check_same_size(labels.size, paths.labels, image.size, paths.image)
+            sample["image"] = image_to_tensor(geometry.apply(image, Resampling.BICUBIC))
+        return sample
+
+
+def _check_same_size(labels_size: Size, labels: Path, other_size: Size, other: Path) -> None:
+    if labels_size != other_size:
+        raise InputError(
+            f"{labels} is {labels_size[0]}x{labels_size[1]} but {other} is {other_size[0]}x{other_size[1]}; "
+            f"the files of a sample must have one size"
+        )

@@ -1,0 +1,156 @@
+"""From a file's size to the network's: one geometry per sample, the same for label map, instance map and photo."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+
+from util.errors import InputError
+
+Size = tuple[int, int]  # width, height, as Pillow has it
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What happens to the pixels of one sample: resize, crop (left, top, right, bottom), then mirror."""
+
+    size: Size
+    crop: tuple[int, int, int, int]
+    flip: bool
+
+    def apply(self, picture: Image.Image, resample: Image.Resampling) -> Image.Image:
+        """Transform one picture of the sample; `resample` is NEAREST for ids, BICUBIC (antialiased) for photos."""
+        if picture.size != self.size:
+            picture = picture.resize(self.size, resample)
+        if self.crop != (0, 0, *self.size):
+            picture = picture.crop(self.crop)
+        return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if self.flip else picture
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """The preprocessing the options of the same names ask for.
+
+    Every sample must come out as the network makes images: crop_size wide and round(crop_size / aspect_ratio) high.
+    `random` (training) draws the place of the crop, and the flip if `flip`, from torch's generator; otherwise the crop
+    is the middle and nothing is flipped. (The published code drew test crops at random too, and cropped squares only.)
+    """
+
+    mode: str
+    load_size: int
+    crop_size: int
+    aspect_ratio: float
+    random: bool
+    flip: bool
+
+    @property
+    def output_size(self) -> Size:
+        """Width and height of the network's images."""
+        return self.crop_size, round(self.crop_size / self.aspect_ratio)
+
+    @property
+    def crops(self) -> bool:
+        """Whether the mode cuts a piece out of the resized picture."""
+        return self.mode.endswith("crop")
+
+    def resized(self, size: Size) -> Size:
+        """Size of a picture of `size` after the resizing step."""
+        return RESIZE[self.mode](self, *size)
+
+    def fits(self, size: Size) -> bool:
+        """Whether a resized picture of `size` gives the network's size: it is that, or it can be cropped to it."""
+        (width, height), (wanted_width, wanted_height) = size, self.output_size
+        return (width >= wanted_width and height >= wanted_height) if self.crops else size == self.output_size
+
+    def check(self, size: Size, path: Path) -> None:
+        """Raise an `InputError` with a remedy if a file of `size` does not come out as the network needs it."""
+        resized = self.resized(size)
+        if self.fits(resized):
+            return
+        wanted = "{}x{}".format(*self.output_size)
+        came_out = f"--preprocess_mode {self.mode}: {path} ({size[0]}x{size[1]}) becomes {resized[0]}x{resized[1]}"
+        if not self.crops:
+            raise InputError(
+                f"{came_out}, but the network makes {wanted} (--crop_size wide, --aspect_ratio); use "
+                f"resize_and_crop, fixed or scale_shortside_and_crop, which suit photos of any shape"
+            )
+        remedy = "use scale_shortside_and_crop"
+        if self.mode != "crop":
+            remedy = f"use --load_size {self._load_size_that_fits(size)} or more"
+        raise InputError(f"{came_out}, too small to crop {wanted} from; {remedy}, or a smaller --crop_size")
+
+    def _load_size_that_fits(self, size: Size) -> int:
+        for load_size in itertools.count(self.load_size + 1):
+            candidate = Preprocess(self.mode, load_size, self.crop_size, self.aspect_ratio, False, False)
+            if candidate.fits(candidate.resized(size)):
+                return load_size
+        raise AssertionError("every resizing mode grows with load_size")
+
+    def draw(self, size: Size) -> Geometry:
+        """Choose what happens to a sample whose files are of `size`, which `check` has passed."""
+        resized = self.resized(size)
+        width, height = self.output_size
+        room_x, room_y = resized[0] - width, resized[1] - height
+        if self.random:
+            # x, then y, then flip, for every sample in every mode: as published, so one mode's draws are all modes'.
+            left = int(torch.randint(room_x + 1, ()))
+            top = int(torch.randint(room_y + 1, ()))
+            flip = bool(torch.rand(()) < 0.5) and self.flip
+        else:
+            left, top, flip = room_x // 2, room_y // 2, False
+        return Geometry(resized, (left, top, left + width, top + height), flip)
+
+
+def _load_size(p: Preprocess, width: int, height: int) -> Size:
+    # The published code resizes to a square whatever the aspect ratio; the same where that is 1.
+    return p.load_size, round(p.load_size / p.aspect_ratio)
+
+
+def _keep(p: Preprocess, width: int, height: int) -> Size:
+    return width, height
+
+
+def _scale_width(p: Preprocess, width: int, height: int) -> Size:
+    return p.load_size, max(1, p.load_size * height // width)
+
+
+def _scale_shortside(p: Preprocess, width: int, height: int) -> Size:
+    # The published code scaled only the long side, which distorted the picture.
+    short = min(width, height)
+    return p.load_size * width // short, p.load_size * height // short
+
+
+def _fixed(p: Preprocess, width: int, height: int) -> Size:
+    return p.output_size
+
+
+def _multiple_of_32(p: Preprocess, width: int, height: int) -> Size:
+    return max(32, round(width / 32) * 32), max(32, round(height / 32) * 32)
+
+
+# Mode -> size after resizing, from the preprocessing and the file's width and height.
+RESIZE: dict[str, Callable[[Preprocess, int, int], Size]] = {
+    "resize_and_crop": _load_size,
+    "crop": _keep,
+    "scale_width": _scale_width,
+    "scale_width_and_crop": _scale_width,
+    "scale_shortside": _scale_shortside,
+    "scale_shortside_and_crop": _scale_shortside,
+    "fixed": _fixed,
+    "none": _multiple_of_32,
+}
+
+
+def ids_to_tensor(picture: Image.Image) -> Tensor:
+    """Turn a picture of ids, mode "I", into (H, W) int64."""
+    return functional.pil_to_tensor(picture)[0].long()
+
+
+def image_to_tensor(picture: Image.Image) -> Tensor:
+    """Turn an RGB picture into (3, H, W) float32 in [-1, 1]."""
+    return functional.to_dtype(functional.pil_to_tensor(picture), torch.float32, scale=True).sub_(0.5).div_(0.5)

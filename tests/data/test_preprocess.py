@@ -1,0 +1,140 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from PIL.Image import Resampling
+
+from data.preprocess import RESIZE, Preprocess, ids_to_tensor
+from options.base import PREPROCESS_MODES
+from util.errors import InputError
+
+FILE = Path("maps/a.png")
+
+
+def preprocess(mode: str, load_size=48, crop_size=32, aspect_ratio=1.0, random=False, flip=False) -> Preprocess:
+    return Preprocess(mode, load_size, crop_size, aspect_ratio, random, flip)
+
+
+def test_every_mode_users_can_choose_is_there():
+    assert set(RESIZE) == set(PREPROCESS_MODES)
+
+
+@pytest.mark.parametrize(
+    ("mode", "aspect_ratio", "resized"),
+    [
+        ("resize_and_crop", 1, (48, 48)),
+        ("resize_and_crop", 2, (48, 24)),
+        ("crop", 1, (97, 61)),
+        ("scale_width", 1, (48, 30)),  # 48 * 61 / 97 = 30.2
+        ("scale_width_and_crop", 1, (48, 30)),
+        ("scale_shortside", 1, (76, 48)),  # 48 * 97 / 61 = 76.3; the published code gave 76x61
+        ("scale_shortside_and_crop", 1, (76, 48)),
+        ("fixed", 1, (32, 32)),
+        ("fixed", 2, (32, 16)),
+        ("fixed", 1.5, (32, 21)),
+        ("none", 1, (96, 64)),
+    ],
+)
+def test_size_after_resizing(mode, aspect_ratio, resized):
+    assert preprocess(mode, aspect_ratio=aspect_ratio).resized((97, 61)) == resized
+
+
+def test_short_side_is_the_width_of_an_upright_photo():
+    assert preprocess("scale_shortside").resized((61, 97)) == (48, 76)
+
+
+def test_none_rounds_halves_to_even_and_keeps_small_files_visible():
+    assert preprocess("none").resized((48, 80)) == (64, 64)  # 1.5 -> 2, 2.5 -> 2
+    assert preprocess("none").resized((3, 40)) == (32, 32)
+
+
+@given(st.sampled_from(PREPROCESS_MODES), st.tuples(st.integers(1, 200), st.integers(1, 200)),
+       st.integers(8, 64), st.integers(8, 64), st.sampled_from([0.5, 1.0, 1.5, 2.0]), st.booleans())  # fmt: skip
+@settings(deadline=None)
+def test_samples_have_the_network_size_or_are_refused(mode, size, load_size, crop_size, aspect_ratio, random):
+    p = preprocess(mode, load_size, crop_size, aspect_ratio, random, flip=True)
+    try:
+        p.check(size, FILE)
+    except InputError as error:
+        assert str(FILE) in str(error) and f"{size[0]}x{size[1]}" in str(error) and "\n" not in str(error)
+        assert not p.fits(p.resized(size))
+        return
+    geometry = p.draw(size)
+    left, top, right, bottom = geometry.crop
+    assert min(left, top) >= 0 and right <= geometry.size[0] and bottom <= geometry.size[1]
+    assert (right - left, bottom - top) == (crop_size, round(crop_size / aspect_ratio))
+    assert geometry.apply(Image.new("I", size), Resampling.NEAREST).size == p.output_size
+
+
+def test_sizes_that_cannot_match_name_the_modes_that_do():
+    with pytest.raises(InputError) as caught:
+        preprocess("scale_width", load_size=32).check((64, 48), FILE)
+    assert str(caught.value) == (
+        "--preprocess_mode scale_width: maps/a.png (64x48) becomes 32x24, but the network makes 32x32 (--crop_size "
+        "wide, --aspect_ratio); use resize_and_crop, fixed or scale_shortside_and_crop, which suit photos of any shape"
+    )
+    preprocess("scale_width", load_size=32).check((64, 64), FILE)
+
+
+@pytest.mark.parametrize(
+    ("mode", "load_size", "aspect_ratio", "remedy"),
+    [
+        ("scale_width_and_crop", 32, 1, "--load_size 43"),  # 42 * 48 // 64 = 31
+        ("scale_shortside_and_crop", 24, 1, "--load_size 32"),
+        ("resize_and_crop", 16, 2, "--load_size 32"),
+        ("crop", 16, 0.5, "use scale_shortside_and_crop"),
+    ],
+)
+def test_too_small_to_crop_names_a_remedy_that_works(mode, load_size, aspect_ratio, remedy):
+    with pytest.raises(InputError, match=f"too small to crop .*{remedy}") as caught:
+        preprocess(mode, load_size, 32, aspect_ratio).check((64, 48), FILE)
+    if mode != "crop":
+        load_size = int(str(caught.value).split("--load_size ")[1].split()[0])
+        preprocess(mode, load_size, 32, aspect_ratio).check((64, 48), FILE)
+        with pytest.raises(InputError):
+            preprocess(mode, load_size - 1, 32, aspect_ratio).check((64, 48), FILE)
+
+
+def test_testing_takes_the_middle_and_never_flips():
+    geometry = preprocess("crop", crop_size=4, flip=True).draw((10, 7))
+    assert geometry.crop == (3, 1, 7, 5)
+    assert not geometry.flip
+
+
+def test_training_reaches_every_place_and_both_directions():
+    p = preprocess("crop", crop_size=4, random=True, flip=True)
+    torch.manual_seed(0)
+    drawn = {(g.crop[0], g.crop[1], g.flip) for g in (p.draw((6, 5)) for _ in range(200))}
+    assert drawn == {(x, y, flip) for x in range(3) for y in range(2) for flip in (False, True)}
+
+
+def test_draws_follow_torch_seed_and_do_not_depend_on_flip():
+    crops = []
+    for flip in (False, True):
+        torch.manual_seed(3)
+        p = preprocess("crop", crop_size=4, random=True, flip=flip)
+        crops.append([p.draw((50, 50)).crop for _ in range(5)])
+    assert crops[0] == crops[1]
+    assert len(set(crops[0])) > 1
+
+
+@pytest.mark.parametrize("resample", [Resampling.NEAREST, Resampling.BICUBIC])
+def test_pixels_are_those_of_pillow(resample):
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 50, 3), dtype=np.uint8))
+    p = preprocess("resize_and_crop", 40, 32, random=True, flip=True)
+    torch.manual_seed(1)
+    while not (geometry := p.draw(photo.size)).flip:
+        pass
+    left, top, right, bottom = geometry.crop
+    expected = np.asarray(photo.resize((40, 40), resample))[top:bottom, left:right][:, ::-1]
+    assert (np.asarray(geometry.apply(photo, resample)) == expected).all()
+
+
+def test_nearest_keeps_large_ids():
+    ids = Image.fromarray(np.array([[70000, 2**31 - 1]], dtype=np.int32))
+    geometry = preprocess("fixed", crop_size=4, aspect_ratio=2).draw(ids.size)
+    assert ids_to_tensor(geometry.apply(ids, Resampling.NEAREST)).tolist() == [[70000] * 2 + [2**31 - 1] * 2] * 2

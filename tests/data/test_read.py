@@ -1,0 +1,190 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from data.preprocess import ids_to_tensor, image_to_tensor
+from data.read import LabelIds, picture_size, read_image, read_instances, read_labels
+from util.errors import InputError
+
+IDS = np.array([[0, 1, 2], [3, 4, 0]], dtype=np.uint8)
+
+
+def refusal(path, ids: LabelIds) -> str:
+    with pytest.raises(InputError) as caught:
+        read_labels(path, ids)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def values(picture: Image.Image) -> np.ndarray:
+    return np.asarray(picture)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32])
+@pytest.mark.parametrize("extension", ["png", "tiff"])
+def test_grey_depths_are_read_without_loss(tmp_path, save, dtype, extension):
+    if (dtype, extension) == (np.int32, "png"):
+        pytest.skip("PNG has no 32-bit samples")
+    path = save(tmp_path / f"a.{extension}", IDS.astype(dtype))
+    assert (values(read_labels(path, LabelIds(5, False))) == IDS).all()
+
+
+def test_16_bit_instances_keep_their_values(tmp_path, save):
+    ids = np.array([[0, 255, 256, 26001, 32768, 65535]], dtype=np.uint16)
+    path = save(tmp_path / "a.png", ids)
+    tensor = ids_to_tensor(read_instances(path))
+    assert tensor.dtype.is_signed and tensor.element_size() == 8
+    assert tensor.tolist() == ids.tolist()
+
+
+def test_32_bit_tiff_instances_keep_their_values(tmp_path, save):
+    ids = np.array([[-1, 0, 70000, 2**31 - 1]], dtype=np.int32)
+    assert values(read_instances(save(tmp_path / "a.tiff", ids))).tolist() == ids.tolist()
+
+
+def test_palette_pictures_hold_indices_whatever_the_palette(tmp_path):
+    picture = Image.fromarray(IDS).convert("P")
+    picture.putpalette([200, 10, 10] * 256)
+    picture.putdata(IDS.ravel().tolist())
+    picture.save(tmp_path / "a.png")
+    assert Image.open(tmp_path / "a.png").mode == "P"
+    assert (values(read_labels(tmp_path / "a.png", LabelIds(5, False))) == IDS).all()
+
+
+def test_one_bit_pictures_are_0_and_1(tmp_path, save):
+    mask = np.array([[True, False, True]])
+    assert values(read_labels(save(tmp_path / "a.png", mask), LabelIds(2, False))).tolist() == [[1, 0, 1]]
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_grey_png_of_few_bits_is_not_stretched(tmp_path, bits):
+    """Pillow cannot write such files, so this one is put together by hand."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    ids = [0, 1, 2, 3]
+    packed = {2: b"\x1b", 4: b"\x01\x23"}[bits]
+    path = tmp_path / "a.png"
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 1, bits, 0, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(b"\0" + packed))
+        + chunk(b"IEND", b"")
+    )
+    assert values(read_labels(path, LabelIds(4, False))).tolist() == [ids]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "CMYK", "F"])
+def test_colour_pictures_are_no_label_maps(tmp_path, mode):
+    path = tmp_path / ("a.tiff" if mode in ("CMYK", "F") else "a.png")
+    Image.new(mode, (4, 4)).save(path)
+    assert f"colour picture (mode {mode}), not an id map; save one id per pixel" in refusal(path, LabelIds(5, False))
+
+
+def test_jpeg_label_maps_are_refused(tmp_path, save):
+    assert "JPEG changes pixel values" in refusal(save(tmp_path / "a.jpg", IDS), LabelIds(5, False))
+
+
+@pytest.mark.parametrize(
+    ("value", "ids", "words"),
+    [
+        (255, LabelIds(13, False), "holds label 255; ids must be 0..12 (add --contain_dontcare_label?)"),
+        (17, LabelIds(13, False), "holds label 17; ids must be 0..12 (add --label_nc 18?)"),
+        (13, LabelIds(13, True), "holds label 13; ids must be 0..12, or 255 for unknown (add --label_nc 14?)"),
+        (152, LabelIds(150, True, None), "holds label 152; ids must be 0..150 (add --label_nc 152?)"),
+        (255, LabelIds(150, True, None), "holds label 255; ids must be 0..150"),
+    ],
+)
+def test_wrong_values_are_refused_with_file_range_and_remedy(tmp_path, save_ids, value, ids, words):
+    path = save_ids(tmp_path / "x.png", value)
+    assert refusal(path, ids) == f"--label_nc {ids.label_nc}: {path} {words}"
+
+
+def test_several_wrong_values_get_one_remedy(tmp_path, save):
+    path = save(tmp_path / "x.png", np.array([[0, 255, 20, 17, 13]], dtype=np.uint8))
+    message = refusal(path, LabelIds(13, False))
+    assert "holds label 13, 17, 20, 255; ids must be 0..12 (add --label_nc 21 --contain_dontcare_label?)" in message
+    assert read_labels(path, LabelIds(21, True))
+
+
+def test_negative_values_are_refused(tmp_path, save):
+    path = save(tmp_path / "x.tiff", np.array([[-1, 3]], dtype=np.int32))
+    assert "holds label -1; ids must be 0..4 (negative" in refusal(path, LabelIds(5, False))
+
+
+def test_255_becomes_the_unknown_class(tmp_path, save):
+    path = save(tmp_path / "x.png", np.array([[0, 255, 4]], dtype=np.uint8))
+    assert values(read_labels(path, LabelIds(5, True))).tolist() == [[0, 5, 4]]
+
+
+def test_255_is_a_class_like_any_other_where_there_are_so_many(tmp_path, save):
+    path = save(tmp_path / "x.png", np.array([[0, 255]], dtype=np.uint8))
+    assert values(read_labels(path, LabelIds(300, False))).tolist() == [[0, 255]]
+    assert values(read_labels(path, LabelIds(300, True))).tolist() == [[0, 300]]
+
+
+@given(st.integers(1, 254), st.booleans(), st.lists(st.integers(0, 255), min_size=1))
+def test_what_passes_is_a_channel_and_what_is_refused_is_none(label_nc, contain_dontcare_label, raw):
+    ids = LabelIds(label_nc, contain_dontcare_label)
+    allowed = set(range(label_nc)) | ({255} if contain_dontcare_label else set())
+    array = np.array([raw], dtype=np.int32)
+    if set(raw) <= allowed:
+        assert ids.check(array, "a.png").tolist() == [[label_nc if value == 255 else value for value in raw]]
+    else:
+        with pytest.raises(InputError):
+            ids.check(array, "a.png")
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1"])
+def test_photos_become_rgb(tmp_path, mode):
+    path = tmp_path / ("a.tiff" if mode == "CMYK" else "a.png")
+    Image.new("RGB", (3, 2), (255, 255, 255)).convert(mode).save(path)
+    image = image_to_tensor(read_image(path))
+    assert image.shape == (3, 2, 3)
+    assert (image == 1).all()
+
+
+def test_image_range_is_minus_one_to_one(tmp_path, save):
+    path = save(tmp_path / "a.png", np.array([[[0, 51, 255]]], dtype=np.uint8))
+    assert image_to_tensor(read_image(path)).flatten().tolist() == pytest.approx([-1, -0.6, 1])
+
+
+def test_exif_orientation_is_not_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees for display
+    Image.new("RGB", (6, 4)).save(tmp_path / "a.jpg", exif=exif)
+    assert picture_size(tmp_path / "a.jpg") == read_image(tmp_path / "a.jpg").size == (6, 4)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's own about cut TIFF heads
+@pytest.mark.parametrize("extension", ["jpg", "png", "bmp", "tiff", "webp", "ppm"])
+def test_cut_files_are_named_wherever_they_are_cut(tmp_path, extension):
+    noise = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, {"jpg": "jpeg"}.get(extension, extension))
+    whole = buffer.getvalue()
+    path = tmp_path / f"cut.{extension}"
+    refused = 0
+    for length in range(0, len(whole), 7):
+        path.write_bytes(whole[:length])
+        try:
+            assert read_image(path).size == (8, 8)  # what is lost may not matter
+        except InputError as error:
+            refused += 1
+            assert str(error).startswith(f"{path}: cannot be read as a picture (")
+            assert "\n" not in str(error)
+    assert refused > len(whole) // 7 // 2
+
+
+def test_file_that_is_no_picture_is_named(tmp_path):
+    (tmp_path / "a.png").write_text("hello")
+    for read in (read_image, read_instances, picture_size, lambda path: read_labels(path, LabelIds(5, False))):
+        with pytest.raises(InputError, match=r"a\.png: cannot be read as a picture"):
+            read(tmp_path / "a.png")
