@@ -1,0 +1,114 @@
+"""The data set that is always there: landscapes drawn in memory, with no file and no download."""
+
+import mmap
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from data.landscape import CLASS_COLORS, CLASS_NAMES, UNKNOWN, draw_scene
+from data.sample import Sample
+from options import Preset
+from util.errors import InputError
+
+DATA_SEED = 0
+"""Names the series of scenes. --seed does not change it: runs with different seeds train on the same pictures."""
+TRAIN_SCENES = 2000
+VALIDATION_SCENES = 200
+FIRST_VALIDATION_SCENE = 1_000_000  # far above the training scenes, however many of those somebody draws
+CACHE_BYTES = 2**30
+
+
+class LandscapesDataset(Dataset[Sample]):
+    """Painted landscapes in the eighteen classes of the GauGAN brushes, at the size the network makes.
+
+    2000 scenes in phase "train", 200 others in any other phase, fewer with --max_dataset_size. Ids are 0..17, and 18
+    for the unknown (the sun, a hut, a boat). Instances tell single trees, bushes, rocks, stones, clouds and mountains
+    apart.
+
+    Args:
+        opt: train or test options. Raises `InputError` for other numbers of classes.
+    """
+
+    preset = Preset(
+        both={
+            "label_nc": len(CLASS_NAMES),
+            "contain_dontcare_label": True,
+            "instance": True,
+            "preprocess_mode": "none",
+            "load_size": 256,
+            "crop_size": 256,
+            "aspect_ratio": 1.0,
+            "display_winsize": 256,
+            "dataroot": "",
+        }
+    )
+    class_names = (*CLASS_NAMES, "unknown")
+    class_colors = np.vstack([CLASS_COLORS, np.zeros((1, 3), dtype=np.uint8)])
+
+    def __init__(self, opt):
+        if opt.label_nc != len(CLASS_NAMES) or not opt.contain_dontcare_label:
+            raise InputError(
+                f"--dataset_mode landscapes has {len(CLASS_NAMES)} classes and unknown pixels: leave out --label_nc "
+                f"and --no_contain_dontcare_label, or give --label_nc {len(CLASS_NAMES)} --contain_dontcare_label"
+            )
+        training = opt.phase == "train"
+        self.first = 0 if training else FIRST_VALIDATION_SCENE
+        self.count = len(range(TRAIN_SCENES if training else VALIDATION_SCENES)[: opt.max_dataset_size])
+        self.width, self.height = opt.crop_size, round(opt.crop_size / opt.aspect_ratio)
+        self.flip = opt.flip and opt.is_train
+        self.instance = opt.instance
+        self.scenes = SceneCache(self.count, self.width, self.height)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Sample:
+        """Draw one scene, or take it from memory; in training mirrored half of the time by torch's generator."""
+        if not 0 <= index < self.count:
+            raise IndexError(index)
+        labels, instances, image = self.scenes.get(index, self.first + index)
+        if self.flip and torch.rand(()) < 0.5:
+            labels, instances, image = labels[:, ::-1], instances[:, ::-1], image[:, ::-1]
+        labels = np.where(labels == UNKNOWN, len(CLASS_NAMES), labels).astype(np.int64)
+        sample: Sample = {
+            "name": f"{index:05d}",
+            "labels": torch.from_numpy(labels),
+            "image": torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1).contiguous() / 127.5 - 1.0,
+        }
+        if self.instance:
+            sample["instances"] = torch.from_numpy(instances.astype(np.int64))
+        return sample
+
+
+class SceneCache:
+    """Scenes already drawn, so that only the first epoch pays for them.
+
+    A scene takes 6 bytes a pixel: 2000 scenes are 49 MB at 64x64, 197 MB at 128x128 and 786 MB at 256x256. The memory
+    is an anonymous shared mapping: forked loader workers fill one cache together, and pages cost nothing until used.
+    (Pickled, for workers that are spawned, it starts empty.) What does not fit in `CACHE_BYTES` is drawn every time.
+    """
+
+    def __init__(self, count: int, width: int, height: int):
+        self.width, self.height = width, height
+        pixels = width * height
+        self.kept = min(count, CACHE_BYTES // (6 * pixels))
+        memory = mmap.mmap(-1, max(self.kept * (6 * pixels + 1), 1))
+        self.instances = np.frombuffer(memory, np.uint16, self.kept * pixels).reshape(-1, height, width)
+        rest = np.frombuffer(memory, np.uint8, self.kept * (4 * pixels + 1), offset=self.instances.nbytes)
+        labels, image, self.drawn = np.split(rest, np.array([1, 4]) * self.kept * pixels)
+        self.labels, self.image = labels.reshape(-1, height, width), image.reshape(-1, height, width, 3)
+
+    def __reduce__(self):
+        return type(self), (self.kept, self.width, self.height)
+
+    def get(self, place: int, scene: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(labels, instances, image) of a scene, kept at `place`; labels hold 255 for unknown."""
+        if place >= self.kept:
+            drawn = draw_scene(DATA_SEED, scene, self.width, self.height)
+            return drawn.labels, drawn.instances, drawn.image
+        if not self.drawn[place]:
+            drawn = draw_scene(DATA_SEED, scene, self.width, self.height)
+            self.labels[place], self.instances[place], self.image[place] = drawn.labels, drawn.instances, drawn.image
+            self.drawn[place] = 1
+        return self.labels[place], self.instances[place], self.image[place]

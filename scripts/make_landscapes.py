@@ -1,0 +1,91 @@
+"""Write the landscapes as files, in the layout that `--dataset_mode custom` reads.
+
+DIR/{train,val}_img hold RGB pictures, {train,val}_label class ids 0..17 with 255 for unknown, {train,val}_inst 16-bit
+instance ids. Run from the root of the repository: `python scripts/make_landscapes.py DIR --train 100 --val 10`.
+"""
+
+import argparse
+import re
+import shlex
+import sys
+from pathlib import Path
+
+from PIL import Image
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from data.landscape import CLASS_NAMES, Landscape, draw_scene
+from data.landscapes import (
+    DATA_SEED,
+    FIRST_VALIDATION_SCENE,
+    TRAIN_SCENES,
+    VALIDATION_SCENES,
+)
+from util.errors import InputError, report_input_errors
+
+SMALLEST_SIDE = 16
+FIRST_SCENES = {"train": 0, "val": FIRST_VALIDATION_SCENE}
+KINDS = ("img", "label", "inst")
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("folder", metavar="DIR", type=Path, help="where to write; made if missing")
+    parser.add_argument("--train", type=int, default=TRAIN_SCENES, metavar="N", help="training scenes (%(default)s)")
+    parser.add_argument("--val", type=int, default=VALIDATION_SCENES, metavar="N", help="others (%(default)s)")
+    parser.add_argument("--size", default="256x256", metavar="WxH", help="in pixels (%(default)s)")
+    parser.add_argument("--seed", type=int, default=DATA_SEED, help="another number, other scenes (%(default)s)")
+    return parser.parse_args(argv)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """(width, height) of "WxH"."""
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not match or min(map(int, match.groups())) < SMALLEST_SIDE:
+        raise InputError(f"--size {text}: give WIDTHxHEIGHT in pixels, each {SMALLEST_SIDE} or more, as in 256x256")
+    return int(match[1]), int(match[2])
+
+
+def make_folders(root: Path, split: str) -> None:
+    """Make the folders of one split. Raises `InputError` where one cannot be made or holds something already."""
+    for kind in KINDS:
+        folder = root / f"{split}_{kind}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the folder {folder}: {error.strerror}; name another DIR") from error
+        if any(folder.iterdir()):
+            raise InputError(f"{folder} is not empty; name a new DIR or empty this one")
+
+
+def save(scene: Landscape, root: Path, split: str, number: int) -> None:
+    """Write the three files of a scene."""
+    for kind, pixels in zip(KINDS, (scene.image, scene.labels, scene.instances)):
+        Image.fromarray(pixels).save(root / f"{split}_{kind}" / f"{number:05d}.png")
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    width, height = parse_size(args.size)
+    counts = {"train": args.train, "val": args.val}
+    for option, value, least in (("train", args.train, 1), ("val", args.val, 0), ("seed", args.seed, 0)):
+        if value < least or (option != "seed" and value > FIRST_VALIDATION_SCENE):
+            raise InputError(f"--{option} {value}: must be {least} or more, and no more than {FIRST_VALIDATION_SCENE}")
+    for split, count in counts.items():
+        if count:
+            make_folders(args.folder, split)
+    for split, count in counts.items():
+        for number in tqdm(range(count), desc=split, unit="scene", disable=not count):
+            save(draw_scene(args.seed, FIRST_SCENES[split] + number, width, height), args.folder, split, number)
+    folders = {kind: shlex.quote(str(args.folder / f"train_{kind}")) for kind in KINDS}
+    print(
+        f"python train.py --name mine --dataset_mode custom --label_dir {folders['label']} "
+        f"--image_dir {folders['img']} --instance_dir {folders['inst']} "
+        f"--label_nc {len(CLASS_NAMES)} --contain_dontcare_label"
+    )
+
+
+if __name__ == "__main__":
+    with report_input_errors("make_landscapes.py"):
+        main()
