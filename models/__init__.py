@@ -1,0 +1,84 @@
+"""Everything with weights. `create_model` is the one place where options become constructor arguments."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from models.networks.discriminators import DISCRIMINATORS
+from models.networks.encoder import ConvEncoder
+from models.networks.generators import GENERATORS, latent_size
+from models.networks.init import init_weights
+from models.pix2pix_model import Objective, Pix2PixModel
+from models.vgg import VGGLoss
+from util.errors import InputError
+
+__all__ = ["Objective", "Pix2PixModel", "create_generator", "create_model", "create_objective"]
+
+
+def create_generator(opt) -> nn.Module:
+    """The generator that the options describe, with PyTorch's default weights."""
+    if opt.netG == "pix2pixhd":
+        return GENERATORS[opt.netG](
+            semantic_nc=opt.semantic_nc,
+            ngf=opt.ngf,
+            norm=opt.norm_G,
+            n_downsample=opt.resnet_n_downsample,
+            n_blocks=opt.resnet_n_blocks,
+            kernel_size=opt.resnet_kernel_size,
+            initial_kernel_size=opt.resnet_initial_kernel_size,
+        )
+    return GENERATORS[opt.netG](
+        semantic_nc=opt.semantic_nc,
+        ngf=opt.ngf,
+        norm=opt.norm_G,
+        latent_size=latent_size(opt.crop_size, opt.aspect_ratio, opt.num_upsampling_layers),
+        num_upsampling_layers=opt.num_upsampling_layers,
+        z_dim=opt.z_dim if opt.use_vae else None,
+    )
+
+
+def create_model(opt) -> Pix2PixModel:
+    """Model for training (G, D, perhaps E) or testing (G, perhaps E), initialised by `--init_type`."""
+    netG = create_generator(opt)
+    _check_smallest_feature_map(opt)
+    netD = netE = None
+    if opt.is_train:
+        netD = DISCRIMINATORS[opt.netD](
+            semantic_nc=opt.semantic_nc,
+            ndf=opt.ndf,
+            norm=opt.norm_D,
+            n_layers=opt.n_layers_D,
+            num_D=opt.num_D,
+            output_nc=opt.output_nc,
+        )
+    if opt.use_vae:
+        netE = ConvEncoder(crop_size=opt.crop_size, ngf=opt.ngf, norm=opt.norm_E, z_dim=opt.z_dim)
+    for network in (netG, netD, netE):
+        if network is not None:
+            init_weights(network, opt.init_type, opt.init_gain)
+    return Pix2PixModel(netG, netD, netE, opt.num_labels)
+
+
+def create_objective(opt, device: torch.device) -> Objective:
+    """The losses and weights that the options ask for; loads VGG-19 unless `--no_vgg_loss`."""
+    return Objective(
+        gan_mode=opt.gan_mode,
+        lambda_feat=opt.lambda_feat if opt.gan_feat_loss else None,
+        lambda_vgg=opt.lambda_vgg,
+        lambda_kld=opt.lambda_kld,
+        vgg=VGGLoss.pretrained(opt.vgg_weights).to(device) if opt.vgg_loss else None,
+    )
+
+
+def _check_smallest_feature_map(opt) -> None:
+    """Normalising a single value gives zero whatever it was: refuse to lose the latent that way."""
+    if opt.netG != "spade":
+        return
+    height, width = latent_size(opt.crop_size, opt.aspect_ratio, opt.num_upsampling_layers)
+    values = height * width * (1 if "instance" in opt.norm_G else opt.batch_size)
+    if values == 1 and (opt.is_train or "instance" in opt.norm_G):
+        raise InputError(
+            f"--crop_size {opt.crop_size}: the smallest feature map is 1x1, one value for {opt.norm_G} to normalise; "
+            f"use --crop_size {2 * opt.crop_size}, or batch norm with --batch_size 2 or more"
+        )

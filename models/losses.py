@@ -1,0 +1,73 @@
+"""The loss terms of the paper, each a function of tensors. Weights and sums are the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Discriminator outputs: features[scale][layer], the logits last.
+Features = list[list[Tensor]]
+
+
+class GANLoss(NamedTuple):
+    """Three functions from the logits of one scale to a scalar: what each player minimises."""
+
+    generator: Callable[[Tensor], Tensor]
+    discriminator_fake: Callable[[Tensor], Tensor]
+    discriminator_real: Callable[[Tensor], Tensor]
+
+
+def _mse_to(target: float) -> Callable[[Tensor], Tensor]:
+    return lambda logits: F.mse_loss(logits, torch.full_like(logits, target))
+
+
+def _bce_to(target: float) -> Callable[[Tensor], Tensor]:
+    return lambda logits: F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+
+
+def _mean(logits: Tensor) -> Tensor:
+    return logits.mean()
+
+
+def _minus_mean(logits: Tensor) -> Tensor:
+    return -logits.mean()
+
+
+GAN_LOSSES = {
+    # The paper's choice. The generator's term is the plain mean: a hinge there would stop its gradient once it wins.
+    "hinge": GANLoss(_minus_mean, lambda logits: F.relu(1 + logits).mean(), lambda logits: F.relu(1 - logits).mean()),
+    "ls": GANLoss(_mse_to(1.0), _mse_to(0.0), _mse_to(1.0)),
+    "original": GANLoss(_bce_to(1.0), _bce_to(0.0), _bce_to(1.0)),
+    # Wasserstein critic without penalty or clipping, as published.
+    "w": GANLoss(_minus_mean, _mean, _minus_mean),
+}
+
+
+def gan_loss(term: Callable[[Tensor], Tensor], features: Features) -> Tensor:
+    """One term of a `GANLoss` over the logits of every scale: their mean, a scalar."""
+    return torch.stack([term(outputs[-1]) for outputs in features]).mean()
+
+
+def feature_matching_loss(fake: Features, real: Features) -> Tensor:
+    """L1 distance of discriminator features: mean per layer, summed over inner layers, averaged over scales.
+
+    The real side is a constant. The sum is not divided by the number of layers (published behaviour).
+    """
+    per_scale = [
+        sum(F.l1_loss(fake_layer, real_layer.detach()) for fake_layer, real_layer in zip(fake_scale[:-1], real_scale))
+        for fake_scale, real_scale in zip(fake, real)
+    ]
+    return sum(per_scale) / len(per_scale)
+
+
+def kl_loss(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL(q(z|x) || N(0, 1)) of appendix A, SUMMED over batch and dimensions (published behaviour).
+
+    Args:
+        mu, logvar: (N, z_dim). The sum means that --lambda_kld weighs more in larger batches.
+    """
+    return -0.5 * (1 + logvar - mu.square() - logvar.exp()).sum()

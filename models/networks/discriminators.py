@@ -1,0 +1,84 @@
+"""PatchGAN discriminators: layout and image in, a map of logits and all inner features out."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.networks.layout import SemanticLayout
+from models.networks.normalization import NormSpec, normalized_conv
+
+MAX_CHANNELS = 512
+
+
+class NLayerDiscriminator(nn.Module):
+    """PatchGAN discriminator (paper, figure 13): every logit judges one patch.
+
+    Args:
+        in_channels: semantic map and image together.
+        ndf: channels after the first convolution; doubled per layer up to 512.
+        norm: plain norm string or `NormSpec` of the inner layers; the first and the last have none, nor spectral norm.
+        n_layers: convolutions before the last one.
+    """
+
+    def __init__(self, in_channels: int, ndf: int = 64, norm: str | NormSpec = "spectralinstance", n_layers: int = 4):
+        super().__init__()
+        norm = NormSpec.of(norm, spade=False, flag="norm_D")
+        self.n_layers = n_layers
+        sizes = {"kernel_size": 4, "padding": 2}
+        self.model0 = nn.Sequential(nn.Conv2d(in_channels, ndf, stride=2, **sizes), nn.LeakyReLU(0.2))
+        channels = ndf
+        for n in range(1, n_layers):
+            wider = min(2 * channels, MAX_CHANNELS)
+            stride = 1 if n == n_layers - 1 else 2
+            conv = normalized_conv(nn.Conv2d, channels, wider, norm, stride=stride, **sizes)
+            self.add_module(f"model{n}", nn.Sequential(conv, nn.LeakyReLU(0.2)))
+            channels = wider
+        self.add_module(f"model{n_layers}", nn.Sequential(nn.Conv2d(channels, 1, stride=1, **sizes)))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(N, in_channels, H, W) -> outputs of all layers, the logits (N, 1, h, w) last."""
+        outputs = []
+        for n in range(self.n_layers + 1):
+            x = self.get_submodule(f"model{n}")(x)
+            outputs.append(x)
+        return outputs
+
+
+class MultiscaleDiscriminator(nn.Module):
+    """`num_D` PatchGAN discriminators; number i sees its input average-pooled i times."""
+
+    def __init__(
+        self,
+        semantic_nc: int,
+        ndf: int = 64,
+        norm: str | NormSpec = "spectralinstance",
+        n_layers: int = 4,
+        num_D: int = 2,
+        output_nc: int = 3,
+    ):
+        super().__init__()
+        for i in range(num_D):
+            discriminator = NLayerDiscriminator(semantic_nc + output_nc, ndf, norm, n_layers)
+            self.add_module(f"discriminator_{i}", discriminator)
+
+    def forward(self, layout: SemanticLayout, images: Tensor) -> list[list[Tensor]]:
+        """Judge images against a layout.
+
+        Args:
+            images: (K * N, 3, H, W), K sets for the N maps of the layout one after the other (fakes, then reals).
+        Returns:
+            features [scale][layer], each (K * N, C, h, w); the last layer holds the logits.
+        """
+        semantics = layout.at(*images.shape[-2:])
+        x = torch.cat([semantics.repeat(len(images) // len(layout), 1, 1, 1), images], dim=1)
+        features = []
+        for i, discriminator in enumerate(self.children()):
+            if i > 0:
+                x = F.avg_pool2d(x, kernel_size=3, stride=2, padding=1, count_include_pad=False)
+            features.append(discriminator(x))
+        return features
+
+
+DISCRIMINATORS = {"multiscale": MultiscaleDiscriminator}

@@ -1,0 +1,153 @@
+"""Generators: semantic layout (and latent) in, image out."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.networks.blocks import ResnetBlock, SPADEResnetBlock, leaky_relu
+from models.networks.layout import SemanticLayout
+from models.networks.normalization import NormSpec, normalized_conv
+
+# Times the latent is doubled on its way to the image, per `num_upsampling_layers`.
+DOUBLINGS = {"normal": 5, "more": 6, "most": 7}
+
+
+def latent_size(crop_size: int, aspect_ratio: float, num_upsampling_layers: str) -> tuple[int, int]:
+    """(height, width) of the latent from which a crop_size wide image grows; `aspect_ratio` is width / height."""
+    width = crop_size // 2 ** DOUBLINGS[num_upsampling_layers]
+    return round(width / aspect_ratio), width
+
+
+class SPADEGenerator(nn.Module):
+    """The SPADE generator (paper, figures 4 and 12): residual blocks and nearest-neighbour upsampling.
+
+    Args:
+        semantic_nc: channels of the semantic map.
+        ngf: width of the last full-resolution block; the first blocks have 16 times as many channels.
+        norm: norm string or `NormSpec`, such as "spectralspadesyncbatch3x3".
+        latent_size: (height, width) of the first feature map; see `latent_size`.
+        num_upsampling_layers: "normal", "more" or "most": 5, 6 or 7 doublings.
+        z_dim: length of the style latent; None starts from the downsampled layout instead.
+    """
+
+    def __init__(
+        self,
+        semantic_nc: int,
+        ngf: int = 64,
+        norm: str | NormSpec = "spectralspadesyncbatch3x3",
+        latent_size: tuple[int, int] = (8, 8),
+        num_upsampling_layers: str = "normal",
+        z_dim: int | None = None,
+    ):
+        super().__init__()
+        norm = NormSpec.of(norm, spade=True, flag="norm_G")
+        self.latent_size = latent_size
+        self.num_upsampling_layers = num_upsampling_layers
+        self.z_dim = z_dim
+        if z_dim is None:
+            self.fc = nn.Conv2d(semantic_nc, 16 * ngf, 3, padding=1)
+        else:
+            self.fc = nn.Linear(z_dim, 16 * ngf * latent_size[0] * latent_size[1])
+
+        def block(in_channels: int, out_channels: int) -> SPADEResnetBlock:
+            return SPADEResnetBlock(in_channels, out_channels, semantic_nc, norm)
+
+        self.head_0 = block(16 * ngf, 16 * ngf)
+        self.G_middle_0 = block(16 * ngf, 16 * ngf)
+        self.G_middle_1 = block(16 * ngf, 16 * ngf)
+        self.up_0 = block(16 * ngf, 8 * ngf)
+        self.up_1 = block(8 * ngf, 4 * ngf)
+        self.up_2 = block(4 * ngf, 2 * ngf)
+        self.up_3 = block(2 * ngf, ngf)
+        if num_upsampling_layers == "most":
+            self.up_4 = block(ngf, ngf // 2)
+        self.conv_img = nn.Conv2d(ngf // 2 if num_upsampling_layers == "most" else ngf, 3, 3, padding=1)
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """(height, width) of the images."""
+        height, width = self.latent_size
+        scale = 2 ** DOUBLINGS[self.num_upsampling_layers]
+        return height * scale, width * scale
+
+    def forward(self, layout: SemanticLayout, z: Tensor | None = None) -> Tensor:
+        """Images (N, 3, H, W) in [-1, 1] for a layout; `z` (N, z_dim) is drawn from N(0, 1) when the network wants one.
+
+        H x W is `output_size`, whatever the size of the layout.
+        """
+        x = self.head_0(self._latent(layout, z), layout)
+        x = self.G_middle_0(upsample(x), layout)
+        if self.num_upsampling_layers in ("more", "most"):
+            x = upsample(x)
+        x = self.G_middle_1(x, layout)
+        x = self.up_0(upsample(x), layout)
+        x = self.up_1(upsample(x), layout)
+        x = self.up_2(upsample(x), layout)
+        x = self.up_3(upsample(x), layout)
+        if self.num_upsampling_layers == "most":
+            x = self.up_4(upsample(x), layout)
+        return torch.tanh(self.conv_img(leaky_relu(x)))
+
+    def _latent(self, layout: SemanticLayout, z: Tensor | None) -> Tensor:
+        """The first feature map (N, 16 ngf, *latent_size)."""
+        if self.z_dim is None:
+            return self.fc(layout.at(*self.latent_size))
+        if z is None:
+            z = torch.randn(len(layout), self.z_dim, device=layout.labels.device)
+        return self.fc(z).unflatten(1, (-1, *self.latent_size))
+
+
+class Pix2PixHDGenerator(nn.Module):
+    """The global generator of pix2pixHD, the baseline of the paper: convolutions down, residual blocks, up again.
+
+    Args:
+        semantic_nc: channels of the semantic map.
+        norm: plain norm string or `NormSpec`, such as "instance" or "spectralinstance".
+        n_downsample, n_blocks, kernel_size, initial_kernel_size: the `resnet_` options.
+    """
+
+    z_dim = None
+
+    def __init__(
+        self,
+        semantic_nc: int,
+        ngf: int = 64,
+        norm: str | NormSpec = "instance",
+        n_downsample: int = 4,
+        n_blocks: int = 9,
+        kernel_size: int = 3,
+        initial_kernel_size: int = 7,
+    ):
+        super().__init__()
+        norm = NormSpec.of(norm, spade=False, flag="norm_G")
+        layers = [
+            nn.ReflectionPad2d(initial_kernel_size // 2),
+            normalized_conv(nn.Conv2d, semantic_nc, ngf, norm, kernel_size=initial_kernel_size),
+            nn.ReLU(),
+        ]
+        widths = [ngf * 2**i for i in range(n_downsample + 1)]
+        for narrow, wide in itertools.pairwise(widths):
+            conv = normalized_conv(nn.Conv2d, narrow, wide, norm, kernel_size=3, stride=2, padding=1)
+            layers += [conv, nn.ReLU()]
+        layers += [ResnetBlock(widths[-1], norm, kernel_size) for _ in range(n_blocks)]
+        for wide, narrow in itertools.pairwise(reversed(widths)):
+            sizes = {"kernel_size": 3, "stride": 2, "padding": 1, "output_padding": 1}
+            layers += [normalized_conv(nn.ConvTranspose2d, wide, narrow, norm, **sizes), nn.ReLU()]
+        layers += [nn.ReflectionPad2d(3), nn.Conv2d(ngf, 3, 7), nn.Tanh()]
+        self.model = nn.Sequential(*layers)
+
+    def forward(self, layout: SemanticLayout, z: Tensor | None = None) -> Tensor:
+        """Images (N, 3, H, W) in [-1, 1], as large as the layout. Knows no style: `z` is ignored."""
+        return self.model(layout.at(*layout.size))
+
+
+def upsample(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C, 2H, 2W), nearest neighbour."""
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+GENERATORS = {"spade": SPADEGenerator, "pix2pixhd": Pix2PixHDGenerator}

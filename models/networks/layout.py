@@ -1,0 +1,88 @@
+"""The label map of a batch as the networks ask for it. The only place where labels become channels."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def instance_edges(instances: Tensor) -> Tensor:
+    """Mark every pixel whose instance id differs from one of its four neighbours (both sides of an edge are marked).
+
+    Args:
+        instances: instance ids (N, H, W), any integer type.
+    Returns:
+        (N, H, W) bool.
+    """
+    edges = torch.zeros_like(instances, dtype=torch.bool)
+    across = instances[:, :, 1:] != instances[:, :, :-1]
+    down = instances[:, 1:] != instances[:, :-1]
+    edges[:, :, 1:] |= across
+    edges[:, :, :-1] |= across
+    edges[:, 1:] |= down
+    edges[:, :-1] |= down
+    return edges
+
+
+class SemanticLayout:
+    """Integer labels and instance edges of a batch; hands out the semantic map m of the paper at any resolution.
+
+    Args:
+        labels: class ids (N, H, W), any integer type, 0 <= id < num_labels. Unknown pixels are a class of their own.
+        edges: (N, H, W) bool, or None when the networks are built without instance maps.
+        num_labels: channels of the one-hot map, the unknown class included.
+
+    The semantic map has `channels` = num_labels one-hot channels, then the edge channel when there is one.
+    """
+
+    def __init__(self, labels: Tensor, edges: Tensor | None, num_labels: int):
+        assert labels.dim() == 3 and (edges is None or edges.shape == labels.shape), "labels and edges are (N, H, W)"
+        self.labels = labels
+        self.edges = edges
+        self.num_labels = num_labels
+        self._semantics: dict[tuple[int, int], Tensor] = {}
+
+    @classmethod
+    def from_instances(cls, labels: Tensor, instances: Tensor | None, num_labels: int) -> SemanticLayout:
+        """Layout with the edges of an instance map (N, H, W), or without an edge channel when it is None."""
+        return cls(labels, None if instances is None else instance_edges(instances), num_labels)
+
+    @property
+    def channels(self) -> int:
+        return self.num_labels + (self.edges is not None)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the label map."""
+        return tuple(self.labels.shape[-2:])
+
+    def __len__(self) -> int:
+        return self.labels.shape[0]
+
+    def to(self, device: torch.device | str) -> SemanticLayout:
+        """The same layout on another device."""
+        edges = None if self.edges is None else self.edges.to(device, non_blocking=True)
+        return SemanticLayout(self.labels.to(device, non_blocking=True), edges, self.num_labels)
+
+    def at(self, height: int, width: int) -> Tensor:
+        """The semantic map (N, channels, height, width), float, made once per size and kept.
+
+        Labels are resized before they become one-hot: nearest neighbour picks pixels, so the order does not matter
+        and the full-size map is never needed. The rule is torch's "nearest" (not "nearest-exact"), as published.
+        """
+        if (height, width) not in self._semantics:
+            labels = _resize_nearest(self.labels, height, width).long()
+            semantics = torch.zeros(len(self), self.channels, height, width, device=labels.device)
+            semantics.scatter_(1, labels[:, None], 1.0)
+            if self.edges is not None:
+                semantics[:, -1] = _resize_nearest(self.edges, height, width)
+            self._semantics[height, width] = semantics
+        return self._semantics[height, width]
+
+
+def _resize_nearest(ids: Tensor, height: int, width: int) -> Tensor:
+    """(N, H, W) -> (N, height, width). Through float, which `interpolate` wants; exact for ids below 2^24."""
+    if ids.shape[-2:] == (height, width):
+        return ids
+    return F.interpolate(ids[:, None].float(), size=(height, width), mode="nearest")[:, 0]

@@ -1,0 +1,136 @@
+"""Normalization layers: SPADE (paper, eq. 1), the plain ones, and the strings that name both on the command line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn.utils import spectral_norm  # the hook version: its state-dict names are those of the released weights
+
+from models.networks.layout import SemanticLayout
+from util.errors import InputError
+
+# Hidden width of the two-layer network that makes gamma and beta (paper, figure 10).
+SPADE_HIDDEN_CHANNELS = 128
+
+# affine=False: SPADE brings its own scale and shift. nn.SyncBatchNorm is plain batch norm without a process group.
+PARAM_FREE_NORMS = {
+    "instance": lambda channels: nn.InstanceNorm2d(channels, affine=False),
+    "batch": lambda channels: nn.BatchNorm2d(channels, affine=False),
+    "syncbatch": lambda channels: nn.SyncBatchNorm(channels, affine=False),
+}
+PLAIN_NORMS = {
+    "none": None,
+    "instance": lambda channels: nn.InstanceNorm2d(channels, affine=False),
+    "batch": lambda channels: nn.BatchNorm2d(channels, affine=True),
+    "syncbatch": lambda channels: nn.SyncBatchNorm(channels, affine=True),
+}
+
+
+@dataclass(frozen=True)
+class NormSpec:
+    """What a norm string such as `spectralspadesyncbatch3x3` says.
+
+    Attributes:
+        spectral: divide convolution weights by their largest singular value (spectral normalization).
+        kind: key of `PARAM_FREE_NORMS` when `spade_kernel` is set, else of `PLAIN_NORMS`.
+        spade_kernel: kernel size of the SPADE convolutions; None for a plain layer.
+    """
+
+    spectral: bool
+    kind: str
+    spade_kernel: int | None = None
+
+    @classmethod
+    def parse(cls, text: str, flag: str = "norm") -> NormSpec:
+        """Parse `[spectral][none|instance|batch|syncbatch]` or `[spectral]spade(instance|batch|syncbatch)KxK`.
+
+        Raises:
+            InputError: the string names no norm; the message lists what does.
+        """
+        plain = "|".join(PLAIN_NORMS)
+        param_free = "|".join(PARAM_FREE_NORMS)
+        # "sync_batch" is how the published plain layers spell it.
+        match = re.fullmatch(
+            rf"(spectral)?(?:spade({param_free})(\d+)x(\d+)|({plain})?)", text.replace("sync_batch", "syncbatch")
+        )
+        if match is None:
+            raise InputError(
+                f"--{flag} {text}: use [spectral] + one of {', '.join(PLAIN_NORMS)}, or [spectral]spade + one of "
+                f"{', '.join(PARAM_FREE_NORMS)} + KxK, such as spectralspadesyncbatch3x3"
+            )
+        spectral, spade_kind, rows, columns, plain_kind = match.groups()
+        if spade_kind is None:
+            return cls(spectral is not None, plain_kind or "none")
+        if rows != columns or int(rows) % 2 == 0:
+            raise InputError(f"--{flag} {text}: the SPADE kernel must be square and odd: 1x1, 3x3, 5x5, ...")
+        return cls(spectral is not None, spade_kind, int(rows))
+
+    @classmethod
+    def of(cls, norm: str | NormSpec, *, spade: bool, flag: str = "norm") -> NormSpec:
+        """`norm` parsed if it is a string, and of the family that the network needs.
+
+        Raises:
+            InputError: a SPADE string where a plain one is needed, or the other way round.
+        """
+        spec = cls.parse(norm, flag) if isinstance(norm, str) else norm
+        if spade and spec.spade_kernel is None:
+            raise InputError(f"--{flag} {norm}: this network needs a SPADE norm such as spectralspadesyncbatch3x3")
+        if not spade and spec.spade_kernel is not None:
+            raise InputError(f"--{flag} {norm}: this network needs a plain norm such as spectralinstance")
+        return spec
+
+    def wrap(self, layer: nn.Module) -> nn.Module:
+        """`layer` with spectral normalization of its weight when the spec says so."""
+        return spectral_norm(layer) if self.spectral else layer
+
+
+def normalized_conv(conv: type[nn.Module], in_channels: int, out_channels: int, norm: NormSpec, **kwargs) -> nn.Module:
+    """A convolution followed by the plain norm of `norm`; without a norm the bare convolution, which keeps its bias.
+
+    Args:
+        conv: nn.Conv2d or nn.ConvTranspose2d; `kwargs` go to it.
+    """
+    make_norm = PLAIN_NORMS[norm.kind]
+    layer = norm.wrap(conv(in_channels, out_channels, bias=make_norm is None, **kwargs))
+    # The norm would subtract a bias right away, hence none. Names `0` and `1` are the released weights' names.
+    return layer if make_norm is None else nn.Sequential(layer, make_norm(out_channels))
+
+
+class SPADE(nn.Module):
+    """Spatially-adaptive normalization (paper, eq. 1 and figure 10).
+
+    Args:
+        channels: C of the activations.
+        semantic_nc: channels of the semantic map.
+        norm: `NormSpec` with a SPADE kernel.
+    """
+
+    def __init__(self, channels: int, semantic_nc: int, norm: NormSpec):
+        super().__init__()
+        kernel, padding = norm.spade_kernel, norm.spade_kernel // 2
+        self.param_free_norm = PARAM_FREE_NORMS[norm.kind](channels)
+        self.mlp_shared = nn.Sequential(
+            nn.Conv2d(semantic_nc, SPADE_HIDDEN_CHANNELS, kernel, padding=padding),
+            nn.ReLU(),
+        )
+        self.mlp_gamma = nn.Conv2d(SPADE_HIDDEN_CHANNELS, channels, kernel, padding=padding)
+        self.mlp_beta = nn.Conv2d(SPADE_HIDDEN_CHANNELS, channels, kernel, padding=padding)
+
+    def forward(self, x: Tensor, layout: SemanticLayout) -> Tensor:
+        """Normalise `x` without parameters, then scale and shift every site by maps of the layout (paper, eq. 1).
+
+        Args:
+            x: activations (N, C, H, W).
+        Returns:
+            (N, C, H, W). The code multiplies by `1 + gamma`, so that zero modulation is the identity.
+        """
+        normalized = self.param_free_norm(x)
+        gamma, beta = self.modulation(layout, *x.shape[-2:])
+        return normalized * (1 + gamma) + beta
+
+    def modulation(self, layout: SemanticLayout, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """gamma(m) and beta(m) of eq. 1, each (N, C, height, width). They depend on the layout alone."""
+        hidden = self.mlp_shared(layout.at(height, width))  # (N, 128, H, W)
+        return self.mlp_gamma(hidden), self.mlp_beta(hidden)

@@ -1,0 +1,145 @@
+"""Weight files: read without running code, and fitted to a network with an error that names the option to change."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from util.errors import InputError
+
+State = Mapping[str, Tensor]
+
+
+def read_weights(path: Path) -> dict:
+    """What `torch.save` wrote to `path`, on the CPU; tensors and plain containers only, code is never run.
+
+    Raises:
+        InputError: no file, not a PyTorch file, truncated, or with other contents.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()
+        raise InputError(
+            f"{path}: not a readable PyTorch weight file ({reason[0][:120] if reason else 'empty'})"
+        ) from None
+
+
+def load_network(network: nn.Module, path: Path) -> None:
+    """Load a bare state dict, such as a released `latest_net_G.pth`, into `network`.
+
+    Raises:
+        InputError: the file is for another architecture; the message names the options that differ.
+    """
+    state = read_weights(path)
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"{path}: holds something else than a state dict of tensors")
+    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}  # saved from a parallel wrapper
+    own = network.state_dict()
+    # Counters that older PyTorch versions did not write; only momentum=None would read them.
+    state = {name: t for name, t in own.items() if name.endswith("num_batches_tracked")} | state
+    problem = _explain_mismatch(own, state)
+    if problem:
+        raise InputError(f"{path}: does not fit these options: {problem}")
+    network.load_state_dict(state)
+
+
+def _explain_mismatch(own: State, found: State) -> str | None:
+    """Which options differ between two state dicts, in words; None if all names and shapes are equal."""
+    if own.keys() == found.keys() and all(own[name].shape == found[name].shape for name in own):
+        return None
+    wanted, given = describe_architecture(own), describe_architecture(found)
+    differences = [
+        f"{option} is {given[option]} in the file and {wanted[option]} here"
+        for option in wanted
+        if option in given and given[option] != wanted[option]
+    ]
+    if differences:
+        return "; ".join(differences)
+    lone = sorted(own.keys() ^ found.keys()) or [name for name in own if own[name].shape != found[name].shape]
+    side = "only in the file" if lone[0] in found and lone[0] not in own else "missing or of another shape in the file"
+    return f"{len(lone)} entries differ; {lone[0]} is {side}"
+
+
+def describe_architecture(state: State) -> dict[str, object]:
+    """What names and shapes of a G, D or E state dict say about the options it was built with."""
+    shapes = {name.replace("weight_orig", "weight"): tuple(tensor.shape) for name, tensor in state.items()}
+    norms = {"spectral norm (norm_G, norm_D, norm_E)": any(name.endswith("weight_orig") for name in state)}
+    if "head_0.conv_0.weight" in shapes:
+        return _describe_spade(shapes) | norms
+    if "model.1.weight" in shapes or "model.1.0.weight" in shapes:
+        return _describe_pix2pixhd(shapes) | norms
+    if "discriminator_0.model0.0.weight" in shapes:
+        return _describe_discriminator(shapes) | norms
+    if "fc_mu.weight" in shapes:
+        return _describe_encoder(shapes) | norms
+    return {}
+
+
+_SEMANTIC_NC = "number of semantic channels (--label_nc + --contain_dontcare_label + --instance)"
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def _describe_spade(shapes: Shapes) -> dict[str, object]:
+    shared = shapes["head_0.norm_0.mlp_shared.0.weight"]
+    ngf = shapes["head_0.conv_0.weight"][0] // 16
+    facts = {
+        "--netG": "spade",
+        "--ngf": ngf,
+        _SEMANTIC_NC: shared[1],
+        "SPADE kernel (--norm_G)": f"{shared[2]}x{shared[2]}",
+        "batch statistics (--norm_G)": "head_0.norm_0.param_free_norm.running_mean" in shapes,
+        "--num_upsampling_layers most": "up_4.conv_0.weight" in shapes,
+        "--use_vae": len(shapes["fc.weight"]) == 2,
+    }
+    if facts["--use_vae"]:
+        rows, z_dim = shapes["fc.weight"]
+        positions = "number of latent positions (--crop_size, --aspect_ratio, --num_upsampling_layers)"
+        facts |= {"--z_dim": z_dim, positions: rows // (16 * ngf)}
+    return facts
+
+
+def _describe_pix2pixhd(shapes: Shapes) -> dict[str, object]:
+    first = shapes.get("model.1.weight") or shapes["model.1.0.weight"]
+    blocks = sorted({int(match[1]) for name in shapes if (match := re.match(r"model\.(\d+)\.conv_block", name))})
+    facts = {
+        "--netG": "pix2pixhd",
+        "--ngf": first[0],
+        _SEMANTIC_NC: first[1],
+        "--resnet_initial_kernel_size": first[2],
+        "--resnet_n_blocks": len(blocks),
+    }
+    if blocks:
+        kernel = next(
+            shape for name, shape in shapes.items() if re.match(r"model\.\d+\.conv_block\.1\..*weight$", name)
+        )
+        # pad, first convolution and its ReLU, then convolution and ReLU per downsampling
+        facts |= {"--resnet_n_downsample": (blocks[0] - 3) // 2, "--resnet_kernel_size": kernel[-1]}
+    return facts
+
+
+def _describe_discriminator(shapes: Shapes) -> dict[str, object]:
+    first = shapes["discriminator_0.model0.0.weight"]
+    layers = {int(match[1]) for name in shapes if (match := re.match(r"discriminator_0\.model(\d+)", name))}
+    return {
+        "--ndf": first[0],
+        "number of input channels (--label_nc + --contain_dontcare_label + --instance + 3)": first[1],
+        "--num_D": len({name.split(".")[0] for name in shapes}),
+        "--n_layers_D": max(layers),
+    }
+
+
+def _describe_encoder(shapes: Shapes) -> dict[str, object]:
+    layers = [name for name in shapes if re.fullmatch(r"layer\d+(\.0)?\.weight", name)]
+    return {
+        "--ngf": shapes[layers[0]][0],
+        "--z_dim": shapes["fc_mu.weight"][0],
+        "number of layers (--crop_size)": len(layers),
+    }
