@@ -1,0 +1,114 @@
+"""Weight files: loading, and errors that name the option to change."""
+
+import os
+import re
+
+import pytest
+import torch
+
+from models.networks.discriminators import MultiscaleDiscriminator
+from models.networks.encoder import ConvEncoder
+from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator
+from models.weights import load_network
+from util.errors import InputError
+
+
+def spade(semantic_nc=5, ngf=2, norm="spectralspadesyncbatch3x3", latent_size=(2, 2), **kwargs):
+    return SPADEGenerator(semantic_nc, ngf, norm, latent_size, **kwargs)
+
+
+def saved(network, path, change=lambda state: state):
+    torch.save(change(dict(network.state_dict())), path)
+    return path
+
+
+def test_a_state_dict_is_loaded_whole(tmp_path):
+    original, other = spade(), spade()
+    load_network(other, saved(original, tmp_path / "latest_net_G.pth"))
+    for name, tensor in original.state_dict().items():
+        assert torch.equal(other.state_dict()[name], tensor), name
+
+
+def test_files_of_old_versions_and_parallel_wrappers_load(tmp_path):
+    def as_of_2019(state):
+        return {f"module.{name}": t for name, t in state.items() if not name.endswith("num_batches_tracked")}
+
+    original, other = spade(), spade()
+    path = saved(original, tmp_path / "old.pth", as_of_2019)
+    torch.save(torch.load(path, weights_only=True), path, _use_new_zipfile_serialization=False)
+    load_network(other, path)
+    assert torch.equal(other.fc.weight, original.fc.weight)
+
+
+@pytest.mark.parametrize(
+    "in_file, here, option",
+    [
+        (lambda: spade(5), lambda: spade(6), r"semantic channels .*--label_nc.* is 5 in the file and 6 here"),
+        (lambda: spade(ngf=4), lambda: spade(ngf=2), "--ngf is 4 in the file and 2 here"),
+        (lambda: spade(norm="spadebatch3x3"), spade, "spectral norm .* is False in the file and True here"),
+        (lambda: spade(norm="spectralspadeinstance3x3"), spade, "batch statistics .* is False in the file"),
+        (lambda: spade(norm="spectralspadesyncbatch5x5"), spade, "SPADE kernel .* is 5x5 in the file and 3x3 here"),
+        (lambda: spade(z_dim=4), spade, "--use_vae is True in the file and False here"),
+        (lambda: spade(z_dim=4), lambda: spade(z_dim=8), "--z_dim is 4 in the file and 8 here"),
+        (
+            lambda: spade(z_dim=4),
+            lambda: spade(z_dim=4, latent_size=(4, 4)),
+            "latent positions .*--crop_size.* is 4 in the file and 16 here",
+        ),
+        (lambda: spade(num_upsampling_layers="most"), spade, "--num_upsampling_layers most is True in the file"),
+        (lambda: Pix2PixHDGenerator(5, 2), spade, "--netG is pix2pixhd in the file and spade here"),
+        (
+            lambda: Pix2PixHDGenerator(5, 2, n_downsample=2, n_blocks=3),
+            lambda: Pix2PixHDGenerator(5, 2, n_downsample=3, n_blocks=4),
+            "--resnet_n_blocks is 3 in the file and 4 here; --resnet_n_downsample is 2 in the file and 3 here",
+        ),
+        (
+            lambda: MultiscaleDiscriminator(5, 2, num_D=3),
+            lambda: MultiscaleDiscriminator(5, 2, n_layers=3),
+            "--num_D is 3 in the file and 2 here; --n_layers_D is 4 in the file and 3 here",
+        ),
+        (lambda: ConvEncoder(64, 2), lambda: ConvEncoder(128, 2), r"number of layers \(--crop_size\) is 4"),
+    ],
+)
+def test_a_file_of_another_architecture_names_the_option(in_file, here, option, tmp_path):
+    path = saved(in_file(), tmp_path / "net.pth")
+    network = here()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(InputError) as error:
+        load_network(network, path)
+    assert re.search(option, str(error.value)), error.value
+    assert str(path) in str(error.value)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_an_unexplained_difference_still_names_an_entry(tmp_path):
+    state = spade().state_dict()
+    del state["up_3.conv_1.bias"]
+    path = tmp_path / "net.pth"
+    torch.save(state, path)
+    with pytest.raises(InputError, match=r"1 entries differ; up_3.conv_1.bias is missing"):
+        load_network(spade(), path)
+
+
+def test_truncated_files_are_refused(tmp_path):
+    path = saved(spade(), tmp_path / "net.pth")
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(InputError, match="not a readable PyTorch weight file"):
+        load_network(spade(), path)
+
+
+def test_code_in_a_file_is_never_run(tmp_path):
+    class Attack:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    torch.save({"fc.weight": Attack()}, tmp_path / "net.pth")
+    with pytest.raises(InputError):
+        load_network(spade(), tmp_path / "net.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_something_else_than_a_state_dict_is_refused(tmp_path):
+    torch.save({"epoch": 3, "net": {"a": torch.zeros(1)}}, tmp_path / "net.pth")
+    with pytest.raises(InputError, match="something else than a state dict"):
+        load_network(spade(), tmp_path / "net.pth")
