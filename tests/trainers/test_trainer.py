@@ -1,0 +1,121 @@
+"""The training step: who learns from what, in which order, and what stops it."""
+
+import pytest
+import torch
+
+from models.networks.discriminators import MultiscaleDiscriminator
+from models.networks.generators import SPADEGenerator
+from models.pix2pix_model import Objective, Pix2PixModel
+from trainers import NonFiniteLossError, Pix2PixTrainer
+from trainers.finite import FiniteWatch
+
+
+def snapshot(network) -> dict:
+    return {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+
+
+def changed(network, before) -> bool:
+    return any(not torch.equal(parameter, before[name]) for name, parameter in network.named_parameters())
+
+
+def test_generator_step_trains_generator_and_encoder_and_gives_the_discriminator_no_gradient(make_trainer, batch):
+    trainer = make_trainer(vae=True)
+    networks = trainer.model.networks
+    before = {letter: snapshot(network) for letter, network in networks.items()}
+    trainer.generator_step(batch)
+    assert {letter: changed(network, before[letter]) for letter, network in networks.items()} == {
+        "G": True,
+        "D": False,
+        "E": True,
+    }
+    assert all(parameter.grad is None for parameter in networks["D"].parameters())
+    assert all(parameter.requires_grad for parameter in networks["D"].parameters())
+    assert list(trainer.losses) == ["KLD", "GAN", "GAN_Feat"]
+
+
+def test_discriminator_step_trains_the_discriminator_alone(make_trainer, batch):
+    trainer = make_trainer(vae=True)
+    networks = trainer.model.networks
+    before = {letter: snapshot(network) for letter, network in networks.items()}
+    trainer.discriminator_step(batch)
+    assert {letter: changed(network, before[letter]) for letter, network in networks.items()} == {
+        "G": False,
+        "D": True,
+        "E": False,
+    }
+    assert list(trainer.losses) == ["D_Fake", "D_real"]
+
+
+def test_an_iteration_advances_batch_statistics_of_the_generator_twice(make_trainer, batch):
+    """Published: the discriminator step makes its fakes anew, in training mode."""
+    trainer = make_trainer()
+    counter = trainer.model.netG.head_0.norm_0.param_free_norm.num_batches_tracked
+    trainer.generator_step(batch)
+    assert counter == 1
+    trainer.discriminator_step(batch)
+    assert counter == 2
+
+
+def test_discriminator_sees_fakes_first_then_reals_in_one_pass(make_trainer, batch):
+    trainer = make_trainer()
+    seen = []
+    trainer.model.netD.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[1]))
+    trainer.discriminator_step(batch)
+    assert len(seen) == 1
+    assert torch.equal(seen[0][2:], batch["image"])
+    assert not torch.equal(seen[0][:2], batch["image"])
+
+
+def test_rates_betas_and_schedule_reach_every_parameter_group(make_trainer):
+    trainer = make_trainer(lr=0.8, betas=(0.0, 0.9), niter=1, niter_decay=2)
+    for epoch, rate in ((1, 0.8), (2, 0.8), (3, 0.4)):
+        trainer.set_learning_rate(epoch)
+        assert [group["lr"] for group in trainer.optimizer_G.param_groups] == [pytest.approx(rate / 2)]
+        assert [group["lr"] for group in trainer.optimizer_D.param_groups] == [pytest.approx(rate * 2)]
+    assert {group["betas"] for o in trainer.optimizers.values() for group in o.param_groups} == {(0.0, 0.9)}
+
+
+def test_every_parameter_belongs_to_exactly_one_optimizer(make_trainer):
+    trainer = make_trainer(vae=True)
+    owned = [id(p) for o in trainer.optimizers.values() for group in o.param_groups for p in group["params"]]
+    assert sorted(owned) == sorted(id(p) for p in trainer.model.parameters())
+
+
+def test_training_learns_the_colours_of_two_classes():
+    """The whole objective does what it is for: after some steps class 0 is dark and class 1 is bright."""
+    torch.manual_seed(0)
+    labels = torch.zeros(2, 32, 32, dtype=torch.long)
+    labels[:, :, 16:] = 1
+    image = torch.where(labels[:, None] == 1, 0.8, -0.8).repeat(1, 3, 1, 1)
+    netG = SPADEGenerator(2, 4, "spadebatch3x3", latent_size=(1, 1))
+    model = Pix2PixModel(netG, MultiscaleDiscriminator(2, 8), None, num_labels=2).train()
+    trainer = Pix2PixTrainer(model, Objective(), lr=0.004)
+    for _ in range(40):
+        trainer.generator_step({"labels": labels, "image": image})
+        trainer.discriminator_step({"labels": labels, "image": image})
+    fake = trainer.pictures[1]
+    assert fake[..., :14].mean() < -0.3
+    assert fake[..., 18:].mean() > 0.3
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights_change(make_trainer, batch):
+    trainer = make_trainer()
+    trainer.generator_step(batch)
+    trainer.discriminator_step(batch)
+    before = snapshot(trainer.model.netG)
+    spoiled = batch | {"image": torch.full_like(batch["image"], torch.nan)}
+    with pytest.raises(NonFiniteLossError, match=r"GAN_Feat is not finite in step 2$"):
+        trainer.generator_step(spoiled)
+    assert not changed(trainer.model.netG, before)
+
+
+def test_the_first_bad_step_is_remembered_until_it_is_asked_for(monkeypatch):
+    watch = FiniteWatch()
+    monkeypatch.setattr(watch, "check", lambda: None)  # as on a GPU, where watching never reads back
+    good, bad = torch.tensor(1.0), torch.tensor(float("inf"))
+    watch.watch(1, {"GAN": good, "VGG": good})
+    watch.watch(2, {"GAN": good, "VGG": bad})
+    watch.watch(3, {"GAN": bad, "VGG": bad})
+    monkeypatch.undo()
+    with pytest.raises(NonFiniteLossError, match="loss VGG is not finite in step 2"):
+        watch.check()
