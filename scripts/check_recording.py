@@ -134,11 +134,11 @@ def check(path: Path) -> list[Result]:
     return compare(measure(recording), recording.results | EXPECTED)
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("recordings", nargs="+", type=Path, metavar="NAME.json", help="with NAME.npz beside it")
     failed = 0
-    for path in parser.parse_args().recordings:
+    for path in parser.parse_args(argv).recordings:
         print(path)
         for result in check(path):
             failed += not result.passed

@@ -1,0 +1,136 @@
+"""Our networks, losses and training step against recorded numbers of the published system."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from scripts import check_recording
+from scripts.check_recording import compare
+from scripts.replay import Recording, measure
+from util.fill import fill
+
+GOLDEN = Path(__file__).parent / "golden"
+RECORDINGS = ["facades_ls", "pix2pixhd"]
+
+
+@pytest.fixture(scope="module", params=RECORDINGS)
+def recording(request):
+    return Recording.read(GOLDEN / f"{request.param}.json")
+
+
+@pytest.fixture(scope="module")
+def measured(recording):
+    return measure(recording)
+
+
+def test_every_recorded_number_is_met(recording, measured):
+    results = compare(measured, recording.results | check_recording.EXPECTED)
+    assert [str(result) for result in results if not result.passed] == []
+    assert {result.quantity for result in results} >= {"eval_fake", "train_g_grad_norms", "steps.1.losses", "adam"}
+
+
+def leaves(value, path=()):
+    if isinstance(value, (dict, list)):
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(child, (*path, key))
+    else:
+        yield path, value
+
+
+def with_changed(results, path, change):
+    """A copy of `results` in which the entry at `path` is changed."""
+    key, *rest = path
+    changed = list(results) if isinstance(results, list) else dict(results)
+    changed[key] = with_changed(results[key], rest, change) if rest else change(results[key])
+    return changed
+
+
+def test_one_wrong_number_anywhere_is_noticed(recording, measured):
+    """For every quantity, one entry is moved by more than its tolerance; exactly that quantity must fail."""
+    changes = {int: lambda v: v + 1, float: lambda v: v * 1.02 + 0.02, bool: lambda v: not v, str: lambda v: v + "x"}
+    seen = set()
+    for path, value in leaves(recording.results):
+        quantity = ".".join(map(str, path[:3] if path[0] == "steps" else path[:1]))
+        if quantity in seen:
+            continue
+        seen.add(quantity)
+
+        def change(value):
+            if isinstance(value, np.ndarray):
+                value = value.copy()
+                value.flat[value.size // 2] += 0.01
+                return value
+            return changes[type(value)](value)
+
+        results = compare(measured, with_changed(recording.results, path, change) | check_recording.EXPECTED)
+        assert [result.quantity for result in results if not result.passed] == [quantity]
+    assert len(seen) > 20
+
+
+def test_missing_and_unknown_entries_fail(recording, measured):
+    expected = recording.results | check_recording.EXPECTED
+    without = {name: value for name, value in measured.items() if name != "train_d_losses"}
+    assert [r.quantity for r in compare(without, expected) if not r.passed] == ["train_d_losses"]
+    assert [r.quantity for r in compare(measured, expected | {"novelty": [1.0]}) if not r.passed] == ["novelty"]
+
+
+def test_not_a_number_never_passes(recording, measured):
+    losses = measured["eval_losses"] | {"GAN": float("nan")}
+    results = compare(measured | {"eval_losses": losses}, recording.results | check_recording.EXPECTED)
+    assert [result.quantity for result in results if not result.passed] == ["eval_losses"]
+
+
+def test_the_program_fails_on_a_wrong_number_and_passes_on_the_right_ones(tmp_path, capsys):
+    for suffix in (".json", ".npz"):
+        shutil.copy(GOLDEN / f"pix2pixhd{suffix}", tmp_path)
+    path = tmp_path / "pix2pixhd.json"
+    content = json.loads(path.read_text())
+    content["steps"][1]["losses"]["GAN_Feat"] *= 1.01
+    path.write_text(json.dumps(content))
+    assert check_recording.main([str(path)]) == 1
+    output = capsys.readouterr().out
+    assert "FAIL steps.1.losses" in output
+    assert output.count("FAIL") == 1
+
+
+def test_batch_statistics_that_advance_twice_are_noticed(monkeypatch):
+    """What the recorded norms cannot see: a forward pass that normalises, and counts, one batch twice."""
+    recording = Recording.read(GOLDEN / "facades_ls.json")
+    from models.networks.normalization import SPADE
+
+    def forward_twice(self, x, layout):
+        self.param_free_norm(x)
+        gamma, beta = self.modulation(layout, *x.shape[-2:])
+        return self.param_free_norm(x) * (1 + gamma) + beta
+
+    monkeypatch.setattr(SPADE, "forward", forward_twice)
+    from scripts.replay import Replay
+
+    assert Replay(recording).advances_per_forward() == {"spectral_norm": 1.0, "batch_statistics": 2.0}
+
+
+def test_a_path_that_is_no_recording_is_bad_input(tmp_path, capsys):
+    from util.errors import InputError
+
+    with pytest.raises(InputError, match="not a recording"):
+        check_recording.main([str(tmp_path / "absent.json")])
+
+
+def test_fill_by_hand():
+    """Names, shapes and the seed decide: the same value on every machine."""
+    network = nn.Sequential(nn.utils.spectral_norm(nn.Conv2d(2, 3, 3)), nn.BatchNorm2d(3))
+    fill(network, seed=1)
+    state = network.state_dict()
+    rng = np.random.default_rng([1, 4064599907])  # crc32 of "0.weight_orig"
+    expected = rng.standard_normal((3, 2, 3, 3)) / np.sqrt(18)
+    torch.testing.assert_close(state["0.weight_orig"], torch.tensor(expected, dtype=torch.float32))
+    matrix = state["0.weight_orig"].flatten(1)
+    assert torch.linalg.matrix_norm(matrix, 2) == pytest.approx(
+        (state["0.weight_u"] @ matrix @ state["0.weight_v"]).item(), rel=0.02
+    )
+    assert state["1.running_var"].min() >= 0.5 and state["1.running_var"].max() < 1.5
