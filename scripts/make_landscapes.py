@@ -69,9 +69,11 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     width, height = parse_size(args.size)
     counts = {"train": args.train, "val": args.val}
-    for option, value, least in (("train", args.train, 1), ("val", args.val, 0), ("seed", args.seed, 0)):
-        if value < least or (option != "seed" and value > FIRST_VALIDATION_SCENE):
-            raise InputError(f"--{option} {value}: must be {least} or more, and no more than {FIRST_VALIDATION_SCENE}")
+    if args.seed < 0:
+        raise InputError(f"--seed {args.seed}: must be 0 or more")
+    for split, least in (("train", 1), ("val", 0)):
+        if not least <= counts[split] <= FIRST_VALIDATION_SCENE:
+            raise InputError(f"--{split} {counts[split]}: must be {least} to {FIRST_VALIDATION_SCENE}")
     for split, count in counts.items():
         if count:
             make_folders(args.folder, split)

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""How far the mean colour of each class in generated images lies from the real ones.
+
+    python scripts/compare_colours.py --name RUN [the options that test.py was given]
+
+Reads what test.py wrote. A quick look at a run, not a score of the field.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from data import PRESETS, create_dataset
+from options import TestOptions, parse_options
+from util.errors import InputError, report_input_errors
+from util.image import to_uint8
+
+
+class ClassColours:
+    """Mean colour of every class over many images: sums (num_classes, 3) and pixel counts (num_classes)."""
+
+    def __init__(self, num_classes: int):
+        self.sums = np.zeros((num_classes, 3))
+        self.counts = np.zeros(num_classes)
+
+    def add(self, labels: np.ndarray, image: np.ndarray) -> None:
+        """Count an image (H, W, 3) uint8 with its labels (H, W)."""
+        labels = labels.ravel()
+        self.counts += np.bincount(labels, minlength=len(self.counts))
+        for channel in range(3):
+            self.sums[:, channel] += np.bincount(labels, image[..., channel].ravel(), minlength=len(self.counts))
+
+    def means(self) -> np.ndarray:
+        """(num_classes, 3); NaN where a class never occurs."""
+        with np.errstate(invalid="ignore"):
+            return self.sums / self.counts[:, None]
+
+
+def measure(opt: TestOptions) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Mean colours (num_labels, 3) of generated and of real images, and the class names."""
+    dataset = create_dataset(opt)
+    images = Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.which_epoch}" / "images" / "synthesized_image"
+    generated, real = ClassColours(opt.num_labels), ClassColours(opt.num_labels)
+    for index in range(min(len(dataset), opt.how_many or len(dataset))):
+        sample = dataset[index]
+        path = images / f"{sample['name']}.png"
+        if "image" not in sample or not path.exists():
+            raise InputError(f"{path}: no generated image with a photo beside it; run test.py with the same options")
+        labels = sample["labels"].numpy()
+        generated.add(labels, np.asarray(Image.open(path).convert("RGB")))
+        real.add(labels, to_uint8(sample["image"]))
+    return generated.means(), real.means(), dataset.class_names
+
+
+def main(argv: list[str] | None = None) -> None:
+    opt = parse_options(TestOptions, argv, PRESETS)
+    with report_input_errors("compare_colours.py"):
+        generated, real, names = measure(opt)
+    differences = np.abs(generated - real).mean(axis=1)
+    for name, fake, true, difference in zip(names, generated, real, differences):
+        if not np.isnan(difference):
+            print(f"{name:>24}  generated {_rgb(fake)}  real {_rgb(true)}  difference {difference:5.1f}")
+    print(f"Mean colour of the classes: {np.nanmean(differences):.1f}/255 from the real one (over classes, channels)")
+
+
+def _rgb(colour: np.ndarray) -> str:
+    return "({:3.0f} {:3.0f} {:3.0f})".format(*colour)
+
+
+if __name__ == "__main__":
+    main()
