@@ -102,8 +102,8 @@ def create_page(opt: TestOptions, dataset, styles: Styles) -> ResultsPage:
     )
 
 
-def main() -> None:
-    opt = parse_options(TestOptions, None, PRESETS)
+def main(argv: list[str] | None = None) -> None:
+    opt = parse_options(TestOptions, argv, PRESETS)
     with report_input_errors("test.py"):
         page = test(opt)
     print(f"Images are in {page.parent / 'images'}; look at {page}")

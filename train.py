@@ -103,8 +103,8 @@ class ProgressBar(tqdm):
         return (time.time() - self.start_t) / max(1, self.n - self.initial)
 
 
-def main() -> int:
-    opt = parse_options(TrainOptions, None, PRESETS)
+def main(argv: list[str] | None = None) -> int:
+    opt = parse_options(TrainOptions, argv, PRESETS)
     print(opt.describe())
     with report_input_errors("train.py"):
         try:

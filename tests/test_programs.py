@@ -1,0 +1,283 @@
+"""train.py, test.py and the scripts, run as a user runs them."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import test as test_program
+import train as train_program
+from models import create_generator
+from options import TestOptions, parse_options
+from scripts import compare_colours, make_landscapes
+from tests.util.pages import Page
+from util.fill import fill
+
+ROOT = Path(__file__).parents[1]
+TINY = shlex.split("--crop_size 64 --ngf 4 --ndf 4 --no_vgg_loss --gpu_ids -1 --batchSize 2")
+
+
+def train(checkpoints: Path, *flags: str) -> int:
+    return train_program.main([*TINY, "--checkpoints_dir", str(checkpoints), *flags])
+
+
+def images(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+
+
+def assert_links_work(path: Path) -> Page:
+    page = Page(path)
+    assert page.targets()
+    assert [target for target in page.targets() if not target.exists()] == []
+    return page
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory) -> Path:
+    """Two epochs of a model with an encoder, on four landscapes: the run `tiny`."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    flags = "--name tiny --use_vae --z_dim 4 --max_dataset_size 4 --niter 2 --print_freq 2 --display_freq 4"
+    assert train(folder, *flags.split()) == 0
+    return folder
+
+
+@pytest.fixture
+def run_test(checkpoints, tmp_path, capsys):
+    """Run test.py on the run `tiny`; returns the folder of results."""
+
+    def run(*flags: str, results: Path = tmp_path / "results") -> Path:
+        argv = ["--name", "tiny", "--checkpoints_dir", str(checkpoints), "--results_dir", str(results), *flags]
+        test_program.main([*argv, "--gpu_ids", "-1"])
+        return results / "tiny" / "test_latest"
+
+    return run
+
+
+def test_a_run_leaves_the_published_files_and_a_page_whose_links_work(checkpoints):
+    run = checkpoints / "tiny"
+    networks = {f"{label}_net_{letter}.pth" for label in ("latest", "2") for letter in "GDE"}
+    others = {"latest_training_state.pth", "options.json", "loss_log.txt", "logs", "web"}
+    assert {path.name for path in run.iterdir()} == networks | others
+    assert json.loads((run / "options.json").read_text())["options"]["ngf"] == 4
+    pattern = r"\(epoch: \d, iters: \d, time: \d+\.\d{3}\) KLD: \S+ GAN: \S+ GAN_Feat: \S+ D_Fake: \S+ D_real: \S+"
+    lines = (run / "loss_log.txt").read_text().splitlines()
+    assert sum(bool(re.fullmatch(pattern, line)) for line in lines) == 4
+    assert_links_work(run / "web" / "index.html")
+    assert images(run / "web" / "images") == [
+        f"epoch00{epoch}_iter00{4 * epoch}_{kind}.png"
+        for epoch in (1, 2)
+        for kind in ("input_label", "real_image", "synthesized_image")
+    ]
+    events = EventAccumulator(str(run / "logs"))
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == {"KLD", "GAN", "GAN_Feat", "D_Fake", "D_real"}
+    assert [event.step for event in events.Scalars("GAN")] == [2, 4, 6, 8]
+
+
+def test_continue_goes_on_with_epoch_optimisers_options_and_rate(checkpoints, tmp_path, capsys):
+    shutil.copytree(checkpoints / "tiny", tmp_path / "tiny")
+    argv = ["--name", "tiny", "--checkpoints_dir", str(tmp_path), "--continue_train", "--niter", "1"]
+    assert train_program.main([*argv, "--niter_decay", "3"]) == 0
+    output = capsys.readouterr().out
+    assert "going on in epoch 3, after 0 images" in output
+    state = torch.load(tmp_path / "tiny" / "latest_training_state.pth", weights_only=True)
+    assert state["progress"] == {"epoch": 5, "images_this_epoch": 0, "images_seen": 16}
+    assert state["trainer"] == {"steps": 8}
+    assert {float(entry["step"]) for entry in state["optimizer_G"]["state"].values()} == {8.0}
+    # epochs 1 and 2 at full rate, then 2/3 and 1/3 of it; the generator has half of the base rate
+    assert state["optimizer_G"]["param_groups"][0]["lr"] == pytest.approx(0.0001 / 3)
+    assert_links_work(tmp_path / "tiny" / "web" / "index.html")
+
+
+def test_an_interrupted_epoch_is_continued_where_it_stopped_to_the_same_bits(tmp_path, monkeypatch):
+    flags = shlex.split("--max_dataset_size 6 --niter 1 --save_latest_freq 2 --no_html --no_tensorboard")
+    assert train(tmp_path, "--name", "whole", *flags) == 0
+
+    class Killed(BaseException):
+        pass
+
+    save = train_program.save_checkpoint
+
+    def save_then_die(run_dir, label, trainer, progress):
+        save(run_dir, label, trainer, progress)
+        if progress.images_seen == 4:
+            raise Killed
+
+    monkeypatch.setattr(train_program, "save_checkpoint", save_then_die)
+    with pytest.raises(Killed):
+        train(tmp_path, "--name", "killed", *flags)
+    monkeypatch.undo()
+    assert train(tmp_path, "--name", "killed", "--continue_train") == 0
+    for letter in "GD":
+        whole, killed = (
+            torch.load(tmp_path / name / f"1_net_{letter}.pth", weights_only=True) for name in ("whole", "killed")
+        )
+        assert all(torch.equal(tensor, killed[name]) for name, tensor in whole.items())
+
+
+def test_a_new_run_of_the_same_name_keeps_the_old_one(tmp_path, capsys):
+    for _ in range(2):
+        assert train(tmp_path, *"--name again --max_dataset_size 2 --niter 1 --no_html --no_tensorboard".split()) == 0
+    assert "now in" in capsys.readouterr().out
+    assert (tmp_path / "again.old1" / "latest_net_G.pth").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_loss(tmp_path, capsys, monkeypatch):
+    import models.pix2pix_model as model
+
+    monkeypatch.setattr(model, "feature_matching_loss", lambda fake, real: torch.tensor(float("nan")))
+    assert train(tmp_path, *"--name bad --max_dataset_size 2 --niter 1".split()) == 1
+    assert "stopped: loss GAN_Feat is not finite in step 1" in capsys.readouterr().err
+    assert not list((tmp_path / "bad").glob("*.pth"))
+
+
+def test_results_have_a_page_and_exactly_as_many_images_as_asked_for(run_test):
+    """Three images in batches of two: the published program made four."""
+    results = run_test("--how_many", "3", "--batchSize", "2")
+    for kind in ("input_label", "synthesized_image", "real_image"):
+        assert images(results / "images" / kind) == ["00000.png", "00001.png", "00002.png"]
+    page = assert_links_work(results / "index.html")
+    assert len([image for image in page.all("img") if "synthesized_image" in image["src"]]) == 3
+    assert all(image["loading"] == "lazy" for image in page.all("img"))
+    assert Image.open(results / "images" / "synthesized_image" / "00000.png").size == (64, 64)
+
+
+def pictures(results: Path, folder: str = "synthesized_image") -> list[np.ndarray]:
+    return [np.asarray(Image.open(path)) for path in sorted((results / "images" / folder).glob("*.png"))]
+
+
+def test_random_styles_differ_side_by_side_and_follow_the_seed_not_the_batch_size(run_test, tmp_path):
+    def run(results, *flags):
+        return run_test("--how_many", "2", "--num_styles", "2", *flags, results=tmp_path / results)
+
+    one, other, seeded = run("a", "--batchSize", "1"), run("b", "--batchSize", "2"), run("c", "--seed", "5")
+    for folder in ("synthesized_image", "synthesized_image_style2"):
+        for first, second in zip(pictures(one, folder), pictures(other, folder), strict=True):
+            assert np.abs(first.astype(int) - second).max() <= 1
+    assert not np.array_equal(pictures(one)[0], pictures(one, "synthesized_image_style2")[0])
+    assert not np.array_equal(pictures(one)[0], pictures(seeded)[0])
+    assert_links_work(one / "index.html")
+
+
+def test_style_images_decide_the_style(run_test, tmp_path):
+    for name, colour in (("red", (200, 30, 30)), ("blue", (30, 30, 200))):
+        Image.new("RGB", (90, 50), colour).save(tmp_path / f"{name}.png")
+    both = run_test("--how_many", "2", "--style_image", str(tmp_path), results=tmp_path / "both")
+    red = run_test("--how_many", "2", "--style_image", str(tmp_path / "red.png"), results=tmp_path / "one")
+    # in name order: blue, red
+    assert np.array_equal(pictures(both, "synthesized_image_style2")[1], pictures(red)[1])
+    assert not np.array_equal(pictures(both)[1], pictures(red)[1])
+    assert (red / "images" / "style_image.png").exists()
+
+
+def test_class_colours_are_compared_by_hand(run_test, checkpoints, tmp_path, capsys):
+    colours = compare_colours.ClassColours(3)
+    labels = np.array([[0, 0], [1, 0]])
+    image = np.array([[[10, 0, 0], [20, 0, 0]], [[0, 50, 0], [60, 0, 3]]], dtype=np.uint8)
+    colours.add(labels, image)
+    assert np.array_equal(colours.means()[:2], [[30, 0, 1], [0, 50, 0]])
+    assert np.isnan(colours.means()[2]).all()
+
+    run_test("--how_many", "2")
+    flags = ["--name", "tiny", "--checkpoints_dir", str(checkpoints), "--results_dir", str(tmp_path / "results")]
+    compare_colours.main([*flags, "--how_many", "2"])
+    figure = float(re.search(r"([\d.]+)/255", capsys.readouterr().out)[1])
+    assert 5 < figure < 150, "an untrained network is far off"
+
+
+@pytest.fixture(scope="module")
+def coco(tmp_path_factory) -> Path:
+    """Two training triples and two validation label maps without photos, as COCO-Stuff lies on disk."""
+    root = tmp_path_factory.mktemp("coco")
+    rng = np.random.default_rng(0)
+    for phase, with_photos in (("train", True), ("val", False)):
+        for name in ("000000000009", "000000000025"):
+            for kind in ("label", "inst", "img") if with_photos else ("label", "inst"):
+                shape = (40, 50, 3) if kind == "img" else (40, 50)
+                folder = root / f"{phase}_{kind}"
+                folder.mkdir(exist_ok=True)
+                pixels = rng.integers(0, 182, shape, dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{name}{'.jpg' if kind == 'img' else '.png'}")
+    return root
+
+
+def test_released_weights_work_with_nothing_but_the_file_and_from_label_maps_alone(coco, tmp_path):
+    flags = ["--name", "coco_pretrained", "--dataset_mode", "coco", "--dataroot", str(coco), "--crop_size", "64"]
+    flags += ["--ngf", "4", "--checkpoints_dir", str(tmp_path), "--results_dir", str(tmp_path / "results")]
+    netG = create_generator(parse_options(TestOptions, flags, test_program.PRESETS))
+    fill(netG, seed=1)
+    (tmp_path / "coco_pretrained").mkdir()
+    torch.save(netG.state_dict(), tmp_path / "coco_pretrained" / "latest_net_G.pth")
+    test_program.main([*flags, "--gpu_ids", "-1"])
+    results = tmp_path / "results" / "coco_pretrained" / "test_latest"
+    assert images(results / "images" / "synthesized_image") == ["000000000009.png", "000000000025.png"]
+    assert not (results / "images" / "real_image").exists()
+    assert_links_work(results / "index.html")
+
+
+def test_a_classic_training_command_runs_and_test_needs_only_the_name(coco, tmp_path):
+    flags = ["--dataset_mode", "coco", "--dataroot", str(coco), "--load_size", "70", "--nThreads", "0", "--tf_log"]
+    assert train(tmp_path, "--name", "label2coco", *flags, "--niter", "1", "--no_instance") == 0
+    test_program.main(["--checkpoints_dir", str(tmp_path), "--results_dir", str(tmp_path / "r"), "--gpu_ids", "-1"])
+    assert len(images(tmp_path / "r" / "label2coco" / "test_latest" / "images" / "synthesized_image")) == 2
+
+
+def test_landscapes_as_files_train_with_the_printed_command(tmp_path, capsys, monkeypatch):
+    make_landscapes.main([str(tmp_path / "files"), "--train", "2", "--val", "1", "--size", "64x64"])
+    command = re.search(r"python train.py (.*)", capsys.readouterr().out)[1]
+    assert train(tmp_path, *shlex.split(command), "--name", "files", "--niter", "1", "--load_size", "64") == 0
+
+
+BAD_INPUT = {
+    "missing folder": (["--dataset_mode", "coco", "--dataroot", "/absent/place"], "/absent/place"),
+    "typo": (["--batchsize", "4"], "--batchSize"),
+    "typo in a name": (["--dataset_mode", "landscape"], "landscapes"),
+    "crop size": (["--crop_size", "100"], "96"),
+    "norm": (["--norm_G", "spectralspadelayer3x3"], "--norm_G spectralspadelayer3x3"),
+    "vgg": (["--vgg_loss", "--vgg_weights", "/absent/vgg.pth"], "--no_vgg_loss"),
+    "nothing to continue": (["--continue_train", "--name", "absent"], "latest_net_G.pth"),
+    "gpu": (["--gpu_ids", "77"], "--gpu_ids"),
+    "smallest feature map": (["--crop_size", "32", "--batchSize", "1"], "--crop_size 64"),
+}
+
+
+@pytest.mark.parametrize("flags, named", BAD_INPUT.values(), ids=BAD_INPUT)
+def test_bad_input_gets_one_line_and_status_2(flags, named, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        train(tmp_path, *flags)
+    assert stop.value.code == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
+    assert len(lines) == 1
+    assert lines[0].startswith("train.py: error: ")
+    assert named in lines[0]
+
+
+def test_a_checkpoint_of_another_architecture_names_the_option(checkpoints, tmp_path, capsys):
+    shutil.copytree(checkpoints / "tiny", tmp_path / "tiny")
+    (tmp_path / "tiny" / "options.json").unlink()
+    flags = "--name tiny --crop_size 64 --ngf 8 --use_vae --z_dim 4 --gpu_ids -1"
+    with pytest.raises(SystemExit) as stop:
+        test_program.main([*flags.split(), "--checkpoints_dir", str(tmp_path)])
+    assert stop.value.code == 2
+    assert "--ngf is 4 in the file and 8 here" in capsys.readouterr().err
+
+
+def test_a_truncated_photo_read_by_a_worker_is_one_line_without_traceback(coco, tmp_path):
+    root = shutil.copytree(coco, tmp_path / "coco")
+    photo = root / "train_img" / "000000000025.jpg"
+    photo.write_bytes(photo.read_bytes()[:300])
+    flags = [*TINY, "--checkpoints_dir", str(tmp_path), "--dataset_mode", "coco", "--dataroot", str(root)]
+    command = [sys.executable, "train.py", *flags, "--load_size", "70", "--nThreads", "1", "--no_html"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert re.search(r"train.py: error: .*000000000025.jpg: cannot be read", done.stderr)
