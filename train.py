@@ -44,13 +44,13 @@ def train(opt: TrainOptions) -> None:
                     trainer.discriminator_step(batch)
                     progress.advance(opt.batch_size)
                     bar.update(opt.batch_size)
-                    if progress.due(opt.print_freq):
+                    if progress.at_edge or progress.due(opt.print_freq):
                         losses = trainer.read_losses()
                         bar.set_postfix(losses)
                         visualizer.log(
                             epoch, progress.images_this_epoch, progress.images_seen, bar.seconds_per_image, losses
                         )
-                    if progress.due(opt.display_freq):
+                    if progress.at_edge or progress.due(opt.display_freq):
                         visualizer.show(epoch, progress.images_seen, *trainer.pictures)
                     if progress.due(opt.save_latest_freq):
                         save_checkpoint(opt.run_dir, LATEST, trainer, progress)

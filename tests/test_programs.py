@@ -73,8 +73,8 @@ def test_a_run_leaves_the_published_files_and_a_page_whose_links_work(checkpoint
     assert sum(bool(re.fullmatch(pattern, line)) for line in lines) == 4
     assert_links_work(run / "web" / "index.html")
     assert images(run / "web" / "images") == [
-        f"epoch00{epoch}_iter00{4 * epoch}_{kind}.png"
-        for epoch in (1, 2)
+        f"epoch00{epoch}_iter00{images_seen}_{kind}.png"
+        for epoch, images_seen in ((1, 2), (1, 4), (2, 8))  # the first batch, and every four images
         for kind in ("input_label", "real_image", "synthesized_image")
     ]
     events = EventAccumulator(str(run / "logs"))
@@ -168,6 +168,17 @@ def test_random_styles_differ_side_by_side_and_follow_the_seed_not_the_batch_siz
     assert_links_work(one / "index.html")
 
 
+@pytest.fixture
+def strong_styles(checkpoints):
+    """The run `tiny` with an encoder whose styles are far apart, which takes longer than two epochs to learn."""
+    path = checkpoints / "tiny" / "latest_net_E.pth"
+    original = torch.load(path, weights_only=True)
+    torch.save(original | {"fc_mu.weight": original["fc_mu.weight"] * 1000}, path)
+    yield
+    torch.save(original, path)
+
+
+@pytest.mark.usefixtures("strong_styles")
 def test_style_images_decide_the_style(run_test, tmp_path):
     for name, colour in (("red", (200, 30, 30)), ("blue", (30, 30, 200))):
         Image.new("RGB", (90, 50), colour).save(tmp_path / f"{name}.png")

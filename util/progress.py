@@ -51,6 +51,15 @@ class Progress:
         self.images_this_epoch += images
         self.images_seen += images
         self._last_advance = images
+        self._batches += 1
+
+    @property
+    def at_edge(self) -> bool:
+        """Whether the last batch was the first since the start (or since a resume) or the last of the training.
+
+        There a person wants to see something, however rarely it is due.
+        """
+        return self._batches == 1 or (self.epoch == self.num_epochs and self.epoch_finished)
 
     def due(self, freq: int) -> bool:
         """Return whether the last batch reached or passed a multiple of `freq` images in all."""
@@ -72,6 +81,7 @@ class Progress:
         self.images_this_epoch = state["images_this_epoch"]
         self.images_seen = state["images_seen"]
         self._last_advance = 0
+        self._batches = 0
         if self.epoch_finished:  # only if epochs have become shorter since: fewer images, or a larger batch
             self._begin_next_epoch()
 

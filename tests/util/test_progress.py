@@ -102,3 +102,19 @@ def test_an_epoch_cut_short_is_a_bug():
     with pytest.raises(AssertionError, match="epoch 1 ended after 2 images"):
         for _ in progress.epochs():
             progress.advance(2)
+
+
+def test_the_first_batch_and_the_very_last_one_are_edges():
+    progress = Progress(epochs=2, images_per_epoch=6)
+    edges = []
+    for _ in progress.epochs():
+        for _ in range(3):
+            progress.advance(2)
+            edges.append(progress.at_edge)
+    assert edges == [True, False, False, False, False, True]
+
+
+def test_the_first_batch_after_a_resume_is_an_edge():
+    progress = Progress(epochs=9, images_per_epoch=6, images_this_epoch=2, images_seen=2)
+    progress.advance(2)
+    assert progress.at_edge
