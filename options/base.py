@@ -48,7 +48,7 @@ class BaseOptions:
     )
     channels_last: bool | None = option(
         None,
-        "keep activations channels-last in memory: the same numbers, faster on most GPUs and on many CPUs",
+        "keep activations channels-last in memory: equal up to rounding, faster on most GPUs and many CPUs",
         "run",
         unset="on with a GPU",
         role="session",

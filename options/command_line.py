@@ -140,7 +140,7 @@ def _metavar(option: Option) -> str | None:
 def _help(option: Option) -> str:
     """Help text with unit and default; % is argparse's own sign there."""
     default = option.shown(option.default)
-    if option.kind is bool:
+    if isinstance(option.default, bool):
         default = "on" if option.default else "off"
     unit = f"{option.unit}; " if option.unit else ""
     return f"{option.help} ({unit}default: {default})".replace("%", "%%")

@@ -15,7 +15,7 @@ training=(--max_dataset_size 400 --batch_size 2 --niter 2 --niter_decay 2 --lr 0
 if [ -e checkpoints/quickstart/latest_net_G.pth ]; then
     training+=(--continue_train)
 fi
-testing=(--how_many 48 --batch_size 8 --num_styles 3 --channels_last)
+testing=(--how_many 48 --batch_size 8 --num_styles 2 --channels_last)
 
 python train.py "${run[@]}" "${network[@]}" "${training[@]}"
 python test.py "${run[@]}" "${testing[@]}"
