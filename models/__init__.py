@@ -9,6 +9,7 @@ from models.networks.discriminators import DISCRIMINATORS
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import GENERATORS, latent_size
 from models.networks.init import init_weights
+from models.networks.normalization import NormSpec
 from models.pix2pix_model import Objective, Pix2PixModel
 from models.vgg import VGGLoss
 from util.errors import InputError
@@ -76,8 +77,8 @@ def _check_smallest_feature_map(opt) -> None:
     if opt.netG != "spade":
         return
     height, width = latent_size(opt.crop_size, opt.aspect_ratio, opt.num_upsampling_layers)
-    values = height * width * (1 if "instance" in opt.norm_G else opt.batch_size)
-    if values == 1 and (opt.is_train or "instance" in opt.norm_G):
+    per_image = NormSpec.parse(opt.norm_G, "norm_G").kind == "instance"
+    if height * width == 1 and (per_image or (opt.is_train and opt.batch_size == 1)):
         raise InputError(
             f"--crop_size {opt.crop_size}: the smallest feature map is 1x1, one value for {opt.norm_G} to normalise; "
             f"use --crop_size {2 * opt.crop_size}, or batch norm with --batch_size 2 or more"

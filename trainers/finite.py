@@ -21,11 +21,12 @@ class FiniteWatch:
         self._first_bad_step: dict[str, Tensor] = {}
 
     def watch(self, step: int, losses: dict[str, Tensor]) -> None:
+        """Look at the losses of a step before it is taken."""
         for name, loss in losses.items():
             bad_now = torch.where(loss.detach().isfinite(), torch.inf, float(step))
             earlier = self._first_bad_step.get(name, bad_now)
             self._first_bad_step[name] = torch.minimum(earlier, bad_now)
-        if loss.device.type == "cpu":
+        if all(loss.device.type == "cpu" for loss in losses.values()):
             self.check()
 
     def check(self) -> None:

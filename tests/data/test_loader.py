@@ -99,7 +99,11 @@ def argv_for(mode: str) -> list[str]:
 @pytest.mark.parametrize("mode", DATASETS)
 @pytest.mark.parametrize("program", [TrainOptions, TestOptions])
 def test_presets_make_valid_options(mode, program):
-    parse_options(program, argv_for(mode), PRESETS)
+    opt = parse_options(program, argv_for(mode), PRESETS)
+    preset = PRESETS[mode].values(program.is_train)
+    assert {name: getattr(opt, name) for name in preset if preset[name] != ""} == {
+        name: value for name, value in preset.items() if value != ""
+    }
 
 
 @pytest.mark.parametrize("mode", FILE_MODES)
