@@ -84,6 +84,7 @@ class Styles:
 
 
 def create_page(opt: TestOptions, dataset, styles: Styles) -> ResultsPage:
+    """The page of this test, in the data set's class names and colours."""
     photos = list(styles.photos.values())
     return ResultsPage(
         Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.which_epoch}",

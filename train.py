@@ -3,7 +3,6 @@
 
 import itertools
 import sys
-import time
 from contextlib import closing
 
 from tqdm import tqdm
@@ -16,6 +15,7 @@ from trainers.checkpoint import LATEST, restore_checkpoint, save_checkpoint, set
 from util.device import choose_device, memory_format, seed_everything
 from util.errors import report_input_errors
 from util.progress import Progress
+from util.progress_bar import ProgressBar
 from util.visualizer import Visualizer
 
 
@@ -73,6 +73,7 @@ def prepare_run(opt: TrainOptions, trainer, progress: Progress) -> None:
 
 
 def create_visualizer(opt: TrainOptions, dataset) -> Visualizer:
+    """Log, page and TensorBoard events of the run, in the data set's class names and colours."""
     return Visualizer(
         opt.run_dir,
         title=f"Training of {opt.name}",
@@ -85,25 +86,8 @@ def create_visualizer(opt: TrainOptions, dataset) -> Visualizer:
     )
 
 
-class ProgressBar(tqdm):
-    """Bar of one epoch in images, with images per second and the last losses."""
-
-    def __init__(self, epoch: int, progress: Progress):
-        super().__init__(
-            desc=f"epoch {epoch}/{progress.num_epochs}",
-            total=progress.images_per_epoch,
-            initial=progress.images_this_epoch,
-            unit="img",
-            dynamic_ncols=True,
-        )
-
-    @property
-    def seconds_per_image(self) -> float:
-        """Mean over this epoch so far."""
-        return (time.time() - self.start_t) / max(1, self.n - self.initial)
-
-
 def main(argv: list[str] | None = None) -> int:
+    """Train as the command line says; return the exit status."""
     opt = parse_options(TrainOptions, argv, PRESETS)
     print(opt.describe())
     with report_input_errors("train.py"):
