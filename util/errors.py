@@ -4,6 +4,9 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
+WORKER_MARK = "Original Traceback (most recent call last)"
+"""In the message with which a DataLoader re-raises what happened in a worker: the whole traceback."""
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used.
@@ -12,6 +15,13 @@ class InputError(ValueError):
     status 2; every other exception is a bug of ours and keeps its traceback.
     """
 
+    def __init__(self, message: str):
+        if WORKER_MARK in message:
+            last = message.strip().splitlines()[-1]
+            message = last.removeprefix(f"{type(self).__module__}.{type(self).__name__}: ")
+        # A file's name may hold line breaks; the message may not.
+        super().__init__(message.replace("\n", "\\n").replace("\r", "\\r"))
+
 
 @contextlib.contextmanager
 def report_input_errors(program: str) -> Iterator[None]:
@@ -19,7 +29,5 @@ def report_input_errors(program: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        # A DataLoader worker re-raises with its whole traceback as the message; the last line is the one for the user.
-        line = str(error).strip().splitlines()[-1].removeprefix(f"{InputError.__module__}.{InputError.__name__}: ")
-        print(f"{program}: error: {line}", file=sys.stderr)
+        print(f"{program}: error: {error}", file=sys.stderr)
         sys.exit(2)
