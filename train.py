@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Train SPADE: python train.py --name NAME [--dataset_mode coco --dataroot DIR] [...]; --help lists everything."""
 
-import itertools
 import sys
 from contextlib import closing
 
@@ -33,12 +32,11 @@ def train(opt: TrainOptions) -> None:
     model.train()
     with closing(create_visualizer(opt, dataset)) as visualizer:
         for epoch in progress.epochs():
-            loader.sampler.set_epoch(epoch)
-            trainer.set_learning_rate(epoch)
             first_step = progress.batches_done(opt.batch_size)
-            batches = itertools.islice(loader, first_step, None)
+            loader.sampler.set_epoch(epoch, first=first_step * opt.batch_size)
+            trainer.set_learning_rate(epoch)
             with ProgressBar(epoch, progress) as bar:
-                for step, batch in enumerate(batches, start=first_step):
+                for step, batch in enumerate(loader, start=first_step):
                     if step % opt.D_steps_per_G == 0:
                         trainer.generator_step(batch)
                     trainer.discriminator_step(batch)

@@ -36,17 +36,22 @@ class Ade20kDataset(PairedDataset):
     unknown_value = None
 
     def find_files(self, opt) -> Files:
-        """List the stock tree or, if there is none, files whose names tell split (`_train_`) and kind (.jpg, .png)."""
-        root, split = Path(opt.dataroot), split_of(opt.phase)
-        if split not in FOLDERS:
-            raise InputError(f"--phase {opt.phase}: ADE20K has the phases train, val and test (which reads val)")
-        if (root / "annotations").is_dir():
-            return Files(
-                find_pictures(root / "annotations" / FOLDERS[split], "label maps"),
-                find_pictures(root / "images" / FOLDERS[split], "photos", required=opt.is_train),
-            )
-        files = [path for path in walk(root) if f"_{split}_" in path.name]
-        labels = by_name((path.stem, path) for path in files if path.suffix.lower() == ".png")
-        if not labels:
-            raise InputError(f"{root}: found neither annotations/{FOLDERS[split]} nor files *_{split}_*.png; {TREES}")
-        return Files(labels, by_name((path.stem, path) for path in files if path.suffix.lower() == ".jpg"))
+        """List the split's files; photos may be absent when testing."""
+        return find_ade20k(Path(opt.dataroot), opt.phase, photos_required=opt.is_train)
+
+
+def find_ade20k(root: Path, phase: str, photos_required: bool) -> Files:
+    """List the stock tree or, if there is none, files whose names tell split (`_train_`) and kind (.jpg, .png)."""
+    split = split_of(phase)
+    if split not in FOLDERS:
+        raise InputError(f"--phase {phase}: ADE20K has the phases train, val and test (which reads val)")
+    if (root / "annotations").is_dir():
+        return Files(
+            find_pictures(root / "annotations" / FOLDERS[split], "label maps"),
+            find_pictures(root / "images" / FOLDERS[split], "photos", required=photos_required),
+        )
+    files = [path for path in walk(root) if f"_{split}_" in path.name]
+    labels = by_name((path.stem, path) for path in files if path.suffix.lower() == ".png")
+    if not labels:
+        raise InputError(f"{root}: found neither annotations/{FOLDERS[split]} nor files *_{split}_*.png; {TREES}")
+    return Files(labels, by_name((path.stem, path) for path in files if path.suffix.lower() == ".jpg"))

@@ -25,17 +25,18 @@ class CocoDataset(PairedDataset):
 
     def find_files(self, opt) -> Files:
         """List the split's folders; a portrait is named "portrait/<its name>", so that no two samples share a name."""
-        files = self._find_part(opt, split_of(opt.phase), required=True)
+        files = self.find_part(opt, split_of(opt.phase), required=True)
         if not (opt.is_train and opt.coco_portraits):
             return files
-        portraits = self._find_part(opt, f"{split_of(opt.phase)}_portrait", required=False)
+        portraits = self.find_part(opt, f"{split_of(opt.phase)}_portrait", required=False)
         return Files(
             _with_portraits(files.labels, portraits.labels),
             _with_portraits(files.images, portraits.images),
             _with_portraits(files.instances, portraits.instances),
         )
 
-    def _find_part(self, opt, part: str, required: bool) -> Files:
+    def find_part(self, opt, part: str, required: bool) -> Files:
+        """List the folders <root>/{part}_label and so on; instance maps if the options want them."""
         root = Path(opt.dataroot)
         instances = {}
         if opt.instance:

@@ -8,7 +8,10 @@ from options import Preset
 
 
 class FacadesDataset(PairedDataset):
-    """<root>/{split}_label and {split}_img; no instance maps."""
+    """<root>/{split}_label and {split}_img; no instance maps.
+
+    Ids are those of the palette PNGs of the base and the extended set, 1..12; channel 0 stays empty.
+    """
 
     preset = Preset(
         both={
@@ -21,6 +24,7 @@ class FacadesDataset(PairedDataset):
         },
         test={"load_size": 256},
     )
+    class_table = "facades"
 
     def find_files(self, opt) -> Files:
         """List the split's two folders."""

@@ -33,9 +33,17 @@ def natural_key(text: str) -> tuple[list[str | int], str]:
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """Every picture file below `folder`, links followed, hidden files and folders skipped; in no particular order."""
+    """Every picture file below `folder`, links followed, hidden files and folders skipped; in no particular order.
+
+    A link to a folder that contains it is not followed round and round.
+    """
     for parent, subfolders, names in os.walk(folder, followlinks=True):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        above = {os.path.realpath(path) for path in (parent, *Path(parent).parents)}
+        subfolders[:] = [
+            name
+            for name in subfolders
+            if not name.startswith(".") and os.path.realpath(Path(parent, name)) not in above
+        ]
         for name in names:
             if not name.startswith(".") and name.lower().endswith(EXTENSIONS):
                 yield Path(parent, name)

@@ -70,14 +70,14 @@ class LandscapesDataset(Dataset[Sample]):
         labels, instances, image = self.scenes.get(index, self.first + index)
         if self.flip and torch.rand(()) < 0.5:
             labels, instances, image = labels[:, ::-1], instances[:, ::-1], image[:, ::-1]
-        labels = np.where(labels == UNKNOWN, len(CLASS_NAMES), labels).astype(np.int64)
+        labels = np.where(labels == UNKNOWN, len(CLASS_NAMES), labels).astype(np.uint8)
         sample: Sample = {
             "name": f"{index:05d}",
             "labels": torch.from_numpy(labels),
             "image": torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1).contiguous() / 127.5 - 1.0,
         }
         if self.instance:
-            sample["instances"] = torch.from_numpy(instances.astype(np.int64))
+            sample["instances"] = torch.from_numpy(instances.astype(np.int32))
         return sample
 
 

@@ -4,14 +4,15 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
-from PIL.Image import Resampling
 from torch.utils.data import Dataset
 
+from data.cache import SampleCache
 from data.classes import describe_classes
 from data.files import Files
-from data.pairs import SamplePaths, pair_files
-from data.preprocess import Preprocess, Size, ids_to_tensor, image_to_tensor
-from data.read import LabelIds, picture_size, read_image, read_instances, read_labels
+from data.pairs import SamplePaths, pair_files, select_listed
+from data.pixels import PixelReader
+from data.preprocess import Preprocess
+from data.read import LabelIds, picture_size
 from data.sample import Sample
 from options import Preset
 from util.errors import InputError
@@ -57,6 +58,11 @@ class PairedDataset(Dataset[Sample], ABC):
         )
         first = self.paths[0].labels
         self.preprocess.check(picture_size(first), first)
+        self.reader = PixelReader(self.preprocess, self.ids, opt.fast_decode)
+        self.cache = None
+        if opt.cache_dir:
+            self.cache = SampleCache(Path(opt.cache_dir), self.reader)
+            print(self.cache.plan(self.paths), flush=True)
 
     @abstractmethod
     def find_files(self, opt) -> Files:
@@ -71,6 +77,8 @@ class PairedDataset(Dataset[Sample], ABC):
                 f"--instance: found no instance maps for --dataset_mode {opt.dataset_mode}; use --no_instance"
             )
         paths = pair_files(files, check_names=opt.pairing_check, extras_allowed=not opt.is_train)
+        if opt.file_list:
+            paths = select_listed(paths, opt.file_list)
         return paths[: opt.max_dataset_size]
 
     def __len__(self) -> int:
@@ -79,25 +87,5 @@ class PairedDataset(Dataset[Sample], ABC):
     def __getitem__(self, index: int) -> Sample:
         """Read one sample. Raises `InputError` for files that cannot be read, wrong ids and sizes that differ."""
         paths = self.paths[index]
-        labels = read_labels(paths.labels, self.ids)
-        self.preprocess.check(labels.size, paths.labels)
-        geometry = self.preprocess.draw(labels.size)
-
-        sample: Sample = {"name": paths.name, "labels": ids_to_tensor(geometry.apply(labels, Resampling.NEAREST))}
-        if paths.instances is not None:
-            instances = read_instances(paths.instances)
-            _check_same_size(labels.size, paths.labels, instances.size, paths.instances)
-            sample["instances"] = ids_to_tensor(geometry.apply(instances, Resampling.NEAREST))
-        if paths.image is not None:
-            image = read_image(paths.image)
-            _check_same_size(labels.size, paths.labels, image.size, paths.image)
-            sample["image"] = image_to_tensor(geometry.apply(image, Resampling.BICUBIC))
-        return sample
-
-
-def _check_same_size(labels_size: Size, labels: Path, other_size: Size, other: Path) -> None:
-    if labels_size != other_size:
-        raise InputError(
-            f"{labels} is {labels_size[0]}x{labels_size[1]} but {other} is {other_size[0]}x{other_size[1]}; "
-            f"the files of a sample must have one size"
-        )
+        pixels = self.reader.read(paths) if self.cache is None else self.cache.get(paths)
+        return {"name": paths.name, **pixels.cut(self.preprocess.draw(pixels.size))}

@@ -1,11 +1,12 @@
 """Which photo and which instance map belong to a label map: those of the same name."""
 
+import difflib
 import os
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from data.files import Files
+from data.files import EXTENSIONS, Files
 from util.errors import InputError
 
 SHOWN = 3  # names listed in a message before "..."
@@ -18,6 +19,11 @@ class SamplePaths(NamedTuple):
     labels: Path
     image: Path | None
     instances: Path | None
+
+    @property
+    def files(self) -> list[Path]:
+        """Those files that there are."""
+        return [path for path in (self.labels, self.image, self.instances) if path]
 
 
 def pair_files(files: Files, check_names: bool, extras_allowed: bool) -> list[SamplePaths]:
@@ -71,6 +77,71 @@ def join_by_position(
             f"{len(others)} {what}s; pairing by position needs equal counts"
         )
     return list(others.values())
+
+
+def select_listed(samples: list[SamplePaths], file_list: str | Path) -> list[SamplePaths]:
+    """Keep the samples that a text file names, in the order they have; `--file_list`.
+
+    The file holds one name a line; empty lines, lines that start with "#" and repetitions do nothing. A name is that of
+    the sample ("aachen/aachen_000000_000019") or the path of one of its files from the label or photo folder, or from
+    anywhere above it, with or without extension ("leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png").
+
+    Raises:
+        InputError: for a list that cannot be read or is empty, and for names that no sample has.
+    """
+    wanted = read_list(file_list)
+    by_name = {sample.name: sample for sample in samples}
+    found = {name: by_name.get(name) or by_name.get(_without_extension(name)) for name in wanted}
+    if not all(found.values()):  # paths of files: rarer, and a table of 118,287 samples takes seconds
+        by_path = {_tail(path, _depth(sample)): sample for sample in samples for path in sample.files}
+        found = {name: sample or _find_by_path(name, by_path) for name, sample in found.items()}
+    missing = [name for name, sample in found.items() if sample is None]
+    if missing:
+        near = difflib.get_close_matches(_without_extension(missing[0]), list(by_name), n=2)
+        hint = f"near matches of the first: {', '.join(near)}" if near else f"names are like {listing(by_name)}"
+        raise InputError(
+            f"--file_list {file_list}: {len(missing)} of {len(wanted)} names are not among the {len(samples)} samples "
+            f"({listing(missing)}); {hint}"
+        )
+    kept = {sample.name for sample in found.values()}
+    return [sample for sample in samples if sample.name in kept]
+
+
+def read_list(file_list: str | Path) -> list[str]:
+    """The names of a text file as they are written, once each. Raises `InputError` if there are none."""
+    try:
+        lines = Path(file_list).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise InputError(f"--file_list {file_list}: cannot be read ({reason}); give a text file of names") from error
+    names = [line.strip() for line in lines]
+    names = list(dict.fromkeys(name for name in names if name and not name.startswith("#")))
+    if not names:
+        raise InputError(f"--file_list {file_list}: names no sample; write one name a line")
+    return names
+
+
+def _without_extension(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix("")) if name.lower().endswith(EXTENSIONS) else name
+
+
+def _depth(sample: SamplePaths) -> int:
+    return len(PurePosixPath(sample.name).parts)
+
+
+def _tail(path: Path, depth: int) -> tuple[str, ...]:
+    """The last parts of a file's path, without extension: as many as its sample's name has."""
+    return (*path.parts[:-1], path.stem)[-depth:]
+
+
+def _find_by_path(name: str, by_path: dict[tuple[str, ...], SamplePaths]) -> SamplePaths | None:
+    """The sample with a file whose path ends with all of `name`; the longest tail of `name` that is known decides."""
+    parts = PurePosixPath(_without_extension(name)).parts
+    for start in range(len(parts)):
+        sample = by_path.get(parts[start:])
+        if sample and any(_tail(path.absolute(), len(parts)) == parts for path in sample.files):
+            return sample
+    return None
 
 
 def listing(names: Iterable[str]) -> str:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import functional
 
 from util.errors import InputError
 
@@ -17,19 +17,16 @@ Size = tuple[int, int]  # width, height, as Pillow has it
 
 @dataclass(frozen=True)
 class Geometry:
-    """What happens to the pixels of one sample: resize, crop (left, top, right, bottom), then mirror."""
+    """What happens to the resized pixels of one sample: crop (left, top, right, bottom), then mirror."""
 
-    size: Size
     crop: tuple[int, int, int, int]
     flip: bool
 
-    def apply(self, picture: Image.Image, resample: Image.Resampling) -> Image.Image:
-        """Transform one picture of the sample; `resample` is NEAREST for ids, BICUBIC (antialiased) for photos."""
-        if picture.size != self.size:
-            picture = picture.resize(self.size, resample)
-        if self.crop != (0, 0, *self.size):
-            picture = picture.crop(self.crop)
-        return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if self.flip else picture
+    def apply(self, pixels: np.ndarray) -> np.ndarray:
+        """Transform ids (H, W) or a photo (H, W, 3); the result is a view."""
+        left, top, right, bottom = self.crop
+        pixels = pixels[top:bottom, left:right]
+        return pixels[:, ::-1] if self.flip else pixels
 
 
 @dataclass(frozen=True)
@@ -91,9 +88,8 @@ class Preprocess:
                 return load_size
         raise AssertionError("every resizing mode grows with load_size")
 
-    def draw(self, size: Size) -> Geometry:
-        """Choose what happens to a sample whose files are of `size`, which `check` has passed."""
-        resized = self.resized(size)
+    def draw(self, resized: Size) -> Geometry:
+        """Choose what happens to a sample that is of size `resized` by now, and whose files `check` has passed."""
         width, height = self.output_size
         room_x, room_y = resized[0] - width, resized[1] - height
         if self.random:
@@ -103,7 +99,7 @@ class Preprocess:
             flip = bool(torch.rand(()) < 0.5) and self.flip
         else:
             left, top, flip = room_x // 2, room_y // 2, False
-        return Geometry(resized, (left, top, left + width, top + height), flip)
+        return Geometry((left, top, left + width, top + height), flip)
 
 
 def _load_size(p: Preprocess, width: int, height: int) -> Size:
@@ -146,11 +142,22 @@ RESIZE: dict[str, Callable[[Preprocess, int, int], Size]] = {
 }
 
 
-def ids_to_tensor(picture: Image.Image) -> Tensor:
-    """Turn a picture of ids, mode "I", into (H, W) int64."""
-    return functional.pil_to_tensor(picture)[0].long()
+def resize(picture: Image.Image, size: Size, resample: Image.Resampling) -> np.ndarray:
+    """Resize with Pillow: (H, W), or (H, W, 3) for a photo, of the picture's own type.
+
+    Args:
+        resample: NEAREST for ids, BICUBIC (antialiased) for photos.
+    """
+    return np.asarray(picture if picture.size == size else picture.resize(size, resample))
 
 
-def image_to_tensor(picture: Image.Image) -> Tensor:
-    """Turn an RGB picture into (3, H, W) float32 in [-1, 1]."""
-    return functional.to_dtype(functional.pil_to_tensor(picture), torch.float32, scale=True).sub_(0.5).div_(0.5)
+def ids_to_tensor(ids: np.ndarray, dtype: type[np.integer]) -> Tensor:
+    """Turn ids (H, W) into a tensor of the type that torch has for `dtype`."""
+    return torch.from_numpy(np.array(ids, dtype=dtype, order="C"))
+
+
+def image_to_tensor(pixels: np.ndarray | Image.Image) -> Tensor:
+    """Turn RGB pixels (H, W, 3) uint8 into (3, H, W) float32 in [-1, 1]."""
+    # Bytes are put in order before they become four times as many.
+    channels_first = np.array(np.asarray(pixels).transpose(2, 0, 1), order="C")
+    return torch.from_numpy(channels_first).float().div_(127.5).sub_(1)

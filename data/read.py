@@ -1,5 +1,6 @@
 """Reading label maps, instance maps and photos without loss, and refusing what cannot be meant."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from util.errors import InputError
 ID_MODES = {"1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N"}
 # What Pillow raises for files that are cut short or no pictures; SyntaxError is its word for a broken PNG.
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+# Files that give back the numbers that were written. JPEG, WebP, AVIF and JPEG 2000 change them, GIF numbers them anew.
+ID_FORMATS = {"PNG", "TIFF", "BMP", "PPM"}
+TIFF_BITS, TIFF_PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
+LOSSLESS_TIFF = {"raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "lzma", "zstd"}
 PNG_DEPTH_AT = 24  # byte of a PNG file that holds the bits per sample: signature 8, length 4, "IHDR" 4, sides 8
 SHOWN = 4  # wrong ids named in a message
 
@@ -33,13 +38,25 @@ class LabelIds:
         """Ordinary ids are 0..count-1."""
         return self.label_nc + (self.contain_dontcare_label and self.unknown_value is None)
 
+    @property
+    def dtype(self) -> type[np.signedinteger] | type[np.uint8]:
+        """The smallest type of integer that leaves room for every id: what samples and caches hold."""
+        largest = self.label_nc + self.contain_dontcare_label - 1
+        return np.uint8 if largest < 2**8 else np.int16 if largest < 2**15 else np.int32
+
     def check(self, values: np.ndarray, path: Path) -> np.ndarray:
-        """Return `values` (H, W) with the unknown ones as id label_nc; raise an `InputError` for wrong ones."""
+        """Return `values` (H, W) as `dtype`, the unknown ones as id label_nc; raise an `InputError` for wrong ones."""
+        if values.dtype == np.uint8 and self.unknown_value in (None, 255) and self.count < 256:
+            # The same in two passes over bytes: adding 1 wraps 255 to 0, so that what is allowed is one range.
+            shift = int(self._has_unknown_value)
+            shifted = values + np.uint8(shift)
+            if shifted.max() < self.count + shift:
+                return np.minimum(values, np.uint8(self.label_nc), out=shifted) if shift else values
         is_unknown = (values == self.unknown_value) if self._has_unknown_value else np.zeros(values.shape, dtype=bool)
         is_wrong = ((values < 0) | (values >= self.count)) & ~is_unknown
         if is_wrong.any():
             raise InputError(self._refusal(np.unique(values[is_wrong]).tolist(), path))
-        return np.where(is_unknown, np.int32(self.label_nc), values)
+        return np.where(is_unknown, np.int32(self.label_nc), values).astype(self.dtype)
 
     @property
     def _has_unknown_value(self) -> bool:
@@ -64,18 +81,34 @@ class LabelIds:
 
 
 def read_labels(path: Path, ids: LabelIds) -> Image.Image:
-    """Read a label map as class ids, mode "I"; unknown pixels are id `ids.label_nc`."""
+    """Read a label map as class ids, mode "L" or "I" as they need; unknown pixels are id `ids.label_nc`."""
     return Image.fromarray(ids.check(_read_whole_numbers(path), path))
 
 
 def read_instances(path: Path) -> Image.Image:
-    """Read an instance map, mode "I"; any whole numbers will do."""
+    """Read an instance map, mode "L" or "I" as the file needs; any whole numbers will do."""
     return Image.fromarray(_read_whole_numbers(path))
 
 
-def read_image(path: Path) -> Image.Image:
-    """Read a photo as RGB; grey and palette pictures are converted."""
-    return _open(path).convert("RGB")
+def read_image(path: Path, draft: tuple[int, int] | None = None) -> Image.Image:
+    """Read a photo as RGB; grey and palette pictures are converted.
+
+    Args:
+        draft: (width, height) that are enough. A JPEG at least twice as large is decoded at 1/2, 1/4 or 1/8 of its
+            size, which is quicker and changes pixels. Other files are read whole.
+    """
+    picture = _open(path, draft=draft)
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode in ID_MODES and np.asarray(picture).itemsize > 1:
+        # 16 bits a pixel: Pillow's own conversion cuts at 255, which makes nearly all of it white.
+        values = np.asarray(picture)
+        if picture.format != "PNG" and not picture.mode.startswith("I;16"):
+            raise InputError(f"{path}: a photo of 32 bits a pixel (mode {picture.mode}); save it with 8 or 16 bits")
+        picture = Image.fromarray((values.astype(np.int32) >> 8).astype(np.uint8))
+    elif picture.mode == "F":
+        raise InputError(f"{path}: a photo of floating-point pixels; save it with 8 or 16 bits")
+    return picture.convert("RGB")
 
 
 def picture_size(path: Path) -> tuple[int, int]:
@@ -83,10 +116,12 @@ def picture_size(path: Path) -> tuple[int, int]:
     return _open(path, decode=False).size
 
 
-def _open(path: Path, decode: bool = True) -> Image.Image:
+def _open(path: Path, decode: bool = True, draft: tuple[int, int] | None = None) -> Image.Image:
     """Open a file. Orientation tags (EXIF) are not applied: label maps are drawn over the pixels as they are stored."""
     try:
         with Image.open(path) as picture:
+            if draft:
+                picture.draft("RGB", draft)
             if decode:
                 picture.load()
             return picture
@@ -96,19 +131,57 @@ def _open(path: Path, decode: bool = True) -> Image.Image:
 
 
 def _read_whole_numbers(path: Path) -> np.ndarray:
-    """Read one whole number a pixel without loss, 16 bits included: (H, W) int32."""
+    """Read one whole number a pixel without loss: (H, W) uint8 or int32, as the file needs."""
     picture = _open(path)
-    if picture.mode not in ID_MODES:
-        raise InputError(
-            f"{path}: is a colour picture (mode {picture.mode}), not an id map; save one id per pixel, as a grey or "
-            f"palette PNG"
-        )
-    if picture.format == "JPEG":
-        raise InputError(f"{path}: JPEG changes pixel values, so it cannot hold ids; save the map as a PNG")
-    values = np.asarray(picture).astype(np.int32)
+    _refuse_what_changes_numbers(picture, path)
+    values = np.asarray(picture)
+    # Not 16 bits: Pillow's NEAREST picks other pixels in its mode "I;16" than in "L", so maps would slip by one.
+    values = values.astype(np.uint8 if values.itemsize == 1 else np.int32, copy=False)
     if picture.format == "PNG" and picture.mode == "L":
         # Pillow stretches grey of 2 and 4 bits, which PNG optimisers write, to 0..255.
         with path.open("rb") as file:
             bits = file.read(PNG_DEPTH_AT + 1)[PNG_DEPTH_AT]
-        values //= 255 // (2**bits - 1)
+        if bits < 8:
+            values = values // np.uint8(255 // (2**bits - 1))
     return values
+
+
+def _refuse_what_changes_numbers(picture: Image.Image, path: Path) -> None:
+    """Raise an `InputError` unless the pixels of a decoded file are the numbers that somebody wrote."""
+    fix = "save the map as a PNG with one id per pixel"
+    if picture.mode not in ID_MODES:
+        raise InputError(
+            f"{path}: is a colour picture (mode {picture.mode}), not an id map; save one id per pixel, as a grey or "
+            f"palette PNG (scripts/convert_labels.py turns colour-coded masks into such)"
+        )
+    if picture.format not in ID_FORMATS:
+        raise InputError(f"{path}: {picture.format} changes pixel values, so it cannot hold ids; {fix}")
+    if picture.format == "PNG":
+        verify(path)
+    if picture.format == "PPM" and _largest_grey(path) not in (b"255", b"65535"):
+        raise InputError(f"{path}: PGM whose greys do not end at 255 or 65535 is read stretched; {fix}")
+    if picture.format == "TIFF":
+        bits, photometric = picture.tag_v2.get(TIFF_BITS, (8,)), picture.tag_v2.get(TIFF_PHOTOMETRIC)
+        compression = picture.info.get("compression", "raw")
+        if compression not in LOSSLESS_TIFF or min(bits) < 8 or photometric == WHITE_IS_ZERO:
+            raise InputError(f"{path}: TIFF of {min(bits)} bits, compression {compression}, is not read safely; {fix}")
+
+
+def _largest_grey(path: Path) -> bytes:
+    """The fourth word of a PGM file: "P5", width, height, and the grey that is white; comments are skipped."""
+    with path.open("rb") as file:
+        words = re.sub(rb"#[^\n]*", b"", file.read(4096)).split(maxsplit=4)
+    return words[3]
+
+
+def verify(path: Path) -> None:
+    """Compare the check sums of a PNG: without them some damaged files decode to wrong numbers, and nobody notices.
+
+    Raises:
+        InputError: they differ.
+    """
+    try:
+        with Image.open(path) as picture:
+            picture.verify()
+    except UNREADABLE as error:
+        raise InputError(f"{path}: is damaged ({error}); get or save it again") from error

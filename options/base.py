@@ -114,16 +114,36 @@ class BaseOptions:
     )
     flip: bool = option(True, "mirror images at random", "data")
     serial_batches: bool = option(False, "read the samples in order, without shuffling", "data")
+    file_list: str | None = option(
+        None,
+        "text file that names the samples to use, one a line: relative paths without extension",
+        "data",
+        unset="all of them",
+    )
+    cache_dir: str | None = option(
+        None,
+        "folder that keeps decoded and resized files, so that later epochs need not",
+        "data",
+        role="session",
+        unset="no cache",
+    )
+    fast_decode: bool = option(
+        False,
+        "decode JPEG photos that are 2, 4 or 8 times too large at that part of their size, which is quicker; "
+        "their values differ by 0.4 to 2 of 255 on average and by up to 90 at sharp edges",
+        "data",
+    )
     max_dataset_size: int | None = option(
         None, "use only the first ones of the sorted list", "data", unit="samples", rule=at_least(1), unset="all"
     )
     batch_size: int = option(1, "size of a batch", "data", unit="samples", aliases=("batchSize",), rule=at_least(1))
-    num_workers: int = option(
-        0,
+    num_workers: int | None = option(
+        None,
         "processes that read data; 0 reads in the main one",
         "data",
         aliases=("nThreads",),
         rule=at_least(0),
+        unset="one per core up to 8 with a GPU, else 0",
     )
 
     # generator

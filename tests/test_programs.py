@@ -99,7 +99,7 @@ def test_continue_goes_on_with_epoch_optimisers_options_and_rate(checkpoints, tm
 
 
 def test_an_interrupted_epoch_is_continued_where_it_stopped_to_the_same_bits(tmp_path, monkeypatch):
-    flags = shlex.split("--max_dataset_size 6 --niter 1 --save_latest_freq 2 --no_html --no_tensorboard")
+    flags = shlex.split("--max_dataset_size 16 --niter 1 --save_latest_freq 2 --no_html --no_tensorboard")
     assert train(tmp_path, "--name", "whole", *flags) == 0
 
     class Killed(BaseException):

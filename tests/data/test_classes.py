@@ -19,6 +19,7 @@ def test_tables_are_complete(table):
     [
         ("coco", 182, True, {0: "person", 156: "sky-other", 154: "sea", 168: "tree", 181: "wood", 182: "unknown"}),
         ("ade20k", 150, True, {0: "unknown", 1: "wall", 3: "sky", 150: "flag"}),
+        ("facades", 13, False, {1: "background", 2: "facade", 3: "window", 12: "shop"}),
         ("cityscapes", 35, False, {0: "unlabeled", 7: "road", 26: "car", 33: "bicycle"}),
     ],
 )

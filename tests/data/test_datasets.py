@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from data import create_dataset
 from data.ade20k import Ade20kDataset
@@ -157,11 +158,44 @@ def test_samples_have_the_promised_form(custom_tree, make_options):
     sample = dataset[2]
     assert len(dataset) == 3 and set(sample) == {"name", "labels", "instances", "image"}
     assert sample["name"] == "c"
-    assert sample["labels"].dtype == sample["instances"].dtype == torch.int64
+    assert sample["labels"].dtype == torch.uint8 and sample["instances"].dtype == torch.int32
     assert sample["labels"].shape == sample["instances"].shape == (16, 16)
     assert sample["image"].dtype == torch.float32 and sample["image"].shape == (3, 16, 16)
     assert (sample["labels"] == 2).all() and (sample["instances"] == 52).all()
     assert sample["image"].sub(200 / 127.5 - 1).abs().max() < 0.02
+
+
+def test_fast_decoding_is_opt_in_and_near(tmp_path, save, save_ids, make_options):
+    small = np.random.default_rng(0).integers(0, 256, (10, 10, 3), dtype=np.uint8)
+    photo = Image.fromarray(small).resize((80, 80), Image.Resampling.BICUBIC)
+    save(tmp_path / "photos" / "a.jpg", photo, quality=95)
+    save_ids(tmp_path / "maps" / "a.png", size=(80, 80))
+    folders = {"label_dir": str(tmp_path / "maps"), "image_dir": str(tmp_path / "photos")}
+    exact, fast = (CustomDataset(make_options(**folders, fast_decode=on))[0]["image"] for on in (False, True))
+    with Image.open(tmp_path / "photos" / "a.jpg") as picture:
+        plain = np.asarray(picture.resize((16, 16), Image.Resampling.BICUBIC))
+    assert ((exact + 1) * 127.5).round().permute(1, 2, 0).tolist() == plain.tolist()
+    assert 0 < (fast - exact).abs().mean() * 127.5 < 4
+    save_ids(tmp_path / "maps" / "a.png", size=(40, 40))
+    with pytest.raises(InputError, match=r"maps/a\.png is 40x40 but .*photos/a\.jpg is 80x80"):
+        CustomDataset(make_options(**folders, fast_decode=True))[0]
+
+
+@pytest.mark.parametrize("size", [(33, 40), (23, 57), (64, 31)])
+def test_maps_of_8_and_16_bits_do_not_slip(tmp_path, save, save_photo, make_options, size):
+    """The same ids in both maps are the same ids after resizing; 16 bits must not be resized by other rules."""
+    ids = np.random.default_rng(0).integers(0, 200, size[::-1])
+    save(tmp_path / "maps" / "a.png", ids.astype(np.uint8))
+    save(tmp_path / "inst" / "a.png", ids.astype(np.uint16))
+    save_photo(tmp_path / "photos" / "a.png", size=size)
+    folders = {
+        f"{kind}_dir": str(tmp_path / name)
+        for kind, name in zip(("label", "image", "instance"), ("maps", "photos", "inst"))
+    }
+    for side in range(16, 64):
+        opt = make_options(**folders, instance=True, label_nc=200, load_size=side, crop_size=16)
+        (sample,) = CustomDataset(opt)
+        assert (sample["labels"] == sample["instances"]).all()
 
 
 def test_class_names_and_colours_cover_the_channels(custom_tree, make_options):

@@ -79,3 +79,9 @@ def test_missing_and_empty_folders_say_what_was_looked_for(tmp_path):
 
 def test_testing_reads_the_validation_part():
     assert [split_of(phase) for phase in ("train", "val", "test")] == ["train", "val", "val"]
+
+
+def test_a_link_to_a_folder_above_lists_nothing_twice(tmp_path):
+    touch(tmp_path / "maps" / "city" / "a.png")
+    (tmp_path / "maps" / "city" / "again").symlink_to(tmp_path / "maps", target_is_directory=True)
+    assert list(find_pictures(tmp_path / "maps", "maps")) == ["city/a"]

@@ -154,7 +154,7 @@ def test_the_dataset_yields_samples():
     dataset = LandscapesDataset(options(aspect_ratio=2.0))
     sample = dataset[3]
     assert sample["labels"].shape == sample["instances"].shape == (16, 32)
-    assert sample["labels"].dtype == sample["instances"].dtype == torch.int64
+    assert sample["labels"].dtype == torch.uint8 and sample["instances"].dtype == torch.int32
     assert sample["labels"].min() >= 0 and sample["labels"].max() <= 18
     assert sample["image"].shape == (3, 16, 32) and sample["image"].dtype == torch.float32
     assert -1 <= sample["image"].min() < sample["image"].max() <= 1

@@ -1,8 +1,14 @@
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import default_collate
 
+import data
 from data import DATASETS, PRESETS, create_dataset, create_loader
+from data.sampler import EpochSampler
 from options import TestOptions, TrainOptions, parse_options
 from util.errors import InputError, report_input_errors
 
@@ -57,7 +63,7 @@ def test_batches_stack_what_samples_have(tree, make_options):
     opt = make_options(**tree, batch_size=2)
     batch = next(iter(create_loader(opt, create_dataset(opt))))
     assert set(batch) == {"name", "labels", "image"}
-    assert batch["labels"].shape == (2, 16, 16) and batch["labels"].dtype == torch.int64
+    assert batch["labels"].shape == (2, 16, 16) and batch["labels"].dtype == torch.uint8
     assert batch["image"].shape == (2, 3, 16, 16)
 
 
@@ -68,6 +74,43 @@ def test_workers_read_the_same_batches(tree, make_options):
         batches.append(list(create_loader(opt, create_dataset(opt))))
     for here, there in zip(*batches, strict=True):
         assert here["name"] == there["name"] and (here["labels"] == there["labels"]).all()
+
+
+def test_crops_and_flips_of_workers_follow_the_seed(tree, make_options):
+    def first_batches(seed: int) -> torch.Tensor:
+        opt = make_options(**tree | {"load_size": 40, "flip": True, "serial_batches": True}, num_workers=2, seed=seed)
+        return torch.cat([batch["labels"].float() + batch["image"].mean(1) for batch in create_loader(opt, dataset)])
+
+    size = (40, 40)
+    for value in range(10):
+        noise = np.random.default_rng(value).integers(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(Path(tree["image_dir"]) / f"{value}.png")
+        Image.new("L", size, value).save(Path(tree["label_dir"]) / f"{value}.png")
+    dataset = create_dataset(make_options(**tree | {"load_size": 40, "flip": True}))
+    assert torch.equal(first_batches(1), first_batches(1))
+    assert not torch.equal(first_batches(1), first_batches(2))
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more workers than this machine has cores
+@pytest.mark.parametrize(
+    ("has_gpu", "gpu_ids", "cores", "given", "workers", "pinned"),
+    [
+        (True, "auto", 4, None, 4, True),
+        (True, "0", 64, None, 8, True),
+        (True, "0", 4, 0, 0, True),
+        (True, "-1", 4, None, 0, False),
+        (False, "auto", 4, None, 0, False),
+        (False, "auto", 4, 3, 3, False),
+    ],
+)
+def test_workers_and_pinned_memory_by_default_where_they_pay(
+    tree, make_options, monkeypatch, has_gpu, gpu_ids, cores, given, workers, pinned
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    monkeypatch.setattr(data, "count_cores", lambda: cores)
+    opt = make_options(**tree, num_workers=given, gpu_ids=gpu_ids)
+    loader = create_loader(opt, create_dataset(opt))
+    assert (loader.num_workers, loader.pin_memory, loader.persistent_workers) == (workers, pinned, workers > 0)
 
 
 def test_bad_ids_are_one_line(tree, make_options, tmp_path, save_ids, capsys):
@@ -148,3 +191,13 @@ def test_real_files_load(shared_data, case):
     assert ("image" in batch) == (case != "cityscapes-val") and ("instances" in batch) == opt.instance
     if mode == "cityscapes":
         assert batch["instances"].max() > 255  # 16 bits, read whole
+
+
+def test_an_epoch_can_begin_in_the_middle():
+    sampler = EpochSampler(range(10), num_replicas=1, rank=0, seed=3)
+    sampler.set_epoch(2)
+    whole = list(sampler)
+    sampler.set_epoch(2, first=4)
+    assert list(sampler) == whole[4:]
+    sampler.set_epoch(3)
+    assert sorted(sampler) == list(range(10))

@@ -3,12 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.Image import Resampling
 
-from data.preprocess import RESIZE, Preprocess, ids_to_tensor
+from data.preprocess import RESIZE, Preprocess, ids_to_tensor, image_to_tensor, resize
 from options.base import PREPROCESS_MODES
 from util.errors import InputError
 
@@ -63,11 +63,13 @@ def test_samples_have_the_network_size_or_are_refused(mode, size, load_size, cro
         assert str(FILE) in str(error) and f"{size[0]}x{size[1]}" in str(error) and "\n" not in str(error)
         assert not p.fits(p.resized(size))
         return
-    geometry = p.draw(size)
+    width, height = p.resized(size)
+    geometry = p.draw((width, height))
     left, top, right, bottom = geometry.crop
-    assert min(left, top) >= 0 and right <= geometry.size[0] and bottom <= geometry.size[1]
+    assert min(left, top) >= 0 and right <= width and bottom <= height
     assert (right - left, bottom - top) == (crop_size, round(crop_size / aspect_ratio))
-    assert geometry.apply(Image.new("I", size), Resampling.NEAREST).size == p.output_size
+    ids = resize(Image.new("I", size), (width, height), Resampling.NEAREST)
+    assert geometry.apply(ids).shape == p.output_size[::-1]
 
 
 def test_sizes_that_cannot_match_name_the_modes_that_do():
@@ -122,19 +124,47 @@ def test_draws_follow_torch_seed_and_do_not_depend_on_flip():
     assert len(set(crops[0])) > 1
 
 
-@pytest.mark.parametrize("resample", [Resampling.NEAREST, Resampling.BICUBIC])
-def test_pixels_are_those_of_pillow(resample):
-    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 50, 3), dtype=np.uint8))
-    p = preprocess("resize_and_crop", 40, 32, random=True, flip=True)
-    torch.manual_seed(1)
-    while not (geometry := p.draw(photo.size)).flip:
-        pass
-    left, top, right, bottom = geometry.crop
-    expected = np.asarray(photo.resize((40, 40), resample))[top:bottom, left:right][:, ::-1]
-    assert (np.asarray(geometry.apply(photo, resample)) == expected).all()
+@given(
+    mode=st.sampled_from([mode for mode in PREPROCESS_MODES if mode != "none"]),
+    size=st.tuples(st.integers(33, 90), st.integers(33, 90)),
+    load_size=st.integers(32, 70),
+    seed=st.integers(0, 1000),
+)
+@settings(deadline=None, max_examples=60)
+def test_pixels_are_those_of_pillow(mode, size, load_size, seed):
+    """Resize, crop and mirror as Pillow does them one after the other, in its mode for the largest ids."""
+    p = preprocess(mode, load_size, 32, random=True, flip=True)
+    resized = p.resized(size)
+    assume(p.fits(resized))
+    torch.manual_seed(seed)
+    geometry = p.draw(resized)
+    random = np.random.default_rng(seed)
+    photo = Image.fromarray(random.integers(0, 256, (*size[::-1], 3), dtype=np.uint8))
+    ids = Image.fromarray(random.integers(0, 256, size[::-1], dtype=np.uint8))
+    for picture, plain, resample in [
+        (photo, photo, Resampling.BICUBIC),
+        (ids, ids.convert("I"), Resampling.NEAREST),
+    ]:
+        plain = plain.resize(resized, resample).crop(geometry.crop)
+        plain = plain.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if geometry.flip else plain
+        assert (geometry.apply(resize(picture, resized, resample)) == np.asarray(plain)).all()
+
+
+def test_tensors_are_copies_in_order():
+    """Torch neither likes negative strides nor pictures that must not be written to."""
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    pixels.flags.writeable = False
+    image, ids = image_to_tensor(pixels[:, ::-1]), ids_to_tensor(pixels[:, ::-1, 0], np.int32)
+    assert image.is_contiguous() and (image[:, 0, 0] * 127.5 + 127.5).round().tolist() == [9, 10, 11]
+    assert ids.dtype == torch.int32 and ids.tolist() == [[9, 6, 3, 0], [21, 18, 15, 12]]
+
+
+def test_image_values_reach_both_ends_and_no_further():
+    image = image_to_tensor(np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3))
+    assert image.dtype == torch.float32 and image.min() == -1 and image.max() == 1
+    assert (image[0].diff() > 0).all()
 
 
 def test_nearest_keeps_large_ids():
     ids = Image.fromarray(np.array([[70000, 2**31 - 1]], dtype=np.int32))
-    geometry = preprocess("fixed", crop_size=4, aspect_ratio=2).draw(ids.size)
-    assert ids_to_tensor(geometry.apply(ids, Resampling.NEAREST)).tolist() == [[70000] * 2 + [2**31 - 1] * 2] * 2
+    assert resize(ids, (4, 2), Resampling.NEAREST).tolist() == [[70000] * 2 + [2**31 - 1] * 2] * 2

@@ -1,6 +1,7 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from data.preprocess import ids_to_tensor, image_to_tensor
+from data.preprocess import image_to_tensor
 from data.read import LabelIds, picture_size, read_image, read_instances, read_labels
 from util.errors import InputError
 
@@ -38,9 +39,7 @@ def test_grey_depths_are_read_without_loss(tmp_path, save, dtype, extension):
 def test_16_bit_instances_keep_their_values(tmp_path, save):
     ids = np.array([[0, 255, 256, 26001, 32768, 65535]], dtype=np.uint16)
     path = save(tmp_path / "a.png", ids)
-    tensor = ids_to_tensor(read_instances(path))
-    assert tensor.dtype.is_signed and tensor.element_size() == 8
-    assert tensor.tolist() == ids.tolist()
+    assert values(read_instances(path)).tolist() == ids.tolist()
 
 
 def test_32_bit_tiff_instances_keep_their_values(tmp_path, save):
@@ -130,16 +129,29 @@ def test_255_is_a_class_like_any_other_where_there_are_so_many(tmp_path, save):
     assert values(read_labels(path, LabelIds(300, True))).tolist() == [[0, 300]]
 
 
-@given(st.integers(1, 254), st.booleans(), st.lists(st.integers(0, 255), min_size=1))
-def test_what_passes_is_a_channel_and_what_is_refused_is_none(label_nc, contain_dontcare_label, raw):
+@given(
+    label_nc=st.one_of(st.integers(1, 5), st.integers(250, 255)),
+    contain_dontcare_label=st.booleans(),
+    raw=st.lists(st.one_of(st.integers(0, 5), st.integers(248, 255)), min_size=1, max_size=4),
+    dtype=st.sampled_from([np.uint8, np.uint16, np.int32]),
+)
+def test_what_passes_is_a_channel_and_what_is_refused_is_none(label_nc, contain_dontcare_label, raw, dtype):
     ids = LabelIds(label_nc, contain_dontcare_label)
     allowed = set(range(label_nc)) | ({255} if contain_dontcare_label else set())
-    array = np.array([raw], dtype=np.int32)
+    array = np.array([raw], dtype=dtype)
     if set(raw) <= allowed:
-        assert ids.check(array, "a.png").tolist() == [[label_nc if value == 255 else value for value in raw]]
+        checked = ids.check(array, "a.png")
+        assert checked.tolist() == [[label_nc if value == 255 else value for value in raw]]
+        assert checked.dtype == ids.dtype == np.uint8
     else:
         with pytest.raises(InputError):
             ids.check(array, "a.png")
+
+
+def test_ids_have_the_smallest_type_that_holds_them():
+    kinds = {(256, False): np.uint8, (255, True): np.uint8, (256, True): np.int16, (32768, False): np.int16,
+             (32768, True): np.int32}  # fmt: skip
+    assert {key: LabelIds(*key).dtype for key in kinds} == kinds
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1"])
@@ -154,6 +166,20 @@ def test_photos_become_rgb(tmp_path, mode):
 def test_image_range_is_minus_one_to_one(tmp_path, save):
     path = save(tmp_path / "a.png", np.array([[[0, 51, 255]]], dtype=np.uint8))
     assert image_to_tensor(read_image(path)).flatten().tolist() == pytest.approx([-1, -0.6, 1])
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    """A JPEG of 90x64 pixels, with detail in brightness and colour."""
+    small = np.random.default_rng(0).integers(0, 256, (16, 20, 3), dtype=np.uint8)
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(small).resize((90, 64), Image.Resampling.BICUBIC).save(path, quality=90)
+    return path
+
+
+@pytest.mark.parametrize(("enough", "size"), [((46, 32), (90, 64)), ((45, 32), (45, 32)), ((12, 9), (23, 16))])
+def test_a_draft_is_never_smaller_than_asked(photo, enough, size):
+    assert read_image(photo, draft=enough).size == size
 
 
 def test_exif_orientation_is_not_applied(tmp_path):

@@ -50,6 +50,7 @@ def test_every_value_is_accepted_under_every_spelling(program, option, typed):
     [
         ("--batchSize 4", "batch_size", 4),
         ("--nThreads 3", "num_workers", 3),
+        ("--nThreads 0", "num_workers", 0),
         ("--init_variance 0.5", "init_gain", 0.5),
         ("--tf_log", "tensorboard", True),
         ("--no_ganFeat_loss", "gan_feat_loss", False),

@@ -1,0 +1,84 @@
+"""The outdoor scenes of ADE20K, told by their label maps alone."""
+
+import functools
+import shlex
+from pathlib import Path
+
+import numpy as np
+
+from data.ade20k import FOLDERS, Ade20kDataset
+from data.classes import read_table
+from data.files import Files, split_of
+from data.pairs import SamplePaths, select_listed
+from options import Preset
+from util.errors import InputError
+
+# What is under the open sky, and large in pictures of it. Left out of both lists is what is at home on either side of a
+# door: wall, windowpane, door, stairs, column, plant, person, signboard, table, chair, water of a pool, ...
+OUTDOOR = (
+    "sky", "tree", "palm", "grass", "field", "earth", "land", "sand", "rock", "mountain", "hill",
+    "sea", "river", "lake", "waterfall", "bridge", "pier", "boat", "ship",
+    "building", "house", "skyscraper", "tower", "hovel",
+    "road", "sidewalk", "path", "dirt track", "runway", "streetlight", "car", "bus", "truck", "van", "airplane",
+)  # fmt: skip
+# What a room has and a street has not. Floor is among it: ADE20K calls the ground outside road, sidewalk, path or
+# earth, and a few terraces lost are better than every room with a large window kept.
+INDOOR = (
+    "floor", "ceiling", "rug", "curtain", "blind", "chandelier", "sconce", "mirror", "fireplace", "radiator",
+    "bed", "pillow", "blanket", "cushion", "cradle", "wardrobe", "chest of drawers", "cabinet", "shelf", "bookcase",
+    "sofa", "armchair", "ottoman", "coffee table", "desk", "swivel chair", "buffet", "counter", "countertop", "bar",
+    "kitchen island", "stove", "oven", "microwave", "refrigerator", "dishwasher", "hood", "sink", "washer",
+    "bathtub", "shower", "toilet", "towel", "screen door",
+    "computer", "monitor", "crt screen", "television", "pool table", "arcade machine",
+)  # fmt: skip
+OUTDOOR_AT_LEAST = 0.5  # share of the picture: a view through a window is less than half of a room's photo
+INDOOR_AT_MOST = 0.02  # share of the picture: a shop window, or a room seen through a door, does not make a room
+
+
+@functools.cache
+def _ids(names: tuple[str, ...]) -> np.ndarray:
+    table, _ = read_table("ade20k")
+    return np.array([table.index(name) for name in names])
+
+
+def is_outdoor(labels: np.ndarray) -> bool:
+    """Whether the scene of a label map (H, W), ids as in the files, is outdoors.
+
+    `OUTDOOR` classes cover at least `OUTDOOR_AT_LEAST` of the picture and `INDOOR` ones at most `INDOOR_AT_MOST`. The
+    paper trained and tested on such a subset too, but its list was never published; this rule is ours.
+    """
+    outdoor, indoor = (np.isin(labels, _ids(names)).mean() for names in (OUTDOOR, INDOOR))
+    return bool(outdoor >= OUTDOOR_AT_LEAST and indoor <= INDOOR_AT_MOST)
+
+
+def list_path(root: Path, phase: str) -> Path:
+    """Where the list of the outdoor scenes of a phase is kept."""
+    return root / f"outdoor_{FOLDERS[split_of(phase)]}.txt"
+
+
+class Ade20kOutdoorDataset(Ade20kDataset):
+    """The files of `ade20k` that <root>/outdoor_{training,validation}.txt names, or --file_list if that is given.
+
+    `python scripts/list_outdoor_scenes.py <root>` writes both lists by the rule of `is_outdoor`.
+    """
+
+    preset = Preset(both=Ade20kDataset.preset.both | {"dataroot": "./datasets/ade20k/"}, test=Ade20kDataset.preset.test)
+
+    def find_files(self, opt) -> Files:
+        """List the files of the outdoor scenes only; with --file_list all of them, from which that one selects."""
+        files = super().find_files(opt)
+        if opt.file_list:
+            return files
+        root = Path(opt.dataroot)
+        outdoor = list_path(root, opt.phase)
+        if not outdoor.is_file():
+            raise InputError(
+                f"{outdoor}: no such file, the list of outdoor scenes; write it with: python "
+                f"scripts/list_outdoor_scenes.py {shlex.quote(str(root))} (or give your own with --file_list FILE)"
+            )
+        samples = [SamplePaths(name, labels, None, None) for name, labels in files.labels.items()]
+        kept = [sample.name for sample in select_listed(samples, outdoor)]
+        return Files(
+            {name: files.labels[name] for name in kept},
+            {name: files.images[name] for name in kept if name in files.images},
+        )

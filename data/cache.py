@@ -1,0 +1,164 @@
+"""Decoded and resized samples, kept in a folder that epochs, runs and processes share."""
+
+import hashlib
+import json
+import os
+import shutil
+import struct
+import sys
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data.pairs import SamplePaths
+from data.pixels import PixelReader, Pixels
+from data.read import picture_size
+from util.errors import InputError
+from util.files import replacing
+
+VERSION = 1  # a higher one makes every entry of older code a stranger
+MAGIC = b"samples1"
+# magic, checksum of all that follows; then state of the source files, width, height, types of labels and instances,
+# whether there is a photo. The pixels follow: labels, instances, photo.
+HEAD = struct.Struct("<8sI16sII3s3s?")
+CHECKED_FROM = struct.calcsize("<8sI")
+MEASURED = 64  # samples whose sizes stand for all, where resizing does not make them equal
+
+
+class SampleCache:
+    """One file a sample, `<folder>/<2 digits>/<key>.sample`: labels, instances and photo as unpacked bytes.
+
+    The key is made of the paths of the sample's files and everything that its pixels depend on, so runs share entries
+    where they may. An entry counts only while its files have the size and time of change they had when it was made;
+    it is made again after that, or if a byte of it is wrong. Entries appear whole (`os.replace`), so any number of
+    processes can fill one folder together; the worst that happens is that two do the same work.
+
+    A folder that cannot be written to, or is full, is reported once and costs only the speed.
+    """
+
+    def __init__(self, folder: Path, reader: PixelReader):
+        self.folder = folder
+        self.reader = reader
+        preprocess = reader.preprocess
+        self._depends_on = [
+            VERSION, preprocess.mode, preprocess.load_size, preprocess.crop_size, preprocess.aspect_ratio,
+            asdict(reader.ids), reader.fast_decode,
+        ]  # fmt: skip
+        self._writing = torch.ones(1, dtype=torch.bool).share_memory_()  # one answer for all workers of a loader
+
+    def plan(self, samples: Sequence[SamplePaths]) -> str:
+        """Make the folder and return a line that says how large the cache is going to be.
+
+        Raises:
+            InputError: if the folder cannot be made, or the disk cannot hold what is missing.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            parts = [part for part in self.folder.iterdir() if len(part.name) == 2 and part.is_dir()]
+            there = {name for part in parts for name in os.listdir(part)}  # noqa: PTH208 (names are enough)
+            free = shutil.disk_usage(self.folder).free
+        except OSError as error:
+            raise InputError(f"--cache_dir {self.folder}: {error.strerror}; name a folder that can be used") from error
+        missing = sum(self.path(paths).name not in there for paths in samples) if there else len(samples)
+        each = self._bytes_per_sample(samples)
+        if missing * each > free:
+            raise InputError(
+                f"--cache_dir {self.folder}: {missing} samples of {_size(each)} need {_size(missing * each)} but "
+                f"{_size(free)} are free; name a folder on a larger disk, or leave out --cache_dir"
+            )
+        return (
+            f"cache: {len(samples)} samples x {_size(each)} = {_size(len(samples) * each)} in {self.folder}, "
+            f"{missing} of them not there yet; {_size(free)} free"
+        )
+
+    def path(self, paths: SamplePaths) -> Path:
+        """Where the entry of a sample is or would be."""
+        files = [path and str(path.absolute()) for path in (paths.labels, paths.instances, paths.image)]
+        key = hashlib.blake2b(json.dumps([self._depends_on, files]).encode(), digest_size=16).hexdigest()
+        return self.folder / key[:2] / f"{key}.sample"
+
+    def get(self, paths: SamplePaths) -> Pixels:
+        """Take a sample from the cache, or read it and put it there. Raises `InputError` as `PixelReader.read` does."""
+        try:
+            state = _state(paths)  # taken before reading, so that a change meanwhile shows
+        except OSError:
+            return self.reader.read(paths)  # which has the words for it
+        path = self.path(paths)
+        pixels = _load(path, state)
+        if pixels is None:
+            pixels = self.reader.read(paths)
+            self._store(path, state, pixels)
+        return pixels
+
+    def _store(self, path: Path, state: bytes, pixels: Pixels) -> None:
+        if not self._writing:
+            return
+        try:
+            with replacing(path) as temporary:
+                temporary.write_bytes(_pack(state, pixels))
+        except OSError as error:
+            if self._writing:
+                self._writing[0] = False
+                message = f"warning: --cache_dir {self.folder}: {error.strerror}; nothing more is kept in this run"
+                print(message, file=sys.stderr, flush=True)
+
+    def _bytes_per_sample(self, samples: Sequence[SamplePaths]) -> int:
+        """Read the first sample, and scale to the mean area of others spread evenly over the list."""
+        pixels = self.reader.read(samples[0])
+        measured = samples[:: -(-len(samples) // MEASURED)]
+        sizes = [self.reader.preprocess.resized(picture_size(paths.labels)) for paths in measured]
+        area = sum(width * height for width, height in sizes) / len(sizes)
+        return HEAD.size + round(pixels.nbytes * area / pixels.labels.size)
+
+
+def _size(count: float) -> str:
+    """Bytes for people, three digits: "47.4 GB"."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def _state(paths: SamplePaths) -> bytes:
+    """What tells that a sample's files are not those they were: 16 bytes made of size and time of change of each."""
+    stats = [path.stat() for path in paths.files]
+    return hashlib.blake2b(repr([(s.st_size, s.st_mtime_ns) for s in stats]).encode(), digest_size=16).digest()
+
+
+def _pack(state: bytes, pixels: Pixels) -> bytes:
+    types = [
+        b"" if ids is None else _little_endian(ids).dtype.str.encode() for ids in (pixels.labels, pixels.instances)
+    ]
+    head = HEAD.pack(MAGIC, 0, state, *pixels.size, *types, pixels.image is not None)
+    arrays = [array for array in (pixels.labels, pixels.instances, pixels.image) if array is not None]
+    body = head[CHECKED_FROM:] + b"".join(_little_endian(array).tobytes() for array in arrays)
+    return MAGIC + struct.pack("<I", zlib.crc32(body)) + body
+
+
+def _little_endian(array: np.ndarray) -> np.ndarray:
+    return array.astype(array.dtype.newbyteorder("<"), copy=False)
+
+
+def _load(path: Path, state: bytes) -> Pixels | None:
+    """Read an entry; None if there is none, or it is broken, or its files are no longer in `state`."""
+    try:
+        entry = path.read_bytes()
+        magic, checksum, its_state, width, height, labels, instances, has_image = HEAD.unpack_from(entry)
+    except (OSError, struct.error):
+        return None
+    if magic != MAGIC or its_state != state or zlib.crc32(memoryview(entry)[CHECKED_FROM:]) != checksum:
+        return None
+    arrays, at = [], HEAD.size
+    for dtype, depth in ((labels, ()), (instances, ()), (b"|u1" if has_image else b"", (3,))):
+        if not dtype.strip(b"\0"):
+            arrays.append(None)
+            continue
+        shape = (height, width, *depth)
+        arrays.append(np.frombuffer(entry, dtype.decode(), int(np.prod(shape)), at).reshape(shape))
+        at += arrays[-1].nbytes
+    return Pixels(*arrays)

@@ -1,0 +1,19 @@
+"""Flickr landscapes: photos of your own choice, labelled by a network in the ids of COCO-Stuff."""
+
+from data.coco import CocoDataset
+from data.files import Files, split_of
+from options import Preset
+
+
+class FlickrDataset(CocoDataset):
+    """<root>/{split}_label and {split}_img; {split}_inst with --instance, which the preset leaves out.
+
+    The photos of the paper were never published. Their label maps came from DeepLabV2 trained on COCO-Stuff, so ids,
+    names and colours are those of `coco`.
+    """
+
+    preset = Preset(both=CocoDataset.preset.both | {"instance": False}, test=CocoDataset.preset.test)
+
+    def find_files(self, opt) -> Files:
+        """List the split's folders; photos may be absent when testing."""
+        return self.find_part(opt, split_of(opt.phase), required=True)

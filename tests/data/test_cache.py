@@ -1,0 +1,265 @@
+"""The cache gives what the files give, whatever happens to it, to them and to the disk."""
+
+import errno
+import multiprocessing
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data import cache as cache_module
+from data import create_dataset, create_loader
+from util.errors import InputError
+
+
+@pytest.fixture
+def tree(tmp_path, save):
+    """Six triples of 40x30 for `custom`, full of noise, and a place for the cache."""
+    random = np.random.default_rng(0)
+    for name in "abcdef":
+        save(tmp_path / "maps" / f"{name}.png", random.choice([0, 1, 4, 255], (30, 40)).astype(np.uint8))
+        save(tmp_path / "inst" / f"{name}.png", random.integers(0, 60000, (30, 40), dtype=np.uint16))
+        save(tmp_path / "photos" / f"{name}.png", random.integers(0, 256, (30, 40, 3), dtype=np.uint8))
+    return {"label_dir": str(tmp_path / "maps"), "image_dir": str(tmp_path / "photos"),
+            "instance_dir": str(tmp_path / "inst"), "instance": True, "load_size": 24, "flip": True,
+            "contain_dontcare_label": True, "cache_dir": str(tmp_path / "cache")}  # fmt: skip
+
+
+def entries(tmp_path: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file()}
+
+
+def samples(dataset, seed: int = 0) -> list[dict]:
+    torch.manual_seed(seed)
+    return list(dataset)
+
+
+def assert_equal(one: list[dict], other: list[dict]) -> None:
+    assert len(one) == len(other)
+    for here, there in zip(one, other, strict=True):
+        assert here.keys() == there.keys() and here["name"] == there["name"]
+        for key in here.keys() - {"name"}:
+            assert here[key].dtype == there[key].dtype and torch.equal(here[key], there[key])
+
+
+@pytest.fixture
+def decoded(monkeypatch) -> list[str]:
+    """Names of samples whose files are read instead of their cache entries."""
+    names = []
+    read = cache_module.PixelReader.read
+
+    def counting(reader, paths):
+        names.append(paths.name)
+        return read(reader, paths)
+
+    monkeypatch.setattr(cache_module.PixelReader, "read", counting)
+    return names
+
+
+CASES = {
+    "all three": {},
+    "no instances": {"instance": False},
+    "no photos": {"image_dir": None, "is_train": False},
+    "many classes": {"label_nc": 300},
+    "sizes of the files": {"preprocess_mode": "crop"},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_first_and_later_readings_equal_those_without_cache(tree, make_options, decoded, case):
+    options = tree | CASES[case]
+    without = samples(create_dataset(make_options(**options | {"cache_dir": None})))
+    decoded.clear()
+    dataset = create_dataset(make_options(**options))
+    assert_equal(samples(dataset), without)
+    assert set(decoded) == set("abcdef")
+    decoded.clear()
+    assert_equal(samples(dataset), without)
+    assert decoded == []
+
+
+def test_crops_and_flips_stay_fresh(tree, make_options):
+    dataset = create_dataset(make_options(**tree))
+    first, second = samples(dataset, seed=1), samples(dataset, seed=2)
+    assert any(not torch.equal(one["image"], other["image"]) for one, other in zip(first, second))
+    seen = {dataset[0]["image"].numpy().tobytes() for _ in range(40)}
+    assert len(seen) > 30  # of 9 * 9 * 2 crops
+
+
+def test_another_run_finds_the_entries(tree, make_options, decoded, capsys):
+    list(create_dataset(make_options(**tree)))
+    assert "6 of them not there yet" in capsys.readouterr().out
+    list(create_dataset(make_options(**tree, seed=3, batch_size=2)))
+    assert "0 of them not there yet" in capsys.readouterr().out
+    assert sorted(decoded) == sorted("aabcdefa")  # the first one is read to know how large they are
+
+
+@pytest.mark.parametrize("change", ["size", "time"])
+@pytest.mark.parametrize("kind", ["maps", "inst", "photos"])
+def test_changed_files_are_read_again(tree, make_options, tmp_path, save, decoded, change, kind):
+    dataset = create_dataset(make_options(**tree))
+    before, count = samples(dataset), len(entries(tmp_path))
+    decoded.clear()
+    path = tmp_path / kind / "b.png"
+    old = path.stat()
+    random = np.random.default_rng(9)
+    values = {"maps": random.choice([0, 1], (30, 40)).astype(np.uint8),
+              "inst": random.integers(0, 9, (30, 40), dtype=np.uint16),
+              "photos": random.integers(0, 30, (30, 40, 3), dtype=np.uint8)}[kind]  # fmt: skip
+    save(path, values)
+    if change == "size":
+        assert path.stat().st_size != old.st_size
+        os.utime(path, ns=(old.st_atime_ns, old.st_mtime_ns))
+    else:
+        path.write_bytes(path.read_bytes().ljust(old.st_size, b"\0"))
+        os.utime(path, ns=(old.st_atime_ns, old.st_mtime_ns + 1))
+        assert path.stat().st_size == old.st_size
+    after = samples(dataset)
+    assert decoded == ["b"]
+    assert_equal([after[0], *after[2:]], [before[0], *before[2:]])
+    assert_equal(after, samples(create_dataset(make_options(**tree | {"cache_dir": None}))))
+    assert len(entries(tmp_path)) == count
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda entry: entry[:-1], lambda entry: entry[:20], lambda entry: b"", lambda entry: entry + b"x",
+     lambda entry: entry[:-9] + bytes([entry[-9] ^ 1]) + entry[-8:],
+     lambda entry: entry[:30] + bytes([entry[30] ^ 8]) + entry[31:]],
+    ids=["one byte short", "head cut", "empty", "one byte long", "bit of a pixel", "bit of the size"],
+)  # fmt: skip
+def test_broken_entries_are_made_again(tree, make_options, tmp_path, decoded, spoil):
+    dataset = create_dataset(make_options(**tree))
+    before, whole = samples(dataset), entries(tmp_path)
+    for path, entry in whole.items():
+        path.write_bytes(spoil(entry))
+    decoded.clear()
+    assert_equal(samples(dataset), before)
+    assert sorted(decoded) == list("abcdef")
+    assert entries(tmp_path) == whole
+
+
+OTHERS = {"load_size": 20, "crop_size": 12, "preprocess_mode": "fixed", "aspect_ratio": 0.8, "label_nc": 6,
+          "fast_decode": True, "instance": False}  # fmt: skip
+
+
+@pytest.mark.parametrize("option", OTHERS)
+def test_other_options_have_other_entries(tree, make_options, tmp_path, option):
+    list(create_dataset(make_options(**tree)))
+    list(create_dataset(make_options(**tree | {option: OTHERS[option]})))
+    assert len(entries(tmp_path)) == 12
+
+
+def test_labels_are_checked_again_when_fewer_are_allowed(tree, make_options):
+    list(create_dataset(make_options(**tree)))
+    with pytest.raises(InputError, match=r"--label_nc 4: .*maps/a\.png holds label 4; ids must be 0\.\.3, or 255"):
+        list(create_dataset(make_options(**tree, label_nc=4)))
+    with pytest.raises(InputError, match=r"a\.png holds label 255; ids must be 0\.\.4"):
+        list(create_dataset(make_options(**tree | {"contain_dontcare_label": False})))
+
+
+def test_files_that_are_gone_are_named(tree, make_options, tmp_path):
+    dataset = create_dataset(make_options(**tree))
+    list(dataset)
+    (tmp_path / "photos" / "c.png").unlink()
+    with pytest.raises(InputError, match=r"photos/c\.png"):
+        dataset[2]
+
+
+def _fill(dataset, barrier) -> None:
+    barrier.wait()
+    for _ in range(5):
+        samples(dataset)
+
+
+def test_processes_fill_one_cache_together(tree, make_options, tmp_path):
+    expected = samples(create_dataset(make_options(**tree | {"cache_dir": None})))
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(3)
+    datasets = [create_dataset(make_options(**tree)) for _ in range(3)]
+    processes = [context.Process(target=_fill, args=(dataset, barrier)) for dataset in datasets]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert len(entries(tmp_path)) == 6  # and no temporary files
+    assert_equal(samples(datasets[0]), expected)
+
+
+def test_loader_workers_share_the_cache(tree, make_options, tmp_path, decoded):
+    opt = make_options(**tree, num_workers=2)
+    list(create_loader(opt, create_dataset(opt)))
+    decoded.clear()
+    dataset = create_dataset(opt)
+    list(dataset)
+    assert decoded == ["a"] and len(entries(tmp_path)) == 6
+
+
+def test_datasets_with_a_cache_can_be_sent_to_spawned_workers(tree, make_options):
+    dataset = create_dataset(make_options(**tree))
+    assert_equal(samples(pickle.loads(pickle.dumps(dataset))), samples(dataset))
+
+
+def test_a_full_disk_is_one_warning_and_no_harm(tree, make_options, tmp_path, monkeypatch, capsys):
+    def write_bytes(path, content):
+        with path.open("wb") as file:
+            file.write(content[:50])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    dataset = create_dataset(make_options(**tree))
+    without = samples(create_dataset(make_options(**tree | {"cache_dir": None})))
+    capsys.readouterr()
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    for _ in range(2):
+        assert_equal(samples(dataset), without)
+    opt = make_options(**tree, num_workers=2)
+    list(create_loader(opt, dataset))
+    assert capsys.readouterr().err == (
+        f"warning: --cache_dir {tmp_path / 'cache'}: No space left on device; nothing more is kept in this run\n"
+    )
+    assert entries(tmp_path) == {}
+
+
+def test_size_is_announced_first(tree, make_options, tmp_path, monkeypatch, capsys):
+    usage = cache_module.shutil.disk_usage(tmp_path)._replace(free=80 * 10**9)
+    monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda folder: usage)
+    create_dataset(make_options(**tree))
+    each = 24 * 24 * (1 + 2 + 3) + cache_module.HEAD.size
+    assert capsys.readouterr().out == (
+        f"cache: 6 samples x {each / 1000:.3g} kB = {6 * each / 1000:.3g} kB in {tmp_path / 'cache'}, "
+        f"6 of them not there yet; 80 GB free\n"
+    )
+
+
+def test_sizes_are_for_people():
+    sizes = [0, 999, 999.6, 401_000, 47_432_000_000, 3.2e12, 4e16]
+    expected = ["0 B", "999 B", "1 kB", "401 kB", "47.4 GB", "3.2 TB", "4e+04 TB"]
+    assert [cache_module._size(size) for size in sizes] == expected
+
+
+def test_size_is_a_mean_where_samples_differ(tree, make_options, tmp_path, save, capsys):
+    for kind, dtype, depth in (("maps", np.uint8, ()), ("inst", np.uint16, ()), ("photos", np.uint8, (3,))):
+        save(tmp_path / kind / "g.png", np.zeros((90, 80, *depth), dtype=dtype))
+    dataset = create_dataset(make_options(**tree, preprocess_mode="crop"))
+    samples(dataset)
+    announced = float(capsys.readouterr().out.split(" = ")[1].split(" kB")[0])
+    assert announced == pytest.approx(sum(map(len, entries(tmp_path).values())) / 1000, rel=0.02)
+
+
+def test_a_disk_too_small_for_what_is_missing_is_refused(tree, make_options, tmp_path, monkeypatch):
+    usage = cache_module.shutil.disk_usage(tmp_path)._replace(free=15_000)
+    monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(InputError, match=r"6 samples of 3\.5 kB need 21 kB but 15 kB are free; name a folder on"):
+        create_dataset(make_options(**tree))
+    list(create_dataset(make_options(**tree, max_dataset_size=3)))
+    list(create_dataset(make_options(**tree)))  # half of them are there already
+
+
+def test_a_folder_that_cannot_be_is_refused(tree, make_options, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"--cache_dir .*file/cache: Not a directory; name a folder"):
+        create_dataset(make_options(**tree | {"cache_dir": str(tmp_path / "file" / "cache")}))
