@@ -1,0 +1,51 @@
+"""Reading as a user would write it with Pillow and torchvision: what the project's reading is measured against."""
+
+import torch
+from PIL import Image
+from torch.utils.data import Dataset
+from torchvision import transforms
+from torchvision.transforms import InterpolationMode, functional
+
+from data.pairs import SamplePaths
+
+
+class PlainPairs(Dataset):
+    """The same steps as `PairedDataset`, but without checks.
+
+    Args:
+        resized: width and height to resize to.
+        cropped: width and height to crop from that.
+        unknown: id that stands in for 255; None leaves 255 alone.
+    """
+
+    def __init__(
+        self, paths: list[SamplePaths], resized: tuple[int, int], cropped: tuple[int, int], unknown: int | None
+    ):
+        self.paths = paths
+        self.resized, self.cropped = list(resized[::-1]), list(cropped[::-1])  # torchvision has the height first
+        self.unknown = unknown
+        half = (0.5, 0.5, 0.5)
+        self.normalize = transforms.Compose([transforms.ToTensor(), transforms.Normalize(half, half)])
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        paths = self.paths[index]
+        labels, instances = Image.open(paths.labels), Image.open(paths.instances)
+        image = Image.open(paths.image).convert("RGB")
+        labels = functional.resize(labels, self.resized, InterpolationMode.NEAREST)
+        instances = functional.resize(instances, self.resized, InterpolationMode.NEAREST)
+        image = functional.resize(image, self.resized, InterpolationMode.BICUBIC)
+        crop = transforms.RandomCrop.get_params(image, self.cropped)
+        labels, instances, image = (functional.crop(picture, *crop) for picture in (labels, instances, image))
+        if torch.rand(()) < 0.5:
+            labels, instances, image = (functional.hflip(picture) for picture in (labels, instances, image))
+        labels = functional.pil_to_tensor(labels)[0].long()
+        if self.unknown is not None:
+            labels[labels == 255] = self.unknown
+        return {
+            "labels": labels,
+            "instances": functional.pil_to_tensor(instances)[0].long(),
+            "image": self.normalize(image),
+        }

@@ -1,0 +1,125 @@
+"""Samples per second that a data set is read with, beside plain Pillow and torchvision code."""
+
+import argparse
+import contextlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from data import PRESETS, count_cores, create_dataset
+from data.paired import PairedDataset
+from options import TrainOptions, parse_options
+from scripts.benchmarks.pictures import CITYSCAPES_SIZE, COCO_SIZE, make_cityscapes_like, make_coco_like
+from scripts.benchmarks.plain import PlainPairs
+from scripts.benchmarks.timing import take_turns
+from util.errors import InputError
+
+HELP = "samples per second of reading, for files like COCO's and Cityscapes', beside plain Pillow and torchvision code"
+PLAIN = "plain"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A data set to read with its preset.
+
+    Attributes:
+        mode: --dataset_mode.
+        folder: the data set's folder below --data.
+        files: what its files are, in words.
+        make: writes so many samples like it into a folder.
+        cost: about how many times longer than for COCO a sample takes, to share the time fairly.
+    """
+
+    mode: str
+    folder: str
+    files: str
+    make: Callable[[Path, int], None]
+    cost: int
+
+
+CASES = (
+    Case("coco", "coco_stuff", "{}x{} JPEG photos, 8-bit PNG maps".format(*COCO_SIZE), make_coco_like, 1),
+    Case("cityscapes", "cityscapes", "{}x{} PNG files".format(*CITYSCAPES_SIZE), make_cityscapes_like, 12),
+)
+MADE = {"coco": 12, "cityscapes": 2}  # samples to make
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", metavar="DIR", type=Path,
+        help="folder with coco_stuff/ and cityscapes/ in the trees of these data sets (default: files are made up)",
+    )  # fmt: skip
+    parser.add_argument("--only", choices=[case.mode for case in CASES], help="one data set (default: both)")
+    parser.add_argument(
+        "--samples", metavar="N", type=int, default=240, help="COCO samples each way of reading reads (%(default)s)"
+    )
+    parser.add_argument(
+        "--workers", metavar="N", type=int, nargs="*", default=[1, 2], help="loader workers to try (default: 1 2)"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure and print Markdown. Raises `InputError` for wrong arguments and folders."""
+    if args.samples < 24:
+        raise InputError(f"--samples {args.samples}: must be 24 or more, for medians to mean something")
+    torch.set_num_threads(1)  # what every loader worker has
+    with tempfile.TemporaryDirectory() as scratch:
+        for case in CASES:
+            if args.only in (None, case.mode):
+                measure(case, args, Path(scratch))
+
+
+def measure(case: Case, args: argparse.Namespace, scratch: Path) -> None:
+    """Print the tables of one data set."""
+    root = args.data / case.folder if args.data else scratch / case.folder
+    if not args.data:
+        case.make(root, MADE[case.mode])
+    ways = ways_to_read(case.mode, root, scratch / f"{case.mode}_cache")
+    count = len(ways[PLAIN])
+    origin = f"files of {args.data}" if args.data else "files made up for this"
+    print(f"\n{case.mode}, {case.files}, {count} samples ({origin})\n")
+
+    rounds = max(4, args.samples // case.cost)
+    jobs = {name: lambda i, dataset=dataset: dataset[i % count] for name, dataset in ways.items()}
+    print(take_turns(jobs, rounds, "one process").table(PLAIN, "samples/s, one process"))
+
+    epoch = max(4, rounds // 4)
+    for workers in args.workers:
+        loaders = {name: repeat(dataset, epoch, workers) for name, dataset in ways.items()}
+        jobs = {name: lambda i, loader=loader: sum(1 for _ in loader) for name, loader in loaders.items()}
+        times = take_turns(jobs, 4, f"{workers} workers")
+        print("\n" + times.table(PLAIN, f"samples/s, {workers} loader workers of {count_cores()} cores", epoch))
+
+
+def ways_to_read(mode: str, root: Path, cache: Path) -> dict[str, Dataset]:
+    """The data set read by plain code, by the project, and by the project from its cache."""
+    as_is = open_dataset(mode, root)
+    preprocess, ids = as_is.preprocess, as_is.ids
+    resized = as_is.reader.read(as_is.paths[0]).size
+    unknown = ids.label_nc if ids.contain_dontcare_label else None
+    with contextlib.redirect_stdout(None):
+        cached = open_dataset(mode, root, "--cache_dir", str(cache))
+    for index in range(len(cached)):
+        cached[index]
+    return {
+        PLAIN: PlainPairs(as_is.paths, resized, preprocess.output_size, unknown),
+        "this project": as_is,
+        "--cache_dir, filled": cached,
+    }
+
+
+def open_dataset(mode: str, root: Path, *flags: str) -> PairedDataset:
+    """The data set as train.py opens it."""
+    return create_dataset(
+        parse_options(TrainOptions, ["--dataset_mode", mode, "--dataroot", str(root), *flags], PRESETS)
+    )
+
+
+def repeat(dataset: Dataset, count: int, workers: int) -> DataLoader:
+    """A loader that reads `count` samples in each epoch, one a batch, over and over the same ones."""
+    indices = [i % len(dataset) for i in range(count)]
+    return DataLoader(Subset(dataset, indices), num_workers=workers, persistent_workers=workers > 0)
