@@ -1,0 +1,126 @@
+"""From what a survey found to what the user should do: options, palettes, and warnings about labels that look wrong."""
+
+import math
+import shlex
+from typing import NamedTuple
+
+from data.pairs import listing
+from data.palette import Color, shown
+from data.survey import Survey
+
+UNKNOWN = 255
+STRETCH = 10  # ids are hardly all multiples of this or more by chance
+
+
+class Doubt(NamedTuple):
+    """Something that does not stop training, but is hardly meant."""
+
+    kind: str  # stable, for programs
+    message: str
+    files: list[str]  # names of samples; empty where it is about all
+
+
+def propose(result: Survey, opt) -> dict[str, int | bool]:
+    """The `label_nc`, `contain_dontcare_label` and `instance` that suit the files; those of `opt` where they do.
+
+    `label_nc` of a set without published classes (facades, custom) is the least that holds every id seen.
+    """
+    instance = opt.instance and (result.counts["instances"] > 0)
+    ids = result.ids
+    proposal = {"label_nc": ids.label_nc, "contain_dontcare_label": ids.contain_dontcare_label, "instance": instance}
+    if not result.pixels or min(result.pixels) < 0 or stretch(result):
+        return proposal
+    is_unknown_seen = ids.unknown_value in result.pixels and max(result.pixels) == ids.unknown_value
+    classes = [value for value in result.pixels if not (is_unknown_seen and value == ids.unknown_value)]
+    ordinary_unknown = ids.count - ids.label_nc  # 1 where the unknown is one of the ordinary ids
+    least = max(1, max(classes, default=0) + 1 - ordinary_unknown)
+    has_own_table = any(not name.startswith("class ") for name in result.class_names[: ids.label_nc])
+    proposal["label_nc"] = max(least, ids.label_nc) if has_own_table else least
+    proposal["contain_dontcare_label"] = ids.contain_dontcare_label or is_unknown_seen
+    return proposal
+
+
+def flags(proposal: dict[str, int | bool]) -> str:
+    """A proposal as words of a command line."""
+    words = [f"--label_nc {proposal['label_nc']}"]
+    words += ["--contain_dontcare_label"] * bool(proposal["contain_dontcare_label"])
+    words += ["--no_instance"] * (not proposal["instance"])
+    return " ".join(words)
+
+
+def conversion(result: Survey, opt) -> str | None:
+    """The command that makes id maps of these label maps, where they are masks in colours or stretched greys."""
+    if not (result.colors or result.palettes_differ or stretch(result)):
+        return None
+    source = shlex.quote(opt.label_dir or result.folders["labels"])
+    return f"python scripts/convert_labels.py {source} NEW_FOLDER --palette FILE"
+
+
+def stretch(result: Survey) -> int | None:
+    """The step between values where ids seem multiplied to be seen by eye: 255 for black and white, 85 for 4 greys."""
+    step = math.gcd(*result.pixels)
+    if step < STRETCH or len(result.pixels) < 2:
+        return None
+    is_binary = set(result.pixels) == {0, UNKNOWN}
+    return step if is_binary or len(result.pixels) >= 3 else None
+
+
+def doubts(result: Survey) -> list[Doubt]:
+    """Label maps that can be read and are probably wrong, and instance maps that say nothing."""
+    found = []
+    if step := stretch(result):
+        what = (
+            "0 and 255: black-and-white masks" if step == UNKNOWN else f"multiples of {step}: ids stretched for the eye"
+        )
+        found.append(
+            Doubt("stretched", f"all label values are {what}; convert_labels.py makes ids 0, 1, ... of them", [])
+        )
+    if result.palettes_differ:
+        names = result.palettes_differ
+        message = (
+            f"{len(names)} palette label maps give an index another colour than the others do ({listing(names)}); "
+            f"the index counts, not the colour, so the same id means different things: convert_labels.py goes by colour"
+        )
+        found.append(Doubt("palettes_differ", message, names))
+    if result.blended:
+        message = (
+            f"{len(result.blended)} label maps look smoothed ({listing(result.blended)}): at edges they hold ids "
+            f"between those of the regions, from anti-aliasing, JPEG or resizing other than nearest; save them without"
+        )
+        found.append(Doubt("blended", message, result.blended))
+    if result.smooth_colors:
+        message = (
+            f"{len(result.smooth_colors)} masks hold very many colours ({listing(result.smooth_colors)}): photos, or "
+            f"masks with smooth edges, which no palette can undo; save the masks without anti-aliasing and not as JPEG"
+        )
+        found.append(Doubt("smooth_colors", message, result.smooth_colors))
+    if result.instance_maps and not result.instance_maps[False]:
+        message = "every instance map is one value only, so there are no edges to show; --no_instance saves the channel"
+        found.append(Doubt("constant_instances", message, []))
+    if clipped := [mode for mode in result.photo_modes if mode.startswith(("I", "F"))]:
+        message = (
+            f"{sum(result.photo_modes[mode] for mode in clipped)} photos are grey of 16 or 32 bits, and come out white "
+            f"above 255; save them with 8 bits"
+        )
+        found.append(Doubt("deep_photos", message, []))
+    if result.ids.contain_dontcare_label and result.pixels and result.ids.unknown_value not in (None, *result.pixels):
+        message = (
+            f"no label map holds {result.ids.unknown_value}: --contain_dontcare_label adds a channel that stays empty"
+        )
+        found.append(Doubt("unknown_unseen", message, []))
+    return found
+
+
+def palette_lines(result: Survey) -> list[str]:
+    """Lines of a palette file for the colours seen, in their order, to be named by the user.
+
+    Grey colours that are ids as they are keep them; all others are numbered.
+    """
+    colors: list[Color] = sorted(result.colors)
+    if not colors and stretch(result):
+        colors = [(value, value, value) for value in sorted(result.pixels)]
+    if not colors:
+        colors = sorted({color for color, _ in result.palette.values()})
+    are_ids = all(len(set(color)) == 1 for color in colors) and math.gcd(*(color[0] for color in colors)) < STRETCH
+    numbers = [color[0] for color in colors] if are_ids else range(len(colors))
+    return [f"{number} {shown(color)} class {number}" for number, color in zip(numbers, colors)]

@@ -1,0 +1,235 @@
+"""What is wrong with the files of one sample, and what its label map looks like: small reports of big pictures."""
+
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from data.masks import is_jpeg, read_colors
+from data.pairs import SamplePaths
+from data.palette import Color, pack, unpacked
+from data.preprocess import Preprocess, Size
+from data.read import UNREADABLE, LabelIds, picture_size, read_image, read_instances, read_labels, verify
+from util.errors import InputError
+
+COLORS_KEPT = 256  # of one mask; a mask of more is not flat
+BLENDED_SHARE = 0.15
+"""From this share of edges that are slopes on, a map was smoothed. Measured on real maps: sharp ones below 0.02, after
+shrinking to a tenth below 0.09; resized with bilinear or bicubic interpolation above 0.33, JPEG mostly above 0.2."""
+FEWEST_EDGES = 20  # fewer prove nothing
+UPRIGHT = {None, 0, 1}
+ORIENTATION = 0x0112  # EXIF tag; 1 is upright
+
+
+class Problem(NamedTuple):
+    """Something that would stop training or testing, or make it learn from damaged files."""
+
+    kind: str  # a key of `KINDS`
+    file: str  # path of the file; "" where it is not about one
+    message: str  # one line for the user
+
+
+KINDS = {
+    "files": "files that are not where they should be, or do not pair",
+    "batch": "fewer samples than a batch",
+    "unreadable": "files that cannot be read, or are damaged",
+    "colour": "label or instance maps in colours instead of ids",
+    "not_ids": "label or instance maps in a format that cannot hold ids",
+    "label_range": "label maps with ids out of range",
+    "size": "files of one sample that differ in size",
+    "preprocess": "sizes that do not suit the preprocessing",
+}
+
+
+@dataclass
+class SampleReport:
+    """What one sample adds to the whole; a few hundred bytes whatever the size of its files."""
+
+    name: str
+    problems: list[Problem] = field(default_factory=list)
+    size: Size | None = None  # of the label map
+    photo_size: Size | None = None
+    photo_mode: str | None = None  # Pillow's
+    values: dict[int, int] | None = None  # label map: value in the file -> pixels
+    is_blended: bool = False  # label map: edges between regions are slopes
+    palette: dict[int, Color] | None = None  # palette label map: index that is used -> colour
+    colors: dict[Color, int] | None = None  # colour-coded label map: the most frequent colours -> pixels
+    num_colors: int = 0
+    constant_instances: bool | None = None  # whether the instance map is one value only
+
+
+@dataclass(frozen=True)
+class Inspector:
+    """Reads every file of a sample as training does, and goes on where training stops."""
+
+    ids: LabelIds
+    preprocess: Preprocess
+
+    def __call__(self, paths: SamplePaths) -> SampleReport:
+        report = SampleReport(paths.name)
+        self._inspect_labels(paths.labels, report)
+        if paths.instances is not None:
+            self._inspect_instances(paths, report)
+        if paths.image is not None:
+            self._inspect_photo(paths, report)
+        return report
+
+    def _inspect_labels(self, path: Path, report: SampleReport) -> None:
+        try:
+            report.size = picture_size(path)
+            self.preprocess.check(report.size, path)
+        except InputError as error:
+            report.problems.append(Problem("preprocess" if report.size else "unreadable", str(path), str(error)))
+        if report.size is None:
+            return
+        try:
+            labels = self._values_in_file(np.asarray(read_labels(path, self.ids)))
+        except InputError as error:
+            labels = self._read_whatever_ids(path, error, report)
+        if labels is not None:
+            self._describe(labels, path, report)
+            report.problems += damage(path)
+
+    def _values_in_file(self, labels: np.ndarray) -> np.ndarray:
+        """Undo what reading does to the unknown."""
+        if not self.ids.contain_dontcare_label or self.ids.unknown_value is None:
+            return labels
+        return np.where(labels == self.ids.label_nc, self.ids.unknown_value, labels)
+
+    def _read_whatever_ids(self, path: Path, refusal: InputError, report: SampleReport) -> np.ndarray | None:
+        """The values of a label map that was refused, if it has any."""
+        try:
+            labels = np.asarray(read_instances(path))
+        except InputError:
+            problem = classify(path, refusal)
+            report.problems.append(problem)
+            if problem.kind == "colour":
+                report.colors, report.num_colors = count_colors(path)
+            return None
+        report.problems.append(Problem("label_range", str(path), str(refusal)))
+        return labels
+
+    def _describe(self, labels: np.ndarray, path: Path, report: SampleReport) -> None:
+        report.values = count_values(labels)
+        report.is_blended = is_blended(labels)
+        with Image.open(path) as picture:
+            if picture.mode == "P":
+                flat = picture.getpalette("RGB")
+                used = (index for index in report.values if 0 <= index < len(flat) // 3)
+                report.palette = {index: tuple(flat[3 * index : 3 * index + 3]) for index in used}
+
+    def _inspect_instances(self, paths: SamplePaths, report: SampleReport) -> None:
+        path = paths.instances
+        try:
+            instances = np.asarray(read_instances(path))
+        except InputError as error:
+            report.problems.append(classify(path, error))
+            return
+        report.constant_instances = bool((instances == instances.flat[0]).all())
+        report.problems += damage(path)
+        self._compare_sizes(paths.labels, report, path, instances.shape[::-1])
+
+    def _inspect_photo(self, paths: SamplePaths, report: SampleReport) -> None:
+        path = paths.image
+        try:
+            read_image(path)
+            report.photo_size = picture_size(path)
+        except InputError as error:
+            report.problems.append(Problem("unreadable", str(path), str(error)))
+            return
+        with Image.open(path) as picture:
+            report.photo_mode = picture.mode
+        report.problems += damage(path)
+        self._compare_sizes(paths.labels, report, path, report.photo_size)
+
+    def _compare_sizes(self, labels: Path, report: SampleReport, other: Path, size: Size) -> None:
+        if report.size is None or report.size == size:
+            return
+        message = (
+            f"{labels} is {report.size[0]}x{report.size[1]} but {other} is {size[0]}x{size[1]}; the files of a sample "
+            f"must have one size"
+        )
+        if report.size == size[::-1] and is_turned(other):
+            message += " (the photo is turned by its EXIF tag, which is not applied: save it upright)"
+        report.problems.append(Problem("size", str(other), message))
+
+
+def classify(path: Path, refusal: InputError) -> Problem:
+    """The problem of a file that was refused as an id map."""
+    if damage(path):
+        return Problem("unreadable", str(path), str(refusal))
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            is_colour = len(picture.getbands()) > 1
+        kind = "not_ids" if not is_colour or is_jpeg(path) else "colour"
+    except UNREADABLE:
+        kind = "unreadable"
+    return Problem(kind, str(path), str(refusal))
+
+
+def is_turned(path: Path) -> bool:
+    """Whether the EXIF tag of a picture says to turn it for display."""
+    try:
+        with Image.open(path) as picture:
+            return picture.getexif().get(ORIENTATION) not in UPRIGHT
+    except (*UNREADABLE, struct.error):  # EXIF is a file in the file, with ways of its own to be broken
+        return False
+
+
+def damage(path: Path) -> list[Problem]:
+    """A problem if the check sums of a PNG do not match: it may still decode, to wrong pixels."""
+    try:
+        with Image.open(path) as picture:
+            is_png = picture.format == "PNG"
+        if is_png:
+            verify(path)
+    except InputError as error:
+        return [Problem("unreadable", str(path), str(error))]
+    except UNREADABLE as error:
+        return [Problem("unreadable", str(path), f"{path}: is damaged ({error}); get or save it again")]
+    return []
+
+
+def count_values(labels: np.ndarray) -> dict[int, int]:
+    """Pixels of every value of (H, W) integers."""
+    if labels.min() >= 0 and labels.max() < 1 << 16:
+        counts = np.bincount(labels.ravel())
+        values = np.flatnonzero(counts)
+        counts = counts[values]
+    else:
+        values, counts = np.unique(labels, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist()))
+
+
+def is_blended(labels: np.ndarray) -> bool:
+    """Whether edges are slopes: values between those of the regions they part, as smoothing and JPEG leave them.
+
+    Counts, along rows and columns, the changes of value and those that go on in the same direction at the next pixel.
+    In a map of ids the latter need a region one pixel wide.
+    """
+    changes = slopes = 0
+    for axis in (0, 1):
+        rises = np.diff(labels.astype(np.int32), axis=axis)
+        up, down = rises > 0, rises < 0
+        before, after = (slice(None, -1), slice(1, None))
+        first, second = ((before, slice(None)), (after, slice(None))) if axis == 0 else ((..., before), (..., after))
+        changes += int(up.sum()) + int(down.sum())
+        slopes += int((up[first] & up[second]).sum()) + int((down[first] & down[second]).sum())
+    return changes >= FEWEST_EDGES and slopes > BLENDED_SHARE * changes
+
+
+def count_colors(path: Path) -> tuple[dict[Color, int], int]:
+    """Pixels of the most frequent colours of a mask, and the number of all its colours; nothing if it has none."""
+    try:
+        rgba = read_colors(path)
+    except InputError:
+        return {}, 0
+    numbers, counts = np.unique(pack(rgba), return_counts=True)
+    most = np.argsort(-counts, kind="stable")[:COLORS_KEPT]
+    return {unpacked(number): count for number, count in zip(numbers[most].tolist(), counts[most].tolist())}, len(
+        counts
+    )

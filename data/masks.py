@@ -1,0 +1,63 @@
+"""Reading colour-coded masks: one colour a class, which `scripts/convert_labels.py` turns into id maps."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from data.read import UNREADABLE
+from util.errors import InputError
+
+MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "L", "LA", "1")  # 8 bits a channel or less, and RGBA holds all of it
+
+
+def read_colors(path: Path) -> np.ndarray:
+    """Read a mask as (H, W, 4) uint8: red, green, blue and alpha, as a viewer shows them.
+
+    Raises:
+        InputError: for a file that cannot be read, or whose colours 8 bits a channel cannot hold.
+    """
+    try:
+        with Image.open(path) as picture:
+            depths = {str(tile[-1]).partition(";")[2] for tile in picture.tile}
+            # Pillow has no mode for colours of 16 bits and drops their lower half.
+            if picture.format == "PNG" and "16B" in depths and picture.mode in ("RGB", "RGBA"):
+                return _read_16_bits(path)
+            if picture.mode not in MODES or any(depth.startswith(("16", "32")) for depth in depths):
+                raise InputError(
+                    f"{path}: holds no colours of 8 bits a channel (mode {picture.mode}); save colour-coded masks as "
+                    f"RGB or palette PNG"
+                )
+            return np.asarray(picture.convert("RGBA"))
+    except InputError:
+        raise
+    except UNREADABLE as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(f"{path}: cannot be read as a picture ({reason}); replace or remove the file") from error
+
+
+def _read_16_bits(path: Path) -> np.ndarray:
+    """The 8-bit colours that a PNG of 16 bits a channel was made from: both halves of each channel are equal."""
+    high, low = _decode(path, "16B"), _decode(path, "16L")
+    is_lossy = (high != low).any(axis=-1)
+    if is_lossy.any():
+        y, x = np.argwhere(is_lossy)[0].tolist()
+        color = (high[y, x, :3].astype(int) * 256 + low[y, x, :3]).tolist()
+        raise InputError(
+            f"{path}: the pixel at x {x}, y {y} has the 16-bit colour {' '.join(map(str, color))}, which 8 bits cannot "
+            f"hold; save the mask with 8 bits a channel"
+        )
+    return high
+
+
+def _decode(path: Path, byte_order: str) -> np.ndarray:
+    """Decode channels of 16 bits as if in `byte_order`: PNG has the high byte first, and Pillow keeps the high one."""
+    with Image.open(path) as picture:
+        picture.tile = [(*tile[:3], f"{picture.mode};{byte_order}") for tile in picture.tile]
+        return np.asarray(picture.convert("RGBA"))
+
+
+def is_jpeg(path: Path) -> bool:
+    """Whether a picture, whatever its name, is a JPEG."""
+    with path.open("rb") as file:
+        return file.read(2) == b"\xff\xd8"

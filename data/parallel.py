@@ -1,0 +1,54 @@
+"""The same work on many files, in several processes."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from util.errors import InputError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+FILES_PER_TASK = 16
+"""Many enough that passing tasks around costs nothing, few enough that the workers end together."""
+
+_work: Callable[[Any], Any]
+
+
+def usable_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def parallel_map(work: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Result]:
+    """Yield `work(item)` in the order of `items`.
+
+    Args:
+        work: a picklable callable; each worker gets it once. What it raises is raised here.
+        workers: processes; with 1 or less, or too few items to share, the work is done in this process.
+
+    Raises:
+        InputError: when a worker dies, which is almost always for want of memory.
+    """
+    workers = min(workers, len(items) // FILES_PER_TASK)
+    if workers <= 1:
+        yield from map(work, items)
+        return
+    with ProcessPoolExecutor(workers, initializer=_start, initargs=(work,)) as pool:
+        try:
+            yield from pool.map(_call, items, chunksize=FILES_PER_TASK)
+        except BrokenProcessPool as error:
+            raise InputError(
+                f"--workers {workers}: a worker was ended from outside, probably for want of memory; use fewer"
+            ) from error
+
+
+def _start(work: Callable[[Any], Any]) -> None:
+    global _work
+    _work = work
+
+
+def _call(item: Any) -> Any:
+    return _work(item)

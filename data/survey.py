@@ -1,0 +1,168 @@
+"""Walking a whole data set: what is there, what is wrong, and which options suit it."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import zip_longest
+from types import SimpleNamespace
+from typing import Any
+
+from data.classes import describe_classes
+from data.files import Files
+from data.inspection import Inspector, Problem, SampleReport
+from data.paired import PairedDataset
+from data.pairs import SamplePaths
+from data.palette import Color
+from data.parallel import parallel_map
+from data.preprocess import Preprocess, Size
+from data.read import LabelIds
+from util.errors import InputError
+
+COLORS_KEPT = 4096  # of the whole set
+NO_FILES = Files({})
+
+Progress = Callable[[Iterator[SampleReport], int], Iterator[SampleReport]]
+
+
+@dataclasses.dataclass
+class Survey:
+    """What the walk found. Its size does not grow with the files, but for the problems and names it lists."""
+
+    ids: LabelIds
+    class_names: tuple[str, ...]
+    counts: dict[str, int]  # files found: labels, images, instances; and samples
+    folders: dict[str, str]  # of one file of each kind
+    unpaired: dict[str, list[str]]
+    problems: list[Problem]
+    pixels: Counter[int] = dataclasses.field(default_factory=Counter)  # value -> pixels
+    files: Counter[int] = dataclasses.field(default_factory=Counter)  # value -> label maps that hold it
+    label_sizes: Counter[Size] = dataclasses.field(default_factory=Counter)
+    photo_sizes: Counter[Size] = dataclasses.field(default_factory=Counter)
+    photo_modes: Counter[str] = dataclasses.field(default_factory=Counter)
+    blended: list[str] = dataclasses.field(default_factory=list)  # names
+    palette: dict[int, tuple[Color, str]] = dataclasses.field(default_factory=dict)  # index -> colour, first name
+    palettes_differ: list[str] = dataclasses.field(default_factory=list)  # names
+    colors: Counter[Color] = dataclasses.field(default_factory=Counter)  # of colour-coded masks -> pixels
+    smooth_colors: list[str] = dataclasses.field(default_factory=list)  # names of masks with very many colours
+    instance_maps: Counter[bool] = dataclasses.field(default_factory=Counter)  # is one value only -> files
+
+    def add(self, report: SampleReport) -> None:
+        """Count one sample in."""
+        self.problems += report.problems
+        self.pixels.update(report.values or {})
+        self.files.update((report.values or {}).keys())
+        self.label_sizes.update([report.size] * (report.size is not None))
+        self.photo_sizes.update([report.photo_size] * (report.photo_size is not None))
+        self.photo_modes.update([report.photo_mode] * (report.photo_mode is not None))
+        self.instance_maps.update([report.constant_instances] * (report.constant_instances is not None))
+        if report.is_blended:
+            self.blended.append(report.name)
+        self._add_colors(report)
+
+    def _add_colors(self, report: SampleReport) -> None:
+        for index, color in (report.palette or {}).items():
+            first, _ = self.palette.setdefault(index, (color, report.name))
+            if first != color:
+                self.palettes_differ.append(report.name)
+                break
+        if report.num_colors > len(report.colors or {}):
+            self.smooth_colors.append(report.name)
+            return
+        for color, count in (report.colors or {}).items():
+            if color in self.colors or len(self.colors) < COLORS_KEPT:
+                self.colors[color] += count
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether training, or testing, with these options would read every sample."""
+        return not self.problems
+
+    @property
+    def unseen(self) -> list[int]:
+        """Class ids that no label map holds."""
+        return [value for value in range(self.ids.count) if value not in self.pixels]
+
+
+def survey(
+    dataset_class: type[PairedDataset], opt, workers: int, progress: Progress = lambda reports, total: reports
+) -> Survey:
+    """Read every file of the data set of `opt` as training or testing would, and go on where they would stop.
+
+    Args:
+        opt: train options, or test options for what testing needs.
+        workers: processes.
+        progress: wraps the reports and their number, for a bar.
+    """
+    files, samples, problems = find_samples(dataset_class, opt)
+    ids = LabelIds(opt.label_nc, opt.contain_dontcare_label, dataset_class.unknown_value)
+    names, _ = describe_classes(dataset_class.class_table, opt.label_nc, opt.contain_dontcare_label)
+    kinds = {"labels": files.labels, "images": files.images, "instances": files.instances}
+    result = Survey(
+        ids=ids,
+        class_names=names,
+        counts={kind: len(paths) for kind, paths in kinds.items()} | {"samples": len(samples)},
+        folders={kind: str(next(iter(paths.values())).parent) for kind, paths in kinds.items() if paths},
+        unpaired=unpaired(files) if opt.pairing_check else {},
+        problems=problems,
+    )
+    preprocess = Preprocess(
+        opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=opt.is_train, flip=False
+    )
+    for report in progress(parallel_map(Inspector(ids, preprocess), samples, workers), len(samples)):
+        result.add(report)
+    return result
+
+
+def find_samples(dataset_class: type[PairedDataset], opt) -> tuple[Files, list[SamplePaths], list[Problem]]:
+    """The files, the samples, and why training or testing would not find them.
+
+    Where it would not, the samples are as complete as their files are.
+    """
+    # Not through the constructor, which stops at the first problem.
+    dataset = dataset_class.__new__(dataset_class)
+    refusals: dict[str, None] = {}  # in order, once each
+
+    def attempt(find: Callable[[Any], Any], options) -> Any:
+        try:
+            return find(options)
+        except InputError as error:
+            refusals.setdefault(str(error))
+            return None
+
+    samples = attempt(dataset._find_samples, opt)
+    files = NO_FILES
+    for needs_less in ({}, {"instance": False}, {"is_train": False}, {"instance": False, "is_train": False}):
+        found = attempt(dataset.find_files, _relaxed(opt, needs_less))
+        if found is not None:
+            files = found
+            break
+    if samples is None:
+        samples = pair_what_pairs(files, opt.pairing_check)[: opt.max_dataset_size]
+    return files, samples, [Problem("files", "", message) for message in refusals]
+
+
+def _relaxed(opt, changes: dict[str, Any]) -> SimpleNamespace:
+    """The options with `changes`, unchecked: `is_train` is none that dataclasses could replace."""
+    return SimpleNamespace(**vars(opt) | {"is_train": opt.is_train} | changes)
+
+
+def pair_what_pairs(files: Files, by_name: bool) -> list[SamplePaths]:
+    """A sample for every label map, with the photo and instance map that are there."""
+    if by_name:
+        return [
+            SamplePaths(name, path, files.images.get(name), files.instances.get(name))
+            for name, path in files.labels.items()
+        ]
+    others = zip_longest(files.images.values(), files.instances.values())
+    rows = zip_longest(files.labels.items(), others, fillvalue=(None, None))
+    return [SamplePaths(name, path, image, instances) for (name, path), (image, instances) in rows if path is not None]
+
+
+def unpaired(files: Files) -> dict[str, list[str]]:
+    """Names that one kind of file has and another has not; a kind with no files at all is not compared."""
+    result = {}
+    for kind, others in (("image", files.images), ("instances", files.instances)):
+        result[f"labels_without_{kind}"] = [name for name in files.labels if others and name not in others]
+        plural = kind.rstrip("s") + "s"
+        result[f"{plural}_without_labels"] = [name for name in others if name not in files.labels]
+    return result

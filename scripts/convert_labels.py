@@ -1,0 +1,179 @@
+"""Turn colour-coded masks into id maps: `python scripts/convert_labels.py SRC DST --palette FILE`.
+
+SRC is a folder of RGB, RGBA (opaque), palette or grey pictures, sub-folders and all; DST gets a grey PNG of the same
+name for each, 16-bit if an id is above 255. The conversion is exact: a colour that is not in the palette is refused
+with file, position and the nearest colour that is. Other files are still converted; the exit status is then 2.
+
+FILE holds the colours: lines of `id r g b name` or JSON, see data/palette.py. `check_dataset.py --propose_palette`
+writes one to start from. Run again, the script skips what it made from the same file and the same palette.
+"""
+
+import argparse
+import hashlib
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from data.files import find_pictures
+from data.masks import is_jpeg, read_colors
+from data.palette import UNKNOWN, Palette, pack, read_palette, shown, unpacked
+from data.parallel import parallel_map, usable_cores
+from data.read import UNREADABLE
+from util.errors import InputError, report_input_errors
+from util.files import replacing
+
+STAMP = "made from"
+"""Key of the text in a PNG that says what it was made from: palette, size and time of the source."""
+MESSAGES_SHOWN = 10
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("source", metavar="SRC", type=Path, help="folder of colour-coded masks")
+    parser.add_argument("target", metavar="DST", type=Path, help="folder for the id maps; made if missing")
+    parser.add_argument("--palette", metavar="FILE", type=Path, required=True, help="which colour is which id")
+    parser.add_argument(
+        "--unknown", type=int, metavar="ID", help=f"id of colours of no class (the palette's own, or {UNKNOWN})"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="convert again what is up to date")
+    parser.add_argument("--workers", type=int, metavar="N", default=usable_cores(), help="processes (%(default)s)")
+    return parser.parse_args(argv)
+
+
+def to_ids(path: Path, palette: Palette) -> np.ndarray:
+    """The ids (H, W), uint8 or uint16, of a colour-coded mask. Raises `InputError` for what has none."""
+    rgba = read_colors(path)
+    ids, is_missing = palette.find(rgba)
+    if is_missing.any():
+        raise InputError(_refusal(path, rgba, is_missing, palette))
+    if (rgba[..., 3] != 255).any():
+        x, y = _first(rgba[..., 3] != 255)
+        raise InputError(
+            f"{path}: the pixel at x {x}, y {y} is transparent (alpha {rgba[y, x, 3]} of 255), so its colour is not "
+            f"sure; save the mask without transparency"
+        )
+    return ids
+
+
+def _refusal(path: Path, rgba: np.ndarray, is_missing: np.ndarray, palette: Palette) -> str:
+    x, y = _first(is_missing)
+    missing = np.unique(pack(rgba)[is_missing])
+    color = tuple(rgba[y, x, :3].tolist())
+    entry, distance = palette.nearest(color)
+    if is_jpeg(path):
+        fix = "JPEG changes colours: save the masks as PNG"
+    elif len(missing) > len(palette.entries):
+        fix = "so many colours are made by smooth edges or resizing: save the mask without them"
+    else:
+        others = [shown(unpacked(int(number))) for number in missing[:4]]
+        fix = f"add to the palette: {', '.join(others)}{', ...' if len(missing) > 4 else ''}"
+    return (
+        f"{path}: the pixel at x {x}, y {y} has the colour {shown(color)}, which is not in {palette.source} (nearest: "
+        f"{shown(entry.color)} {entry.name}, distance {distance:.1f}); {int(is_missing.sum())} pixels have "
+        f"{len(missing)} such colours; {fix}"
+    )
+
+
+def _first(mask: np.ndarray) -> tuple[int, int]:
+    """x and y of the first True."""
+    y, x = np.unravel_index(int(np.argmax(mask)), mask.shape)
+    return int(x), int(y)
+
+
+@dataclass(frozen=True)
+class Converter:
+    """Converts one (source, target); the result is "made", "kept", or the message of an `InputError`."""
+
+    palette: Palette
+    overwrite: bool
+
+    def __call__(self, paths: tuple[Path, Path]) -> str:
+        source, target = paths
+        try:
+            stamp = self.stamp(source)
+            if not self.overwrite and read_stamp(target) == stamp:
+                return "kept"
+            ids = to_ids(source, self.palette)
+        except InputError as error:
+            return str(error)
+        info = PngImagePlugin.PngInfo()
+        info.add_text(STAMP, stamp)
+        with replacing(target) as temporary:
+            Image.fromarray(ids).save(temporary, format="PNG", pnginfo=info)
+        return "made"
+
+    def stamp(self, source: Path) -> str:
+        """What the id map depends on."""
+        colors = hashlib.sha256(repr([(entry.id, entry.color) for entry in self.palette.entries]).encode())
+        try:
+            state = source.stat()
+        except OSError as error:
+            raise InputError(f"{source}: cannot be read ({error.strerror}); replace or remove the file") from error
+        return f"{colors.hexdigest()[:16]} {state.st_size} {state.st_mtime_ns}"
+
+
+def read_stamp(path: Path) -> str | None:
+    """What an id map says that it was made from; None for other files and none."""
+    try:
+        with Image.open(path) as picture:
+            return picture.info.get(STAMP)
+    except UNREADABLE:
+        return None
+
+
+def plan(source: Path, target: Path) -> list[tuple[Path, Path]]:
+    """Every mask and where its id map goes. Raises `InputError` where a source would be overwritten."""
+    if target.resolve().is_relative_to(source.resolve()):
+        raise InputError(f"{target}: lies in {source}, among the sources; name a folder beside it")
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target}: is a file; name a folder")
+    found = find_pictures(source, "colour-coded masks")
+    pairs = [(path, target / f"{name}.png") for name, path in found.items()]
+    sources = {path.resolve() for path in found.values()}
+    for path, out in pairs:
+        if out.resolve() in sources:
+            raise InputError(f"{out}: is a source itself, and would be overwritten from {path}; name another DST")
+    return pairs
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    if args.unknown is not None and not 0 <= args.unknown <= 65535:
+        raise InputError(f"--unknown {args.unknown}: must be 0..65535")
+    palette = read_palette(args.palette, args.unknown)
+    pairs = plan(args.source, args.target)
+    results = parallel_map(Converter(palette, args.overwrite), pairs, args.workers)
+    results = list(tqdm(results, desc="convert", total=len(pairs), unit="file", dynamic_ncols=True))
+    made, kept = results.count("made"), results.count("kept")
+    refused = [result for result in results if result not in ("made", "kept")]
+    print(f"{args.target}: {made} id maps made, {kept} up to date, {len(refused)} refused")
+    for message in refused[:MESSAGES_SHOWN]:
+        print(message, file=sys.stderr)
+    if refused:
+        raise InputError(
+            f"{len(refused)} of {len(pairs)} masks were refused, as said above; no id map was made of them"
+        )
+    print(f"next: {next_command(palette, args.target, args.unknown)}")
+
+
+def next_command(palette: Palette, target: Path, unknown: int | None) -> str:
+    """The check of what was made."""
+    ids = {entry.id for entry in palette.entries}
+    has_unknown = UNKNOWN in ids and len(ids) <= UNKNOWN
+    classes = max(ids - {UNKNOWN} if has_unknown else ids, default=0) + 1
+    words = ["python", "scripts/check_dataset.py", "--dataset_mode", "custom", "--label_dir", shlex.quote(str(target))]
+    words += ["--image_dir", "PHOTOS", "--label_nc", str(classes)]
+    return " ".join(words + ["--contain_dontcare_label"] * has_unknown)
+
+
+if __name__ == "__main__":
+    with report_input_errors("convert_labels.py"):
+        main()

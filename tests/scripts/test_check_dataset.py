@@ -1,0 +1,295 @@
+"""The checker finds what would stop a training, and only that; each finding is provoked on a tiny custom data set."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data import create_dataset
+from options import TrainOptions, parse_options
+from scripts.check_dataset import PRESETS, main
+from util.errors import InputError
+
+SHARED_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+SIZE = 32
+
+
+@pytest.fixture
+def tree(tmp_path) -> Path:
+    """Six samples that are fine with --label_nc 3: quarters of ids 0, 1, 2, 1."""
+    for i in range(6):
+        save(tmp_path / "maps" / f"{i}.png", quarters(0, 1, 2, 1))
+        save(tmp_path / "photos" / f"{i}.jpg", np.full((SIZE, SIZE, 3), 40 * i))
+    return tmp_path
+
+
+def quarters(*values: int) -> np.ndarray:
+    return np.array(values).reshape(2, 2).repeat(SIZE // 2, 0).repeat(SIZE // 2, 1)
+
+
+def save(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(pixels, dtype=np.uint8)).save(path)
+
+
+def words(tree: Path, *more: str) -> list[str]:
+    folders = ["--label_dir", str(tree / "maps"), "--image_dir", str(tree / "photos")]
+    return ["--dataset_mode", "custom", *folders, "--label_nc", "3", *more]
+
+
+def check(tree: Path, *more: str, workers: int = 1) -> tuple[int, dict]:
+    """Exit status and JSON; and that the status is what training says."""
+    status = main([*words(tree, *more), "--json", str(tree / "report.json"), "--workers", str(workers)])
+    report = json.loads((tree / "report.json").read_text())
+    assert report["runs"] == (status == 0)
+    return status, report
+
+
+def trains(tree: Path, *more: str) -> bool:
+    """Whether an epoch of the loader meets no error."""
+    try:
+        dataset = create_dataset(parse_options(TrainOptions, words(tree, *more), PRESETS))
+        return all(dataset[i] for i in range(len(dataset)))
+    except InputError:
+        return False
+
+
+def kinds(report: dict) -> list[str]:
+    return sorted({problem["kind"] for problem in report["problems"]})
+
+
+def doubts(report: dict) -> list[str]:
+    return [warning["kind"] for warning in report["warnings"]]
+
+
+def test_a_good_set_passes_with_exact_counts(tree, capsys):
+    status, report = check(tree)
+    assert status == 0 and report["problems"] == [] and report["warnings"] == []
+    assert report["counts"] == {"labels": 6, "images": 6, "instances": 0, "samples": 6}
+    quarter = 6 * SIZE * SIZE // 4
+    assert [(row["value"], row["pixels"], row["share"], row["files"]) for row in report["values"]] == [
+        (0, quarter, 0.25, 6),
+        (1, 2 * quarter, 0.5, 6),
+        (2, quarter, 0.25, 6),
+    ]
+    assert report["sizes"]["labels"] == [{"width": SIZE, "height": SIZE, "files": 6}] == report["sizes"]["images"]
+    assert report["proposal"]["flags"] == "--label_nc 3 --no_instance"
+    assert "training would run" in capsys.readouterr().out
+
+
+def test_workers_find_the_same(tree):
+    for i in range(6, 40):
+        save(tree / "maps" / f"{i}.png", quarters(0, 1, 2, i % 5))
+        save(tree / "photos" / f"{i}.jpg", np.zeros((SIZE, SIZE, 3)))
+    assert check(tree, workers=2) == check(tree, workers=1)
+
+
+def test_ids_out_of_range_are_counted_and_flags_proposed(tree, capsys):
+    save(tree / "maps" / "2.png", quarters(0, 1, 7, 255))
+    status, report = check(tree)
+    assert status == 1 and kinds(report) == ["label_range"] and not trains(tree)
+    (problem,) = report["problems"]
+    assert problem["file"] == str(tree / "maps" / "2.png") and "holds label 7, 255" in problem["message"]
+    assert [row["value"] for row in report["values"] if not row["allowed"]] == [7, 255]
+    assert report["proposal"]["flags"] == "--label_nc 8 --contain_dontcare_label --no_instance"
+    assert "OUT OF RANGE" in capsys.readouterr().out
+    flags = report["proposal"]["flags"].split()
+    status, report = check(tree, *flags)
+    assert status == 0 and trains(tree, *flags)
+    assert [row["value"] for row in report["unseen_classes"]] == [3, 4, 5, 6]
+    assert report["values"][-1]["name"] == "unknown"
+
+
+def test_all_problems_are_found_in_one_walk(tree, capsys):
+    (tree / "photos" / "0.jpg").rename(tree / "photos" / "zero.jpg")
+    (tree / "maps" / "1.png").write_bytes((tree / "maps" / "1.png").read_bytes()[:60])
+    save(tree / "photos" / "2.jpg", np.zeros((SIZE, SIZE + 1, 3)))
+    (tree / "photos" / "3.jpg").write_bytes(b"")
+    save(tree / "maps" / "4.png", np.dstack([quarters(0, 128, 128, 0)] * 3))
+    save(tree / "maps" / "5.png", quarters(0, 1, 2, 3))
+    status, report = check(tree)
+    assert status == 1 and kinds(report) == ["colour", "files", "label_range", "size", "unreadable"]
+    assert report["unpaired"]["labels_without_image"] == ["0"]
+    assert report["unpaired"]["images_without_labels"] == ["zero"]
+    broken = [problem["file"] for problem in report["problems"] if problem["kind"] == "unreadable"]
+    assert broken == [str(tree / "maps" / "1.png"), str(tree / "photos" / "3.jpg")]
+    out = capsys.readouterr().out
+    assert "labels without image: 1 (0)" in out and "training would NOT run: 6 problems" in out
+
+
+def test_damage_that_still_decodes_is_found(tree):
+    """The check sum of the pixels, not the pixels: Pillow reads them without a word."""
+    path = tree / "maps" / "3.png"
+    content = bytearray(path.read_bytes())
+    content[-13] ^= 1  # IEND, with length and check sum, is 12 bytes
+    path.write_bytes(content)
+    status, report = check(tree)
+    assert status == 1 and kinds(report) == ["unreadable"]
+    assert report["problems"][0]["file"] == str(path)
+
+
+def test_colour_masks_lead_to_the_converter(tree, capsys):
+    colors = {0: (0, 0, 0), 1: (200, 10, 10), 2: (10, 10, 200)}
+    for i in range(6):
+        picture = quarters(0, 1, 2, 1)
+        save(tree / "maps" / f"{i}.png", np.array(list(colors.values()))[picture])
+    status, report = check(tree, "--propose_palette", str(tree / "palette.txt"))
+    assert status == 1 and kinds(report) == ["colour"]
+    assert {tuple(row["color"]) for row in report["colours"]} == set(colors.values())
+    assert report["proposal"]["command"].startswith(f"python scripts/convert_labels.py {tree / 'maps'} ")
+    lines = (tree / "palette.txt").read_text().splitlines()
+    assert lines[1:] == ["0 0 0 0 class 0", "1 10 10 200 class 1", "2 200 10 10 class 2"]
+
+    from scripts.convert_labels import main as convert
+
+    convert([str(tree / "maps"), str(tree / "ids"), "--palette", str(tree / "palette.txt")])
+    (tree / "maps").rename(tree / "colour")
+    (tree / "ids").rename(tree / "maps")
+    assert check(tree)[0] == 0
+
+
+def test_photos_as_masks_are_not_a_palette(tree):
+    noise = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3))
+    save(tree / "maps" / "0.png", noise)
+    status, report = check(tree)
+    assert status == 1 and doubts(report) == ["smooth_colors"] and report["colours"] == []
+
+
+def test_ids_saved_as_rgb_keep_their_numbers(tree):
+    for i in range(6):
+        save(tree / "maps" / f"{i}.png", np.dstack([quarters(0, 1, 2, 5)] * 3))
+    check(tree, "--propose_palette", str(tree / "palette.txt"))
+    assert (tree / "palette.txt").read_text().splitlines()[-1] == "5 5 5 5 class 5"
+
+
+@pytest.mark.parametrize(("values", "step"), [((0, 255, 255, 0), "0 and 255"), ((0, 60, 120, 180), "multiples of 60")])
+def test_stretched_ids_are_told_from_real_ones(tree, values, step):
+    for i in range(6):
+        save(tree / "maps" / f"{i}.png", quarters(*values))
+    status, report = check(tree, "--label_nc", "256")
+    assert status == 0 and doubts(report) == ["stretched"] and step in report["warnings"][0]["message"]
+    assert check(tree)[0] == 1
+    check(tree, "--propose_palette", str(tree / "p.txt"))
+    assert (tree / "p.txt").read_text().splitlines()[2].startswith("1 ")
+
+
+def test_palettes_that_differ_between_files_are_doubted(tree):
+    for i, colors in enumerate([[(0, 0, 0), (255, 0, 0), (0, 0, 255)]] * 5 + [[(0, 0, 255), (255, 0, 0), (0, 0, 0)]]):
+        picture = Image.fromarray(quarters(0, 1, 2, 1).astype(np.uint8))
+        picture.putpalette([channel for color in colors for channel in color])
+        picture.save(tree / "maps" / f"{i}.png")
+    status, report = check(tree)
+    assert status == 0 and doubts(report) == ["palettes_differ"] and report["warnings"][0]["files"] == ["5"]
+    assert "convert_labels.py" in report["proposal"]["command"]
+
+
+def test_smoothed_maps_are_doubted_and_sharp_ones_not(tree):
+    ids = Image.fromarray(np.random.default_rng(0).integers(0, 150, (4, 4), dtype=np.uint8))
+    ids.resize((SIZE, SIZE), Image.Resampling.NEAREST).save(tree / "maps" / "0.png")
+    ids.resize((SIZE, SIZE), Image.Resampling.BILINEAR).save(tree / "maps" / "1.png")
+    _, report = check(tree, "--label_nc", "256")
+    assert [warning["files"] for warning in report["warnings"]] == [["1"]]
+
+
+def test_instances(tree):
+    for i in range(6):
+        save(tree / "inst" / f"{i}.png", np.full((SIZE, SIZE), 3))
+    more = ("--instance_dir", str(tree / "inst"))
+    status, report = check(tree, *more)
+    assert status == 0 and doubts(report) == ["constant_instances"] and report["counts"]["instances"] == 6
+    save(tree / "inst" / "1.png", np.zeros((8, 8)))
+    (tree / "inst" / "2.png").unlink()
+    status, report = check(tree, *more)
+    assert status == 1 and kinds(report) == ["files", "size"]
+    assert report["unpaired"]["labels_without_instances"] == ["2"]
+
+
+def test_a_missing_folder_does_not_stop_the_walk(tree):
+    (tree / "maps").rename(tree / "train_label")
+    (tree / "photos").rename(tree / "train_img")
+    save(tree / "train_label" / "0.png", quarters(0, 1, 2, 200))
+    status = main(["--dataset_mode", "coco", "--dataroot", str(tree), "--json", str(tree / "r.json")])
+    report = json.loads((tree / "r.json").read_text())
+    assert status == 1 and kinds(report) == ["files", "label_range"]
+    assert "train_inst: no such folder" in report["problems"][0]["message"]
+    assert report["proposal"]["flags"] == "--label_nc 201 --contain_dontcare_label --no_instance"
+
+
+def test_sizes_that_do_not_suit_the_mode_are_named(tree):
+    save(tree / "maps" / "4.png", np.zeros((16, 16)))
+    save(tree / "photos" / "4.jpg", np.zeros((16, 16, 3)))
+    more = ("--preprocess_mode", "crop", "--crop_size", "32")
+    status, report = check(tree, *more)
+    assert status == 1 and kinds(report) == ["preprocess"] and not trains(tree, *more)
+    assert report["problems"][0]["file"] == str(tree / "maps" / "4.png")
+
+
+def test_photos_on_their_side_and_deep_ones(tree):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(tree / "maps" / "0.png", np.zeros((20, 10)))
+    Image.new("RGB", (20, 10)).save(tree / "photos" / "0.jpg", exif=exif)
+    _, report = check(tree)
+    assert "turned by its EXIF tag" in report["problems"][0]["message"]
+    (tree / "photos" / "1.jpg").unlink()
+    Image.fromarray(np.full((SIZE, SIZE), 3000, dtype=np.uint16)).save(tree / "photos" / "1.png")
+    assert "deep_photos" in doubts(check(tree)[1])
+
+
+def test_fewer_samples_than_a_batch(tree):
+    assert check(tree, "--batch_size", "6")[0] == 0
+    status, report = check(tree, "--batch_size", "7")
+    assert status == 1 and kinds(report) == ["batch"] and "use --batch_size 6" in report["problems"][0]["message"]
+
+
+def test_max_dataset_size_and_file_list_are_followed(tree):
+    save(tree / "maps" / "5.png", quarters(9, 9, 9, 9))
+    assert check(tree)[0] == 1
+    assert check(tree, "--max_dataset_size", "5")[0] == 0
+    (tree / "list.txt").write_text("1\n3\n")
+    status, report = check(tree, "--file_list", str(tree / "list.txt"))
+    assert status == 0 and report["counts"]["samples"] == 2
+    (tree / "list.txt").write_text("1\nx\n")
+    assert kinds(check(tree, "--file_list", str(tree / "list.txt"))[1]) == ["files", "label_range"]
+
+
+def test_validation_needs_no_photos(tree, capsys):
+    arguments = ["--dataset_mode", "custom", "--label_dir", str(tree / "maps"), "--label_nc", "3", "--phase", "val"]
+    assert main(arguments) == 0
+    assert "testing would run" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as caught:
+        main(arguments[:-2])
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("arguments", ["--dataset_mode nothing", "--label_ncc 3", "--dataset_mode custom --workers x"])
+def test_wrong_command_lines_are_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments.split())
+    assert caught.value.code == 2 and "error:" in capsys.readouterr().err
+
+
+def test_landscapes_have_nothing_to_check(capsys):
+    assert main(["--dataset_mode", "landscapes"]) == 0
+    assert "no files to check" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "counts"),
+    [
+        ("--dataset_mode coco --dataroot {}/coco_stuff", [13, 13, 13]),
+        ("--dataset_mode coco --dataroot {}/coco_stuff --phase val", [4, 4, 4]),
+        ("--dataset_mode cityscapes --dataroot {}/cityscapes --phase val --max_dataset_size 1", [3, 0, 3]),
+        ("--dataset_mode ade20k --dataroot {}/ADEChallengeData2016 --phase val", [2, 2, 0]),
+    ],
+)
+def test_real_files(tmp_path, arguments, counts):
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the folder with real data set files is not beside the repository")
+    path = tmp_path / "report.json"
+    assert main([*arguments.format(SHARED_DATA).split(), "--json", str(path)]) == 0
+    report = json.loads(path.read_text())
+    assert [report["counts"][kind] for kind in ("labels", "images", "instances")] == counts
+    assert report["problems"] == [] and report["warnings"] == []
