@@ -1,0 +1,67 @@
+"""List the outdoor scenes of ADE20K for `--dataset_mode ade20k_outdoor`, by the rule of data/ade20k_outdoor.py.
+
+Run from the root of the repository: `python scripts/list_outdoor_scenes.py DATAROOT` writes the lists of both parts to
+DATAROOT/outdoor_{training,validation}.txt, where the data set looks for them. `... DATAROOT OUT.txt --phase train`
+writes one part's list elsewhere, for --file_list. Only label maps are read.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from data.ade20k import FOLDERS, find_ade20k
+from data.ade20k_outdoor import INDOOR_AT_MOST, OUTDOOR_AT_LEAST, is_outdoor, list_path
+from scripts.prepared import add_workers, read_ids, run_parallel
+from util.errors import InputError, report_input_errors
+from util.files import replacing
+
+RULE = (
+    f"outdoor classes cover at least {OUTDOOR_AT_LEAST:.0%} of the picture and indoor ones at most {INDOOR_AT_MOST:.0%}"
+)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("dataroot", metavar="DATAROOT", type=Path, help="folder of the data set")
+    parser.add_argument("output", metavar="OUT.txt", type=Path, nargs="?", help="the list; needs --phase")
+    parser.add_argument("--phase", choices=list(FOLDERS), help="the part to list (both)")
+    add_workers(parser)
+    args = parser.parse_args(argv)
+    if args.output and not args.phase:
+        parser.error(f"{args.output}: one list holds one part; add --phase train or --phase val")
+    return args
+
+
+def shows_outdoors(path: Path) -> bool:
+    """Read one label map and apply the rule."""
+    return is_outdoor(read_ids(path))
+
+
+def write_list(dataroot: Path, phase: str, output: Path, workers: int) -> None:
+    """List the outdoor scenes of one part. Raises `InputError` for missing folders and files that are broken."""
+    labels = find_ade20k(dataroot, phase, photos_required=False).labels
+    kept = run_parallel(shows_outdoors, list(labels.values()), workers, phase, "map")
+    names = [name for name, outdoor in zip(labels, kept) if outdoor]
+    try:
+        with replacing(output) as temporary:
+            text = "\n".join([f"# {len(names)} of {len(labels)} scenes: {RULE}", *names, ""])
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{output}: cannot be written ({error.strerror}); name another file, as in OUT.txt --phase {phase}, and "
+            f"give it to --file_list"
+        ) from error
+    print(f"{output}: {len(names)} of {len(labels)} scenes")
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    for phase in [args.phase] if args.phase else FOLDERS:
+        write_list(args.dataroot, phase, args.output or list_path(args.dataroot, phase), args.workers)
+
+
+if __name__ == "__main__":
+    with report_input_errors("list_outdoor_scenes.py"):
+        main()

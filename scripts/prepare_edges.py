@@ -1,0 +1,81 @@
+"""Make instance maps from label maps alone: the connected regions of each class.
+
+For data sets without instance maps. Regions of one class that touch become one object, so a crowd is one "person"; the
+edges that the networks see are then those between classes. Ids are 16-bit, 1, 2, ...; pixels of the labels given to
+--ignore get 0. Files that are there already are kept, so an interrupted run goes on when it is called again.
+
+Run from the root of the repository: `python scripts/prepare_edges.py LABELS OUTPUT [--ignore 255] [--workers N]`.
+"""
+
+import argparse
+import functools
+import sys
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from data.files import find_pictures
+from scripts.prepared import LARGEST_ID, add_workers, is_done, read_ids, run_parallel, save_ids
+from util.errors import InputError, report_input_errors
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("labels", metavar="LABELS", type=Path, help="folder of label maps")
+    parser.add_argument("output", metavar="OUTPUT", type=Path, help="folder for the instance maps; made if missing")
+    parser.add_argument("--ignore", type=int, nargs="+", default=[], metavar="ID", help="labels that are no objects")
+    parser.add_argument("--suffix", default="", metavar="TEXT", help="end of the label maps' names (_gtFine_labelIds)")
+    add_workers(parser)
+    return parser.parse_args(argv)
+
+
+def connected_regions(labels: np.ndarray, ignore: tuple[int, ...] = ()) -> np.ndarray:
+    """Number the regions of equal labels, connected by sides of pixels: (H, W) -> (H, W) int32.
+
+    Ids are 1, 2, ... by label, then from the top left; 0 is where `labels` is one of `ignore`.
+    """
+    classes, places = np.unique(labels, return_inverse=True)
+    places = places.reshape(labels.shape).astype(np.int32) + 1  # 1, 2, ...: the numbers find_objects wants
+    regions = np.zeros(labels.shape, dtype=np.int32)
+    count = 0
+    for place, box in enumerate(ndimage.find_objects(places), start=1):
+        if classes[place - 1] in ignore:
+            continue
+        numbered, found = ndimage.label(places[box] == place)
+        regions[box] += np.where(numbered, numbered + count, 0)
+        count += found
+    return regions
+
+
+def prepare(files: tuple[Path, Path], ignore: tuple[int, ...]) -> bool:
+    """Write the instance map (second path) of a label map (first); False if it was there already."""
+    source, target = files
+    labels = read_ids(source)
+    if is_done(target, labels.shape[::-1]):
+        return False
+    regions = connected_regions(labels, ignore)
+    if regions.max() > LARGEST_ID:
+        raise InputError(
+            f"{source}: has {regions.max()} regions, and 16 bits number {LARGEST_ID}; that many are noise or the soft "
+            f"edges of a resized picture, so look at the file"
+        )
+    save_ids(regions, target, np.uint16)
+    return True
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    labels = find_pictures(args.labels, "label maps", suffix=args.suffix)
+    if args.output.resolve() == args.labels.resolve():
+        raise InputError(f"{args.output}: holds the label maps, which would be lost; name another folder")
+    files = [(path, args.output / f"{name}.png") for name, path in labels.items()]
+    made = run_parallel(functools.partial(prepare, ignore=tuple(args.ignore)), files, args.workers, "edges", "map")
+    print(f"{args.output}: {sum(made)} instance maps made, {len(made) - sum(made)} were there")
+
+
+if __name__ == "__main__":
+    with report_input_errors("prepare_edges.py"):
+        main()

@@ -1,0 +1,127 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from scripts.prepare_edges import connected_regions, main
+from scripts.prepared import read_ids
+from util.errors import InputError
+
+LABELS = np.array([[0, 0, 1, 0], [2, 0, 1, 0], [2, 1, 1, 255]], dtype=np.uint8)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """LABELS as LABELS/a/1.png and LABELS/b.png, and a folder for what is made of them."""
+    for name in ("a/1.png", "b.png"):
+        path = tmp_path / "labels" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(LABELS).save(path)
+    return tmp_path / "labels", tmp_path / "made"
+
+
+def run(*words) -> None:
+    main([str(word) for word in (*words, "--workers", 1)])
+
+
+def test_every_region_of_a_class_is_one_object():
+    assert connected_regions(LABELS).tolist() == [[1, 1, 3, 2], [4, 1, 3, 2], [4, 3, 3, 5]]
+
+
+def test_ignored_labels_are_no_objects():
+    assert connected_regions(LABELS, ignore=(0, 255)).tolist() == [[0, 0, 1, 0], [2, 0, 1, 0], [2, 1, 1, 0]]
+
+
+def test_corners_do_not_connect():
+    assert len(np.unique(connected_regions(np.eye(3, dtype=np.int32)))) == 5
+
+
+@given(arrays(np.int32, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.sampled_from([-5, 0, 1, 70000])))
+@settings(max_examples=50, deadline=None)
+def test_neighbours_differ_in_region_exactly_where_they_differ_in_label(labels):
+    regions = connected_regions(labels)
+    assert (np.diff(regions, axis=0) != 0).tolist() == (np.diff(labels, axis=0) != 0).tolist()
+    assert (np.diff(regions, axis=1) != 0).tolist() == (np.diff(labels, axis=1) != 0).tolist()
+    assert np.unique(regions).tolist() == list(range(1, regions.max() + 1))
+
+
+def test_files_are_16_bit_in_the_same_folders(folders):
+    labels, made = folders
+    run(labels, made)
+    assert sorted(path.relative_to(made).as_posix() for path in made.rglob("*.*")) == ["a/1.png", "b.png"]
+    with Image.open(made / "b.png") as picture:
+        assert picture.mode == "I;16"
+    assert read_ids(made / "a" / "1.png").max() == 5
+
+
+def test_more_than_255_regions_do_not_wrap(tmp_path):
+    (tmp_path / "labels").mkdir()
+    Image.fromarray((np.indices((20, 40)).sum(0) % 2).astype(np.uint8)).save(tmp_path / "labels" / "chess.png")
+    run(tmp_path / "labels", tmp_path / "made")
+    assert len(np.unique(read_ids(tmp_path / "made" / "chess.png"))) == 800
+
+
+def test_what_16_bits_cannot_number_is_refused_by_name(tmp_path):
+    (tmp_path / "labels").mkdir()
+    Image.fromarray((np.indices((257, 256)).sum(0) % 2).astype(np.uint8)).save(tmp_path / "labels" / "noise.png")
+    with pytest.raises(InputError, match=r"noise\.png: has 65792 regions, and 16 bits number 65535"):
+        run(tmp_path / "labels", tmp_path / "made")
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("spoil", ["cut", "empty", "gone", "size"])
+def test_a_second_run_makes_only_what_is_missing(folders, capsys, spoil):
+    labels, made = folders
+    run(labels, made)
+    spoiled, kept = made / "a" / "1.png", (made / "b.png").stat().st_mtime_ns
+    content = spoiled.read_bytes()
+    if spoil == "gone":
+        spoiled.unlink()
+    elif spoil == "size":
+        Image.new("L", (2, 2)).save(spoiled)
+    else:
+        spoiled.write_bytes(content[: len(content) // 2] if spoil == "cut" else b"")
+    run(labels, made)
+    assert spoiled.read_bytes() == content and (made / "b.png").stat().st_mtime_ns == kept
+    assert capsys.readouterr().out.endswith("1 instance maps made, 1 were there\n")
+
+
+def test_label_maps_are_never_written_over(folders):
+    labels, _ = folders
+    with pytest.raises(InputError, match="holds the label maps"):
+        run(labels, labels / ".." / labels.name)
+    assert (read_ids(labels / "b.png") == LABELS).all()
+
+
+def test_what_cannot_be_written_is_named(folders):
+    labels, made = folders
+    (made / "b.png").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"b\.png: cannot be written \(Is a directory\)"):
+        run(labels, made)
+    assert not list(made.rglob("*.tmp"))
+
+
+def test_several_processes_make_the_same(tmp_path):
+    (tmp_path / "labels").mkdir()
+    for number in range(40):
+        Image.fromarray(np.full((3, number + 1), number, dtype=np.uint8)).save(tmp_path / "labels" / f"{number}.png")
+    main([str(tmp_path / "labels"), str(tmp_path / "made"), "--workers", "2", "--ignore", "7"])
+    for number in range(40):
+        ids = read_ids(tmp_path / "made" / f"{number}.png")
+        assert ids.shape == (3, number + 1) and (ids == (number != 7)).all()
+
+
+def test_as_a_program_one_line_names_a_broken_file(folders):
+    labels, made = folders
+    (labels / "c.png").write_text("no picture")
+    command = [sys.executable, "scripts/prepare_edges.py", labels, made]
+    done = subprocess.run(command, cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True)
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert last.startswith(f"prepare_edges.py: error: {labels / 'c.png'}: cannot be read as a picture")
