@@ -1,7 +1,13 @@
 # Sourced by the other scripts: makes .venv if it is missing, installs the given requirement files into it when they
 # have changed since the last time, and puts it on PATH. Runs in the repository's root.
+# SPADE_PYTHON=/path/to/python uses an environment of your own, which must have the requirements already.
 
 setup_venv() {
+    if [ -n "${SPADE_PYTHON:-}" ]; then
+        python() { "$SPADE_PYTHON" "$@"; }
+        PATH="$PATH:$(dirname "$(command -v "$SPADE_PYTHON")")"
+        return
+    fi
     local python=${PYTHON:-python3} stamp=.venv/.installed
     if [ ! -x .venv/bin/python ]; then
         "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || {
