@@ -28,7 +28,7 @@ def test_edges_mark_both_sides_of_every_border_by_hand():
     assert instance_edges(instances)[0].int().tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [0, 0, 0, 1]]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     height=st.integers(1, 40),
     width=st.integers(1, 40),
