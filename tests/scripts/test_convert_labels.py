@@ -2,7 +2,6 @@
 
 import json
 import struct
-import time
 import zlib
 from pathlib import Path
 
@@ -257,15 +256,3 @@ def test_published_masks_of_facades(tmp_path):
         small = Image.open(SHARED_PHOTOS / "val_label" / path.name)
         resized = Image.open(path).resize(small.size, Image.Resampling.NEAREST)
         assert (np.asarray(resized) == np.asarray(small)).all()
-
-
-def test_a_large_mask_takes_a_moment(tmp_path, palette):
-    """2048x1024 takes about 30 ms; ten times that would be another algorithm."""
-    path = save(
-        tmp_path / "a.png", paint(np.random.default_rng(0).integers(0, 3, (32, 64)).repeat(32, 0).repeat(32, 1))
-    )
-    read = read_palette(palette)
-    to_ids(path, read)
-    start = time.perf_counter()
-    to_ids(path, read)
-    assert time.perf_counter() - start < 0.5
