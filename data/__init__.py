@@ -4,8 +4,6 @@ To add a data set: one file with a class, and its line in `DATASETS`. `PairedDat
 any other class needs `preset`, `class_names`, `class_colors`, `__len__` and `__getitem__`, which returns a `Sample`.
 """
 
-import os
-
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -17,6 +15,7 @@ from data.custom import CustomDataset
 from data.facades import FacadesDataset
 from data.flickr import FlickrDataset
 from data.landscapes import LandscapesDataset
+from data.parallel import usable_cores
 from data.sample import Sample
 from data.sampler import EpochSampler
 from options import Preset
@@ -89,9 +88,4 @@ def count_workers(on_gpu: bool) -> int:
     Beside a GPU one per core, up to 8. Networks on the CPU use its cores themselves, and take so long that reading does
     not show.
     """
-    return min(count_cores(), MOST_WORKERS) if on_gpu else 0
-
-
-def count_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable_cores(), MOST_WORKERS) if on_gpu else 0

@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from data import PRESETS, count_cores, create_dataset
+from data import PRESETS, create_dataset
 from data.paired import PairedDataset
+from data.parallel import usable_cores
 from options import TrainOptions, parse_options
 from scripts.benchmarks.pictures import CITYSCAPES_SIZE, COCO_SIZE, make_cityscapes_like, make_coco_like
 from scripts.benchmarks.plain import PlainPairs
@@ -92,7 +93,7 @@ def measure(case: Case, args: argparse.Namespace, scratch: Path) -> None:
         loaders = {name: repeat(dataset, epoch, workers) for name, dataset in ways.items()}
         jobs = {name: lambda i, loader=loader: sum(1 for _ in loader) for name, loader in loaders.items()}
         times = take_turns(jobs, 4, f"{workers} workers")
-        print("\n" + times.table(PLAIN, f"samples/s, {workers} loader workers of {count_cores()} cores", epoch))
+        print("\n" + times.table(PLAIN, f"samples/s, {workers} loader workers of {usable_cores()} cores", epoch))
 
 
 def ways_to_read(mode: str, root: Path, cache: Path) -> dict[str, Dataset]:

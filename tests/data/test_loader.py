@@ -107,7 +107,7 @@ def test_workers_and_pinned_memory_by_default_where_they_pay(
     tree, make_options, monkeypatch, has_gpu, gpu_ids, cores, given, workers, pinned
 ):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
-    monkeypatch.setattr(data, "count_cores", lambda: cores)
+    monkeypatch.setattr(data, "usable_cores", lambda: cores)
     opt = make_options(**tree, num_workers=given, gpu_ids=gpu_ids)
     loader = create_loader(opt, create_dataset(opt))
     assert (loader.num_workers, loader.pin_memory, loader.persistent_workers) == (workers, pinned, workers > 0)
