@@ -272,6 +272,14 @@ def test_bad_input_gets_one_line_and_status_2(flags, named, tmp_path, capsys):
     assert named in lines[0]
 
 
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(SystemExit) as stop:
+        train(tmp_path / "file", "--max_dataset_size", "2", "--niter", "1")
+    assert stop.value.code == 2
+    assert str(tmp_path / "file") in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_a_checkpoint_of_another_architecture_names_the_option(checkpoints, tmp_path, capsys):
     shutil.copytree(checkpoints / "tiny", tmp_path / "tiny")
     (tmp_path / "tiny" / "options.json").unlink()

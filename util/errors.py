@@ -25,9 +25,16 @@ class InputError(ValueError):
 
 @contextlib.contextmanager
 def report_input_errors(program: str) -> Iterator[None]:
-    """Turn an `InputError` into one line on standard error and exit status 2."""
+    """Turn an `InputError`, or a file or folder that the system refuses, into one line and exit status 2."""
     try:
         yield
     except InputError as error:
-        print(f"{program}: error: {error}", file=sys.stderr)
-        sys.exit(2)
+        message = str(error)
+    except OSError as error:
+        if error.filename is None:  # not about a file that somebody named
+            raise
+        message = f"{error.filename}: {error.strerror}; check path, permissions and free space"
+    else:
+        return
+    print(f"{program}: error: {message}", file=sys.stderr)
+    sys.exit(2)
