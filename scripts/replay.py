@@ -28,6 +28,9 @@ from util.fill import fill
 
 # Entries that say what to build and feed; everything else in a recording is compared.
 INPUTS = frozenset({"config", "argv", "crop_size", "height", "width", "fill_seed"})
+# Published names of options whose fields are called otherwise here.
+NEGATED = {"no_instance": "instance", "no_ganFeat_loss": "gan_feat_loss", "no_vgg_loss": "vgg_loss", "no_TTUR": "TTUR"}
+RENAMED = {"init_variance": "init_gain", "batchSize": "batch_size", "nThreads": "num_workers"}
 INPUT_ARRAYS = frozenset({"label", "instance", "image", "z", "eps"})
 
 
@@ -60,6 +63,7 @@ def measure(recording: Recording) -> dict[str, Any]:
 
 def _command_line(inputs: dict[str, Any]) -> list[str]:
     argv = [*inputs["argv"], "--crop_size", str(inputs["crop_size"]), "--gpu_ids", "-1"]
+    argv += ["--batch_size", str(len(inputs["label"]))]
     if "custom" in argv:  # wants folders, of which nothing is read here
         for flag in ("--label_dir", "--image_dir", "--instance_dir"):
             argv += [] if flag in argv else [flag, "unused"]
@@ -148,14 +152,10 @@ class Replay:
         }
 
     def _classic_option(self, name: str) -> Any:
-        """Value of an option under its published name."""
-        negated = {
-            "no_instance": "instance",
-            "no_ganFeat_loss": "gan_feat_loss",
-            "no_vgg_loss": "vgg_loss",
-            "no_TTUR": "TTUR",
-        }
-        return not getattr(self.opt, negated[name]) if name in negated else getattr(self.opt, name)
+        """Value of an option under its published name; None, which equals nothing recorded, if there is none."""
+        if name in NEGATED:
+            return not getattr(self.opt, NEGATED[name])
+        return getattr(self.opt, RENAMED.get(name, name), None)
 
     @torch.no_grad()
     def evaluation(self) -> dict[str, Any]:

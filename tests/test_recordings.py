@@ -134,3 +134,28 @@ def test_fill_by_hand():
         (state["0.weight_u"] @ matrix @ state["0.weight_v"]).item(), rel=0.02
     )
     assert state["1.running_var"].min() >= 0.5 and state["1.running_var"].max() < 1.5
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "--gan_mode w --norm_G spectralspadeinstance5x5 --no_ganFeat_loss",
+        "--gan_mode original --norm_G spadesyncbatch1x1 --norm_D spectralnone --num_upsampling_layers most",
+        "--netG pix2pixhd --norm_G spectralbatch --resnet_n_downsample 2 --resnet_n_blocks 1",
+        "--use_vae",
+    ],
+)
+def test_recordings_of_other_configurations_can_be_measured(argv):
+    """Other losses, norms and networks: nothing about the two recordings at hand is built into the program."""
+    original = Recording.read(GOLDEN / "facades_ls.json")
+    small = "--dataset_mode facades --ngf 4 --ndf 4 --no_vgg_loss"
+    inputs = original.inputs | {"argv": f"{small} {argv}".split()}
+    if "--use_vae" in argv:
+        inputs |= {"eps": np.zeros((2, 256), np.float32), "z": np.ones((2, 256), np.float32)}
+    measured = measure(Recording(inputs, original.results))
+    assert ("GAN_Feat" in measured["train_g_losses"]) == ("--no_ganFeat_loss" not in argv)
+    assert ("KLD" in measured["train_g_losses"]) == ("--use_vae" in argv)
+    layers = {len(scale) for scale in measured["eval_feature_norms"]}
+    assert layers == ({1} if "--no_ganFeat_loss" in argv else {5})
+    assert np.isfinite(list(measured["steps"][1]["losses"].values())).all()
+    assert measured["advances_per_forward"] == {"spectral_norm": 1.0, "batch_statistics": 1.0}
