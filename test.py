@@ -63,11 +63,11 @@ class Styles:
         self.mu: dict[str, Tensor] = {}
         if opt.style_image:
             given = Path(opt.style_image)
-            for path in find_pictures(given, "style photos").values() if given.is_dir() else [given]:
-                size = (opt.crop_size, round(opt.crop_size / opt.aspect_ratio))
-                photo = image_to_tensor(read_image(path).resize(size, Resampling.BICUBIC))
-                self.photos[path.name] = photo
-                self.mu[path.name] = model.netE(photo[None].to(model.device))[0]
+            found = find_pictures(given, "style photos") if given.is_dir() else {given.stem: given}
+            size = (opt.crop_size, round(opt.crop_size / opt.aspect_ratio))
+            for name, path in found.items():  # photos of one file name in two folders have two names
+                self.photos[name] = image_to_tensor(read_image(path).resize(size, Resampling.BICUBIC))
+                self.mu[name] = model.netE(self.photos[name][None].to(model.device))[0]
 
     def of(self, batch_size: int) -> Iterator[tuple[str, Tensor | None]]:
         """(caption, z (N, z_dim) or None) of every result for the next `batch_size` label maps."""

@@ -180,11 +180,13 @@ def strong_styles(checkpoints):
 
 @pytest.mark.usefixtures("strong_styles")
 def test_style_images_decide_the_style(run_test, tmp_path):
-    for name, colour in (("red", (200, 30, 30)), ("blue", (30, 30, 200))):
-        Image.new("RGB", (90, 50), colour).save(tmp_path / f"{name}.png")
-    both = run_test("--how_many", "2", "--style_image", str(tmp_path), results=tmp_path / "both")
-    red = run_test("--how_many", "2", "--style_image", str(tmp_path / "red.png"), results=tmp_path / "one")
-    # in name order: blue, red
+    photos = tmp_path / "photos"
+    for name, colour in (("a", (30, 30, 200)), ("b", (200, 30, 30))):
+        (photos / name).mkdir(parents=True)
+        Image.new("RGB", (90, 50), colour).save(photos / name / "same_name.png")
+    both = run_test("--how_many", "2", "--style_image", str(photos), results=tmp_path / "both")
+    red = run_test("--how_many", "2", "--style_image", str(photos / "b" / "same_name.png"), results=tmp_path / "one")
+    # in name order: a/same_name, b/same_name
     assert np.array_equal(pictures(both, "synthesized_image_style2")[1], pictures(red)[1])
     assert not np.array_equal(pictures(both)[1], pictures(red)[1])
     assert (red / "images" / "style_image.png").exists()
