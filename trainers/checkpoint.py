@@ -14,6 +14,7 @@ from models.weights import load_network, read_weights
 from trainers.pix2pix_trainer import Pix2PixTrainer
 from util.errors import InputError
 from util.files import replacing
+from util.progress import Progress
 
 LATEST = "latest"
 
@@ -78,7 +79,7 @@ def training_state(trainer: Pix2PixTrainer, progress: Stateful) -> dict[str, Any
     }
 
 
-def restore_checkpoint(run_dir: Path, label: str, trainer: Pix2PixTrainer, progress: Stateful) -> None:
+def restore_checkpoint(run_dir: Path, label: str, trainer: Pix2PixTrainer, progress: Progress) -> None:
     """Bring trainer and progress to where a run stopped. Whatever is missing is named on standard error.
 
     Raises:
@@ -116,9 +117,8 @@ def _stateful_parts(trainer: Pix2PixTrainer, progress: Stateful) -> dict[str, St
     return {**trainer.optimizers, "trainer": trainer, "progress": progress}
 
 
-def _progress_of_label(run_dir: Path, label: str, progress: Stateful) -> dict[str, int]:
+def _progress_of_label(run_dir: Path, label: str, progress: Progress) -> dict[str, int]:
     """Where to go on when only networks are there: after the epoch `label`, or at `iter.txt` of the published code."""
-    start = progress.state_dict()
     if label.isdecimal():
         epoch, images_this_epoch = int(label) + 1, 0
     else:
@@ -127,7 +127,8 @@ def _progress_of_label(run_dir: Path, label: str, progress: Stateful) -> dict[st
         except (OSError, ValueError):
             _warn(f"{run_dir / 'iter.txt'}: no epoch to read there either: counting starts from epoch 1")
             epoch, images_this_epoch = 1, 0
-    return start | {"epoch": epoch, "images_this_epoch": images_this_epoch}
+    images_seen = (epoch - 1) * progress.images_per_epoch + images_this_epoch
+    return {"epoch": epoch, "images_this_epoch": images_this_epoch, "images_seen": images_seen}
 
 
 def _random_state() -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Pix2PixTrainer:
     ):
         self.model = model
         self.objective = objective
-        self.lr, self.TTUR, self.niter, self.niter_decay = lr, TTUR, niter, niter_decay
+        self.lr, self.betas, self.TTUR, self.niter, self.niter_decay = lr, betas, TTUR, niter, niter_decay
         generating = [p for network in (model.netG, model.netE) if network is not None for p in network.parameters()]
         self.optimizer_G = torch.optim.Adam(generating, lr=lr, betas=betas)
         self.optimizer_D = torch.optim.Adam(model.netD.parameters(), lr=lr, betas=betas)
@@ -67,7 +67,11 @@ class Pix2PixTrainer:
         return {"steps": self.steps}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from `state`, after the optimisers have been restored, which bring the betas of then, not of now."""
         self.steps = state["steps"]
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["betas"] = self.betas
 
     def generator_step(self, batch: dict) -> None:
         """Update G (and E) on a batch of `data`: labels, instances or none, image."""

@@ -46,6 +46,16 @@ def test_a_restored_run_takes_the_same_next_steps(make_trainer, batch, tmp_path)
         assert torch.equal(resumed.model.state_dict()[name], tensor), name
 
 
+def test_betas_of_now_hold_after_a_restore(make_trainer, batch, tmp_path):
+    trainer = make_trainer()
+    iterate(trainer, batch)
+    save_checkpoint(tmp_path, "latest", trainer, progress_after(4))
+    resumed = make_trainer(betas=(0.5, 0.999))
+    restore_checkpoint(tmp_path, "latest", resumed, progress_after())
+    assert {group["betas"] for o in resumed.optimizers.values() for group in o.param_groups} == {(0.5, 0.999)}
+    assert resumed.optimizer_G.state_dict()["state"], "moments are restored all the same"
+
+
 def test_a_generator_alone_can_be_continued_and_what_is_missing_is_named(make_trainer, tmp_path, capsys):
     save_checkpoint(tmp_path, "latest", make_trainer(), progress_after(4))
     (tmp_path / "latest_net_D.pth").unlink()
@@ -56,7 +66,8 @@ def test_a_generator_alone_can_be_continued_and_what_is_missing_is_named(make_tr
     warnings = capsys.readouterr().err
     assert "netD starts from new weights" in warnings
     assert "optimisers start anew" in warnings
-    assert (progress.epoch, progress.images_this_epoch) == (5, 2)
+    # four whole epochs of 8 images, and 2 images
+    assert (progress.epoch, progress.images_this_epoch, progress.images_seen) == (5, 2, 34)
 
 
 def test_continuing_from_an_epoch_goes_on_with_the_next(make_trainer, tmp_path, capsys):
