@@ -1,11 +1,17 @@
 """From files on disk to batches: `create_dataset(opt)`, then `create_loader(opt, dataset)`.
 
 To add a data set: one file with a class, and its line in `DATASETS`. `PairedDataset` does the work for files on disk;
-any other class needs `preset`, `class_names`, `class_colors`, `__len__` and `__getitem__`, which returns a `Sample`.
+any other class needs `preset`, `class_names`, `class_colors`, `__len__` and `__getitem__`, which returns a `Sample` and
+draws from torch's main generator only. A method `describe(index)` names samples in messages.
 """
 
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from data.ade20k import Ade20kDataset
 from data.ade20k_outdoor import Ade20kOutdoorDataset
@@ -15,11 +21,25 @@ from data.custom import CustomDataset
 from data.facades import FacadesDataset
 from data.flickr import FlickrDataset
 from data.landscapes import LandscapesDataset
+from data.loader import SampleLoader
 from data.parallel import usable_cores
 from data.sample import Sample
 from data.sampler import EpochSampler
+from data.skipping import SkippedSamples
+from data.workers import DataWorkerError
 from options import Preset
 from util.errors import InputError
+
+__all__ = [
+    "DATASETS",
+    "PRESETS",
+    "DataWorkerError",
+    "SampleLoader",
+    "SkippedSamples",
+    "create_dataset",
+    "create_loader",
+    "fixed_batches",
+]
 
 DATASETS: dict[str, type[Dataset[Sample]]] = {
     "landscapes": LandscapesDataset,
@@ -47,34 +67,59 @@ def create_dataset(opt) -> Dataset[Sample]:
     return DATASETS[opt.dataset_mode](opt)
 
 
-def create_loader(opt, dataset: Dataset[Sample]) -> DataLoader:
+def create_loader(
+    opt, dataset: Dataset[Sample], rank: int = 0, world_size: int = 1, local_world_size: int = 1
+) -> SampleLoader:
     """Batch a data set; training drops an incomplete last batch.
 
-    The order of an epoch depends only on `opt.seed` and the number given to `loader.sampler.set_epoch`, so a resumed
-    run keeps the order of an uninterrupted one. Random crops and flips come from torch's generator: the main one, or
-    with workers those that torch seeds in each worker from `opt.seed`.
+    What comes is a function of `opt.seed` and the epoch given to `loader.sampler.set_epoch`, crops and flips included.
+    It is the same in a resumed run, for any number of workers, and for any number of processes: batch k of process r
+    holds samples r, r + world_size, ... of batch k of a single process. The length is the same too.
+
+    Args:
+        opt: `batch_size` counts samples of all processes together, `num_workers` the workers of one process.
+        rank: which process this is, of `world_size`; testing knows only one.
+        local_world_size: how many processes share this machine's cores.
 
     Raises:
         InputError: when training on fewer samples than one batch.
     """
+    assert opt.batch_size % world_size == 0 and (opt.is_train or world_size == 1)
     if opt.is_train and len(dataset) < opt.batch_size:
         raise InputError(
             f"--batch_size {opt.batch_size}: the data set has only {len(dataset)} samples, so there is not one whole "
             f"batch; use --batch_size {len(dataset)} or less"
         )
     on_gpu = uses_gpu(opt)
-    num_workers = count_workers(on_gpu) if opt.num_workers is None else opt.num_workers
-    sampler = EpochSampler(dataset, num_replicas=1, rank=0, shuffle=not opt.serial_batches, seed=opt.seed)
-    return DataLoader(
+    return SampleLoader(
         dataset,
-        batch_size=opt.batch_size,
-        sampler=sampler,
-        num_workers=num_workers,
-        pin_memory=on_gpu,  # page-locked batches reach the GPU while it computes
+        EpochSampler(
+            dataset,
+            num_replicas=world_size,
+            rank=rank,
+            shuffle=not opt.serial_batches,
+            seed=opt.seed,
+            drop_last=opt.is_train,
+        ),
+        num_workers=count_workers(on_gpu, local_world_size) if opt.num_workers is None else opt.num_workers,
+        skip_bad_samples=getattr(opt, "skip_bad_samples", 0),  # an option of training only
+        batch_size=opt.batch_size // world_size,
         drop_last=opt.is_train,
-        persistent_workers=num_workers > 0,
-        generator=torch.Generator().manual_seed(opt.seed),
+        pin_memory=on_gpu,  # page-locked batches reach the GPU while it computes
     )
+
+
+def fixed_batches(
+    opt, dataset: Dataset[Sample], images: int, rank: int = 0, world_size: int = 1
+) -> Iterator[dict[str, Any]]:
+    """Batches that are the same for the whole run: the first ones of epoch 0, which training never has.
+
+    Read in this process. About so many `images` in all of them, over all processes, and one batch at least.
+    """
+    count = max(1, min(images, len(dataset)) // opt.batch_size)
+    loader = create_loader(dataclasses.replace(opt, num_workers=0), dataset, rank, world_size)
+    loader.sampler.set_epoch(0)
+    return itertools.islice(loader, count)
 
 
 def uses_gpu(opt) -> bool:
@@ -82,10 +127,10 @@ def uses_gpu(opt) -> bool:
     return opt.gpu_ids != "-1" and torch.cuda.is_available()
 
 
-def count_workers(on_gpu: bool) -> int:
-    """How many processes read by default.
+def count_workers(on_gpu: bool, local_world_size: int = 1) -> int:
+    """How many processes read by default, for each of `local_world_size` main processes of this machine.
 
-    Beside a GPU one per core, up to 8. Networks on the CPU use its cores themselves, and take so long that reading does
-    not show.
+    Beside a GPU one per core, up to 8 and at least 1. Networks on the CPU use its cores themselves, and take so long
+    that reading does not show.
     """
-    return min(usable_cores(), MOST_WORKERS) if on_gpu else 0
+    return min(max(usable_cores() // local_world_size, 1), MOST_WORKERS) if on_gpu else 0

@@ -56,8 +56,9 @@ class PairedDataset(Dataset[Sample], ABC):
         self.class_names, self.class_colors = describe_classes(
             self.class_table, opt.label_nc, opt.contain_dontcare_label
         )
-        first = self.paths[0].labels
-        self.preprocess.check(picture_size(first), first)
+        if not getattr(opt, "skip_bad_samples", 0):  # else the first may be a bad one, and each is checked when read
+            first = self.paths[0].labels
+            self.preprocess.check(picture_size(first), first)
         self.reader = PixelReader(self.preprocess, self.ids, opt.fast_decode)
         self.cache = None
         if opt.cache_dir:
@@ -89,3 +90,7 @@ class PairedDataset(Dataset[Sample], ABC):
         paths = self.paths[index]
         pixels = self.reader.read(paths) if self.cache is None else self.cache.get(paths)
         return {"name": paths.name, **pixels.cut(self.preprocess.draw(pixels.size))}
+
+    def describe(self, index: int) -> str:
+        """Name a sample in a message: the path of its label file."""
+        return str(self.paths[index].labels)

@@ -1,10 +1,13 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
-from torch.utils.data import default_collate
+from torch.utils.data import Dataset, default_collate
 
 import data
 from data import DATASETS, PRESETS, create_dataset, create_loader
@@ -76,19 +79,104 @@ def test_workers_read_the_same_batches(tree, make_options):
         assert here["name"] == there["name"] and (here["labels"] == there["labels"]).all()
 
 
-def test_crops_and_flips_of_workers_follow_the_seed(tree, make_options):
-    def first_batches(seed: int) -> torch.Tensor:
-        opt = make_options(**tree | {"load_size": 40, "flip": True, "serial_batches": True}, num_workers=2, seed=seed)
-        return torch.cat([batch["labels"].float() + batch["image"].mean(1) for batch in create_loader(opt, dataset)])
+class Noise(Dataset):
+    """Twelve pictures of one draw each, as crops and flips are drawn."""
 
-    size = (40, 40)
+    def __len__(self) -> int:
+        return 12
+
+    def __getitem__(self, index: int) -> dict:
+        return {"name": str(index), "drawn": torch.rand(4)}
+
+
+@pytest.fixture
+def read(make_options):
+    """Read an epoch, or what is left of it after `first` samples: (name, draw) of every sample, in order."""
+
+    def of(num_workers=0, world_size=1, epoch=1, first=0, seed=7, warm_up=()) -> list[tuple[str, list[float]]]:
+        opt = make_options(batch_size=4, num_workers=num_workers, seed=seed)
+        found = {}
+        for rank in range(world_size):
+            loader = create_loader(opt, Noise(), rank, world_size)
+            for earlier in warm_up:
+                loader.sampler.set_epoch(earlier)
+                list(loader)
+            loader.sampler.set_epoch(epoch, first=first)
+            for step, batch in enumerate(loader):
+                for i, name in enumerate(batch["name"]):
+                    found[step, i, rank] = (name, batch["drawn"][i].tolist())
+        return [found[place] for place in sorted(found)]
+
+    return of
+
+
+@pytest.mark.parametrize("num_workers", [0, 1, 2])
+@pytest.mark.parametrize("world_size", [1, 2, 4])
+def test_samples_do_not_depend_on_workers_processes_or_what_came_before(read, num_workers, world_size):
+    torch.manual_seed(0)
+    expected = read()
+    torch.manual_seed(num_workers)
+    assert read(num_workers, world_size) == expected
+    assert read(num_workers, world_size, first=4) == expected[4:]
+    assert read(num_workers, world_size, warm_up=(1, 2)) == expected
+
+
+def test_draws_follow_seed_epoch_and_index(read):
+    def draws(**options) -> dict[str, list[float]]:
+        return dict(read(**options))
+
+    every = [*draws().values(), *draws(epoch=2).values(), *draws(seed=8).values(), *draws(seed=8, epoch=2).values()]
+    assert len({tuple(draw) for draw in every}) == 4 * 12
+
+
+def test_reading_here_leaves_the_generators_alone(read, monkeypatch):
+    """Latents are drawn from them: a sample that began them anew would give each step the same noise."""
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("generators of GPUs began anew"))
+    before = torch.get_rng_state()
+    read()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_crops_and_flips_differ_from_epoch_to_epoch_and_come_again(tree, make_options):
+    def crops(epoch: int, num_workers: int = 0) -> dict[str, torch.Tensor]:
+        opt = make_options(**tree | {"load_size": 40, "flip": True}, batch_size=5, num_workers=num_workers)
+        loader = create_loader(opt, create_dataset(opt))
+        loader.sampler.set_epoch(epoch)
+        return {name: image for batch in loader for name, image in zip(batch["name"], batch["image"])}
+
     for value in range(10):
-        noise = np.random.default_rng(value).integers(0, 256, (*size, 3), dtype=np.uint8)
+        noise = np.random.default_rng(value).integers(0, 256, (40, 40, 3), dtype=np.uint8)
         Image.fromarray(noise).save(Path(tree["image_dir"]) / f"{value}.png")
-        Image.new("L", size, value).save(Path(tree["label_dir"]) / f"{value}.png")
-    dataset = create_dataset(make_options(**tree | {"load_size": 40, "flip": True}))
-    assert torch.equal(first_batches(1), first_batches(1))
-    assert not torch.equal(first_batches(1), first_batches(2))
+        Image.new("L", (40, 40), value).save(Path(tree["label_dir"]) / f"{value}.png")
+    first, again, second = crops(1), crops(1, num_workers=2), crops(2)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert sum(torch.equal(first[name], second[name]) for name in first) <= 1  # of 1250 crops each
+
+
+def test_landscapes_are_flipped_anew_each_epoch(make_options):
+    opt = make_options(
+        dataset_mode="landscapes", label_nc=18, contain_dontcare_label=True, max_dataset_size=24, flip=True
+    )  # fmt: skip
+    loader = create_loader(opt, create_dataset(opt))
+
+    def epoch(number: int) -> list[torch.Tensor]:
+        loader.sampler.set_epoch(number)
+        return [image for _, image in sorted((batch["name"][0], batch["image"]) for batch in loader)]
+
+    first, second, again = epoch(1), epoch(2), epoch(1)
+    same = [torch.equal(one, other) for one, other in zip(first, second)]
+    mirrored = [torch.equal(one, other.flip(3)) for one, other in zip(first, second)]
+    assert all(a or b for a, b in zip(same, mirrored)) and 4 <= sum(same) <= 20
+    assert all(torch.equal(one, other) for one, other in zip(first, again))
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_processes_of_a_machine_share_its_cores(make_options, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(data, "usable_cores", lambda: 12)
+    opt = make_options(num_workers=None, gpu_ids="auto", batch_size=16)
+    loaders = [create_loader(opt, range(16), 0, 16, local_world_size=local) for local in (1, 2, 4, 16)]
+    assert [loader.num_workers for loader in loaders] == [8, 6, 3, 1]
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more workers than this machine has cores
@@ -200,4 +288,41 @@ def test_an_epoch_can_begin_in_the_middle():
     sampler.set_epoch(2, first=4)
     assert list(sampler) == whole[4:]
     sampler.set_epoch(3)
-    assert sorted(sampler) == list(range(10))
+    assert sorted(sampler) == [(3, index) for index in range(10)]
+
+
+def test_an_order_that_has_begun_keeps_its_epoch():
+    sampler = EpochSampler(range(3), num_replicas=1, rank=0, shuffle=False)
+    sampler.set_epoch(1)
+    order = iter(sampler)
+    sampler.set_epoch(2)
+    assert list(order) == [(1, 0), (1, 1), (1, 2)]
+
+
+@given(
+    samples=st.integers(1, 60),
+    each=st.integers(1, 4),
+    world_size=st.sampled_from([1, 2, 3, 4]),
+    epoch=st.integers(1, 9),
+    draw=st.data(),
+)
+def test_batches_of_all_processes_together_are_those_of_one(samples, each, world_size, epoch, draw):
+    batch_size = each * world_size
+    if samples < batch_size:
+        samples += batch_size
+    first = batch_size * draw.draw(st.integers(0, samples // batch_size))
+    opt = SimpleNamespace(
+        is_train=True, batch_size=batch_size, gpu_ids="-1", num_workers=0, serial_batches=False, seed=3
+    )  # fmt: skip
+
+    def batches(rank: int, world_size: int) -> list[list[tuple[int, int]]]:
+        loader = create_loader(opt, range(samples), rank, world_size)
+        assert len(loader) == samples // batch_size
+        loader.sampler.set_epoch(epoch, first=first)
+        return list(loader.batch_sampler)
+
+    alone = batches(0, 1)
+    assert len(alone) == (samples - first) // batch_size
+    assert len({index for batch in alone for _, index in batch}) == len(alone) * batch_size
+    parts = [batches(rank, world_size) for rank in range(world_size)]
+    assert [[place for places in zip(*shares, strict=True) for place in places] for shares in zip(*parts)] == alone
