@@ -3,6 +3,8 @@
 
     python scripts/check_recording.py NAME.json [MORE.json ...]
 
+Recordings of the published segmentation networks and of their scores are understood as well.
+
 Prints one line per quantity with its largest deviation. Exit status 0: all within tolerance; 1: not; 2: bad input.
 """
 
@@ -20,6 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from scripts import replay_segmenters
 from scripts.replay import Recording, measure
 from util.errors import report_input_errors
 
@@ -42,7 +45,7 @@ TOLERANCES = {
     "steps.*.buffer_changes": (2e-3, 1e-3),
     "steps.*.losses": (1e-5, 5e-3),
     "steps.*.parameter_changes": (1e-5, 3e-3),
-}
+} | replay_segmenters.TOLERANCES
 # Facts of our own side that a recording cannot hold, with the values they must have.
 EXPECTED = {"advances_per_forward": {"spectral_norm": 1.0, "batch_statistics": 1.0}}
 
@@ -130,6 +133,8 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def check(path: Path) -> list[Result]:
     """All comparisons of the recording at `path` (its JSON file)."""
+    if replay_segmenters.can_replay(path):
+        return compare(*replay_segmenters.replay(path))
     recording = Recording.read(path)
     return compare(measure(recording), recording.results | EXPECTED)
 

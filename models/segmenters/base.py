@@ -1,0 +1,125 @@
+"""What the segmentation networks of the evaluation have in common: photos in, scores and classes out, label rules."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.transforms import functional
+from torchvision.transforms.functional import InterpolationMode
+
+from util.errors import InputError
+from util.segmentation_scores import IGNORED
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+
+class Segmenter(nn.Module):
+    """A published segmentation network with its preprocessing and its label rule; inference only.
+
+    Sub-classes set these and write `score_pixels`:
+
+    Attributes:
+        name: the `--dataset_mode` it judges.
+        class_ids: what label files hold for class 0, 1, ...
+        unlabelled_ids: what they hold for pixels that are not scored.
+        mean_iou: the rule of `util.segmentation_scores.MEAN_IOU` behind published numbers.
+        files: {sub-network: published weight file}.
+        source: where the files come from.
+        licence: of code and files.
+    """
+
+    name: ClassVar[str]
+    class_ids: ClassVar[tuple[int, ...]]
+    unlabelled_ids: ClassVar[tuple[int, ...]]
+    mean_iou: ClassVar[str]
+    files: ClassVar[dict[str, str]]
+    source: ClassVar[str]
+    licence: ClassVar[str]
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_ids)
+
+    @torch.inference_mode()
+    def scores(self, images: Tensor, size: Size) -> Tensor:
+        """The larger the likelier: a score of every class for every pixel of a label map.
+
+        Args:
+            images: RGB (N, 3, H, W) in [0, 1]. They are rounded to 8 bits: published numbers are of saved images.
+            size: of the label map.
+        Returns:
+            (N, C, *size) float32: logits, probabilities or their logarithms, as the network's class says.
+        Raises:
+            ValueError: a value outside [0, 1].
+        """
+        least, most = images.min().item(), images.max().item()
+        if not (least >= 0 and most <= 1):  # NaN is refused as well
+            raise ValueError(f"images hold values from {least:.3g} to {most:.3g}; must be in [0, 1]")
+        device = next(self.parameters()).device
+        return self.score_pixels((images.to(device, torch.float32) * 255).round(), size)
+
+    def score_pixels(self, pixels: Tensor, size: Size) -> Tensor:
+        """As `scores`, of pixels (N, 3, H, W) in 0, 1, ... 255."""
+        raise NotImplementedError
+
+    def predict(self, images: Tensor, size: Size) -> Tensor:
+        """Classes (N, *size) int64 of images (N, 3, H, W) in [0, 1]."""
+        return self.scores(images, size).argmax(dim=1)
+
+    def scored_size(self, image_size: Size, label_size: Size) -> Size:
+        """The size at which classes and label maps are compared: that of the label files."""
+        return label_size
+
+    def ground_truth(self, labels: Tensor, size: Size | None = None) -> Tensor:
+        """Classes of what label files hold.
+
+        Args:
+            labels: (N, H, W) integer, the ids of the data set.
+            size: if given, the maps are resized to it, nearest pixel by Pillow's rule.
+        Returns:
+            (N, H, W) or (N, *size) int64: 0 .. C - 1, or IGNORED.
+        Raises:
+            InputError: an id that is neither a class nor unlabelled.
+        """
+        classes = torch.full((256,), -1)
+        classes[list(self.unlabelled_ids)] = IGNORED
+        classes[list(self.class_ids)] = torch.arange(self.num_classes)
+        labels = labels.long()
+        known = (labels >= 0) & (labels < 256)
+        truth = classes.to(labels.device)[labels.where(known, 0)]
+        known &= truth >= 0
+        if not known.all():
+            raise InputError(f"label maps hold {int(labels[~known][0])}, which is no id of {self.name}")
+        if size is not None and size != tuple(labels.shape[-2:]):
+            truth = _resize(truth[:, None], size, InterpolationMode.NEAREST)[:, 0]
+        return truth
+
+    def train(self, mode: bool = True) -> Segmenter:
+        """Always in evaluation mode."""
+        return super().train(False)
+
+
+def resize_scores(scores: Tensor, size: Size) -> Tensor:
+    """(N, C, H, W) to (N, C, *size), bilinear between pixel centres."""
+    return F.interpolate(scores, size, mode="bilinear", align_corners=False)
+
+
+def resize_pixels(pixels: Tensor, size: Size) -> Tensor:
+    """Pixels (N, 3, H, W) in 0, 1, ... 255 to (N, 3, *size), bilinear and rounded as Pillow does it."""
+    return _resize(pixels, size, InterpolationMode.BILINEAR)
+
+
+def _resize(values: Tensor, size: Size, mode: InterpolationMode) -> Tensor:
+    # By Pillow itself, on the CPU: PyTorch's sampling rounds otherwise, in up to 4 % of the pixels.
+    pictures = (functional.to_pil_image(picture) for picture in values.to("cpu", torch.uint8))
+    resized = [functional.pil_to_tensor(functional.resize(picture, list(size), mode)) for picture in pictures]
+    return torch.stack(resized).to(values)
+
+
+def per_channel(values: tuple[float, float, float], like: Tensor) -> Tensor:
+    """Three numbers as (3, 1, 1), in type and place of `like`."""
+    return torch.tensor(values, dtype=like.dtype, device=like.device).view(3, 1, 1)

@@ -1,0 +1,116 @@
+"""The segmentation networks by data set, and reading their published weight files as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models.segmenters.base import Segmenter
+from models.segmenters.deeplabv2 import CocoSegmenter
+from models.segmenters.drn import CityscapesSegmenter
+from models.segmenters.upernet import Ade20kSegmenter
+from models.weights import read_weights
+from util.errors import InputError
+
+SEGMENTERS: dict[str, type[Segmenter]] = {
+    segmenter.name: segmenter for segmenter in (CocoSegmenter, Ade20kSegmenter, CityscapesSegmenter)
+}
+
+# Prefixes of published files -> ours: parallel wrappers, and DeepLab before February 2019.
+RENAMED = {"module.": "", "scale.": "base.", "base.aspp.stages.": "base.aspp."}
+# Buffers of synchronised batch norm that only training reads; and a counter that some files have and some do not.
+DROPPED = ("._tmp_running_mean", "._tmp_running_var", "._running_iter", ".num_batches_tracked")
+
+State = dict[str, Tensor]
+
+
+def load_segmenter(mode: str, files: Sequence[Path], **settings) -> Segmenter:
+    """The network that judges data set `mode`, with published weights, in evaluation mode on the CPU.
+
+    Args:
+        mode: a name in SEGMENTERS.
+        files: as many as the network's `files`, in any order: names and shapes inside say which is which.
+        settings: arguments of the network's class.
+    Raises:
+        InputError: an unknown mode, or files that cannot be read, do not fit, are too few or too many.
+    """
+    if mode not in SEGMENTERS:
+        raise InputError(f"no segmentation network judges {mode}; there are networks for {', '.join(SEGMENTERS)}")
+    with torch.device("meta"):  # values come from the files alone
+        segmenter = SEGMENTERS[mode](**settings)
+    found: dict[str, Path] = {}
+    for path in map(Path, files):
+        state = read_state(path)
+        part = next((part for part in segmenter.files if _difference(getattr(segmenter, part), state) is None), None)
+        if part is None:
+            raise InputError(f"{path}: {_explain(segmenter, state)}; {_wanted(segmenter)}")
+        if part in found:
+            raise InputError(f"{path}: is {segmenter.files[part]}, and so is {found[part]}; {_wanted(segmenter)}")
+        found[part] = path
+        _assign(getattr(segmenter, part), state)
+    missing = [file for part, file in segmenter.files.items() if part not in found]
+    if missing:
+        raise InputError(f"{' and '.join(missing)} not given; {_wanted(segmenter)}")
+    return segmenter.eval().requires_grad_(False)
+
+
+def read_state(path: Path) -> State:
+    """The state dict in a published file, under our names, without what only training needs.
+
+    Raises:
+        InputError: the file cannot be read or holds something else.
+    """
+    content = read_weights(path)
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]  # with the epoch and the like beside it
+    if not (isinstance(content, dict) and content and all(isinstance(value, Tensor) for value in content.values())):
+        raise InputError(f"{path}: holds something else than a state dict of tensors")
+    return {_renamed(name): tensor for name, tensor in content.items() if not name.endswith(DROPPED)}
+
+
+def _renamed(name: str) -> str:
+    for theirs, ours in RENAMED.items():
+        if name.startswith(theirs):
+            name = ours + name.removeprefix(theirs)
+    return name
+
+
+def _own(network: nn.Module) -> State:
+    return {name: tensor for name, tensor in network.state_dict().items() if not name.endswith(DROPPED)}
+
+
+def _assign(network: nn.Module, state: State) -> None:
+    own = network.state_dict()
+    counters = {name: torch.tensor(0) for name in own if name.endswith(".num_batches_tracked")}
+    network.load_state_dict(counters | {name: state[name].to(own[name].dtype) for name in state}, assign=True)
+
+
+def _difference(network: nn.Module, state: State) -> str | None:
+    """The first entry that a file lacks, has too much or in another shape; None if it fits."""
+    own = _own(network)
+    for name, tensor in own.items():
+        if name not in state:
+            return f"lacks {name}"
+        if state[name].shape != tensor.shape:
+            return f"has {name} of shape {tuple(state[name].shape)}, not {tuple(tensor.shape)}"
+    extra = [name for name in state if name not in own]
+    return f"has {extra[0]}, which the network has not" if extra else None
+
+
+def _explain(segmenter: Segmenter, state: State) -> str:
+    """Which other network a file is of, or where it departs from the sub-network it shares most names with."""
+    for mode, other in SEGMENTERS.items():
+        with torch.device("meta"):
+            network = other()
+        if any(_difference(getattr(network, part), state) is None for part in network.files):
+            return f"is of the network that judges {mode}, not {segmenter.name}"
+    parts = [getattr(segmenter, part) for part in segmenter.files]
+    nearest = max(parts, key=lambda part: len(_own(part).keys() & state.keys()))
+    return f"does not fit the network that judges {segmenter.name}: it {_difference(nearest, state)}"
+
+
+def _wanted(segmenter: Segmenter) -> str:
+    return f"it takes {' and '.join(segmenter.files.values())} from {segmenter.source}"

@@ -1,0 +1,294 @@
+"""Measure on our segmentation networks what a recording of the published ones holds; see `check_recording.py`.
+
+A recording is NAME.json with every name and shape and with statistics, and NAME.npz with images and arrays; what is
+large may stand in NAME_multiscale.npz. Weights are not stored: both sides fill theirs by `util.fill`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.segmenters import SEGMENTERS, Segmenter
+from models.segmenters.base import resize_scores
+from models.segmenters.drn import STRIDE, bilinear_kernel
+from scripts.replay_scores import replay_scores
+from util.errors import InputError
+from util.fill import fill
+from util.segmentation_scores import ConfusionMatrix
+
+# Quantity -> (absolute, relative) tolerance, as in check_recording.py. Each is a few times the difference that single
+# and double precision make: logits of the filled DeepLab reach 2,400, those of the others 20. The rest must be equal.
+TOLERANCES = {
+    "[ab]_logits*": (1e-2, 1e-5),
+    "[ab]_seg_logits": (1e-4, 1e-5),
+    "[ab]_log_softmax*": (2e-4, 1e-5),
+    "one_logits*": (1e-4, 1e-5),
+    "*softmax*": (1e-5, 0),
+    "stages": (1e-3, 1e-5),
+    "input_stats": (1e-6, 1e-6),
+    "evaluate_returned": (1e-12, 0),
+    "csail_epsilon": (1e-10, 0),  # the published code adds 1e-10 to every number of pixels that it divides by
+}
+# Buffers of the published synchronised batch norm that play no part in evaluation.
+TRAINING_BUFFERS = ("_tmp_running_mean", "_tmp_running_var", "_running_iter")
+# Names of arrays end so that are fed, not compared.
+INPUTS = ("image", "label", "labels", "predictions", "pixels")
+
+Results = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SegmenterRecording:
+    """Scalars of the JSON file and arrays of the NPZ files."""
+
+    scalars: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+    @classmethod
+    def read(cls, path: Path) -> SegmenterRecording:
+        """Raises `InputError` for files that are missing or broken."""
+        arrays: dict[str, np.ndarray] = {}
+        more = path.with_name(f"{path.stem}_multiscale.npz")
+        try:
+            scalars = json.loads(path.read_text())
+            for file in (path.with_suffix(".npz"), *([more] if more.exists() else [])):
+                with np.load(file) as content:
+                    arrays |= dict(content)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: not a recording (NAME.json with NAME.npz beside it): {error!r}") from None
+        return cls(scalars, arrays)
+
+    def image(self, name: str) -> Tensor:
+        """(1, 3, H, W) float32 in 0 .. 255."""
+        return torch.from_numpy(self.arrays[name]).permute(2, 0, 1)[None].float()
+
+    def images(self) -> dict[str, Tensor]:
+        """{sample: its image} of the samples that the arrays hold."""
+        names = [name.removesuffix("_image") for name in self.arrays if name.endswith("_image")]
+        return {name: self.image(f"{name}_image") for name in names}
+
+    def stages(self, sample: str) -> dict[str, dict]:
+        """{sub-module: statistics of its output}."""
+        facts = self.scalars["samples"][sample]
+        return facts.get("stages") or facts["stages_scale_1"]
+
+    def results(self) -> Results:
+        """What is compared."""
+        keys, counts = self.scalars["state_dict_keys"], self.scalars["parameters"]
+        if isinstance(keys, list):
+            keys, counts = {"network": keys}, {"network": counts}
+        arrays = {name: value for name, value in self.arrays.items() if name.rpartition("_")[2] not in INPUTS}
+        if "image" in self.arrays:
+            five = self.scalars["samples"]["five"]
+            arrays |= {name: five[name] for name in ("input_shapes", "input_stats", "evaluate_returned")}
+        return arrays | {
+            "keys": {
+                part: {name: shape for name, shape in entries if not name.endswith(TRAINING_BUFFERS)}
+                for part, entries in keys.items()
+            },
+            "parameters": counts,
+            "batch_norm_eps": self.scalars["batch_norm_eps"],
+            "stages": {sample: self.stages(sample) for sample in self.images()},
+        }
+
+
+def can_replay(path: Path) -> bool:
+    """Whether the file at `path` is a recording of a segmentation network or of scores."""
+    try:
+        scalars = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(scalars, dict) and ("sets" in scalars or scalars.get("network") in REPLAYS)
+
+
+def replay(path: Path) -> tuple[Results, Results]:
+    """The results that we measure, and those of the recording at `path`, in one form."""
+    recording = SegmenterRecording.read(path)
+    if "sets" in recording.scalars:
+        return replay_scores(recording.scalars, recording.arrays)
+    mode, _ = REPLAYS[recording.scalars["network"]]
+    return measure(filled(mode, recording.scalars["seed"]), recording), recording.results()
+
+
+@torch.inference_mode()
+def measure(segmenter: Segmenter, recording: SegmenterRecording) -> Results:
+    """Every result of the recording, measured on `segmenter`."""
+    _, function = REPLAYS[recording.scalars["network"]]
+    measured = construction(segmenter) | function(segmenter, recording)
+    if "image" in recording.arrays:
+        measured |= five_scales(segmenter, recording)
+    return as_recorded(measured, recording.results())
+
+
+def filled(mode: str, seed: int, **settings) -> Segmenter:
+    """A segmenter whose sub-networks are filled one by one, but for DRN's fixed kernel."""
+    with torch.device("meta"):  # initialisation takes seconds and would be overwritten
+        segmenter = SEGMENTERS[mode](**settings)
+    segmenter.to_empty(device="cpu")
+    for part in segmenter.files:
+        fill(getattr(segmenter, part), seed)
+    if mode == "cityscapes":
+        with torch.no_grad():
+            segmenter.network.up.weight.copy_(bilinear_kernel(STRIDE))
+    return segmenter
+
+
+def construction(segmenter: Segmenter) -> Results:
+    """Names, shapes and numbers of parameters of each sub-network."""
+    parts = {part: getattr(segmenter, part) for part in segmenter.files}
+    (eps,) = {module.eps for module in segmenter.modules() if isinstance(module, nn.BatchNorm2d)}
+    return {
+        "keys": {
+            part: {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+            for part, network in parts.items()
+        },
+        "parameters": {part: sum(p.numel() for p in network.parameters()) for part, network in parts.items()},
+        "batch_norm_eps": eps,
+    }
+
+
+def replay_coco(segmenter: Segmenter, recording: SegmenterRecording) -> Results:
+    """Scale 1 alone, all scales, and their form in PyTorch before 1.6."""
+    network, measured, stages = segmenter.network, {}, {}
+    for sample, pixels in recording.images().items():
+        x = segmenter.preprocess(pixels)
+        with statistics(network.base, recording.stages(sample)) as stages[sample]:
+            measured[f"{sample}_logits_scale1"] = network.base(x)[0].numpy()
+        measured |= {f"{sample}_input": x[0].numpy(), f"{sample}_logits": network(x)[0].numpy()}
+        network.recompute_scale_factor = True
+        measured[f"{sample}_logits_legacy"] = network(x)[0].numpy()
+        network.recompute_scale_factor = False
+        scores = segmenter.score_pixels(pixels, tuple(pixels.shape[-2:]))
+        measured[f"{sample}_argmax"] = classes(scores, recording.arrays[f"{sample}_argmax"], "[ab]_logits*")
+    return measured | {"stages": stages}
+
+
+def replay_cityscapes(segmenter: Segmenter, recording: SegmenterRecording) -> Results:
+    """The image as it is; the published code does the other resolutions outside of the network."""
+    segmenter.resolution = "512"
+    network, measured, stages = segmenter.network, {"up_kernel": bilinear_kernel(STRIDE).numpy()}, {}
+    for sample, pixels in recording.images().items():
+        x = segmenter.preprocess(pixels)
+        with statistics(network, recording.stages(sample)) as stages[sample], outputs(network.seg) as logits:
+            scores = network(x)
+        measured |= {f"{sample}_input": x[0].numpy(), f"{sample}_seg_logits": logits[0][0].numpy()}
+        measured[f"{sample}_log_softmax"] = scores[0].numpy()
+        measured[f"{sample}_argmax"] = classes(scores, recording.arrays[f"{sample}_argmax"], "[ab]_log_softmax*")
+    return measured | {"stages": stages}
+
+
+def replay_ade20k(segmenter: Segmenter, recording: SegmenterRecording) -> Results:
+    """One small scale, and both preprocessings."""
+    measured, stages = {}, {}
+    for sample, pixels in recording.images().items():
+        (scale,) = segmenter.scales = tuple(recording.scalars["samples"][sample]["imgSizes"])
+        with statistics(segmenter, recording.stages(sample)) as stages[sample], outputs(segmenter.decoder) as logits:
+            scores = segmenter.score_pixels(pixels, tuple(pixels.shape[-2:]))
+        measured |= {f"{sample}_logits": logits[0][0].numpy(), f"{sample}_softmax": scores[0].numpy()}
+        measured[f"{sample}_argmax"] = classes(scores, recording.arrays[f"{sample}_argmax"], "*softmax*")
+        for preprocessing, suffix in (("bgr", "_2019_02"), ("rgb", "")):
+            segmenter.preprocessing = preprocessing
+            measured[f"{sample}_input{suffix}"] = segmenter.preprocess(pixels, scale)[0].numpy()
+    return measured | {"stages": stages}
+
+
+def five_scales(segmenter: Segmenter, recording: SegmenterRecording) -> Results:
+    """The published scales: most of a minute on a CPU."""
+    segmenter.scales = tuple(recording.scalars["samples"]["five"]["imgSizes"])
+    pixels, label = recording.image("image"), torch.from_numpy(recording.arrays["label"])[None]
+    size = tuple(label.shape[-2:])
+    with outputs(segmenter.decoder) as logits:
+        scores = segmenter.score_pixels(pixels, size)
+    argmax = classes(scores, recording.arrays["argmax"], "*softmax*")
+    inputs = {scale: segmenter.preprocess(pixels, scale) for scale in segmenter.scales}
+    rows, columns = recording.arrays["pixels"].T
+    matrix = ConfusionMatrix(segmenter.num_classes)
+    matrix.add(predictions=torch.from_numpy(argmax)[None], truth=segmenter.ground_truth(label))
+    intersection, union = matrix.overlap()
+    per_scale = [resize_scores(one, size).softmax(1)[0, :, rows, columns].T.numpy() for one in logits]
+    return {
+        "argmax": argmax,
+        "mean_softmax": scores[0].numpy(),
+        "mean_softmax_at_pixels": scores[0, :, rows, columns].T.numpy(),
+        "softmax_at_pixels_per_scale": np.stack(per_scale),
+        "input_300": inputs[300][0, :, ::4, ::4].numpy(),
+        "input_600": inputs[600][0, :, ::8, ::8].numpy(),
+        "input_shapes": [list(x.shape) for x in inputs.values()],
+        "input_stats": [summary(x) for x in inputs.values()],
+        "intersection": intersection,
+        "union": union,
+        "evaluate_returned": {
+            "accuracy": matrix.pixel_accuracy(),
+            "pixels": int(matrix.counts[:-1].sum()),
+            "intersection_sum": int(intersection.sum()),
+            "union_sum": int(union.sum()),
+            "mean_iou_of_this_image": matrix.mean_iou("all"),
+        },
+    }
+
+
+# Network in the recording -> data set it judges, measurement.
+REPLAYS = {
+    "DeepLabV2-ResNet101 in MSC": ("coco", replay_coco),
+    "DRNSeg with DRN-D-105": ("cityscapes", replay_cityscapes),
+    "ResNet101 (deep stem) encoder + UPerNet decoder": ("ade20k", replay_ade20k),
+}
+
+
+def as_recorded(measured: Results, recorded: Results) -> Results:
+    """What of `measured` is recorded; NAME_every_4th is every fourth row and column of NAME."""
+    chosen = {name: value for name, value in measured.items() if name in recorded}
+    for name in recorded.keys() - chosen.keys():
+        match = re.fullmatch(r"(.+)_every_(\d+)(nd|rd|th)", name)
+        if match and match[1] in measured:
+            step = int(match[2])
+            chosen[name] = measured[match[1]][..., ::step, ::step]
+    return chosen
+
+
+def classes(scores: Tensor, recorded: np.ndarray, quantity: str) -> np.ndarray:
+    """The best class (H, W) of scores (1, C, H, W); the recorded one where two are too close for rounding to decide."""
+    best, second = scores[0].topk(2, dim=0).values
+    decided = (best - second > 2 * TOLERANCES[quantity][0]).numpy()
+    return np.where(decided, scores[0].argmax(dim=0).numpy(), recorded)
+
+
+def summary(x: Tensor) -> dict[str, Any]:
+    """Shape and statistics, summed in double precision."""
+    values = x.double()
+    facts = {"mean": values.mean(), "std": values.std(), "min": values.min(), "max": values.max()}
+    return {"shape": list(x.shape)} | {name: float(value) for name, value in facts.items()}
+
+
+@contextlib.contextmanager
+def statistics(network: nn.Module, names: Iterable[str]) -> Iterator[dict[str, dict]]:
+    """The `summary` of what each named sub-module puts out, once the network has run."""
+    found: dict[str, dict] = {}
+    handles = [
+        network.get_submodule(name).register_forward_hook(
+            lambda module, inputs, output, name=name: found.update({name: summary(output)})
+        )
+        for name in names
+    ]
+    yield found
+    for handle in handles:
+        handle.remove()
+
+
+@contextlib.contextmanager
+def outputs(module: nn.Module) -> Iterator[list[Tensor]]:
+    """Everything that `module` puts out, in order."""
+    found: list[Tensor] = []
+    handle = module.register_forward_hook(lambda module, inputs, output: found.append(output))
+    yield found
+    handle.remove()
