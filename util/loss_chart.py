@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from dominate import svg, tags
 
-from util.loss_log import LossRecord
+from util.loss_log import LossRecord, images_seen
 
 MAX_POINTS = 240
 WIDTH, HEIGHT = 240, 72
@@ -14,13 +14,12 @@ WIDTH, HEIGHT = 240, 72
 
 def loss_charts(history: Sequence[LossRecord]) -> tags.div:
     """Return one curve for each loss of the newest record, every one on its own scale; `history` must not be empty."""
-    epoch_length = max(record.images_this_epoch for record in history)
+    positions = np.array(images_seen(history))
     figures = []
     for name, last in history[-1].losses.items():
-        records = [record for record in history if math.isfinite(record.losses.get(name, math.nan))]
-        positions = np.array([(record.epoch - 1) * epoch_length + record.images_this_epoch for record in records])
-        values = np.array([record.losses[name] for record in records])
-        figures.append(_chart(name, last, positions, values))
+        values = np.array([record.losses.get(name, math.nan) for record in history])
+        finite = np.isfinite(values)
+        figures.append(_chart(name, last, positions[finite], values[finite]))
     return tags.div(figures, cls="losses")
 
 
@@ -38,10 +37,15 @@ def _chart(name: str, last: float, positions: np.ndarray, values: np.ndarray) ->
             viewBox=f"0 0 {WIDTH} {HEIGHT}",
             preserveAspectRatio="none",
             role="img",
-            aria_label=f"{name} from {low:.3f} to {high:.3f}",
+            aria_label=f"{name} from {_short(low)} to {_short(high)}",
         )
-        scale = tags.small(tags.span(f"low {low:.3f}"), tags.span(f"high {high:.3f}"))
-    return tags.figure(tags.figcaption(tags.span(name), tags.b(f"{last:.3f}")), curve, scale)
+        scale = tags.small(tags.span(f"low {_short(low)}"), tags.span(f"high {_short(high)}"))
+    return tags.figure(tags.figcaption(tags.span(name), tags.b(_short(last))), curve, scale)
+
+
+def _short(value: float) -> str:
+    """Write a loss as the log does, but with four digits where that is too long for its place."""
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.4g}"
 
 
 def thin_out(positions: np.ndarray, values: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:

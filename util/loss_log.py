@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,11 +29,7 @@ class LossLog:
 
     def __init__(self, path: Path):
         self.path = Path(path)
-        self.history: list[LossRecord] = []
-        if self.path.exists():
-            for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
-                if record := parse_line(line):
-                    self._remember(record)
+        self.history = read_history(self.path) if self.path.exists() else []
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._write(f"==== training started {datetime.datetime.now():%Y-%m-%d %H:%M:%S} ====")
 
@@ -41,18 +38,40 @@ class LossLog:
         place = f"(epoch: {record.epoch}, iters: {record.images_this_epoch}, time: {seconds_per_image:.3f})"
         line = " ".join([place, *(f"{name}: {value:.3f}" for name, value in record.losses.items())])
         self._write(line)
-        self._remember(record)
+        _remember(self.history, record)
         return line
-
-    def _remember(self, record: LossRecord) -> None:
-        # A training that goes on from a checkpoint repeats what came after it: the repeated part counts.
-        while self.history and self.history[-1].position >= record.position:
-            self.history.pop()
-        self.history.append(record)
 
     def _write(self, line: str) -> None:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+
+
+def read_history(path: Path) -> list[LossRecord]:
+    """Return the records of a `loss_log.txt` in the order of the training, each place once; writes nothing."""
+    history: list[LossRecord] = []
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if record := parse_line(line):
+                _remember(history, record)
+    return history
+
+
+def images_seen(history: Sequence[LossRecord]) -> list[int]:
+    """Return how many images of the whole training each record has behind it.
+
+    The log does not say how long an epoch is: it counts as long as the furthest record in any. That is exact as soon as
+    one epoch was logged at its end (the last one always is), and before that it lacks less than what lies between two
+    lines.
+    """
+    epoch_length = max((record.images_this_epoch for record in history), default=0)
+    return [(record.epoch - 1) * epoch_length + record.images_this_epoch for record in history]
+
+
+def _remember(history: list[LossRecord], record: LossRecord) -> None:
+    # A training that goes on from a checkpoint repeats what came after it: the repeated part counts.
+    while history and history[-1].position >= record.position:
+        history.pop()
+    history.append(record)
 
 
 def parse_line(line: str) -> LossRecord | None:

@@ -21,7 +21,9 @@ KINDS = {
     "input_label": ("label map", "label"),
     "synthesized_image": ("synthesized image", "result"),
     "real_image": ("photo", "photo"),
+    "fixed_sample": ("same maps and styles at every look, evaluation mode", "result"),
 }
+OPTIONAL_KINDS = {"fixed_sample"}
 FILE_NAME = re.compile(r"epoch(\d{3,})_iter(\d{3,})_input_label\.png")
 
 
@@ -57,8 +59,8 @@ class TrainingPage:
         """Write uint8 `pictures` (H, W, 3) by kind; `labels` are the class ids that the label picture shows."""
         self._newest = Look(images_seen, epoch)
         self._shares = html.shares(labels)
-        for kind in KINDS:
-            save_png(pictures[kind], self.directory / "images" / self._newest.file_name(kind))
+        for kind, picture in pictures.items():
+            save_png(picture, self.directory / "images" / self._newest.file_name(kind))
 
     def save(self, history: Sequence[LossRecord], training: bool) -> Path:
         """Write the page; it reloads itself as long as `training`. Return its path."""
@@ -84,8 +86,8 @@ class TrainingPage:
         return sorted((look for look in looks if not self._newest or look <= self._newest), reverse=True)
 
     def _row(self, look: Look) -> tags.article | None:
-        """Return the row of a look, or None where a picture is missing or damaged."""
-        figures, widest = [], 0
+        """Return the row of a look, or None where a picture is missing or damaged that every look has."""
+        figures: dict[int, list[tags.figure]] = {}
         when = f"epoch {look.epoch}, {look.images_seen:,} images"
         for kind, (caption, css_class) in KINDS.items():
             path = PurePosixPath("images", look.file_name(kind))
@@ -93,13 +95,18 @@ class TrainingPage:
                 with Image.open(self.directory / path) as image:
                     size = image.size
             except OSError:
+                if kind in OPTIONAL_KINDS:
+                    continue
                 return None
-            widest = max(widest, size[0])
-            figures.append(html.picture(path, size, caption, f"{caption}, {when}", css_class))
-        # Rows of several samples go below each other, sample under sample; single ones go side by side.
-        stacked = widest > 2.5 * self.display_width
+            figure = html.picture(path, size, caption, f"{caption}, {when}", css_class)
+            figures.setdefault(size[0], []).append(figure)
         heading = tags.h2(f"Epoch {look.epoch}", tags.small(f"{look.images_seen:,} images"))
-        return tags.article(heading, html.picture_row(figures, max(widest, self.display_width), stacked))
+        return tags.article(heading, [self._pictures(group, width) for width, group in figures.items()])
+
+    def _pictures(self, figures: list[tags.figure], width: int) -> tags.div:
+        """Lay out pictures of one width: several samples below each other, sample under sample; one side by side."""
+        stacked = width > 2.5 * self.display_width
+        return html.picture_row(figures, max(width, self.display_width), stacked)
 
     def _losses(self, history: Sequence[LossRecord]) -> tags.article:
         first, last = history[0].epoch, history[-1].epoch

@@ -1,21 +1,26 @@
-"""What a person can watch while a training runs: loss log, web page and TensorBoard."""
+"""What a person can watch while a training runs: loss log, web page, TensorBoard, Weights & Biases."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from util.colormap import colorize
+from util.duration import in_words
 from util.image import mosaic, to_uint8
 from util.loss_log import LossLog, LossRecord
 from util.training_page import TrainingPage
+from util.wandb_log import WandbLog
 
 MAX_SAMPLES = 4
 
 
 class Visualizer:
     """Writes `loss_log.txt`, and as asked for `web/index.html` and TensorBoard events in `logs/`, below `run_dir`.
+
+    Only one process of a training makes one.
 
     Args:
         run_dir: the folder of the experiment.
@@ -24,6 +29,9 @@ class Visualizer:
         html, tensorboard: whether to write these two.
         display_winsize: width of a picture on the page in CSS pixels.
         write: prints a line; tqdm.write goes together with a progress bar.
+        wandb_config: the options of the run, to send it to Weights & Biases as well; None does not.
+    Raises:
+        InputError: `wandb_config` is given, and Weights & Biases cannot be used.
     """
 
     def __init__(
@@ -37,9 +45,11 @@ class Visualizer:
         tensorboard: bool,
         display_winsize: int,
         write: Callable[[str], None] = print,
+        wandb_config: Mapping[str, Any] | None = None,
     ):
         self.write = write
         self.run_dir = Path(run_dir)
+        self.wandb = WandbLog(self.run_dir, wandb_config) if wandb_config is not None else None
         self.class_colors = class_colors
         self.tensorboard = tensorboard
         self.loss_log = LossLog(self.run_dir / "loss_log.txt")
@@ -56,20 +66,34 @@ class Visualizer:
         images_seen: int,
         seconds_per_image: float,
         losses: Mapping[str, float],
+        watched: Mapping[str, float] | None = None,
+        seconds_left: float | None = None,
     ) -> None:
-        """Print the losses, append them to the log, and give them to TensorBoard at step `images_seen`."""
-        record = LossRecord(epoch, images_this_epoch, dict(losses))
-        self.write(self.loss_log.append(record, seconds_per_image))
-        if self.tensorboard:
-            for name, value in losses.items():
-                self._tensorboard_writer(images_seen).add_scalar(name, value, images_seen)
+        """Print the losses, append them to the log, and give them to TensorBoard at step `images_seen`.
 
-    def show(self, epoch: int, images_seen: int, labels: Tensor, fake: Tensor, real: Tensor) -> None:
-        """Show the first samples of a batch side by side, at most four.
+        Args:
+            watched: more scalars by name (`lr/G`, `grad_norm/D`), for TensorBoard and Weights & Biases alone.
+            seconds_left: until the whole training ends; printed, not logged.
+        """
+        record = LossRecord(epoch, images_this_epoch, dict(losses))
+        line = self.loss_log.append(record, seconds_per_image)
+        self.write(line if seconds_left is None else f"{line}  {in_words(seconds_left)} left")
+        scalars = {**losses, **(watched or {})}
+        if self.tensorboard:
+            for name, value in scalars.items():
+                self._tensorboard_writer(images_seen).add_scalar(name, value, images_seen)
+        if self.wandb:
+            self.wandb.log(images_seen, scalars)
+
+    def show(
+        self, epoch: int, images_seen: int, labels: Tensor, fake: Tensor, real: Tensor, samples: Tensor | None = None
+    ) -> None:
+        """Show the first samples of a batch side by side, at most four, and all `samples`.
 
         Args:
             labels: class ids (N, H, W).
             fake, real: images (N, 3, H, W) in [-1, 1].
+            samples: images (M, 3, H, W) in [-1, 1] of label maps and styles that are the same at every look.
         """
         shown_labels = labels[:MAX_SAMPLES].cpu().numpy()
         pictures = {
@@ -77,20 +101,26 @@ class Visualizer:
             "synthesized_image": mosaic(to_uint8(fake[:MAX_SAMPLES])),
             "real_image": mosaic(to_uint8(real[:MAX_SAMPLES])),
         }
+        if samples is not None:
+            pictures["fixed_sample"] = mosaic(to_uint8(samples))
         if self.page:
             self.page.add(epoch, images_seen, pictures, shown_labels)
             self.page.save(self.loss_log.history, training=True)
         if self.tensorboard:
             for kind, picture in pictures.items():
                 self._tensorboard_writer(images_seen).add_image(kind, picture, images_seen, dataformats="HWC")
+        if self.wandb:
+            self.wandb.show(images_seen, pictures)
 
     def close(self) -> None:
-        """Write the page a last time, now without reloading itself, and close the event file."""
+        """Write the page a last time, now without reloading itself, and end the events and the run on the site."""
         if self.page:
             self.page.save(self.loss_log.history, training=False)
         if self._writer:
             self._writer.close()
             self._writer = None
+        if self.wandb:
+            self.wandb.close()
 
     def _tensorboard_writer(self, images_seen: int):
         """Return the writer; opened at the first step, so that it takes the place of steps that are being repeated."""

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from util.loss_log import LossLog, LossRecord, parse_line
+from util.loss_log import LossLog, LossRecord, images_seen, parse_line, read_history
 
 
 def lines(path):
@@ -35,6 +35,21 @@ def test_history_is_read_back_and_what_is_repeated_is_replaced(tmp_path):
     expected = [LossRecord(1, 100, {"GAN": 1.0}), LossRecord(1, 200, {"GAN": 9.0})]
     assert again.history == expected
     assert LossLog(tmp_path / "loss_log.txt").history == expected
+
+
+def test_reading_the_history_writes_nothing(tmp_path):
+    path = tmp_path / "loss_log.txt"
+    log = LossLog(path)
+    log.append(LossRecord(1, 100, {"GAN": 1.0}), 0.1)
+    before = path.read_bytes()
+    assert read_history(path) == log.history
+    assert path.read_bytes() == before
+
+
+def test_images_seen_count_on_from_epoch_to_epoch():
+    places = [(1, 40), (1, 80), (2, 20), (2, 60), (2, 100), (4, 10)]  # every 40 images of epochs of 100
+    assert images_seen([LossRecord(*place, {}) for place in places]) == [40, 80, 120, 160, 200, 310]
+    assert images_seen([]) == []
 
 
 @pytest.mark.parametrize(

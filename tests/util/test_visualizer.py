@@ -16,7 +16,7 @@ LOSSES = {"GAN": 0.5, "VGG": 2.0}
 KINDS = ("input_label", "synthesized_image", "real_image")
 
 
-def visualizer(run_dir, html=True, tensorboard=False):
+def visualizer(run_dir, html=True, tensorboard=False, wandb_config=None):
     return Visualizer(
         run_dir,
         title="demo <training>",
@@ -25,12 +25,20 @@ def visualizer(run_dir, html=True, tensorboard=False):
         html=html,
         tensorboard=tensorboard,
         display_winsize=64,
+        wandb_config=wandb_config,
     )
 
 
-def show(vis, epoch, images_seen, samples=1, class_id=1):
-    labels = torch.full((samples, 4, 6), class_id)
-    vis.show(epoch, images_seen, labels, fake=torch.zeros(samples, 3, 4, 6), real=torch.ones(samples, 3, 4, 6))
+def show(vis, epoch, images_seen, class_id=1, samples=None):
+    labels = torch.full((1, 4, 6), class_id)
+    fake, real = torch.zeros(1, 3, 4, 6), torch.ones(1, 3, 4, 6)
+    vis.show(epoch, images_seen, labels, fake=fake, real=real, samples=samples)
+
+
+def events(run_dir):
+    accumulator = EventAccumulator(str(run_dir / "logs"))
+    accumulator.Reload()
+    return accumulator
 
 
 def page(run_dir):
@@ -51,6 +59,14 @@ def test_log_writes_and_prints_the_published_line(tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["loss_log.txt"]
 
 
+def test_the_time_left_is_printed_and_not_logged(tmp_path, capsys):
+    vis = visualizer(tmp_path, html=False)
+    vis.log(3, 40, 240, 0.25, LOSSES, watched={"lr/G": 0.0001}, seconds_left=2 * 3600 + 300)
+    line = (tmp_path / "loss_log.txt").read_text().splitlines()[-1]
+    assert line == "(epoch: 3, iters: 40, time: 0.250) GAN: 0.500 VGG: 2.000"
+    assert capsys.readouterr().out == line + "  2 h 05 min left\n"
+
+
 def test_pictures_have_the_published_names_and_the_right_pixels(tmp_path):
     show(visualizer(tmp_path), epoch=2, images_seen=7)
     images = tmp_path / "web" / "images"
@@ -68,6 +84,35 @@ def test_a_batch_is_shown_as_a_row_of_at_most_four(tmp_path):
     with Image.open(tmp_path / "web" / "images" / "epoch001_iter100_input_label.png") as image:
         assert image.size == (4 * 6 + 3 * 2, 4)
         assert [image.getpixel((x, 0)) for x in (0, 8, 16, 24)] == [tuple(map(int, COLORS[i])) for i in (0, 1, 2, 2)]
+
+
+def test_fixed_samples_are_a_picture_of_their_own_with_all_of_them(tmp_path):
+    vis = visualizer(tmp_path, tensorboard=True)
+    show(vis, 1, 100, samples=-torch.ones(5, 3, 4, 6))
+    vis.close()
+    with Image.open(tmp_path / "web" / "images" / "epoch001_iter100_fixed_sample.png") as image:
+        assert image.size == (4 * 6 + 3 * 2, 2 * 4 + 2)
+        assert image.getextrema() == ((0, 0),) * 3
+    read = page(tmp_path)
+    assert "same maps and styles at every look, evaluation mode" in read.words("figcaption")
+    # Wider than the others: a row of its own, so that those are not blown up to its width.
+    assert [row["class"] for row in read.all("div") if "--picture" in row.get("style", "")] == ["pictures odd"] * 2
+    assert "fixed_sample" in events(tmp_path).Tags()["images"]
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_looks_without_fixed_samples_are_shown_with_what_they_have(tmp_path, damage):
+    vis = visualizer(tmp_path)
+    show(vis, 1, 100, samples=torch.zeros(1, 3, 4, 6))
+    picture = tmp_path / "web" / "images" / "epoch001_iter100_fixed_sample.png"
+    if damage == "missing":
+        picture.unlink()
+    else:
+        picture.write_bytes(picture.read_bytes()[:10])
+    show(vis, 1, 200, samples=torch.zeros(1, 3, 4, 6))
+    read = page(tmp_path)
+    assert read.words("h2", "small") == ["200 images", "100 images"]
+    assert [re.search(r"iter(\d+)", image["src"])[1] for image in read.all("img")] == ["200"] * 4 + ["100"] * 3
 
 
 def test_page_is_there_from_the_start_and_reloads_until_the_end(tmp_path):
@@ -154,6 +199,15 @@ def test_losses_are_drawn_each_on_its_own_scale(tmp_path):
     assert read.words("figure", "small") == ["low 1.000", "high 3.000", "low 10.000", "high 30.000"]
 
 
+def test_large_losses_are_written_short_enough_for_their_place(tmp_path):
+    vis = visualizer(tmp_path)
+    for images, value in ((100, 123456.789), (200, 1007.073)):
+        vis.log(1, images, images, 0.1, {"KLD": value})
+    vis.close()
+    assert page(tmp_path).words("figcaption", "b") == ["1007"]
+    assert page(tmp_path).words("figure", "small") == ["low 1007", "high 1.235e+05"]
+
+
 def test_tensorboard_holds_scalars_and_images_by_images_seen(tmp_path):
     vis = visualizer(tmp_path, html=False, tensorboard=True)
     vis.log(1, 100, 100, 0.1, LOSSES)
@@ -161,11 +215,10 @@ def test_tensorboard_holds_scalars_and_images_by_images_seen(tmp_path):
     vis.log(1, 200, 200, 0.1, {"GAN": 0.25, "VGG": 1.0})
     vis.close()
     assert not (tmp_path / "web").exists()
-    events = EventAccumulator(str(tmp_path / "logs"))
-    events.Reload()
-    assert [(event.step, event.value) for event in events.Scalars("GAN")] == [(100, 0.5), (200, 0.25)]
-    assert sorted(events.Tags()["images"]) == sorted(KINDS)
-    (image,) = events.Images("input_label")
+    read = events(tmp_path)
+    assert [(event.step, event.value) for event in read.Scalars("GAN")] == [(100, 0.5), (200, 0.25)]
+    assert sorted(read.Tags()["images"]) == sorted(KINDS)
+    (image,) = read.Images("input_label")
     assert (image.step, image.width, image.height) == (100, 6, 4)
 
 
@@ -175,6 +228,13 @@ def test_tensorboard_shows_repeated_steps_once(tmp_path):
         for step in steps:
             vis.log(1, step, step, 0.1, {"GAN": float(len(steps))})
         vis.close()
-    events = EventAccumulator(str(tmp_path / "logs"))
-    events.Reload()
-    assert [(event.step, event.value) for event in events.Scalars("GAN")] == [(100, 3.0), (200, 1.0)]
+    assert [(event.step, event.value) for event in events(tmp_path).Scalars("GAN")] == [(100, 3.0), (200, 1.0)]
+
+
+def test_watched_scalars_are_in_tensorboard_under_their_own_names(tmp_path):
+    vis = visualizer(tmp_path, html=False, tensorboard=True)
+    vis.log(1, 100, 100, 0.1, LOSSES, watched={"lr/G": 0.25, "grad_norm/D": 2.0})
+    vis.close()
+    read = events(tmp_path)
+    assert sorted(read.Tags()["scalars"]) == ["GAN", "VGG", "grad_norm/D", "lr/G"]
+    assert [(event.step, event.value) for event in read.Scalars("lr/G")] == [(100, 0.25)]
