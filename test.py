@@ -3,6 +3,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,41 +12,63 @@ from torch import Tensor
 from torch.utils.data import Subset
 from tqdm import tqdm
 
-from data import PRESETS, create_dataset, create_loader
+from data import PRESETS, DataWorkerError, create_dataset, create_loader
 from data.files import find_pictures
 from data.preprocess import image_to_tensor
 from data.read import read_image
 from models import Pix2PixModel, create_model
+from models.networks.statistics import recalibrate_batch_norm
 from options import TestOptions, parse_options
 from trainers.checkpoint import load_networks
-from util.device import choose_device, memory_format, seed_everything
+from trainers.fixed_inputs import fixed_inputs, forwards
+from util.device import choose_device, memory_format, prepare_torch
 from util.errors import report_input_errors
 from util.image import to_uint8
+from util.precision import autocast
 from util.results_page import ResultsPage
+
+CALIBRATION_BATCH = 16
 
 
 @torch.no_grad()
 def test(opt: TestOptions) -> Path:
     """Write images and page of one test; return the page's path."""
-    seed_everything(opt.seed)
     device = choose_device(opt.gpu_id_list)
+    prepare_torch(opt.seed, opt.precision, opt.deterministic)
     dataset = create_dataset(opt)
     count = min(len(dataset), opt.how_many or len(dataset))
     loader = create_loader(opt, Subset(dataset, range(count)))
     model = create_model(opt)
-    load_networks(opt.run_dir, opt.which_epoch, model)
+    files = load_networks(opt.run_dir, opt.which_epoch, model, averaged=not opt.use_raw_G)
     model.to(device, memory_format=memory_format(opt.channels_last, device)).eval()
+    if opt.compile:
+        model.netG.compile()
+    if opt.recalibrate_bn:
+        recalibrate(opt, dataset, model)
 
     styles = Styles(opt, model)
-    page = create_page(opt, dataset, styles)
-    for batch in tqdm(loader, desc="test", unit="batch", dynamic_ncols=True):
-        layout = model.layout(batch)
-        results = [(caption, to_uint8(model.netG(layout, z))) for caption, z in styles.of(len(layout))]
-        photos = to_uint8(batch["image"]) if "image" in batch else [None] * len(layout)
-        for i, name in enumerate(batch["name"]):
-            row = [(caption, images[i]) for caption, images in results]
-            page.add(name, batch["labels"][i].numpy(), row, photos[i])
+    page = create_page(opt, dataset, styles, files)
+    with loader.naming_dead_workers():
+        for batch in tqdm(loader, desc="test", unit="batch", dynamic_ncols=True):
+            layout = model.layout(batch)
+            with autocast(opt.precision, device):
+                results = [(caption, to_uint8(model.netG(layout, z))) for caption, z in styles.of(len(layout))]
+            photos = to_uint8(batch["image"]) if "image" in batch else [None] * len(layout)
+            for i, name in enumerate(batch["name"]):
+                row = [(caption, images[i]) for caption, images in results]
+                page.add(name, batch["labels"][i].numpy(), row, photos[i])
     return page.save()
+
+
+def recalibrate(opt: TestOptions, dataset, model: Pix2PixModel) -> None:
+    """Estimate the batch-norm statistics of the generator anew from label maps of the test, as one large batch would.
+
+    Batches of a few samples in training leave statistics that are too noisy for single images.
+    """
+    count = min(opt.recalibrate_bn, len(dataset))
+    batches = create_loader(replace(opt, batch_size=min(count, CALIBRATION_BATCH)), Subset(dataset, range(count)))
+    inputs = fixed_inputs(batches, model.z_dim, opt.seed)
+    recalibrate_batch_norm(model.netG, forwards(model, inputs, opt.precision))
 
 
 class Styles:
@@ -83,7 +106,7 @@ class Styles:
                 yield f"random style {k + 1}" if self.num_styles > 1 else "random style", z[:, k]
 
 
-def create_page(opt: TestOptions, dataset, styles: Styles) -> ResultsPage:
+def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) -> ResultsPage:
     """The page of this test, in the data set's class names and colours."""
     photos = list(styles.photos.values())
     return ResultsPage(
@@ -96,6 +119,7 @@ def create_page(opt: TestOptions, dataset, styles: Styles) -> ResultsPage:
             "Experiment": opt.name,
             "Phase": opt.phase,
             "Epoch": opt.which_epoch,
+            "Networks": ", ".join(path.name for path in files),
             "Data set": opt.dataset_mode,
             "Seed": str(opt.seed),
         },
@@ -103,11 +127,17 @@ def create_page(opt: TestOptions, dataset, styles: Styles) -> ResultsPage:
     )
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> int:
+    """Test as the command line says; return the exit status."""
     opt = parse_options(TestOptions, argv, PRESETS)
     with report_input_errors("test.py"):
-        page = test(opt)
+        try:
+            page = test(opt)
+        except DataWorkerError as error:
+            print(f"test.py: error: {error}", file=sys.stderr)
+            return 1
     print(f"Images are in {page.parent / 'images'}; look at {page}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -2,76 +2,116 @@
 """Train SPADE: python train.py --name NAME [--dataset_mode coco --dataroot DIR] [...]; --help lists everything."""
 
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 
 from tqdm import tqdm
 
-from data import PRESETS, create_dataset, create_loader
+from data import PRESETS, DataWorkerError, SampleLoader, SkippedSamples, create_dataset, create_loader, fixed_batches
 from models import create_model, create_objective
 from options import TrainOptions, parse_options
-from trainers import NonFiniteLossError, create_trainer
-from trainers.checkpoint import LATEST, restore_checkpoint, save_checkpoint, set_aside
-from util.device import choose_device, memory_format, seed_everything
-from util.errors import report_input_errors
+from trainers import NonFiniteLossError, Pix2PixTrainer, create_trainer
+from trainers.beginning import begin
+from trainers.checkpoint import Checkpoints
+from trainers.fixed_inputs import fixed_inputs, forwards
+from trainers.reporter import Reporter
+from util.device import choose_device, memory_format, prepare_torch
+from util.distributed import World, launch, under_launcher
+from util.errors import InputError, report_input_errors
+from util.interrupts import ENDING, Interrupted, Interrupts
+from util.lock import RunLock
 from util.progress import Progress
 from util.progress_bar import ProgressBar
 from util.visualizer import Visualizer
+from util.wandb_log import import_wandb
+
+SHOWN_IMAGES = 4
+"""Label maps that are painted at every look, always the same."""
+CALIBRATION_IMAGES = 128
+"""Label maps from which the averaged generator gets its batch-norm statistics whenever it is saved."""
 
 
-def train(opt: TrainOptions) -> None:
-    """The whole training of one run."""
-    seed_everything(opt.seed)
-    device = choose_device(opt.gpu_id_list)
-    dataset = create_dataset(opt)
-    loader = create_loader(opt, dataset)
-    model = create_model(opt).to(device, memory_format=memory_format(opt.channels_last, device))
-    trainer = create_trainer(opt, model, create_objective(opt, device))
-    progress = Progress(opt.niter + opt.niter_decay, images_per_epoch=len(loader) * opt.batch_size)
-    prepare_run(opt, trainer, progress)
+@dataclass(frozen=True)
+class Run:
+    """All that takes part in a training."""
 
-    model.train()
-    with closing(create_visualizer(opt, dataset)) as visualizer:
+    loader: SampleLoader
+    trainer: Pix2PixTrainer
+    progress: Progress
+    skipped: SkippedSamples
+    checkpoints: Checkpoints
+    reporter: Reporter
+
+
+def train(opt: TrainOptions, run: Run, world: World) -> None:
+    """The whole training of one run, or what is left of it."""
+    trainer, progress = run.trainer, run.progress
+    with run.loader.naming_dead_workers(), Interrupts() as interrupts:
         for epoch in progress.epochs():
             first_step = progress.batches_done(opt.batch_size)
-            loader.sampler.set_epoch(epoch, first=first_step * opt.batch_size)
+            run.loader.sampler.set_epoch(epoch, first=first_step * opt.batch_size)
             trainer.set_learning_rate(epoch)
-            with ProgressBar(epoch, progress) as bar:
-                for step, batch in enumerate(loader, start=first_step):
+            with ProgressBar(epoch, progress, disable=not world.is_main) as bar:
+                for step, batch in enumerate(run.loader, start=first_step):
+                    run.skipped.note(batch, world)
                     if step % opt.D_steps_per_G == 0:
                         trainer.generator_step(batch)
                     trainer.discriminator_step(batch)
                     progress.advance(opt.batch_size)
                     bar.update(opt.batch_size)
-                    if progress.at_edge or progress.due(opt.print_freq):
-                        losses = trainer.read_losses()
-                        bar.set_postfix(losses)
-                        visualizer.log(
-                            epoch, progress.images_this_epoch, progress.images_seen, bar.seconds_per_image, losses
-                        )
-                    if progress.at_edge or progress.due(opt.display_freq):
-                        visualizer.show(epoch, progress.images_seen, *trainer.pictures)
-                    if progress.due(opt.save_latest_freq):
-                        save_checkpoint(opt.run_dir, LATEST, trainer, progress)
-            if epoch % opt.save_epoch_freq == 0 or epoch == progress.num_epochs:
-                save_checkpoint(opt.run_dir, str(epoch), trainer, progress)
-                save_checkpoint(opt.run_dir, LATEST, trainer, progress)
+                    run.reporter.after_batch(bar)
+                    asked = interrupts.take(world)
+                    keep = [epoch] if progress.epoch_is_due(opt.save_epoch_freq) else []
+                    if asked or keep or progress.due(opt.save_latest_freq):
+                        run.checkpoints.save(*keep)
+                    if asked in ENDING:
+                        raise Interrupted(asked)
 
 
-def prepare_run(opt: TrainOptions, trainer, progress: Progress) -> None:
-    """Go on with the run of this name, or begin it anew; then its folder holds this run's options."""
-    if opt.continue_train:
-        restore_checkpoint(opt.run_dir, opt.which_epoch, trainer, progress)
-        if progress.epoch > progress.num_epochs:
-            print(f"{opt.run_dir}: all {progress.num_epochs} epochs are done; --niter adds more")
-        else:
-            print(f"{opt.run_dir}: going on in epoch {progress.epoch}, after {progress.images_this_epoch} images of it")
-    elif aside := set_aside(opt.run_dir):
-        print(f"{opt.run_dir} held an earlier run, now in {aside}; --continue_train would have gone on with it")
-    opt.save(opt.run_dir / "options.json")
+def prepare(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
+    """Make everything, and go on with the run of this name or begin it. `stack` closes what must be closed."""
+    device = choose_device(opt.gpu_id_list, world)
+    prepare_torch(opt.seed, opt.precision, opt.deterministic)
+    stack.enter_context(world.joined(device))
+    with world.failing_together():
+        if opt.batch_size % (world.size * opt.accumulate):
+            raise InputError(
+                f"--batch_size {opt.batch_size}: must be a multiple of {world.size * opt.accumulate}, for "
+                f"{world.size} processes and --accumulate {opt.accumulate}"
+            )
+        if world.is_main:
+            stack.enter_context(RunLock(opt.run_dir))
+            import_wandb() if opt.wandb else None
+        dataset = create_dataset(opt)
+        loader = create_loader(opt, dataset, world.rank, world.size, world.local_size)
+        model = create_model(opt).to(device, memory_format=memory_format(opt.channels_last, device))
+        objective = create_objective(opt, device)
+    trainer = create_trainer(opt, model.train(), objective, world)
+    progress = Progress(opt.niter + opt.niter_decay, images_per_epoch=len(loader) * opt.batch_size)
+    skipped = SkippedSamples(opt.skip_bad_samples)
+
+    @cache  # read when it is first wanted, then kept: a byte or five a pixel
+    def calibration():
+        batches = fixed_batches(opt, dataset, CALIBRATION_IMAGES, world.rank, world.size)
+        return forwards(model, fixed_inputs(batches, model.z_dim, opt.seed, world), opt.precision)
+
+    checkpoints = Checkpoints(
+        opt.run_dir, trainer, {"progress": progress, "skipped": skipped}, opt.keep_checkpoints, calibration
+    )
+    begin(opt, world, checkpoints, progress)
+    visualizer = fixed = None
+    with world.failing_together():
+        if world.is_main:
+            visualizer = stack.enter_context(closing(create_visualizer(opt, dataset)))
+            shown = replace(opt, batch_size=min(SHOWN_IMAGES, len(dataset)))
+            fixed = next(fixed_inputs(fixed_batches(shown, dataset, SHOWN_IMAGES), model.z_dim, opt.seed))
+    reporter = Reporter(trainer, progress, visualizer, fixed, opt.print_freq, opt.display_freq)
+    return Run(loader, trainer, progress, skipped, checkpoints, reporter)
 
 
 def create_visualizer(opt: TrainOptions, dataset) -> Visualizer:
-    """Log, page and TensorBoard events of the run, in the data set's class names and colours."""
+    """Log, page and events of the run, in the data set's class names and colours."""
     return Visualizer(
         opt.run_dir,
         title=f"Training of {opt.name}",
@@ -81,20 +121,32 @@ def create_visualizer(opt: TrainOptions, dataset) -> Visualizer:
         tensorboard=opt.tensorboard,
         display_winsize=opt.display_winsize,
         write=tqdm.write,
+        wandb_config=asdict(opt) if opt.wandb else None,
     )
 
 
 def main(argv: list[str] | None = None) -> int:
     """Train as the command line says; return the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
     opt = parse_options(TrainOptions, argv, PRESETS)
-    print(opt.describe())
+    if not under_launcher() and len(opt.gpu_id_list or ()) > 1:
+        return launch(len(opt.gpu_id_list), __file__, argv)
+    world = World.from_environment()
+    if world.is_main:
+        print(opt.describe())
     with report_input_errors("train.py"):
         try:
-            train(opt)
-        except NonFiniteLossError as error:
+            with ExitStack() as stack:
+                train(opt, prepare(opt, world, stack), world)
+        except Interrupted as interrupted:
+            if world.is_main:
+                print(f"train.py: saved and ended by {interrupted}; --continue_train goes on", file=sys.stderr)
+            return interrupted.exit_status
+        except (NonFiniteLossError, DataWorkerError) as error:
             print(f"train.py: stopped: {error}; the last good checkpoint is kept: {opt.run_dir}", file=sys.stderr)
             return 1
-    print(f"Networks are in {opt.run_dir}; look at {opt.run_dir / 'web' / 'index.html'}")
+    if world.is_main:
+        print(f"Networks are in {opt.run_dir}; look at {opt.run_dir / 'web' / 'index.html'}")
     return 0
 
 

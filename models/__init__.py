@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from models.networks.blocks import recompute_activations
 from models.networks.discriminators import DISCRIMINATORS
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import GENERATORS, latent_size
@@ -45,6 +46,8 @@ def create_model(opt) -> Pix2PixModel:
     _check_smallest_feature_map(opt)
     netD = netE = None
     if opt.is_train:
+        if opt.checkpoint_activations:
+            recompute_activations(netG)
         netD = DISCRIMINATORS[opt.netD](
             semantic_nc=opt.semantic_nc,
             ndf=opt.ndf,
@@ -78,8 +81,8 @@ def _check_smallest_feature_map(opt) -> None:
         return
     height, width = latent_size(opt.crop_size, opt.aspect_ratio, opt.num_upsampling_layers)
     per_image = NormSpec.parse(opt.norm_G, "norm_G").kind == "instance"
-    if height * width == 1 and (per_image or (opt.is_train and opt.batch_size == 1)):
+    if height * width == 1 and (per_image or (opt.is_train and opt.batch_size == opt.accumulate)):
         raise InputError(
             f"--crop_size {opt.crop_size}: the smallest feature map is 1x1, one value for {opt.norm_G} to normalise; "
-            f"use --crop_size {2 * opt.crop_size}, or batch norm with --batch_size 2 or more"
+            f"use --crop_size {2 * opt.crop_size}, or batch norm with 2 samples or more in each part of a batch"
         )

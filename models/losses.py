@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from util.precision import full_precision
+
 # Discriminator outputs: features[scale][layer], the logits last.
 Features = list[list[Tensor]]
 
@@ -49,7 +51,12 @@ GAN_LOSSES = {
 
 def gan_loss(term: Callable[[Tensor], Tensor], features: Features) -> Tensor:
     """One term of a `GANLoss` over the logits of every scale: their mean, a scalar."""
-    return torch.stack([term(outputs[-1]) for outputs in features]).mean()
+    return torch.stack([term(full_precision(outputs[-1])) for outputs in features]).mean()
+
+
+def mean_logit(features: Features) -> Tensor:
+    """Mean logit over positions and scales, a scalar: how real the discriminator finds the images."""
+    return gan_loss(_mean, features)
 
 
 def feature_matching_loss(fake: Features, real: Features) -> Tensor:
@@ -58,14 +65,23 @@ def feature_matching_loss(fake: Features, real: Features) -> Tensor:
     The real side is a constant. The sum is not divided by the number of layers (published behaviour).
     """
     per_scale = [
-        sum(F.l1_loss(fake_layer, real_layer.detach()) for fake_layer, real_layer in zip(fake_scale[:-1], real_scale))
+        sum(l1_loss(fake_layer, real_layer.detach()) for fake_layer, real_layer in zip(fake_scale[:-1], real_scale))
         for fake_scale, real_scale in zip(fake, real)
     ]
     return sum(per_scale) / len(per_scale)
 
 
+def l1_loss(x: Tensor, y: Tensor) -> Tensor:
+    """Mean absolute difference, a scalar in full precision."""
+    return F.l1_loss(full_precision(x), full_precision(y))
+
+
 def kl_loss(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(q(z|x) || N(0, 1)) of appendix A, SUMMED over batch and dimensions (published behaviour).
+
+    In several processes, and where a batch is computed in parts, the trainer makes it the sum over the whole batch.
+    (The published code summed over the samples of each GPU and took the mean over the GPUs, so that its weight fell
+    with the number of GPUs.)
 
     Args:
         mu, logvar: (N, z_dim). The sum means that --lambda_kld weighs more in larger batches.

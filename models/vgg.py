@@ -6,10 +6,10 @@ import urllib.error
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
+from models.losses import l1_loss
 from models.weights import read_weights
 from util.errors import InputError
 
@@ -54,7 +54,7 @@ class VGGLoss(nn.Module):
         """Images (N, 3, H, W) in [-1, 1] -> scalar. No gradient flows to `real`."""
         with torch.no_grad():
             targets = self._taps(real)
-        terms = [w * F.l1_loss(x, y) for w, x, y in zip(TAPS.values(), self._taps(fake), targets)]
+        terms = [w * l1_loss(x, y) for w, x, y in zip(TAPS.values(), self._taps(fake), targets)]
         return sum(terms)
 
     def _taps(self, x: Tensor) -> list[Tensor]:

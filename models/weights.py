@@ -25,7 +25,13 @@ def read_weights(path: Path) -> dict:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+    except pickle.UnpicklingError as error:
+        if code := re.search(r"(?:GLOBAL|function|class) ([\w.]+\.[\w.]+)", str(error)):
+            raise InputError(
+                f"{path}: would run {code[1]} when loaded, so it is refused: a weight file holds only tensors and numbers"
+            ) from None
+        raise InputError(f"{path}: not a readable PyTorch weight file") from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()
         raise InputError(
             f"{path}: not a readable PyTorch weight file ({reason[0][:120] if reason else 'empty'})"

@@ -6,10 +6,11 @@ from typing import ClassVar
 
 from options.checks import check_together
 from options.field import GPU_IDS, ODD, PLAIN_NAME, POSITIVE, OptionError, at_least, declared_options, option
-from options.saved import SAVED_NAME, write_saved
+from options.saved import SAVED_NAME, load_saved, write_saved
 
 NETG_NAMES = ("spade", "pix2pixhd")
 INIT_TYPES = ("normal", "xavier", "xavier_uniform", "kaiming", "orthogonal", "none")
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 UPSAMPLING_NAMES = ("normal", "more", "most")
 PREPROCESS_MODES = (
     "resize_and_crop",
@@ -53,6 +54,15 @@ class BaseOptions:
         unset="on with a GPU",
         role="session",
     )
+    precision: str = option(
+        "fp32",
+        "arithmetic of the networks: tf32 rounds matrix products on GPUs, bf16 and fp16 compute in 16 bits; norm "
+        "statistics, losses and spectral norm stay in 32",
+        "run",
+        choices=PRECISIONS,
+    )
+    compile: bool = option(False, "compile the networks with torch.compile: slow to start, then faster", "run")
+    deterministic: bool = option(False, "use only kernels that give the same bits each time, which are slower", "run")
     seed: int = option(0, "start of all random numbers", "run", rule=at_least(0))
     which_epoch: str = option(
         "latest",
@@ -241,3 +251,18 @@ class BaseOptions:
     def save(self, path: str | Path) -> None:
         """Write all options to a JSON file that `load_saved` reads; a reader never sees half of it."""
         write_saved(path, asdict(self))
+
+    def changes_since(self, path: str | Path) -> list[str]:
+        """What of the recipe, the data and the networks is otherwise in a file of `save`: `--lr 0.0002 -> --lr 0.0001`.
+
+        Options that belong to one command alone do not count.
+        """
+        if not Path(path).exists():
+            return []
+        saved = load_saved(path)
+        changes = []
+        for name, declared in declared_options(type(self)).items():
+            now = getattr(self, name)
+            if declared.role != "session" and name in saved and saved[name] != now:
+                changes.append(f"{declared.typed_as(saved[name])} -> {declared.typed_as(now)}")
+        return changes

@@ -20,6 +20,7 @@ def check_together(opt: "BaseOptions") -> None:
     _check_generator(opt)
     if opt.is_train:
         _check_schedule(opt)
+        _check_parts(opt)
     else:
         _check_style(opt)
 
@@ -91,6 +92,15 @@ def _check_schedule(opt: "BaseOptions") -> None:
     """There must be something to do."""
     if opt.niter + opt.niter_decay == 0:
         raise OptionError("--niter 0: with --niter_decay 0 there are no epochs; use --niter 1 or more")
+
+
+def _check_parts(opt: "BaseOptions") -> None:
+    """A batch is computed in equal parts."""
+    if opt.batch_size % opt.accumulate:
+        raise OptionError(
+            f"--accumulate {opt.accumulate}: must divide --batch_size {opt.batch_size}; "
+            f"use --batch_size {_either(str(size) for size in _multiples_around(opt.batch_size, opt.accumulate))}"
+        )
 
 
 def _check_style(opt: "BaseOptions") -> None:

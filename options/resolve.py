@@ -47,7 +47,7 @@ def resolve(
             if value != values[name]:
                 values |= follow(program, name, value)
         values |= layer
-    if not program.is_train or values["continue_train"]:
+    if not program.is_train or values["continue_train"] or values["auto_resume"]:
         _check_architecture(options, typed, saved, path)
     return program(**values), warnings
 
@@ -78,7 +78,8 @@ def _saved_layer(
 ) -> tuple[Values, list[str]]:
     """What the saved run says to this program, checked; and warnings about what it says to nobody."""
     asked = typed.get("load_from_opt_file", False)
-    if program.is_train and not asked and not typed.get("continue_train", False):
+    going_on = typed.get("continue_train", False) or typed.get("auto_resume", False)
+    if program.is_train and not asked and not going_on:
         return {}, []
     if not path.exists():
         if asked:

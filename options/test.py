@@ -34,3 +34,11 @@ class TestOptions(BaseOptions):
         unit="images",
         rule=at_least(1),
     )
+    use_raw_G: bool = option(False, "use the trained weights themselves, not their average of --ema", "results")
+    recalibrate_bn: int = option(
+        0,
+        "before testing, estimate the generator's batch-norm statistics anew from so many label maps",
+        "results",
+        unit="images",
+        rule=at_least(0),
+    )

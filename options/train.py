@@ -6,6 +6,7 @@ from typing import ClassVar
 from options.base import BaseOptions
 from options.field import BELOW_ONE, POSITIVE, at_least, option
 
+ADAMS = ("auto", "loop", "foreach", "fused")
 GAN_MODES = ("ls", "original", "hinge", "w")
 
 
@@ -19,6 +20,40 @@ class TrainOptions(BaseOptions):
     # run
     continue_train: bool = option(
         False, "go on with the run of this name: its options, networks and progress", "run", role="session"
+    )
+    auto_resume: bool = option(
+        False,
+        "go on with the run of this name if it was saved, else begin it: one command for a job that may be restarted",
+        "run",
+        role="session",
+    )
+    load_pretrained: str | None = option(
+        None,
+        "folder with <which_epoch>_net_G.pth, and D and E if there are, to start from; optimisers start anew",
+        "run",
+        role="session",
+        unset="new weights",
+    )
+    keep_checkpoints: int = option(
+        2,
+        "how many saves to keep to go on from; when the newest is damaged, the one before serves",
+        "run",
+        unit="saves",
+        rule=at_least(1),
+    )
+    skip_bad_samples: int = option(
+        0,
+        "go on when samples cannot be read, taking the next one instead, for at most so many of them",
+        "run",
+        unit="samples",
+        rule=at_least(0),
+    )
+    skip_nonfinite: int = option(
+        0,
+        "leave out a step whose losses or gradients are not finite, at most so many in a row; reads every step back",
+        "run",
+        unit="steps",
+        rule=at_least(0),
     )
 
     # discriminator
@@ -77,6 +112,30 @@ class TrainOptions(BaseOptions):
         1, "discriminator steps for each generator step", "schedule", unit="steps", rule=at_least(1)
     )
 
+    accumulate: int = option(
+        1,
+        "compute each batch in so many parts, to save memory; batch norm sees each part alone",
+        "schedule",
+        unit="parts",
+        rule=at_least(1),
+    )
+    checkpoint_activations: bool = option(
+        False,
+        "compute activations of the generator's blocks twice instead of keeping them: slower, less memory",
+        "schedule",
+    )
+    adam: str = option(
+        "auto", "how Adam is computed, equal up to rounding; auto is torch's choice", "schedule", choices=ADAMS
+    )
+    ema: float | None = option(
+        None,
+        "also keep an average of the generator's weights, which test.py uses: the share of the old average in each "
+        "step, such as 0.999",
+        "schedule",
+        rule=BELOW_ONE,
+        unset="no average",
+    )
+
     # logging
     print_freq: int = option(100, "how often losses are printed", "logging", unit="images", rule=at_least(1))
     display_freq: int = option(100, "how often images are shown", "logging", unit="images", rule=at_least(1))
@@ -86,3 +145,4 @@ class TrainOptions(BaseOptions):
     )
     html: bool = option(True, "write a web page of training images", "logging")
     tensorboard: bool = option(True, "write TensorBoard files", "logging", aliases=("tf_log",))
+    wandb: bool = option(False, "send losses and images to Weights & Biases, if it is installed", "logging")

@@ -100,7 +100,7 @@ class Replay:
         self.networks = self.model.networks
         if "eps" in inputs:
             eps = torch.from_numpy(inputs["eps"])
-            self.model.draw_eps = lambda mu: eps
+            self.model.draw_eps = lambda count: eps
         self.z = torch.from_numpy(inputs["z"]) if "z" in inputs else None
         self.objective = self._objective()
         self.batch = {
@@ -127,6 +127,9 @@ class Replay:
 
     def _layout(self):
         return self.model.layout(self.batch)
+
+    def _eps(self):
+        return self.model.draw_eps(len(self.real))
 
     def measure(self) -> dict[str, Any]:
         return {
@@ -168,7 +171,7 @@ class Replay:
             losses["KLD"] = self.objective.lambda_kld * kl_loss(mu, logvar)
         fake = self.model.netG(layout, self.z)
         losses |= self.model.image_losses(layout, fake, self.real, self.objective)
-        losses |= self.model.judge(layout, fake, self.real, self.objective)
+        losses |= self.model.judge(layout, fake, self.real, self.objective)[0]
         fake_features, real_features = self.model.discriminate(layout, fake, self.real)
         for side, features in (("fake", fake_features), ("real", real_features)):
             for scale, outputs in enumerate(features):
@@ -181,7 +184,7 @@ class Replay:
     def generator_gradients(self) -> dict[str, Any]:
         self._refill(training=True)
         before = {letter: _buffers(network) for letter, network in self.networks.items()}
-        losses, fake = self.model.generator_losses(self._layout(), self.real, self.objective)
+        losses, fake = self.model.generator_losses(self._layout(), self.real, self._eps(), self.objective)
         sum(losses.values()).backward()
         after = {letter: _buffers(network) for letter, network in self.networks.items()}
         return {
@@ -198,7 +201,7 @@ class Replay:
 
     def discriminator_gradients(self) -> dict[str, Any]:
         self._refill(training=True)
-        losses = self.model.discriminator_losses(self._layout(), self.real, self.objective)
+        losses, _ = self.model.discriminator_losses(self._layout(), self.real, self._eps(), self.objective)
         sum(losses.values()).backward()
         return {"train_d_losses": _floats(losses), "train_d_grad_norms": _gradient_norms(self.model.netD)}
 

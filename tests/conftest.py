@@ -1,7 +1,34 @@
 """Settings of the whole suite."""
 
+import subprocess
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # Machines are shared and slow at times: an example that takes long is no failure.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Make a file system of a few MiB, perhaps read-only, and return its folder; skips where that is not allowed."""
+    folders = []
+
+    def make(size_mib: int = 4, options: str = "") -> Path:
+        folder = tmp_path / f"disk{len(folders)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m{options}", "tmpfs", str(folder)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+        except OSError as error:
+            pytest.skip(f"mount: {error}")
+        if done.returncode:
+            pytest.skip(f"mounting a small disk is not allowed here: {done.stderr.strip()}")
+        folders.append(folder)
+        return folder
+
+    yield make
+    for folder in folders:
+        subprocess.run(["umount", str(folder)], check=True)

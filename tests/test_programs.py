@@ -65,7 +65,7 @@ def run_test(checkpoints, tmp_path, capsys):
 def test_a_run_leaves_the_published_files_and_a_page_whose_links_work(checkpoints):
     run = checkpoints / "tiny"
     networks = {f"{label}_net_{letter}.pth" for label in ("latest", "2") for letter in "GDE"}
-    others = {"latest_training_state.pth", "options.json", "loss_log.txt", "logs", "web"}
+    others = {"saves", "options.json", "loss_log.txt", "logs", "web", ".launch"}
     assert {path.name for path in run.iterdir()} == networks | others
     assert json.loads((run / "options.json").read_text())["options"]["ngf"] == 4
     pattern = r"\(epoch: \d, iters: \d, time: \d+\.\d{3}\) KLD: \S+ GAN: \S+ GAN_Feat: \S+ D_Fake: \S+ D_real: \S+"
@@ -75,11 +75,14 @@ def test_a_run_leaves_the_published_files_and_a_page_whose_links_work(checkpoint
     assert images(run / "web" / "images") == [
         f"epoch00{epoch}_iter00{images_seen}_{kind}.png"
         for epoch, images_seen in ((1, 2), (1, 4), (2, 8))  # the first batch, and every four images
-        for kind in ("input_label", "real_image", "synthesized_image")
+        for kind in ("fixed_sample", "input_label", "real_image", "synthesized_image")
     ]
     events = EventAccumulator(str(run / "logs"))
     events.Reload()
-    assert set(events.Tags()["scalars"]) == {"KLD", "GAN", "GAN_Feat", "D_Fake", "D_real"}
+    watched = {"lr/G", "lr/D", "grad_norm/G", "grad_norm/D", "logits/fake", "logits/real"}
+    watched |= {"speed/images_per_second", "memory/peak_MiB"}
+    assert set(events.Tags()["scalars"]) == {"KLD", "GAN", "GAN_Feat", "D_Fake", "D_real"} | watched
+    assert "fixed_sample" in events.Tags()["images"]
     assert [event.step for event in events.Scalars("GAN")] == [2, 4, 6, 8]
 
 
@@ -89,39 +92,15 @@ def test_continue_goes_on_with_epoch_optimisers_options_and_rate(checkpoints, tm
     assert train_program.main([*argv, "--niter_decay", "3"]) == 0
     output = capsys.readouterr().out
     assert "going on in epoch 3, after 0 images" in output
-    state = torch.load(tmp_path / "tiny" / "latest_training_state.pth", weights_only=True)
+    assert "changed since: --niter 2 -> --niter 1" in output
+    assert "changed since: --niter_decay 0 -> --niter_decay 3" in output
+    state = torch.load(tmp_path / "tiny" / "saves" / "000002" / "training_state.pth", weights_only=True)
     assert state["progress"] == {"epoch": 5, "images_this_epoch": 0, "images_seen": 16}
-    assert state["trainer"] == {"steps": 8}
+    assert state["trainer"]["steps"] == 8
     assert {float(entry["step"]) for entry in state["optimizer_G"]["state"].values()} == {8.0}
     # epochs 1 and 2 at full rate, then 2/3 and 1/3 of it; the generator has half of the base rate
     assert state["optimizer_G"]["param_groups"][0]["lr"] == pytest.approx(0.0001 / 3)
     assert_links_work(tmp_path / "tiny" / "web" / "index.html")
-
-
-def test_an_interrupted_epoch_is_continued_where_it_stopped_to_the_same_bits(tmp_path, monkeypatch):
-    flags = shlex.split("--max_dataset_size 16 --niter 1 --save_latest_freq 2 --no_html --no_tensorboard")
-    assert train(tmp_path, "--name", "whole", *flags) == 0
-
-    class Killed(BaseException):
-        pass
-
-    save = train_program.save_checkpoint
-
-    def save_then_die(run_dir, label, trainer, progress):
-        save(run_dir, label, trainer, progress)
-        if progress.images_seen == 4:
-            raise Killed
-
-    monkeypatch.setattr(train_program, "save_checkpoint", save_then_die)
-    with pytest.raises(Killed):
-        train(tmp_path, "--name", "killed", *flags)
-    monkeypatch.undo()
-    assert train(tmp_path, "--name", "killed", "--continue_train") == 0
-    for letter in "GD":
-        whole, killed = (
-            torch.load(tmp_path / name / f"1_net_{letter}.pth", weights_only=True) for name in ("whole", "killed")
-        )
-        assert all(torch.equal(tensor, killed[name]) for name, tensor in whole.items())
 
 
 def test_a_new_run_of_the_same_name_keeps_the_old_one(tmp_path, capsys):
@@ -138,6 +117,63 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_loss(tmp_path, capsys, mo
     assert train(tmp_path, *"--name bad --max_dataset_size 2 --niter 1".split()) == 1
     assert "stopped: loss GAN_Feat is not finite in step 1" in capsys.readouterr().err
     assert not list((tmp_path / "bad").glob("*.pth"))
+
+
+@pytest.fixture(scope="module")
+def averaged(tmp_path_factory) -> Path:
+    """A run with an average of the generator."""
+    folder = tmp_path_factory.mktemp("averaged")
+    flags = "--name tiny --ema 0.9 --max_dataset_size 8 --niter 2 --lr 0.01 --no_html --no_tensorboard"
+    assert train(folder, *flags.split()) == 0
+    return folder
+
+
+def test_testing_uses_the_average_unless_told_otherwise(averaged, tmp_path):
+    def run(results: str, *flags: str) -> tuple[Path, list[str]]:
+        argv = ["--name", "tiny", "--checkpoints_dir", str(averaged), "--results_dir", str(tmp_path / results)]
+        test_program.main([*argv, "--how_many", "2", "--gpu_ids", "-1", *flags])
+        folder = tmp_path / results / "tiny" / "test_latest"
+        return folder, Page(folder / "index.html").words("header")
+
+    average, facts = run("average")
+    assert any("latest_net_G_ema.pth" in fact for fact in facts)
+    raw, facts = run("raw", "--use_raw_G")
+    assert any("latest_net_G.pth" in fact for fact in facts)
+    assert not np.array_equal(pictures(average)[0], pictures(raw)[0])
+    recalibrated, _ = run("recalibrated", "--use_raw_G", "--recalibrate_bn", "8")
+    assert not np.array_equal(pictures(recalibrated)[0], pictures(raw)[0])
+
+
+def test_recalibrated_statistics_bring_testing_close_to_training(tmp_path):
+    """Statistics that are far off, as after training on other data: one batch through them makes flat images."""
+    flags = (
+        "--name tiny --norm_G spadesyncbatch1x1 --init_gain 1 --max_dataset_size 4 --niter 1 --no_html --no_tensorboard"
+    )
+    assert train(tmp_path, *flags.split()) == 0
+    path = tmp_path / "tiny" / "latest_net_G.pth"
+    state = torch.load(path, weights_only=True)
+    path.unlink()  # not the save that it is a link to
+    torch.save({name: t * 1e6 if name.endswith("running_var") else t for name, t in state.items()}, path)
+    contrast = {}
+    for name, flags in (("spoiled", []), ("mended", ["--recalibrate_bn", "4"])):
+        argv = ["--name", "tiny", "--checkpoints_dir", str(tmp_path), "--results_dir", str(tmp_path / name)]
+        test_program.main([*argv, "--how_many", "2", "--gpu_ids", "-1", *flags])
+        contrast[name] = pictures(tmp_path / name / "tiny" / "test_latest")[0].std()
+    assert contrast["mended"] > 2 * contrast["spoiled"]
+
+
+def test_pretrained_networks_start_a_run(checkpoints, tmp_path, capsys):
+    flags = "--name fine --use_vae --z_dim 4 --max_dataset_size 2 --niter 1 --lr 1e-9 --no_html --no_tensorboard"
+    assert train(tmp_path, *flags.split(), "--load_pretrained", str(checkpoints / "tiny")) == 0
+    old, new = (
+        torch.load(run / "latest_net_G.pth", weights_only=True)["conv_img.weight"]
+        for run in (checkpoints / "tiny", tmp_path / "fine")
+    )
+    torch.testing.assert_close(old, new, rtol=0, atol=1e-6)
+    with pytest.raises(SystemExit) as stop:
+        train(tmp_path, *flags.split(), "--load_pretrained", str(tmp_path / "absent"))
+    assert stop.value.code == 2
+    assert "--load_pretrained" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_results_have_a_page_and_exactly_as_many_images_as_asked_for(run_test):
@@ -259,6 +295,8 @@ BAD_INPUT = {
     "vgg": (["--vgg_loss", "--vgg_weights", "/absent/vgg.pth"], "--no_vgg_loss"),
     "nothing to continue": (["--continue_train", "--name", "absent"], "latest_net_G.pth"),
     "gpu": (["--gpu_ids", "77"], "--gpu_ids"),
+    "parts": (["--batchSize", "4", "--accumulate", "3"], "--batch_size 3 or 6"),
+    "precision": (["--precision", "fp8"], "bf16"),
     "smallest feature map": (["--crop_size", "32", "--batchSize", "1"], "--crop_size 64"),
 }
 

@@ -1,62 +1,260 @@
-"""The files of a run: bare state dicts of the networks, and beside them what training needs to go on."""
+"""What the files of a run hold: bare state dicts of the networks, and beside them all else that decides the future."""
 
 from __future__ import annotations
 
 import itertools
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from torch import nn
 
 from models.pix2pix_model import Pix2PixModel
 from models.weights import load_network, read_weights
 from trainers.pix2pix_trainer import Pix2PixTrainer
+from trainers.saves import Save, Saves
+from util.device import random_state, set_random_state
 from util.errors import InputError
-from util.files import replacing
 from util.progress import Progress
 
 LATEST = "latest"
+TRAINING_STATE = "training_state.pth"
+EMA = "G_ema"
+Forwards = Iterable[Callable[[nn.Module], object]]
 
 
 class Stateful(Protocol):
-    """Anything whose state is a dict of numbers and tensors."""
+    """Anything whose state is a dict of numbers, texts and tensors."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
+class Checkpoints:
+    """Saves a training and restores it. Every process of the training calls the same methods; the main one writes.
+
+    Args:
+        run_dir: folder of the run.
+        trainer: whose networks, average, optimisers and counters are saved.
+        parts: what else has a state, by name: the progress, above all.
+        keep: how many saves to keep.
+        calibration: calls the network they are given on batches that are the same for the whole run; the averaged
+            generator gets its batch-norm statistics from them.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        trainer: Pix2PixTrainer,
+        parts: dict[str, Stateful],
+        keep: int = 2,
+        calibration: Callable[[], Forwards] = tuple,
+    ):
+        self.run_dir = Path(run_dir)
+        self.trainer = trainer
+        self.parts = parts
+        self.calibration = calibration
+        self.saves = Saves(run_dir, keep)
+
+    def save(self, *epochs: int) -> None:
+        """Save everything as `latest`, and the networks for good under the numbers of `epochs`.
+
+        Raises:
+            NonFiniteLossError: training has gone wrong, so the files of the last good state are kept as they are.
+            InputError: the files cannot be written.
+        """
+        trainer, world = self.trainer, self.trainer.world
+        trainer.finite.check()
+        networks = dict(trainer.model.networks)
+        if trainer.average is not None:
+            networks[EMA] = trainer.average.make_consistent(self.calibration())
+        random_states = world.collect(random_state())
+        with world.failing_together():
+            if not world.is_main:
+                return
+            files = {network_file(letter): _on_cpu(network.state_dict()) for letter, network in networks.items()}
+            files[TRAINING_STATE] = self._training_state(random_states)
+            labels = [LATEST, *map(str, epochs)]
+            progress = self.parts["progress"].state_dict()
+            save = self.saves.write(files, {"labels": labels, "processes": world.size, "progress": progress})
+            self._publish(save)
+
+    def restore(self) -> bool:
+        """Go on from the newest whole save; return whether there is one.
+
+        Raises:
+            InputError: it does not fit this run.
+        """
+        trainer, world = self.trainer, self.trainer.world
+        save = None
+        with world.failing_together():
+            if world.is_main:
+                self.saves.clean()
+                save = self.saves.newest_whole()
+                if save is not None:
+                    self._publish(save)  # again, if that was interrupted
+        save = world.share(save)  # one process decides for all
+        if save is None:
+            return False
+        with world.failing_together():
+            for letter, network in trainer.model.networks.items():
+                load_network(network, save.file(network_file(letter)))
+            if trainer.average is not None:
+                self._restore_average(save)
+            path = save.file(TRAINING_STATE)
+            try:
+                self._restore_state(read_weights(path), save.manifest["processes"])
+            except (KeyError, ValueError, TypeError, RuntimeError) as error:
+                raise InputError(
+                    f"{path}: does not fit this run ({error!r}); another --name with --load_pretrained {self.run_dir} "
+                    f"starts from its networks alone"
+                ) from None
+        return True
+
+    def restore_networks(self, label: str) -> None:
+        """Go on from networks alone, such as those of an epoch. Whatever is missing is named on standard error.
+
+        Raises:
+            InputError: there is no generator to go on from, or a file does not fit.
+        """
+        path = network_path(self.run_dir, label, "G")
+        if not path.exists():
+            raise InputError(f"--continue_train: {path} does not exist; {_what_there_is(self.run_dir, 'G')}")
+        self._load_networks(self.run_dir, label)
+        self._warn(f"{path} is a network without its training: optimisers start anew")
+        progress = self.parts["progress"]
+        progress.load_state_dict(self._progress_of_label(label, progress))
+
+    def load_pretrained(self, folder: Path, label: str = LATEST) -> None:
+        """Start from the networks in a folder: G at least, D and E if there are.
+
+        Raises:
+            InputError: there is no generator, or a file does not fit.
+        """
+        path = network_path(folder, label, "G")
+        if not path.exists():
+            raise InputError(f"--load_pretrained {folder}: {path.name} is not there; {_what_there_is(folder, 'G')}")
+        self._load_networks(folder, label)
+
+    def _load_networks(self, folder: Path, label: str) -> None:
+        trainer = self.trainer
+        for letter, network in trainer.model.networks.items():
+            path = network_path(folder, label, letter)
+            if path.exists():
+                load_network(network, path)
+            else:
+                self._warn(f"{path} is missing: net{letter} starts from new weights")
+        if trainer.average is not None:
+            path = network_path(folder, label, EMA)
+            load_network(trainer.average.network, path if path.exists() else network_path(folder, label, "G"))
+            trainer.average.load_state_dict({"updates": 1})  # an average that the next steps move on
+
+    def _restore_average(self, save: Save) -> None:
+        average = self.trainer.average
+        if network_file(EMA) in save.files:
+            load_network(average.network, save.file(network_file(EMA)))
+        else:
+            self._warn("the run had no average of its generator so far (--ema): it starts from the weights of now")
+            load_network(average.network, save.file(network_file("G")))
+            average.load_state_dict({"updates": 1})
+
+    def _stateful(self) -> dict[str, Stateful]:
+        """All that is saved beside the networks, and so all that is restored."""
+        trainer = self.trainer
+        average = {} if trainer.average is None else {"average": trainer.average}
+        return {**trainer.optimizers, "trainer": trainer, **average, **self.parts}
+
+    def _training_state(self, random_states: list[dict]) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self._stateful().items()} | {"random": random_states}
+
+    def _restore_state(self, state: dict[str, Any], processes: int) -> None:
+        world = self.trainer.world
+        for name, part in self._stateful().items():
+            if name != "average" or name in state:
+                part.load_state_dict(state[name])
+        # The processes draw the same numbers, so that one that was not there before can take any state.
+        set_random_state(state["random"][world.rank if world.rank < processes else 0])
+        if processes != world.size:
+            self._warn(
+                f"the save was made by {processes} processes, and now there are {world.size}: the samples and their "
+                f"order stay the same, but sums are rounded in another order, so results differ in the last digits; "
+                f"batch norm that is not synchronised sees other batches"
+            )
+
+    def _publish(self, save: Save) -> None:
+        """Let the published names stand for the networks of a save."""
+        letters = [name.removeprefix("net_").removesuffix(".pth") for name in save.files if name != TRAINING_STATE]
+        labels = save.manifest["labels"]
+        names = {network_file(letter): [f"{label}_{network_file(letter)}" for label in labels] for letter in letters}
+        self.saves.publish(save, names)
+
+    def _progress_of_label(self, label: str, progress: Progress) -> dict[str, int]:
+        """Where to go on with networks alone: after the epoch `label`, or at `iter.txt` of the published code."""
+        if label.isdecimal():
+            epoch, images_this_epoch = int(label) + 1, 0
+        else:
+            path = self.run_dir / "iter.txt"
+            try:
+                epoch, images_this_epoch = (int(line) for line in path.read_text().split())
+            except (OSError, ValueError):
+                self._warn(f"{path}: no epoch to read there either: counting starts from epoch 1")
+                epoch, images_this_epoch = 1, 0
+        images_seen = (epoch - 1) * progress.images_per_epoch + images_this_epoch
+        return {"epoch": epoch, "images_this_epoch": images_this_epoch, "images_seen": images_seen}
+
+    def _warn(self, text: str) -> None:
+        if self.trainer.world.is_main:
+            print(f"warning: {text}", file=sys.stderr)
+
+
+def network_file(letter: str) -> str:
+    """`net_G.pth`, `net_G_ema.pth`: the end of the published names."""
+    return f"net_{letter}.pth"
+
+
 def network_path(run_dir: Path, label: str, letter: str) -> Path:
     """`latest_net_G.pth`, `20_net_D.pth`: the published names, holding bare state dicts."""
-    return run_dir / f"{label}_net_{letter}.pth"
+    return Path(run_dir) / f"{label}_{network_file(letter)}"
 
 
-def load_networks(run_dir: Path, label: str, model: Pix2PixModel) -> None:
-    """Load every network of `model` for testing.
+def load_networks(run_dir: Path, label: str, model: Pix2PixModel, averaged: bool = True) -> list[Path]:
+    """Load every network of `model` for testing; return the files.
 
+    Args:
+        averaged: take the average of the generator where there is one.
     Raises:
         InputError: a file is missing (the message lists the labels there are), unreadable, or of another architecture.
     """
-    for letter, network in model.networks.items():
-        path = network_path(run_dir, label, letter)
+    paths = {letter: network_path(run_dir, label, letter) for letter in model.networks}
+    average = network_path(run_dir, label, EMA)
+    if averaged and average.exists():
+        paths["G"] = average
+    for letter, path in paths.items():
         if not path.exists():
             raise InputError(f"{path}: no such file; {_what_there_is(run_dir, letter)}")
-        load_network(network, path)
-
-
-def save_checkpoint(run_dir: Path, label: str, trainer: Pix2PixTrainer, progress: Stateful) -> None:
-    """Save the networks under `label`; with the label `latest` also the state behind them.
-
-    Raises:
-        NonFiniteLossError: training has gone wrong, so the files of the last good state are kept as they are.
-    """
-    trainer.finite.check()
-    for letter, network in trainer.model.networks.items():
-        state = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
-        _save(state, network_path(run_dir, label, letter))
     if label == LATEST:
-        _save(training_state(trainer, progress), run_dir / f"{LATEST}_training_state.pth")
+        paths = _readable(run_dir, paths)
+    for letter, path in paths.items():
+        load_network(model.networks[letter], path)
+    return list(paths.values())
+
+
+def _readable(run_dir: Path, paths: dict[str, Path]) -> dict[str, Path]:
+    """`paths` of the latest networks, or those of an earlier save if one of them is damaged."""
+    try:
+        for path in paths.values():
+            read_weights(path)
+    except InputError as error:
+        wanted = {letter: path.name.removeprefix(f"{LATEST}_") for letter, path in paths.items()}
+        for save in Saves(run_dir).all():
+            if set(wanted.values()) <= set(save.files) and save.damage() is None:
+                print(f"warning: {error}: the networks of {save.path} are used instead", file=sys.stderr)
+                return {letter: save.file(name) for letter, name in wanted.items()}
+        raise
+    return paths
 
 
 def set_aside(run_dir: Path) -> Path | None:
@@ -72,88 +270,14 @@ def set_aside(run_dir: Path) -> Path | None:
     return run_dir.rename(aside)
 
 
-def training_state(trainer: Pix2PixTrainer, progress: Stateful) -> dict[str, Any]:
-    """Everything but the networks that decides how training goes on. Saving and restoring read the same list."""
-    return {name: part.state_dict() for name, part in _stateful_parts(trainer, progress).items()} | {
-        "random": _random_state()
-    }
-
-
-def restore_checkpoint(run_dir: Path, label: str, trainer: Pix2PixTrainer, progress: Progress) -> None:
-    """Bring trainer and progress to where a run stopped. Whatever is missing is named on standard error.
-
-    Raises:
-        InputError: there is no generator to go on from, or a file does not fit.
-    """
-    if not network_path(run_dir, label, "G").exists():
-        raise InputError(
-            f"--continue_train: {network_path(run_dir, label, 'G')} does not exist; {_what_there_is(run_dir, 'G')}"
-        )
-    for letter, network in trainer.model.networks.items():
-        path = network_path(run_dir, label, letter)
-        if path.exists():
-            load_network(network, path)
-        else:
-            _warn(f"{path} is missing: net{letter} starts from new weights")
-
-    path = run_dir / f"{LATEST}_training_state.pth"
-    if label == LATEST and path.exists():
-        _restore_state(read_weights(path), path, trainer, progress)
-    else:
-        _warn(f"{path} does not belong to {label} or is missing: optimisers start anew")
-        progress.load_state_dict(_progress_of_label(run_dir, label, progress))
-
-
-def _restore_state(state: dict[str, Any], path: Path, trainer: Pix2PixTrainer, progress: Stateful) -> None:
-    try:
-        for name, part in _stateful_parts(trainer, progress).items():
-            part.load_state_dict(state[name])
-        _set_random_state(state["random"])
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise InputError(f"{path}: does not fit this run ({error!r}); delete it to start the optimisers anew") from None
-
-
-def _stateful_parts(trainer: Pix2PixTrainer, progress: Stateful) -> dict[str, Stateful]:
-    return {**trainer.optimizers, "trainer": trainer, "progress": progress}
-
-
-def _progress_of_label(run_dir: Path, label: str, progress: Progress) -> dict[str, int]:
-    """Where to go on when only networks are there: after the epoch `label`, or at `iter.txt` of the published code."""
-    if label.isdecimal():
-        epoch, images_this_epoch = int(label) + 1, 0
-    else:
-        try:
-            epoch, images_this_epoch = (int(line) for line in (run_dir / "iter.txt").read_text().split())
-        except (OSError, ValueError):
-            _warn(f"{run_dir / 'iter.txt'}: no epoch to read there either: counting starts from epoch 1")
-            epoch, images_this_epoch = 1, 0
-    images_seen = (epoch - 1) * progress.images_per_epoch + images_this_epoch
-    return {"epoch": epoch, "images_this_epoch": images_this_epoch, "images_seen": images_seen}
-
-
-def _random_state() -> dict[str, Any]:
-    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
-
-
-def _set_random_state(state: dict[str, Any]) -> None:
-    torch.set_rng_state(state["cpu"])
-    if len(state["cuda"]) == torch.cuda.device_count() > 0:
-        torch.cuda.set_rng_state_all(state["cuda"])
-
-
-def _save(content: dict[str, Any], path: Path) -> None:
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
+def _on_cpu(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.cpu() for name, tensor in state.items()}
 
 
 def _what_there_is(run_dir: Path, letter: str) -> str:
-    suffix = f"_net_{letter}.pth"
+    suffix = f"_{network_file(letter)}"
     labels = sorted(path.name.removesuffix(suffix) for path in run_dir.glob(f"*{suffix}"))
     if labels:
         return f"--which_epoch may be {', '.join(labels)}"
     runs = sorted(path.name for path in run_dir.parent.glob("*/") if any(path.glob(f"*{suffix}")))
     return f"runs in {run_dir.parent}: {', '.join(runs) or 'none'} (--name, --checkpoints_dir)"
-
-
-def _warn(text: str) -> None:
-    print(f"warning: {text}", file=sys.stderr)

@@ -3,29 +3,61 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
+from models.networks.layout import SemanticLayout
+from models.networks.statistics import held_spectral_norm
 from models.pix2pix_model import Objective, Pix2PixModel
-from trainers.finite import FiniteWatch
+from trainers.average import GeneratorAverage
+from trainers.finite import GRADIENT, FiniteWatch
 from trainers.schedule import learning_rate, player_rates
+from util.distributed import World
+from util.precision import autocast
+
+Losses = dict[str, Tensor]
+ADAM_SWITCHES: Mapping[str, dict[str, bool]] = {
+    "auto": {},
+    "loop": {"foreach": False},
+    "foreach": {"foreach": True},
+    "fused": {"fused": True},
+}
+# The argument's name before and after torch 2.14.
+SYNC_BUFFERS = next(
+    name
+    for name in ("forward_sync_buffers", "broadcast_buffers")
+    if name in inspect.signature(DistributedDataParallel).parameters
+)
 
 
 class Pix2PixTrainer:
     """Alternates generator and discriminator steps (reference: paper, section 4 and appendix A).
 
+    A batch is that of this process; together the processes of `world` hold the batch of a step. The losses and their
+    gradients are those of that whole batch, and so is the random part of the latents.
+
     Args:
-        model: with a discriminator.
+        model: with a discriminator, on its device.
         objective: the losses and their weights.
         lr: base rate; see `player_rates` for what TTUR makes of it.
         betas: of both Adam optimisers; (0, 0.9) in the published code.
         niter, niter_decay: epochs at the base rate and epochs of linear decay.
+        world: the processes that train together.
+        precision: of networks in training, see `util.precision`; fp16 scales the losses.
+        accumulate: parts in which a batch is computed, one after the other. Batch norm sees each part alone.
+        adam: key of `ADAM_SWITCHES`.
+        ema: share of the old average of the generator's weights in each step; None keeps no average.
+        skip_nonfinite: see `FiniteWatch`.
 
     Attributes:
-        losses: detached scalars of the last steps, by name, on the device.
+        losses: detached scalars of the last steps in this process, by name, on the device.
+        watched: other scalars worth watching, likewise: gradient norms and mean logits.
         pictures: what the last generator step saw and made: labels (N, H, W), fake and real (N, 3, H, W) in [-1, 1].
+        average: of the generator, or None.
     """
 
     def __init__(
@@ -38,18 +70,32 @@ class Pix2PixTrainer:
         TTUR: bool = True,
         niter: int = 50,
         niter_decay: int = 0,
+        world: World | None = None,
+        precision: str = "fp32",
+        accumulate: int = 1,
+        adam: str = "auto",
+        ema: float | None = None,
+        skip_nonfinite: int = 0,
     ):
         self.model = model
         self.objective = objective
+        self.world = world or World()
         self.lr, self.betas, self.TTUR, self.niter, self.niter_decay = lr, betas, TTUR, niter, niter_decay
-        generating = [p for network in (model.netG, model.netE) if network is not None for p in network.parameters()]
-        self.optimizer_G = torch.optim.Adam(generating, lr=lr, betas=betas)
-        self.optimizer_D = torch.optim.Adam(model.netD.parameters(), lr=lr, betas=betas)
+        self.precision, self.accumulate, self.adam = precision, accumulate, adam
+        generator = Player({"G": model.netG, "E": model.netE}, self._generator_losses)
+        discriminator = Player({"D": model.netD}, self._discriminator_losses)
+        self.optimizer_G = torch.optim.Adam(generator.parameters(), lr=lr, betas=betas, **ADAM_SWITCHES[adam])
+        self.optimizer_D = torch.optim.Adam(discriminator.parameters(), lr=lr, betas=betas, **ADAM_SWITCHES[adam])
         self.set_learning_rate(epoch=1)
+        self.generator, self.discriminator = self._parallel(generator), self._parallel(discriminator)
+        scaled = precision == "fp16"
+        self.scalers = {player: torch.amp.GradScaler(model.device.type, enabled=scaled) for player in "GD"}
+        self.average = None if ema is None else GeneratorAverage(model.netG, ema)
         self.steps = 0
-        self.losses: dict[str, Tensor] = {}
+        self.losses: Losses = {}
+        self.watched: dict[str, Tensor] = {}
         self.pictures: tuple[Tensor, Tensor, Tensor] | None = None
-        self.finite = FiniteWatch()
+        self.finite = FiniteWatch(self.world, skip_nonfinite)
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -62,49 +108,147 @@ class Pix2PixTrainer:
             for group in optimizer.param_groups:
                 group["lr"] = player_rate
 
-    def state_dict(self) -> dict[str, int]:
-        """Counters; networks and optimisers are saved beside it."""
-        return {"steps": self.steps}
+    def state_dict(self) -> dict:
+        """Counters and scales; networks, averages and optimisers are saved beside it."""
+        return {
+            "steps": self.steps,
+            "finite": self.finite.state_dict(),
+            "scalers": {player: scaler.state_dict() for player, scaler in self.scalers.items()},
+        }
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on from `state`, after the optimisers have been restored, which bring the betas of then, not of now."""
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from `state`, after the optimisers have been restored, which bring the settings of then, not of now."""
         self.steps = state["steps"]
+        self.finite.load_state_dict(state["finite"])
+        for player, scaler in self.scalers.items():
+            if scaler.is_enabled() and state["scalers"][player]:
+                scaler.load_state_dict(state["scalers"][player])
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
-                group["betas"] = self.betas
+                group |= {"betas": self.betas, "foreach": None, "fused": None} | ADAM_SWITCHES[self.adam]
 
     def generator_step(self, batch: dict) -> None:
         """Update G (and E) on a batch of `data`: labels, instances or none, image."""
-        layout, real = self._to_device(batch)
         with frozen(self.model.netD):
-            losses, fake = self.model.generator_losses(layout, real, self.objective)
-            self._step(self.optimizer_G, losses)
-        self.pictures = batch["labels"], fake.detach(), batch["image"]
+            fakes = self._step("G", self.generator, self.optimizer_G, batch)
+        self.pictures = batch["labels"], torch.cat(fakes), batch["image"]
 
     def discriminator_step(self, batch: dict) -> None:
         """Update D on a batch."""
-        layout, real = self._to_device(batch)
-        self._step(self.optimizer_D, self.model.discriminator_losses(layout, real, self.objective))
+        logits = self._step("D", self.discriminator, self.optimizer_D, batch)
+        self.watched |= {f"logits/{kind}": torch.stack([part[kind] for part in logits]).mean() for kind in logits[0]}
         self.steps += 1
 
     def read_losses(self) -> dict[str, float]:
-        """The last losses as numbers; waits for the device.
+        """The last losses as numbers, means over the processes; waits for the device.
 
         Raises:
             NonFiniteLossError: one of them, or an earlier one, is not finite.
         """
         self.finite.check()
-        return {name: float(loss) for name, loss in self.losses.items()}
+        return self._read(self.losses)
 
-    def _to_device(self, batch: dict):
-        return self.model.layout(batch), batch["image"].to(self.model.device, non_blocking=True)
+    def read_watched(self) -> dict[str, float]:
+        """Learning rates, gradient norms and mean logits of the last steps as numbers; waits for the device."""
+        rates = {f"lr/{name[-1]}": optimizer.param_groups[0]["lr"] for name, optimizer in self.optimizers.items()}
+        return rates | self._read(self.watched)
 
-    def _step(self, optimizer: torch.optim.Optimizer, losses: dict[str, Tensor]) -> None:
-        self.finite.watch(self.steps + 1, losses)
-        optimizer.zero_grad(set_to_none=True)
-        sum(losses.values()).backward()
-        optimizer.step()
-        self.losses |= {name: loss.detach() for name, loss in losses.items()}
+    def _read(self, scalars: dict[str, Tensor]) -> dict[str, float]:
+        if not scalars:
+            return {}
+        values = self.world.mean(torch.stack([scalar.double() for scalar in scalars.values()])).tolist()
+        return dict(zip(scalars, values))
+
+    @torch.no_grad()
+    def in_evaluation(self, look: Callable[[Pix2PixModel], Tensor]) -> Tensor:
+        """What `look` makes of the model in evaluation mode; training then goes on as if nothing had been."""
+        self.model.eval()
+        try:
+            return look(self.model)
+        finally:
+            self.model.train()
+
+    def _generator_losses(self, layout: SemanticLayout, real: Tensor, eps: Tensor | None) -> tuple[Losses, Tensor]:
+        parts = self.world.size * self.accumulate
+        losses, fake = self.model.generator_losses(layout, real, eps, self.objective, parts)
+        return losses, fake.detach()
+
+    def _discriminator_losses(self, layout: SemanticLayout, real: Tensor, eps: Tensor | None) -> tuple[Losses, Losses]:
+        return self.model.discriminator_losses(layout, real, eps, self.objective)
+
+    def _parallel(self, player: Player) -> nn.Module:
+        """`player` with gradients averaged over the processes during backward."""
+        if self.world.size == 1:
+            return player
+        # Processes hold equal buffers, but for plain batch norm, of which the main process's count, as published.
+        return DistributedDataParallel(player, gradient_as_bucket_view=True, **{SYNC_BUFFERS: False})
+
+    def _step(self, name: str, player: nn.Module, optimizer: torch.optim.Optimizer, batch: dict) -> list:
+        """Take one step of a player; return what its losses came with, part by part."""
+        with self.finite.undoing(self.model) as undo:
+            optimizer.zero_grad(set_to_none=True)
+            losses, extras = self._backward(name, player, batch)
+            scaler = self.scalers[name]
+            scaler.unscale_(optimizer)
+            norm = nn.utils.get_total_norm([p.grad for p in player.parameters() if p.grad is not None])
+            # Scaled 16-bit gradients overflow at times: the scaler leaves such a step out, and lowers the scale.
+            signs = losses if scaler.is_enabled() else losses | {GRADIENT + name: norm}
+            if self.finite.watch(self.steps + 1, signs, name):
+                self.losses |= losses
+                self.watched[f"grad_norm/{name}"] = norm
+                scaler.step(optimizer)
+                scaler.update()
+                if name == "G" and self.average is not None:
+                    self.average.update(self.model.netG)
+            else:
+                undo()
+        return extras
+
+    def _backward(self, name: str, player: nn.Module, batch: dict) -> tuple[Losses, list]:
+        """Gradients of the whole batch, part by part; its losses, detached."""
+        sums: Losses = {}
+        extras = []
+        for part, inputs in enumerate(self._parts(batch)):
+            last = part == self.accumulate - 1
+            one_step = held_spectral_norm(self.model) if part else contextlib.nullcontext()
+            apart = player.no_sync() if self.world.size > 1 and not last else contextlib.nullcontext()
+            with one_step, apart:
+                with autocast(self.precision, self.model.device):
+                    losses, extra = player(*inputs)
+                total = sum(losses.values()) / self.accumulate
+                self.scalers[name].scale(total).backward()
+            extras.append(extra)
+            for loss_name, loss in losses.items():
+                sums[loss_name] = sums.get(loss_name, 0) + loss.detach() / self.accumulate
+        return sums, extras
+
+    def _parts(self, batch: dict) -> Iterator[tuple[SemanticLayout, Tensor, Tensor | None]]:
+        """(layout, real, eps) of every part of a batch, on the device."""
+        layout, real = self.model.layout(batch), batch["image"].to(self.model.device, non_blocking=True)
+        assert len(layout) % self.accumulate == 0, "a batch has equal parts"
+        # Drawn for the batches of all processes, whose samples take turns, so that it is the same on any number.
+        eps = self.model.draw_eps(len(layout) * self.world.size)
+        parts = [None] * self.accumulate
+        if eps is not None:
+            parts = eps[self.world.rank :: self.world.size].chunk(self.accumulate)
+        return zip(layout.split(self.accumulate), real.chunk(self.accumulate), parts)
+
+
+class Player(nn.Module):
+    """The networks that one optimiser steps, and what they minimise, as one module: what is made parallel.
+
+    Args:
+        networks: by letter; None for one that is not there.
+        losses: called with the inputs of `forward`. May use other networks too, whose gradients are nobody's.
+    """
+
+    def __init__(self, networks: Mapping[str, nn.Module | None], losses: Callable):
+        super().__init__()
+        self.networks = nn.ModuleDict({letter: network for letter, network in networks.items() if network is not None})
+        self.losses = losses
+
+    def forward(self, *inputs):
+        return self.losses(*inputs)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,12 @@ class InputError(ValueError):
 
     The message is one line that says what, where, what is allowed, and the fix. Programs print it and exit with
     status 2; every other exception is a bug of ours and keeps its traceback.
+
+    Attributes:
+        said_elsewhere: another process has the same trouble and prints it.
     """
+
+    said_elsewhere = False
 
     def __init__(self, message: str):
         if WORKER_MARK in message:
@@ -29,12 +34,20 @@ def report_input_errors(program: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        message = str(error)
+        message = None if error.said_elsewhere else str(error)
     except OSError as error:
         if error.filename is None:  # not about a file that somebody named
             raise
-        message = f"{error.filename}: {error.strerror}; check path, permissions and free space"
+        message = describe(error)
     else:
         return
-    print(f"{program}: error: {message}", file=sys.stderr)
+    if message is not None:
+        print(f"{program}: error: {message}", file=sys.stderr)
     sys.exit(2)
+
+
+def describe(error: InputError | OSError) -> str:
+    """One line about what the user gave, or the system refused."""
+    if isinstance(error, InputError) or error.filename is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}; check path, permissions and free space"

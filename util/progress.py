@@ -65,6 +65,10 @@ class Progress:
         """Return whether the last batch reached or passed a multiple of `freq` images in all."""
         return self.images_seen // freq > (self.images_seen - self._last_advance) // freq
 
+    def epoch_is_due(self, freq: int) -> bool:
+        """Return whether the last batch ended an epoch, and that is a multiple of `freq`, or the last one."""
+        return self.epoch_finished and (self.epoch % freq == 0 or self.epoch == self.num_epochs)
+
     def state_dict(self) -> dict[str, int]:
         """Return what a resumed run needs; a finished epoch is stored as the start of the next one."""
         if self.epoch_finished:

@@ -1,13 +1,44 @@
 """Residual blocks of the generators."""
 
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from models.networks.layout import SemanticLayout
 from models.networks.normalization import SPADE, NormSpec, normalized_conv
+from models.networks.statistics import held_statistics
 
 
-class SPADEResnetBlock(nn.Module):
+class Block(nn.Module):
+    """A part of a network that can compute its activations again in the backward pass, instead of keeping them.
+
+    Subclasses define `compute(x, ...)`.
+
+    Attributes:
+        recomputed: whether it does. Outputs and gradients stay the same: the second pass leaves batch-norm statistics
+            and spectral-norm vectors as the first one left them.
+    """
+
+    recomputed = False
+
+    def forward(self, *inputs: Tensor | SemanticLayout) -> Tensor:
+        if not (self.recomputed and torch.is_grad_enabled()):
+            return self.compute(*inputs)
+        return checkpoint(
+            self.compute,
+            *inputs,
+            use_reentrant=False,
+            preserve_rng_state=False,  # nothing here is random
+            context_fn=lambda: (nullcontext(), held_statistics(self)),
+        )
+
+
+class SPADEResnetBlock(Block):
     """SPADE ResBlk (paper, figure 11): two SPADE - LeakyReLU - 3x3 convolution stages and a skip connection.
 
     Args:
@@ -29,7 +60,7 @@ class SPADEResnetBlock(nn.Module):
         if self.learned_shortcut:
             self.norm_s = SPADE(in_channels, semantic_nc, norm)
 
-    def forward(self, x: Tensor, layout: SemanticLayout) -> Tensor:
+    def compute(self, x: Tensor, layout: SemanticLayout) -> Tensor:
         """(N, in_channels, H, W) -> (N, out_channels, H, W)."""
         residual = self.conv_0(leaky_relu(self.norm_0(x, layout)))  # (N, middle, H, W)
         residual = self.conv_1(leaky_relu(self.norm_1(residual, layout)))  # (N, out, H, W)
@@ -40,7 +71,7 @@ class SPADEResnetBlock(nn.Module):
         return self.conv_s(self.norm_s(x, layout)) if self.learned_shortcut else x
 
 
-class ResnetBlock(nn.Module):
+class ResnetBlock(Block):
     """Residual block of pix2pixHD: two reflection-padded convolutions of the same width."""
 
     def __init__(self, channels: int, norm: NormSpec, kernel_size: int = 3):
@@ -54,7 +85,7 @@ class ResnetBlock(nn.Module):
             normalized_conv(nn.Conv2d, channels, channels, norm, kernel_size=kernel_size),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compute(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) -> the same shape."""
         return x + self.conv_block(x)
 
@@ -62,3 +93,10 @@ class ResnetBlock(nn.Module):
 def leaky_relu(x: Tensor) -> Tensor:
     """The activation of generator, discriminator and encoder: slope 0.2."""
     return F.leaky_relu(x, 0.2)
+
+
+def recompute_activations(network: nn.Module) -> None:
+    """Let every `Block` of `network` compute its activations twice: less memory, about a third more time."""
+    for module in network.modules():
+        if isinstance(module, Block):
+            module.recomputed = True

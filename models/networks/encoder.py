@@ -32,6 +32,7 @@ class ConvEncoder(nn.Module):
     ):
         super().__init__()
         norm = NormSpec.of(norm, spade=False, flag="norm_E")
+        self.z_dim = z_dim
         self.input_size = 2 ** int(math.log2(min(crop_size, MAX_INPUT_SIZE)))
         self.num_layers = int(math.log2(self.input_size // LAST_SIZE))
         widths = [3] + [ngf * min(2**i, 8) for i in range(self.num_layers)]

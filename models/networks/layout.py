@@ -41,7 +41,7 @@ class SemanticLayout:
         self.labels = labels
         self.edges = edges
         self.num_labels = num_labels
-        self._semantics: dict[tuple[int, int], Tensor] = {}
+        self._semantics: dict[tuple[int, int, torch.dtype], Tensor] = {}
 
     @classmethod
     def from_instances(cls, labels: Tensor, instances: Tensor | None, num_labels: int) -> SemanticLayout:
@@ -70,15 +70,25 @@ class SemanticLayout:
 
         Labels are resized before they become one-hot: nearest neighbour picks pixels, so the order does not matter
         and the full-size map is never needed. The rule is torch's "nearest" (not "nearest-exact"), as published.
+        Under autocast the map, which holds only 0 and 1, comes in the 16 bits that convolutions would make of it.
         """
-        if (height, width) not in self._semantics:
+        device_type = self.labels.device.type
+        autocast = torch.is_autocast_enabled(device_type)
+        dtype = torch.get_autocast_dtype(device_type) if autocast else torch.get_default_dtype()
+        if (height, width, dtype) not in self._semantics:
             labels = _resize_nearest(self.labels, height, width).long()
-            semantics = torch.zeros(len(self), self.channels, height, width, device=labels.device)
+            semantics = torch.zeros(len(self), self.channels, height, width, dtype=dtype, device=labels.device)
             semantics.scatter_(1, labels[:, None], 1.0)
             if self.edges is not None:
                 semantics[:, -1] = _resize_nearest(self.edges, height, width)
-            self._semantics[height, width] = semantics
-        return self._semantics[height, width]
+            self._semantics[height, width, dtype] = semantics
+        return self._semantics[height, width, dtype]
+
+    def split(self, parts: int) -> list[SemanticLayout]:
+        """Layouts of equal shares of the batch, in its order; `parts` must divide its length."""
+        labels = self.labels.chunk(parts)
+        edges = [None] * parts if self.edges is None else self.edges.chunk(parts)
+        return [SemanticLayout(part, its_edges, self.num_labels) for part, its_edges in zip(labels, edges)]
 
 
 def _resize_nearest(ids: Tensor, height: int, width: int) -> Tensor:

@@ -6,26 +6,38 @@ import re
 from dataclasses import dataclass
 
 from torch import Tensor, nn
-from torch.nn.utils import spectral_norm  # the hook version: its state-dict names are those of the released weights
 
 from models.networks.layout import SemanticLayout
+from models.networks.spectral_norm import spectral_norm
+from models.networks.sync_batch_norm import SyncBatchNorm
 from util.errors import InputError
+from util.precision import full_precision
 
 # Hidden width of the two-layer network that makes gamma and beta (paper, figure 10).
 SPADE_HIDDEN_CHANNELS = 128
 
-# affine=False: SPADE brings its own scale and shift. nn.SyncBatchNorm is plain batch norm without a process group.
+# affine=False: SPADE brings its own scale and shift.
 PARAM_FREE_NORMS = {
-    "instance": lambda channels: nn.InstanceNorm2d(channels, affine=False),
+    "instance": lambda channels: InstanceNorm(channels, affine=False),
     "batch": lambda channels: nn.BatchNorm2d(channels, affine=False),
-    "syncbatch": lambda channels: nn.SyncBatchNorm(channels, affine=False),
+    "syncbatch": lambda channels: SyncBatchNorm(channels, affine=False),
 }
 PLAIN_NORMS = {
     "none": None,
-    "instance": lambda channels: nn.InstanceNorm2d(channels, affine=False),
+    "instance": lambda channels: InstanceNorm(channels, affine=False),
     "batch": lambda channels: nn.BatchNorm2d(channels, affine=True),
-    "syncbatch": lambda channels: nn.SyncBatchNorm(channels, affine=True),
+    "syncbatch": lambda channels: SyncBatchNorm(channels, affine=True),
 }
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """torch's InstanceNorm2d, with statistics in 32 bits on CPUs too, where it takes those of 16-bit inputs in 16."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        if x.device.type == "cpu":
+            return super().forward(full_precision(x)).to(x.dtype)
+        return super().forward(x)
 
 
 @dataclass(frozen=True)

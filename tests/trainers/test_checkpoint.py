@@ -1,10 +1,15 @@
 """Checkpoints: what is in them, and that nothing is lost silently."""
 
+import os
+import pickle
+
 import pytest
 import torch
 
+from models.weights import read_weights
 from trainers import NonFiniteLossError
-from trainers.checkpoint import restore_checkpoint, save_checkpoint, set_aside
+from trainers.checkpoint import LATEST, Checkpoints, load_networks, set_aside
+from trainers.saves import Saves
 from util.errors import InputError
 from util.progress import Progress
 
@@ -19,96 +24,221 @@ def progress_after(images: int = 0) -> Progress:
     return Progress(epochs=9, images_per_epoch=8, images_this_epoch=images, images_seen=images)
 
 
-def test_networks_are_bare_state_dicts_under_the_published_names(make_trainer, batch, tmp_path):
+def checkpoints(run_dir, trainer, images: int = 0, **kwargs) -> Checkpoints:
+    return Checkpoints(run_dir, trainer, {"progress": progress_after(images)}, **kwargs)
+
+
+def assert_equal_states(one, other):
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert torch.equal(tensor, other[name]), name
+
+
+def test_networks_are_bare_state_dicts_under_the_published_names(make_trainer, tmp_path):
     trainer = make_trainer(vae=True)
-    save_checkpoint(tmp_path, "latest", trainer, progress_after(4))
-    save_checkpoint(tmp_path, "3", trainer, progress_after(4))
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        [f"{label}_net_{letter}.pth" for label in ("latest", "3") for letter in "GDE"] + ["latest_training_state.pth"]
-    )
+    checkpoints(tmp_path, trainer, 4).save(3)
+    names = [f"{label}_net_{letter}.pth" for label in ("latest", "3") for letter in "GDE"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names, "saves"])
     for letter, network in trainer.model.networks.items():
         state = torch.load(tmp_path / f"3_net_{letter}.pth", weights_only=True)
         assert list(state) == list(network.state_dict())
 
 
-def test_a_restored_run_takes_the_same_next_steps(make_trainer, batch, tmp_path):
-    trainer = make_trainer(vae=True)
+def test_names_of_a_save_take_no_space_of_their_own_and_outlive_it(make_trainer, tmp_path):
+    saving = checkpoints(tmp_path, make_trainer(), keep=1)
+    saving.save(1)
+    assert (tmp_path / "1_net_G.pth").samefile(tmp_path / "saves" / "000001" / "net_G.pth")
+    saving.save()
+    assert not (tmp_path / "saves" / "000001").exists()
+    assert torch.load(tmp_path / "1_net_G.pth", weights_only=True)
+    assert (tmp_path / "latest_net_G.pth").samefile(tmp_path / "saves" / "000002" / "net_G.pth")
+
+
+@pytest.mark.parametrize("settings", [{}, {"vae": True, "ema": 0.9}], ids=["G and D", "with encoder and average"])
+def test_a_restored_run_takes_the_same_next_steps(make_trainer, batch, tmp_path, settings):
+    trainer = make_trainer(**settings)
     iterate(trainer, batch)
-    save_checkpoint(tmp_path, "latest", trainer, progress_after(4))
+    checkpoints(tmp_path, trainer, 4).save()
     iterate(trainer, batch)
 
-    resumed, progress = make_trainer(vae=True), progress_after()
-    restore_checkpoint(tmp_path, "latest", resumed, progress)
+    resumed = make_trainer(**settings)
+    resuming = checkpoints(tmp_path, resumed)
+    assert resuming.restore()
+    progress = resuming.parts["progress"]
     assert (progress.epoch, progress.images_this_epoch, progress.images_seen) == (1, 4, 4)
     assert resumed.steps == 2
     iterate(resumed, batch)
-    for name, tensor in trainer.model.state_dict().items():
-        assert torch.equal(resumed.model.state_dict()[name], tensor), name
+    assert_equal_states(trainer.model.state_dict(), resumed.model.state_dict())
+    if trainer.average is not None:
+        assert_equal_states(trainer.average.network.state_dict(), resumed.average.network.state_dict())
 
 
-def test_betas_of_now_hold_after_a_restore(make_trainer, batch, tmp_path):
+def test_every_generator_of_random_numbers_goes_on(make_trainer, tmp_path):
+    import random
+
+    import numpy as np
+
+    def draw():
+        return random.random(), np.random.rand(), float(torch.rand(()))
+
+    checkpoints(tmp_path, make_trainer()).save()
+    expected = draw()
+    resuming = checkpoints(tmp_path, make_trainer())
+    draw()
+    resuming.restore()
+    assert draw() == expected
+
+
+def test_settings_of_now_hold_after_a_restore(make_trainer, batch, tmp_path):
     trainer = make_trainer()
     iterate(trainer, batch)
-    save_checkpoint(tmp_path, "latest", trainer, progress_after(4))
-    resumed = make_trainer(betas=(0.5, 0.999))
-    restore_checkpoint(tmp_path, "latest", resumed, progress_after())
-    assert {group["betas"] for o in resumed.optimizers.values() for group in o.param_groups} == {(0.5, 0.999)}
+    checkpoints(tmp_path, trainer).save()
+    resumed = make_trainer(betas=(0.5, 0.999), adam="foreach")
+    checkpoints(tmp_path, resumed).restore()
+    groups = [group for optimizer in resumed.optimizers.values() for group in optimizer.param_groups]
+    assert {(group["betas"], group["foreach"]) for group in groups} == {((0.5, 0.999), True)}
     assert resumed.optimizer_G.state_dict()["state"], "moments are restored all the same"
 
 
+def test_an_average_can_join_a_run_that_had_none(make_trainer, batch, tmp_path, capsys):
+    trainer = make_trainer()
+    iterate(trainer, batch)
+    checkpoints(tmp_path, trainer).save()
+    resumed = make_trainer(ema=0.9)
+    checkpoints(tmp_path, resumed).restore()
+    assert "had no average" in capsys.readouterr().err
+    name, weight = next(trainer.model.netG.named_parameters())
+    assert torch.equal(dict(resumed.average.network.named_parameters())[name], weight)
+    before = weight.clone()
+    iterate(resumed, batch, times=1)
+    now = dict(resumed.model.netG.named_parameters())[name]
+    torch.testing.assert_close(dict(resumed.average.network.named_parameters())[name], 0.9 * before + 0.1 * now)
+
+
 def test_a_generator_alone_can_be_continued_and_what_is_missing_is_named(make_trainer, tmp_path, capsys):
-    save_checkpoint(tmp_path, "latest", make_trainer(), progress_after(4))
-    (tmp_path / "latest_net_D.pth").unlink()
-    (tmp_path / "latest_training_state.pth").unlink()
+    torch.save(make_trainer().model.netG.state_dict(), tmp_path / "latest_net_G.pth")
     (tmp_path / "iter.txt").write_text("5\n2\n")  # the published code's own counter
-    progress = progress_after()
-    restore_checkpoint(tmp_path, "latest", make_trainer(), progress)
+    resuming = checkpoints(tmp_path, make_trainer())
+    assert not resuming.restore()
+    resuming.restore_networks(LATEST)
     warnings = capsys.readouterr().err
     assert "netD starts from new weights" in warnings
     assert "optimisers start anew" in warnings
+    progress = resuming.parts["progress"]
     # four whole epochs of 8 images, and 2 images
     assert (progress.epoch, progress.images_this_epoch, progress.images_seen) == (5, 2, 34)
 
 
 def test_continuing_from_an_epoch_goes_on_with_the_next(make_trainer, tmp_path, capsys):
-    save_checkpoint(tmp_path, "3", make_trainer(), progress_after())
-    progress = progress_after()
-    restore_checkpoint(tmp_path, "3", make_trainer(), progress)
-    assert progress.epoch == 4
+    checkpoints(tmp_path, make_trainer()).save(3)
+    resuming = checkpoints(tmp_path, make_trainer())
+    resuming.restore_networks("3")
+    assert resuming.parts["progress"].epoch == 4
     assert "optimisers start anew" in capsys.readouterr().err
 
 
+def test_pretrained_networks_start_a_run_with_whatever_there_is(make_trainer, batch, tmp_path, capsys):
+    trainer = make_trainer(vae=True)
+    iterate(trainer, batch)
+    for letter in "GE":
+        torch.save(trainer.model.networks[letter].state_dict(), tmp_path / f"latest_net_{letter}.pth")
+    started = make_trainer(vae=True, ema=0.5)
+    fresh_D = {name: tensor.clone() for name, tensor in started.model.netD.state_dict().items()}
+    starting = checkpoints(tmp_path / "run", started)
+    starting.load_pretrained(tmp_path)
+    assert_equal_states(started.model.netG.state_dict(), trainer.model.netG.state_dict())
+    assert_equal_states(started.model.netE.state_dict(), trainer.model.netE.state_dict())
+    assert_equal_states(started.model.netD.state_dict(), fresh_D)
+    assert_equal_states(dict(started.average.network.named_parameters()), dict(trainer.model.netG.named_parameters()))
+    assert "latest_net_D.pth is missing: netD starts from new weights" in capsys.readouterr().err
+    assert not started.optimizer_G.state_dict()["state"]
+    assert starting.parts["progress"].images_seen == 0
+    with pytest.raises(InputError, match=r"--load_pretrained .*latest_net_G.pth is not there"):
+        starting.load_pretrained(tmp_path / "absent")
+
+
 def test_nothing_to_continue_names_what_there_is(make_trainer, tmp_path):
-    save_checkpoint(tmp_path / "run", "3", make_trainer(), progress_after())
+    checkpoints(tmp_path / "run", make_trainer()).save(3)
+    (tmp_path / "run" / "latest_net_G.pth").unlink()
     with pytest.raises(InputError, match=r"latest_net_G.pth does not exist; --which_epoch may be 3"):
-        restore_checkpoint(tmp_path / "run", "latest", make_trainer(), progress_after())
+        checkpoints(tmp_path / "run", make_trainer()).restore_networks(LATEST)
     with pytest.raises(InputError, match=r"runs in .*: run "):
-        restore_checkpoint(tmp_path / "rum", "latest", make_trainer(), progress_after())
+        checkpoints(tmp_path / "rum", make_trainer()).restore_networks(LATEST)
 
 
 def test_state_of_another_run_is_refused(make_trainer, tmp_path):
-    save_checkpoint(tmp_path, "latest", make_trainer(), progress_after())
-    torch.save({"trainer": {"steps": 1}}, tmp_path / "latest_training_state.pth")
+    trainer = make_trainer()
+    state = checkpoints(tmp_path, trainer)._training_state([])
+    del state["optimizer_D"]
+    files = {f"net_{letter}.pth": network.state_dict() for letter, network in trainer.model.networks.items()}
+    Saves(tmp_path).write(files | {"training_state.pth": state}, {"processes": 1, "labels": ["latest"]})
     with pytest.raises(InputError, match="does not fit this run"):
-        restore_checkpoint(tmp_path, "latest", make_trainer(), progress_after())
+        checkpoints(tmp_path, make_trainer()).restore()
 
 
 def test_bad_networks_never_replace_good_files(make_trainer, batch, tmp_path, monkeypatch):
     trainer = make_trainer()
-    save_checkpoint(tmp_path, "latest", trainer, progress_after())
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    saving = checkpoints(tmp_path, trainer)
+    saving.save()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     monkeypatch.setattr(trainer.finite, "check", lambda: None)  # the step itself goes unnoticed, as on a GPU
     iterate(trainer, batch | {"image": torch.full_like(batch["image"], torch.inf)}, times=1)
     monkeypatch.undo()
     with pytest.raises(NonFiniteLossError):
-        save_checkpoint(tmp_path, "latest", trainer, progress_after())
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+        saving.save()
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_an_earlier_run_is_moved_aside_never_overwritten(make_trainer, tmp_path):
     assert set_aside(tmp_path / "run") is None
     for number in (1, 2):
-        save_checkpoint(tmp_path / "run", "latest", make_trainer(), progress_after())
+        checkpoints(tmp_path / "run", make_trainer()).save()
         assert set_aside(tmp_path / "run") == tmp_path / f"run.old{number}"
     assert not (tmp_path / "run").exists()
     assert (tmp_path / "run.old1" / "latest_net_G.pth").exists()
+
+
+def test_testing_prefers_the_average_and_falls_back_to_an_earlier_save(make_trainer, batch, tmp_path, capsys):
+    trainer = make_trainer(ema=0.5)
+    saving = checkpoints(tmp_path, trainer)
+    iterate(trainer, batch)
+    saving.save()
+    averaged = read_weights(tmp_path / "latest_net_G_ema.pth")
+    raw = read_weights(tmp_path / "latest_net_G.pth")
+    iterate(trainer, batch)
+    saving.save()
+    model = make_trainer().model
+    model.netD = None
+
+    assert [path.name for path in load_networks(tmp_path, LATEST, model)] == ["latest_net_G_ema.pth"]
+    assert [path.name for path in load_networks(tmp_path, LATEST, model, averaged=False)] == ["latest_net_G.pth"]
+    for name in ("latest_net_G_ema.pth", "latest_net_G.pth"):
+        os.truncate(tmp_path / name, 1000)
+    for wants_average, expected in ((True, averaged), (False, raw)):
+        load_networks(tmp_path, LATEST, model, averaged=wants_average)
+        assert_equal_states(model.netG.state_dict(), expected)
+    assert "000001 are used instead" in capsys.readouterr().err
+
+
+class Bomb:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.marker}",)
+
+
+@pytest.mark.parametrize("file", ["training_state.pth", "net_G.pth"])
+def test_nothing_in_a_checkpoint_runs_code(make_trainer, tmp_path, file):
+    marker = tmp_path / "exploded"
+    trainer = make_trainer()
+    files = {f"net_{letter}.pth": network.state_dict() for letter, network in trainer.model.networks.items()}
+    files["training_state.pth"] = checkpoints(tmp_path, trainer)._training_state([])
+    Saves(tmp_path).write(files | {file: {"a": Bomb(marker)}}, {"processes": 1, "labels": ["latest"]})
+    with pytest.raises(InputError, match=f"{file}: would run (posix|nt).system when loaded, so it is refused"):
+        checkpoints(tmp_path, make_trainer()).restore()
+    assert not marker.exists()
+    pickle.loads(pickle.dumps(Bomb(marker)))
+    assert marker.exists(), "the bomb works where code may run"

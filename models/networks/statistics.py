@@ -1,0 +1,85 @@
+"""What a forward in training mode advances beside its output: batch-norm statistics and spectral-norm vectors."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from models.networks.spectral_norm import spectral_hooks
+
+SETTLING_ITERATIONS = 30
+"""Power iterations after which u and v fit a weight near the one they were made for; a run makes one in each step."""
+
+
+@contextlib.contextmanager
+def held_spectral_norm(network: nn.Module) -> Iterator[None]:
+    """Training forwards inside use the singular values as they are: they are parts of one step."""
+    hooks = [hook for hook, _ in spectral_hooks(network)]
+    before = [hook.held for hook in hooks]
+    for hook in hooks:
+        hook.held = True
+    try:
+        yield
+    finally:
+        for hook, held in zip(hooks, before):
+            hook.held = held
+
+
+@contextlib.contextmanager
+def held_statistics(network: nn.Module) -> Iterator[None]:
+    """Training forwards inside compute the same outputs as ever, and leave no trace: they repeat another forward."""
+    norms = list(_batch_norms(network))
+    before = [(norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0  # not track_running_stats: autograd keeps the statistics too, and counts what it keeps
+    try:
+        with held_spectral_norm(network):
+            yield
+    finally:
+        for norm, (momentum, batches) in zip(norms, before):
+            norm.momentum = momentum
+            norm.num_batches_tracked.copy_(batches)
+
+
+@torch.no_grad()
+def settle_spectral_norm(network: nn.Module) -> None:
+    """Make u and v the singular vectors of the weights as they are now, wherever the weights have come from."""
+    for hook, module in spectral_hooks(network):
+        usual, hook.n_power_iterations = hook.n_power_iterations, SETTLING_ITERATIONS
+        hook.compute_weight(module, do_power_iteration=True)
+        hook.n_power_iterations = usual
+
+
+@torch.no_grad()
+def recalibrate_batch_norm(network: nn.Module, forwards: Iterable[Callable[[nn.Module], object]]) -> None:
+    """Estimate the running statistics anew: their plain mean over `forwards`, each of which calls it on a batch.
+
+    Nothing else of the network changes. Does nothing for a network without batch norm.
+    """
+    norms = list(_batch_norms(network))
+    if not norms:
+        return
+    training, momenta = network.training, [norm.momentum for norm in norms]
+    network.train()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch's word for a plain mean
+    try:
+        with held_spectral_norm(network):
+            for forward in forwards:
+                forward(network)
+    finally:
+        network.train(training)
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
+
+
+def _batch_norms(network: nn.Module) -> Iterator[_BatchNorm]:
+    """The layers with running statistics."""
+    return (
+        module for module in network.modules() if isinstance(module, _BatchNorm) and module.running_mean is not None
+    )

@@ -1,0 +1,51 @@
+"""Batch norm whose statistics are those of the batches of all processes together, on GPUs and on CPUs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from util.distributed import process_count, sum_over_processes
+from util.precision import full_precision
+
+BATCH_AND_SPACE = (0, 2, 3)
+
+
+class SyncBatchNorm(nn.BatchNorm2d):
+    """torch's SyncBatchNorm on GPUs, and the same on CPUs, which torch's own refuses.
+
+    Not a subclass of it, because DistributedDataParallel refuses those on CPUs as well. In evaluation mode, and in a
+    process alone, it is plain batch norm. Processes must hold batches of the same size.
+    """
+
+    process_group = None  # all processes
+    _check_non_zero_input_channels = nn.SyncBatchNorm._check_non_zero_input_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        if not self.training or process_count() == 1:
+            return super().forward(x)
+        if x.device.type == "cpu":
+            return self._normalize_together(x)
+        return nn.SyncBatchNorm.forward(self, x)
+
+    def _normalize_together(self, x: Tensor) -> Tensor:
+        """Textbook batch norm; the means go through differentiable sums over the processes."""
+        full = full_precision(x)
+        mean = sum_over_processes(full.mean(BATCH_AND_SPACE)) / process_count()  # (C,)
+        centered = full - mean[:, None, None]
+        variance = sum_over_processes(centered.square().mean(BATCH_AND_SPACE)) / process_count()  # (C,)
+        if self.track_running_stats:
+            self._advance(mean.detach(), variance.detach(), x.numel() // x.shape[1] * process_count())
+        normalized = centered * torch.rsqrt(variance + self.eps)[:, None, None]
+        if self.affine:
+            normalized = normalized * self.weight[:, None, None] + self.bias[:, None, None]
+        return normalized.to(x.dtype)
+
+    @torch.no_grad()
+    def _advance(self, mean: Tensor, variance: Tensor, values: int) -> None:
+        """Move the running statistics towards those of a batch of `values` values a channel, unbiased as torch's."""
+        self.num_batches_tracked += 1
+        step = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
+        self.running_mean.lerp_(mean, step)
+        self.running_var.lerp_(variance * values / (values - 1), step)

@@ -1,0 +1,98 @@
+"""A run that is killed goes on, by the same command, as if nothing had happened."""
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.runs import command, contents, differences, train, wait_for
+from tests.worlds import ended, free_port, launcher_variables, run_together, start
+
+
+def finish(processes: int, argv: list[str]) -> list[str]:
+    """Train to the end; return what each process printed."""
+    done = run_together(processes, train, argv)
+    assert [status for status, _ in done] == [0] * processes, done
+    return [printed for _, printed in done]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def whole(folder) -> dict:
+    """What an undisturbed run of one process ends with."""
+    finish(1, command(folder, "whole"))
+    return contents(folder / "whole")
+
+
+def test_ten_kills_at_random_moments_change_no_bit(folder, whole):
+    """Three of the moments lie inside a save."""
+    run, chance, in_a_save = folder / "killed", random.Random(0), 0
+    for number in range(10):
+        process, _ = start(train, command(folder, "killed"))
+        with ended([process]):
+            if number % 3 == 0:
+                wait_for(lambda process=process: any(run.glob("saves/*.unfinished")) or not process.is_alive())
+            else:
+                process.join(chance.uniform(0.2, 1.5))
+            process.kill()
+            process.join()
+            in_a_save += any(run.glob("saves/*.unfinished"))
+    assert in_a_save >= 2
+    finish(1, command(folder, "killed"))
+    assert differences(whole, contents(run)) == []
+    assert sorted(path.name for path in (run / "saves").iterdir())[-1].isdecimal()
+
+
+def test_two_processes_that_are_killed_change_no_bit(folder):
+    finish(2, command(folder, "two whole"))
+    chance = random.Random(1)
+    for number in range(3):
+        port = free_port()
+        ranks = [start(train, command(folder, "two"), **launcher_variables(rank, 2, port)) for rank in range(2)]
+        with ended(process for process, _ in ranks):
+            victim = ranks[number % 2][0]
+            victim.join(chance.uniform(1.0, 3.0))
+            victim.kill()
+            ranks[1 - number % 2][0].kill()
+    finish(2, command(folder, "two"))
+    assert differences(contents(folder / "two whole"), contents(folder / "two")) == []
+
+
+def test_another_number_of_processes_goes_on_and_says_what_is_not_exact(folder, whole):
+    finish(1, command(folder, "moved", "--niter", "1"))
+    printed, printed_by_other = finish(2, command(folder, "moved", "--niter", "3"))
+    assert "the save was made by 1 processes, and now there are 2" in printed
+    assert "changed since: --niter 1 -> --niter 3" in printed
+    assert printed_by_other == ""
+    moved = contents(folder / "moved")
+    assert moved["training_state.pth"]["progress"] == whole["training_state.pth"]["progress"]
+    for letter in "GDE":
+        one, other = (
+            torch.cat([tensor.flatten().double() for tensor in state[f"latest_net_{letter}.pth"].values()])
+            for state in (whole, moved)
+        )
+        assert (one - other).norm() < 3e-3 * one.norm()
+
+
+def test_an_architecture_that_changed_is_refused_by_name(folder, whole):
+    status, printed = train(command(folder, "whole", "--ngf", "3"))
+    assert status == 2
+    assert "--ngf 3: the saved run has --ngf 2" in printed
+
+
+def test_a_damaged_save_is_named_and_the_one_before_serves(folder, whole):
+    finish(1, command(folder, "damaged", "--niter", "2"))
+    saves = sorted((folder / "damaged" / "saves").iterdir())
+    path = saves[-1] / "net_D.pth"
+    spoiled = bytearray(path.read_bytes())
+    spoiled[len(spoiled) // 2] ^= 1
+    path.unlink()  # not through the links to it
+    path.write_bytes(spoiled)
+    (warning,) = finish(1, command(folder, "damaged", "--niter", "3"))
+    assert f"{saves[-1]} is damaged (the checksum of net_D.pth is wrong): the save before it is used" in warning
+    assert differences(whole, contents(folder / "damaged")) == []

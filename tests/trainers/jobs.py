@@ -1,0 +1,50 @@
+"""What processes of a test do: training on four fixed samples."""
+
+from __future__ import annotations
+
+import torch
+
+from models.networks.discriminators import MultiscaleDiscriminator
+from models.networks.encoder import ConvEncoder
+from models.networks.generators import SPADEGenerator
+from models.pix2pix_model import Objective, Pix2PixModel
+from trainers import Pix2PixTrainer
+from util.distributed import World
+
+SAMPLES = 4
+
+
+def make_model(vae: bool = False, norm_G: str = "spectralspadesyncbatch3x3", size: int = 32) -> Pix2PixModel:
+    """Networks for three classes and edges; always the same weights.
+
+    Args:
+        size: of the images, 32 or more; instance norm in G needs 64, so that its smallest map has several values.
+    """
+    torch.manual_seed(0)
+    netG = SPADEGenerator(4, 2, norm_G, latent_size=(size // 32, size // 32), z_dim=3 if vae else None)
+    netE = ConvEncoder(32, 2, z_dim=3) if vae else None
+    return Pix2PixModel(netG, MultiscaleDiscriminator(4, 2), netE, num_labels=3).train()
+
+
+def make_batch(samples: int = SAMPLES, size: int = 32) -> dict:
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.randint(0, 3, (samples, size, size), generator=generator)
+    image = torch.rand(samples, 3, size, size, generator=generator, dtype=torch.float64) * 2 - 1
+    return {"labels": labels, "instances": labels, "image": image.to(torch.get_default_dtype())}
+
+
+def train(iterations: int, dtype: torch.dtype, model: dict, settings: dict) -> dict:
+    """Losses and weights after some iterations on this process's share of the four samples."""
+    torch.set_default_dtype(dtype)
+    world = World.from_environment()
+    batch = {name: values[world.rank :: world.size] for name, values in make_batch(size=model.get("size", 32)).items()}
+    with world.joined(torch.device("cpu")):
+        trainer = Pix2PixTrainer(make_model(**model), Objective(), world=world, **settings)
+        for _ in range(iterations):
+            trainer.generator_step(batch)
+            trainer.discriminator_step(batch)
+        losses = trainer.read_losses() | trainer.read_watched()
+    state = {name: tensor.numpy().copy() for name, tensor in trainer.model.state_dict().items()}
+    if trainer.average is not None:
+        state |= {f"average.{name}": tensor.numpy() for name, tensor in trainer.average.network.state_dict().items()}
+    return {"losses": losses, "state": state}

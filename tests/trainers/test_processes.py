@@ -1,0 +1,70 @@
+"""Several processes train as one does: same samples, same losses, same weights."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+
+from tests.trainers.jobs import train
+from tests.worlds import run_together
+
+ITERATIONS = 3
+
+
+@functools.cache
+def alone(dtype: torch.dtype, vae: bool, norm_G: str, size: int = 32) -> dict:
+    return run(1, dtype, vae, norm_G, size)[0]
+
+
+def run(processes: int, dtype: torch.dtype, vae: bool, norm_G: str, size: int = 32, accumulate: int = 1) -> list[dict]:
+    settings = {"ema": 0.9, "accumulate": accumulate}
+    return run_together(processes, train, ITERATIONS, dtype, {"vae": vae, "norm_G": norm_G, "size": size}, settings)
+
+
+def largest_relative_difference(one: dict, other: dict, whole_network: bool) -> float:
+    """Of each tensor, or of each network's weights and statistics together."""
+    assert one.keys() == other.keys()
+    groups = {name.split(".")[0] if whole_network else name for name in one}
+    worst = 0.0
+    for group in groups:
+        names = [name for name in one if name == group or name.startswith(f"{group}.")]
+        a, b = (np.concatenate([np.ravel(state[name]).astype(np.float64) for name in names]) for state in (one, other))
+        worst = max(worst, np.abs(a - b).max() / np.abs(a).max() if not whole_network else norm(a - b) / norm(a))
+    return worst
+
+
+def norm(values: np.ndarray) -> float:
+    return float(np.linalg.norm(values))
+
+
+@pytest.mark.parametrize("vae", [False, True], ids=["plain", "with encoder"])
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_equal_one_in_double_precision(processes, vae):
+    norm_G = "spectralspadesyncbatch3x3"
+    expected = alone(torch.float64, vae, norm_G)
+    for result in run(processes, torch.float64, vae, norm_G):
+        assert result["losses"] == pytest.approx(expected["losses"], rel=1e-8, abs=1e-12)
+        assert largest_relative_difference(expected["state"], result["state"], whole_network=False) < 1e-8
+
+
+def test_processes_equal_one_in_single_precision():
+    """Adam with beta1 = 0 takes whole steps in the direction of a gradient's rounding, so single biases differ more."""
+    expected = alone(torch.float32, True, "spectralspadesyncbatch3x3")
+    for result in run(2, torch.float32, True, "spectralspadesyncbatch3x3"):
+        assert result["losses"] == pytest.approx(expected["losses"], rel=1e-3, abs=1e-3)
+        assert largest_relative_difference(expected["state"], result["state"], whole_network=True) < 1e-3
+
+
+def test_processes_and_parts_together_equal_one_process_where_norms_see_single_images():
+    expected = alone(torch.float64, True, "spectralspadeinstance1x1", size=64)
+    for result in run(2, torch.float64, True, "spectralspadeinstance1x1", size=64, accumulate=2):
+        assert result["losses"] == pytest.approx(expected["losses"], rel=1e-8, abs=1e-12)
+        assert largest_relative_difference(expected["state"], result["state"], whole_network=False) < 1e-8
+
+
+def test_batch_norm_that_is_not_synchronised_does_differ():
+    """Or the tests above would show nothing."""
+    expected = alone(torch.float64, False, "spectralspadebatch3x3")
+    result = run(2, torch.float64, False, "spectralspadebatch3x3")[0]
+    assert largest_relative_difference(expected["state"], result["state"], whole_network=True) > 1e-5

@@ -1,0 +1,53 @@
+"""The average of the generator's weights over the training, and what makes it a network that works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from models.networks.statistics import recalibrate_batch_norm, settle_spectral_norm
+
+
+class GeneratorAverage:
+    """Exponential moving average of a generator's trained values.
+
+    Under spectral norm these are the raw weights. Vectors and statistics beside them belong to one state of the
+    weights and have no meaningful average: `make_consistent` finds those that belong to the averaged weights.
+
+    Args:
+        netG: starts the average; not yet used in a forward.
+        decay: share of the old average in each update, such as 0.999.
+    """
+
+    def __init__(self, netG: nn.Module, decay: float):
+        self._averaged = AveragedModel(netG, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self.network.requires_grad_(False)
+
+    @property
+    def network(self) -> nn.Module:
+        """The averaged generator. Its buffers are those of the last `update`, or of `make_consistent` since."""
+        return self._averaged.module
+
+    def update(self, netG: nn.Module) -> None:
+        """Take a step of `netG` into the average."""
+        self._averaged.update_parameters(netG)
+
+    def make_consistent(self, forwards: Iterable[Callable[[nn.Module], object]]) -> nn.Module:
+        """Give the network the singular vectors and batch-norm statistics of its own weights, and return it.
+
+        Args:
+            forwards: each calls the network it is given on one batch, for the statistics.
+        """
+        settle_spectral_norm(self.network)
+        recalibrate_batch_norm(self.network, forwards)
+        return self.network
+
+    def state_dict(self) -> dict[str, Any]:
+        """The counter of updates; the weights are saved as a network."""
+        return {"updates": int(self._averaged.n_averaged)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._averaged.n_averaged.fill_(state["updates"])

@@ -1,0 +1,48 @@
+"""Label maps and latents that stay the same for a whole run: to see its progress, and to measure statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from models.pix2pix_model import Pix2PixModel
+from util.distributed import World
+from util.precision import autocast
+
+
+@dataclass(frozen=True)
+class FixedInput:
+    """A batch of label maps (and instances), and a latent z (N, z_dim) for each, or None; all on the CPU."""
+
+    batch: dict
+    z: Tensor | None
+
+    def images(self, model: Pix2PixModel, netG: nn.Module | None = None, precision: str = "fp32") -> Tensor:
+        """What the generator of `model`, or another in its place, makes of it, in whatever mode it is."""
+        with autocast(precision, model.device):
+            z = None if self.z is None else self.z.to(model.device)
+            return (netG or model.netG)(model.layout(self.batch), z)
+
+
+def fixed_inputs(
+    batches: Iterable[dict], z_dim: int | None, seed: int, world: World | None = None
+) -> Iterator[FixedInput]:
+    """`batches` of this process with latents from N(0, 1) that follow from `seed`, on any number of processes."""
+    world = world or World()
+    generator = torch.Generator().manual_seed(seed)
+    for batch in batches:
+        z = None
+        if z_dim is not None:
+            all_z = torch.randn(len(batch["labels"]) * world.size, z_dim, generator=generator)
+            z = all_z[world.rank :: world.size]
+        yield FixedInput({name: batch[name] for name in ("labels", "instances") if name in batch}, z)
+
+
+def forwards(
+    model: Pix2PixModel, inputs: Iterable[FixedInput], precision: str = "fp32"
+) -> list[Callable[[nn.Module], Tensor]]:
+    """For each input a function that gives it to the generator it is called with."""
+    return [lambda netG, one=one: one.images(model, netG, precision) for one in inputs]

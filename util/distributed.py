@@ -1,0 +1,180 @@
+"""Several processes that train one model, on PyTorch's own engine. All knowledge of ranks is here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from util.errors import InputError, describe
+
+PATIENCE = timedelta(minutes=30)
+"""How long a process waits for the others, who may be reading a slow disk or saving a large checkpoint."""
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes of one training, as one of them sees them.
+
+    A world of one needs no process group, and every method then answers at once. With more, all processes must call
+    the same methods in the same order.
+
+    Attributes:
+        rank: number of this process, counted from 0.
+        size: how many processes there are.
+        local_rank, local_size: the same among those of this machine; the local rank chooses the GPU.
+        restarts: how often torchrun has restarted the processes, because one of them was lost.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+    restarts: int = 0
+
+    @classmethod
+    def from_environment(cls) -> World:
+        """What torchrun, or any launcher that sets the same variables, says about this process."""
+
+        def number(name: str, default: int) -> int:
+            return int(os.environ.get(name, default))
+
+        rank, size = number("RANK", 0), number("WORLD_SIZE", 1)
+        return cls(
+            rank=rank,
+            size=size,
+            local_rank=number("LOCAL_RANK", rank),
+            local_size=number("LOCAL_WORLD_SIZE", size),
+            restarts=number("TORCHELASTIC_RESTART_COUNT", 0),
+        )
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the one process that writes files and talks."""
+        return self.rank == 0
+
+    @contextlib.contextmanager
+    def joined(self, device: torch.device) -> Iterator[World]:
+        """Meet the other processes, and part from them at the end: tensors of GPUs by NCCL, those of CPUs by gloo."""
+        if self.size == 1:
+            yield self
+            return
+        backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
+        dist.init_process_group(backend, rank=self.rank, world_size=self.size, timeout=PATIENCE)
+        try:
+            yield self
+        finally:
+            dist.destroy_process_group()
+
+    def largest(self, number: int) -> int:
+        """The largest of the numbers that the processes hold."""
+        return self._reduced(number, dist.ReduceOp.MAX)
+
+    def total(self, number: int) -> int:
+        """The sum of the numbers that the processes hold."""
+        return self._reduced(number, dist.ReduceOp.SUM)
+
+    def _reduced(self, number: int, op: dist.ReduceOp) -> int:
+        if self.size == 1:
+            return number
+        tensor = torch.tensor([number])  # on the CPU: says nothing to, and waits for nothing on, a GPU
+        dist.all_reduce(tensor, op)
+        return int(tensor)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Mean over the processes of a tensor that each of them holds."""
+        return sum_over_processes(values) / self.size
+
+    def share(self, value: Any) -> Any:
+        """What the main process holds; others may pass None. Plain data only."""
+        if self.size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def collect(self, value: Any) -> list[Any]:
+        """What every process holds, in the order of their ranks. Plain data only."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
+    @contextlib.contextmanager
+    def failing_together(self) -> Iterator[None]:
+        """If the block fails for a user's mistake in any process, fail in all: nobody waits for one who has left.
+
+        The block must not use the other methods. Of several processes in trouble, the first one says so.
+        """
+        problem = None
+        try:
+            yield
+        except (InputError, OSError) as error:
+            problem = error
+        problems = self.collect(None if problem is None else describe(problem))
+        ranks = [rank for rank, text in enumerate(problems) if text is not None]
+        if ranks and problem is not None and self.rank == ranks[0]:
+            raise problem
+        if ranks:
+            echo = InputError(problems[ranks[0]])
+            echo.said_elsewhere = True
+            raise echo
+
+    @property
+    def launch_name(self) -> str:
+        """Names this launch of the processes, the same after every restart by torchrun."""
+        run_id = os.environ.get("TORCHELASTIC_RUN_ID", "none")
+        return run_id if run_id != "none" else f"{socket.gethostname()}-{os.getppid()}"
+
+
+def process_count() -> int:
+    """How many processes compute together at present."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def sum_over_processes(x: Tensor) -> Tensor:
+    """Sum of the tensors that all processes hold. Differentiable: each `x` gets the gradients of all the sums."""
+    return _Sum.apply(x) if process_count() > 1 else x
+
+
+class _Sum(torch.autograd.Function):
+    """torch.distributed.nn had this until torch 2.14 moved it to a private module."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        total = x.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return sum_over_processes(gradient)
+
+
+def under_launcher() -> bool:
+    """Whether torchrun, or another launcher, has started this process as one of several."""
+    return "RANK" in os.environ
+
+
+def launch(processes: int, program: str, argv: Sequence[str]) -> int:
+    """Run `program` in several processes of this machine, as `torchrun --nproc_per_node` does; return exit status."""
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import main as torchrun
+
+    try:
+        torchrun(["--standalone", f"--nproc_per_node={processes}", program, *argv])
+    except ChildFailedError as error:  # it has said itself what was wrong
+        return abs(next(iter(error.failures.values())).exitcode)
+    except SignalException as interrupted:
+        return 128 + interrupted.sigval
+    return 0

@@ -1,0 +1,48 @@
+"""One training at a time in a folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+from util.errors import InputError
+
+
+class RunLock:
+    """Holds the run in `run_dir` while its block runs. The lock goes with the process, however that ends.
+
+    The file lies beside the folder, which may be moved aside.
+
+    Raises:
+        InputError: another process holds it; the message says which.
+    """
+
+    def __init__(self, run_dir: Path):
+        self.run_dir = Path(run_dir)
+        self.path = self.run_dir.with_name(f".{self.run_dir.name}.lock")
+        self._file = None
+
+    def __enter__(self) -> RunLock:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = self.path.open("a+")
+        try:
+            # Not flock, which child processes would inherit: data workers live on for a while after a killed training.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            file.close()
+            raise InputError(
+                f"--name {self.run_dir.name}: {holder} is training in {self.run_dir}; wait until it has ended, end it, "
+                f"or choose another --name"
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.flush()
+        self._file = file
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()  # the file stays: to remove it would let two processes hold two files of one name
