@@ -31,7 +31,7 @@ def read_weights(path: Path) -> dict:
                 f"{path}: would run {code[1]} when loaded, so it is refused: a weight file holds only tensors and numbers"
             ) from None
         raise InputError(f"{path}: not a readable PyTorch weight file") from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, LookupError) as error:
         reason = str(error).strip().splitlines()
         raise InputError(
             f"{path}: not a readable PyTorch weight file ({reason[0][:120] if reason else 'empty'})"

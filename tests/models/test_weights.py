@@ -97,6 +97,13 @@ def test_truncated_files_are_refused(tmp_path):
         load_network(spade(), path)
 
 
+@pytest.mark.parametrize("content", [b"", b"text", b"<html>not found</html>", b"PK\x03\x04", bytes(100)])
+def test_files_of_other_kinds_are_refused(content, tmp_path):
+    (tmp_path / "net.pth").write_bytes(content)
+    with pytest.raises(InputError, match=r"net.pth: (not a readable PyTorch weight file|would run)"):
+        load_network(spade(), tmp_path / "net.pth")
+
+
 def test_code_in_a_file_is_never_run(tmp_path):
     class Attack:
         def __reduce__(self):
