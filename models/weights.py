@@ -28,7 +28,7 @@ def read_weights(path: Path) -> dict:
     except pickle.UnpicklingError as error:
         if code := re.search(r"(?:GLOBAL|function|class) ([\w.]+\.[\w.]+)", str(error)):
             raise InputError(
-                f"{path}: would run {code[1]} when loaded, so it is refused: a weight file holds only tensors and numbers"
+                f"{path}: would run {code[1]} when loaded, so it is refused: weight files hold tensors and numbers only"
             ) from None
         raise InputError(f"{path}: not a readable PyTorch weight file") from None
     except (OSError, RuntimeError, EOFError, ValueError, LookupError) as error:

@@ -13,6 +13,9 @@ from models.networks.layout import SemanticLayout
 from models.networks.normalization import SPADE, NormSpec, normalized_conv
 from models.networks.statistics import held_statistics
 
+# torch.compile cannot trace a checkpoint that has contexts of its own: with it, these blocks run as they are.
+uncompiled_checkpoint = torch.compiler.disable(checkpoint)
+
 
 class Block(nn.Module):
     """A part of a network that can compute its activations again in the backward pass, instead of keeping them.
@@ -29,7 +32,7 @@ class Block(nn.Module):
     def forward(self, *inputs: Tensor | SemanticLayout) -> Tensor:
         if not (self.recomputed and torch.is_grad_enabled()):
             return self.compute(*inputs)
-        return checkpoint(
+        return uncompiled_checkpoint(
             self.compute,
             *inputs,
             use_reentrant=False,

@@ -203,3 +203,19 @@ def test_spade_takes_a_checkpointed_forward_apart_from_its_norm_statistics(batch
     assert all(torch.equal(tensor, state[name]) for name, tensor in layer.state_dict().items())
     layer(x, layout)
     assert layer.param_free_norm.num_batches_tracked == 2
+
+
+@pytest.mark.parametrize("recomputed", [False, True], ids=["kept", "recomputed"])
+def test_compiled_networks_train_the_same(make_trainer, double, recomputed):
+    """With the part of torch.compile that traces programs, in which its errors lie; no compiler is needed for it."""
+    trainers = []
+    for compiled in (False, True):
+        trainer = make_trainer(vae=True, norm_G="spectralspadesyncbatch1x1")
+        if recomputed:
+            recompute_activations(trainer.model.netG)
+        if compiled:
+            for network in trainer.model.networks.values():
+                network.compile(backend="aot_eager")
+        iterate(trainer, double, times=1)
+        trainers.append(trainer)
+    assert_same_training(*trainers, rtol=1e-8, atol=1e-10)

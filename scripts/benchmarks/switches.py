@@ -1,0 +1,145 @@
+"""The switches of train.py that are measured, and trainings with them, made as train.py makes them."""
+
+import contextlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data import PRESETS
+from models import create_model, create_objective
+from models.vgg import VGGLoss
+from options import TrainOptions, parse_options
+from scripts.benchmarks.pictures import draw_regions
+from trainers import create_trainer
+from util.device import choose_device, memory_format, prepare_torch
+from util.errors import InputError
+from util.fill import fill
+from util.precision import set_matrix_precision
+
+REGIONS = 24
+"""Regions that a made-up label map has."""
+PLAIN = "plain"
+SWITCHES = {
+    PLAIN: "",
+    "tf32": "--precision tf32",
+    "bf16": "--precision bf16",
+    "fp16": "--precision fp16",
+    "channels_last": "--channels_last",
+    "compile": "--compile",
+    "accumulate_2": "--accumulate 2",
+    "accumulate_4": "--accumulate 4",
+    "checkpoint_activations": "--checkpoint_activations",
+    "foreach": "--adam foreach",
+    "fused": "--adam fused",
+    "ema": "--ema 0.999",
+    "fast": "--precision bf16 --channels_last --compile --adam fused",
+    "lean": "--precision bf16 --channels_last --checkpoint_activations --accumulate 2",
+}
+"""What is added to the command line of train.py."""
+GPU_ONLY = ("tf32",)
+
+
+def flags_of(switch: str, device: str) -> str:
+    """The flags of a switch on "cpu" or "cuda": channels-last is the default of a GPU, so there it is turned off."""
+    return "--no_channels_last" if (switch, device) == ("channels_last", "cuda") else SWITCHES[switch]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What all trainings do.
+
+    Attributes:
+        device: "cpu" or "cuda".
+        mode: --dataset_mode, whose preset counts; no file of the data set is read.
+        batch_size, crop_size: samples, and pixels across.
+        ngf: width of the generator and of the discriminator.
+        vgg_weights: of the perceptual loss; None leaves it out.
+    """
+
+    device: str
+    mode: str
+    batch_size: int
+    crop_size: int
+    ngf: int
+    vgg_weights: Path | None = None
+
+    def options(self, flags: str = "") -> TrainOptions:
+        """The options of train.py with more flags. Raises `InputError` where train.py would end with an error."""
+        vgg = ["--no_vgg_loss"] if self.vgg_weights is None else ["--vgg_weights", str(self.vgg_weights)]
+        size = f"--batch_size {self.batch_size} --crop_size {self.crop_size} --load_size {self.crop_size}"
+        width = f"--ngf {self.ngf} --ndf {self.ngf} --gpu_ids {-1 if self.device == 'cpu' else 0}"
+        argv = ["--dataset_mode", self.mode, *f"{size} {width} {flags}".split(), *vgg]
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(said):
+                return parse_options(TrainOptions, argv, PRESETS)
+        except SystemExit:
+            line = said.getvalue().strip().splitlines()[-1]
+            raise InputError(line.removeprefix(f"{TrainOptions.program}: error: ")) from None
+
+    def __str__(self) -> str:
+        opt = self.options()
+        vgg = "without the perceptual loss" if self.vgg_weights is None else "with the perceptual loss"
+        return (
+            f"preset {self.mode} ({opt.semantic_nc} semantic channels), {opt.crop_size}x{height(opt)} pixels, "
+            f"batch {opt.batch_size}, ngf and ndf {self.ngf}, {vgg}"
+        )
+
+
+class Training:
+    """A training about to begin, and the batch of all its steps."""
+
+    def __init__(self, workload: Workload, flags: str):
+        opt = workload.options(flags)
+        self.precision = opt.precision
+        self.device = choose_device(opt.gpu_id_list)
+        prepare_torch(opt.seed, opt.precision, opt.deterministic)
+        model = create_model(opt).to(self.device, memory_format=memory_format(opt.channels_last, self.device))
+        self.trainer = create_trainer(opt, model.train(), create_objective(opt, self.device))
+        self.batch = make_batch(opt)
+        if self.device.type == "cuda":  # as the loader gives them
+            self.batch = {name: values.pin_memory() for name, values in self.batch.items()}
+
+    def step(self) -> None:
+        """A step of each player; returns when the device has done it."""
+        set_matrix_precision(self.precision)  # it is the whole process's, where another training takes turns
+        self.trainer.generator_step(self.batch)
+        self.trainer.discriminator_step(self.batch)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def make_batch(opt: TrainOptions) -> dict[str, Tensor]:
+    """A made-up batch as a data set gives it: irregular regions with their classes, and noise for photos."""
+    labels, instances, images = [], [], []
+    for number in range(opt.batch_size):
+        random = np.random.default_rng(number)
+        regions = draw_regions(random, (opt.crop_size, height(opt)), REGIONS)
+        labels.append(random.integers(0, opt.num_labels, REGIONS)[regions])
+        instances.append(regions)
+        images.append(random.uniform(-1, 1, (3, *regions.shape)))
+    batch = {"labels": _stacked(labels, torch.uint8 if opt.num_labels <= 256 else torch.int16)}
+    if opt.instance:
+        batch["instances"] = _stacked(instances, torch.int32)
+    return batch | {"image": _stacked(images, torch.float32)}
+
+
+def height(opt: TrainOptions) -> int:
+    """Of the images, in pixels."""
+    return round(opt.crop_size / opt.aspect_ratio)
+
+
+def write_vgg_weights(path: Path) -> Path:
+    """Write VGG-19 weights that cost the time and memory of the real ones, for a machine that cannot download them."""
+    features = VGGLoss().features
+    fill(features, seed=0)
+    torch.save({f"features.{name}": tensor for name, tensor in features.state_dict().items()}, path)
+    return path
+
+
+def _stacked(arrays: list[np.ndarray], dtype: torch.dtype) -> Tensor:
+    return torch.from_numpy(np.stack(arrays)).to(dtype)

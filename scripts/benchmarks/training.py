@@ -1,0 +1,206 @@
+"""Images per second and peak memory of a training step, with each switch of train.py that is about them."""
+
+import argparse
+import gc
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from data import PRESETS
+from scripts.benchmarks.memory import WARM_UP_STEPS, kept_bytes, peak_on_cpu, peak_on_gpu
+from scripts.benchmarks.switches import GPU_ONLY, PLAIN, SWITCHES, Training, Workload, flags_of, write_vgg_weights
+from scripts.benchmarks.timing import Times, take_turns
+from util.errors import InputError
+
+HELP = "images per second and peak memory of training with each switch that trades time, memory and accuracy"
+# The paper's networks at the size of COCO for a GPU. A CPU would need minutes for each step of them.
+DEFAULTS = {
+    "cuda": {"batch_size": 16, "crop_size": 256, "ngf": 64, "iterations": 20},
+    "cpu": {"batch_size": 4, "crop_size": 64, "ngf": 16, "iterations": 5},
+}
+PEAKS = {
+    "cuda": "all tensors of the training on the GPU",
+    "cpu": "resident memory of a process of its own, less what it has before the networks are made",
+}
+NEEDS_FOLDERS = ("custom",)
+REASON_LENGTH = 160
+
+
+@dataclass(frozen=True)
+class Row:
+    """What has been found out about one switch.
+
+    Attributes:
+        flags: of train.py; none for the plain training.
+        times: of its steps, by flags, and of plain ones in turns, if those work.
+        warm_up: seconds of the first steps, which are not among `times`.
+        peak: MiB.
+        failure: why there are no figures; then nothing else is there.
+    """
+
+    flags: str
+    times: Times | None = None
+    warm_up: float = 0
+    peak: float = 0
+    failure: str | None = None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    modes = [mode for mode in PRESETS if mode not in NEEDS_FOLDERS]
+    cuda, cpu = DEFAULTS["cuda"], DEFAULTS["cpu"]
+    parser.add_argument("--device", choices=DEFAULTS, help="(default: cuda if there is a GPU, else cpu)")
+    parser.add_argument("--dataset_mode", choices=modes, default="coco", help="whose preset counts (%(default)s)")
+    for name, unit in (("batch_size", "samples"), ("crop_size", "pixels"), ("ngf", "channels"), ("iterations", "")):
+        words = f"{unit} (default: {cuda[name]} with a GPU, else {cpu[name]})".strip()
+        parser.add_argument(f"--{name}", metavar="N", type=int, help=words)
+    parser.add_argument(
+        "--no_vgg_loss",
+        action="store_true",
+        help="leave out the perceptual loss, with random weights here",
+    )
+    parser.add_argument(
+        "--only", metavar="SWITCH", nargs="+", choices=SWITCHES, help=f"some of: {', '.join(SWITCHES)} (default: all)"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure and print Markdown, row by row. Raises `InputError` for wrong arguments."""
+    args = complete(args)
+    workload = Workload(args.device, args.dataset_mode, args.batch_size, args.crop_size, args.ngf)
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = f"{scratch}/compiled"  # else a second run would show no warm-up
+        if not args.no_vgg_loss:
+            workload = replace(workload, vgg_weights=write_vgg_weights(Path(scratch) / "vgg19.pth"))
+        workload.options()
+        switches = [switch for switch in SWITCHES if switch == PLAIN or args.only is None or switch in args.only]
+        print(heading(args, workload), flush=True)
+        for line in table(measure(switches, workload, args.iterations), workload.batch_size):
+            print(line, flush=True)
+    if "checkpoint_activations" in switches:
+        print("\n" + kept_line(workload))
+
+
+def complete(args: argparse.Namespace) -> argparse.Namespace:
+    """The arguments with the defaults of the device. Raises `InputError` for what cannot be."""
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    given = {name: value for name, value in vars(args).items() if value is not None}
+    args = argparse.Namespace(**{"only": None, **DEFAULTS[device], **given, "device": device})
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: there is no GPU here; use --device cpu")
+    if args.iterations < 3:
+        raise InputError(f"--iterations {args.iterations}: must be 3 or more, for quartiles")
+    return args
+
+
+def measure(switches: Iterable[str], workload: Workload, iterations: int) -> Iterator[Row]:
+    """One row after the other. A switch that fails has a row that says so, and the others go on."""
+    try:
+        plain = Training(workload, "")
+        warm_up(plain)
+    except Exception:  # the row of the plain training, made once more there, says why
+        plain = None
+    for switch in switches:
+        flags = flags_of(switch, workload.device)
+        try:
+            if switch in GPU_ONLY and workload.device != "cuda":
+                raise InputError("for GPUs only")
+            row = measure_one(flags, workload, iterations, plain)
+        except Exception as error:  # no memory, no compiler, no kernel for it: whatever it is
+            row = Row(flags, failure=reason(error))
+        forget(compiled="--compile" in flags)
+        yield row
+
+
+def measure_one(flags: str, workload: Workload, iterations: int, plain: Training | None) -> Row:
+    """Time a training in turns with `plain`, if that works, and find its peak memory."""
+    before = torch.cuda.memory_allocated() if workload.device == "cuda" else 0
+    training = Training(workload, flags)
+    seconds = warm_up(training)
+    peak = peak_on_gpu(training, before) if workload.device == "cuda" else 0
+    jobs = {} if plain is None else {PLAIN: lambda i: plain.step()}
+    times = take_turns(jobs | {flags: lambda i: training.step()}, iterations, flags or PLAIN)
+    if workload.device == "cpu":
+        del training, jobs
+        peak = peak_on_cpu(workload, flags)
+    return Row(flags, times, seconds, peak)
+
+
+def warm_up(training: Training) -> float:
+    """Take the first steps; return the seconds they took."""
+    start = time.perf_counter()
+    for _ in range(WARM_UP_STEPS):
+        training.step()
+    return time.perf_counter() - start
+
+
+def forget(compiled: bool) -> None:
+    """Give back what the last training held."""
+    gc.collect()
+    if compiled:
+        torch.compiler.reset()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def reason(error: Exception) -> str:
+    """An error in a piece of a line, fit for a table."""
+    text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return text.strip().replace("|", "/")[:REASON_LENGTH]
+
+
+def heading(args: argparse.Namespace, workload: Workload) -> str:
+    """On what, with what and how the figures were made."""
+    flags = [f"--{name} {getattr(args, name)}" for name in ("device", "dataset_mode", *DEFAULTS["cpu"])]
+    flags += ["--no_vgg_loss"] * args.no_vgg_loss + ([f"--only {' '.join(args.only)}"] if args.only else [])
+    lines = [
+        f"{device_name(args.device)}, torch {torch.__version__}, threads: {torch.get_num_threads()}",
+        f"Workload: {workload}; made-up labels and photos",
+        f"Command: `python scripts/benchmark.py train {' '.join(flags)}`",
+        f"Ratios are of neighbouring steps; that of {PLAIN}, to its own double, shows the noise of the machine",
+        f"Peak memory, of a step after warm-up: {PEAKS[args.device]}",
+    ]
+    if args.device == "cpu":
+        lines.insert(2, "By default a CPU gets a small workload: steps of the paper's would take minutes")
+    return "\n".join(f"- {line}" for line in lines) + "\n"
+
+
+def device_name(device: str) -> str:
+    """As its maker calls it."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "CPU")
+
+
+def table(rows: Iterable[Row], batch_size: int) -> Iterator[str]:
+    """Markdown, line by line, of rows of which the first one is plain."""
+    yield f"| switch | images/s (quartiles) | times {PLAIN} (quartiles) | peak MiB | of {PLAIN} | warm-up, s |"
+    yield "|---|---|---|---|---|---|"
+    plain_peak = None
+    for row in rows:
+        name = f"`{row.flags}`" if row.flags else PLAIN
+        if row.failure is not None:
+            yield f"| {name} | failed: {row.failure} | | | | |"
+            continue
+        plain_peak = plain_peak if row.flags else row.peak
+        rate = "{:.3g} ({:.3g}..{:.3g})".format(*row.times.rate(row.flags, batch_size))
+        ratio = (
+            "{:.2f} ({:.2f}..{:.2f})".format(*row.times.ratio(row.flags, PLAIN)) if PLAIN in row.times.seconds else ""
+        )
+        share = f"{row.peak / plain_peak:.2f}" if plain_peak else ""
+        yield f"| {name} | {rate} | {ratio} | {row.peak:.0f} | {share} | {row.warm_up:.1f} |"
+
+
+def kept_line(workload: Workload) -> str:
+    """What `--checkpoint_activations` saves by itself, which is the same on every device."""
+    opt = workload.options()
+    with_all, with_few = (kept_bytes(opt, recomputed) / 2**20 for recomputed in (False, True))
+    return (
+        f"The generator keeps {with_all:.1f} MiB for its backward pass, "
+        f"and {with_few:.1f} MiB with `--checkpoint_activations`."
+    )
