@@ -1,20 +1,25 @@
 #!/usr/bin/env python3
 """Train SPADE: python train.py --name NAME [--dataset_mode coco --dataroot DIR] [...]; --help lists everything."""
 
+import shlex
 import sys
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 
+from torch import Tensor
 from tqdm import tqdm
 
 from data import PRESETS, DataWorkerError, SampleLoader, SkippedSamples, create_dataset, create_loader, fixed_batches
+from evaluation.in_training import ScoresInTraining
 from models import create_model, create_objective
-from options import TrainOptions, parse_options
+from options import EvaluateOptions, TrainOptions, parse_options
+from options.train import SCORES
 from trainers import NonFiniteLossError, Pix2PixTrainer, create_trainer
 from trainers.beginning import begin
+from trainers.best import BEST, BestScore
 from trainers.checkpoint import Checkpoints
-from trainers.fixed_inputs import fixed_inputs, forwards
+from trainers.fixed_inputs import FixedInput, fixed_inputs, forwards
 from trainers.reporter import Reporter
 from util.device import choose_device, memory_format, prepare_torch
 from util.distributed import World, launch, under_launcher
@@ -42,6 +47,20 @@ class Run:
     skipped: SkippedSamples
     checkpoints: Checkpoints
     reporter: Reporter
+    best: BestScore
+    scores: ScoresInTraining | None
+
+    def score(self) -> bool:
+        """Score the generator, or its average, as it would be saved now; return whether it is the best so far."""
+        trainer = self.trainer
+        netG = trainer.model.netG if trainer.average is None else self.checkpoints.consistent_average()
+
+        def paint(batch: dict, z: Tensor | None) -> Tensor:
+            return FixedInput(batch, z).images(trainer.model, netG, trainer.precision)
+
+        scores = trainer.in_evaluation(netG, lambda: self.scores.of(paint))
+        self.reporter.tell_scores(scores)
+        return self.best.beaten_by(scores)
 
 
 def train(opt: TrainOptions, run: Run, world: World) -> None:
@@ -61,8 +80,10 @@ def train(opt: TrainOptions, run: Run, world: World) -> None:
                     progress.advance(opt.batch_size)
                     bar.update(opt.batch_size)
                     run.reporter.after_batch(bar)
+                    keep = [str(epoch)] if progress.epoch_is_due(opt.save_epoch_freq) else []
+                    if opt.eval_freq and progress.epoch_is_due(opt.eval_freq) and run.score():
+                        keep.append(BEST)
                     asked = interrupts.take(world)
-                    keep = [epoch] if progress.epoch_is_due(opt.save_epoch_freq) else []
                     if asked or keep or progress.due(opt.save_latest_freq):
                         run.checkpoints.save(*keep)
                     if asked in ENDING:
@@ -96,10 +117,11 @@ def prepare(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
         batches = fixed_batches(opt, dataset, CALIBRATION_IMAGES, world.rank, world.size)
         return forwards(model, fixed_inputs(batches, model.z_dim, opt.seed, world), opt.precision)
 
-    checkpoints = Checkpoints(
-        opt.run_dir, trainer, {"progress": progress, "skipped": skipped}, opt.keep_checkpoints, calibration
-    )
+    best = BestScore({name: SCORES[name] for name in ([opt.best_score] if opt.best_score else SCORES)})
+    parts = {"progress": progress, "skipped": skipped, "best": best}
+    checkpoints = Checkpoints(opt.run_dir, trainer, parts, opt.keep_checkpoints, calibration)
     begin(opt, world, checkpoints, progress)
+    scores = ScoresInTraining(evaluation_options(opt), model.z_dim, world, device) if opt.eval_freq else None
     visualizer = fixed = None
     with world.failing_together():
         if world.is_main:
@@ -107,7 +129,13 @@ def prepare(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
             shown = replace(opt, batch_size=min(SHOWN_IMAGES, len(dataset)))
             fixed = next(fixed_inputs(fixed_batches(shown, dataset, SHOWN_IMAGES), model.z_dim, opt.seed))
     reporter = Reporter(trainer, progress, visualizer, fixed, opt.print_freq, opt.display_freq)
-    return Run(loader, trainer, progress, skipped, checkpoints, reporter)
+    return Run(loader, trainer, progress, skipped, checkpoints, reporter, best, scores)
+
+
+def evaluation_options(opt: TrainOptions) -> EvaluateOptions:
+    """What evaluate.py is told when a run is scored while it is trained."""
+    argv = ["--name", opt.name, "--checkpoints_dir", opt.checkpoints_dir, *shlex.split(opt.eval_flags)]
+    return parse_options(EvaluateOptions, argv, PRESETS)
 
 
 def create_visualizer(opt: TrainOptions, dataset) -> Visualizer:

@@ -123,10 +123,10 @@ def suggestion(word: str, candidates: Iterable[str]) -> str:
 
 
 def _underscored(word: str) -> str:
-    """`--no-flip=x-y` -> `--no_flip=x-y`; other words unchanged."""
-    if not word.startswith("--"):
-        return word
+    """`--no-flip=x-y` -> `--no_flip=x-y`; other words unchanged, also those that hold a whole command line."""
     flag, equals, value = word[2:].partition("=")
+    if not word.startswith("--") or " " in flag:
+        return word
     return "--" + flag.replace("-", "_") + equals + value
 
 

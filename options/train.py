@@ -6,6 +6,8 @@ from typing import ClassVar
 from options.base import BaseOptions
 from options.field import BELOW_ONE, POSITIVE, at_least, option
 
+SCORES = {"fid": min, "miou": max, "random_feature_distance": min, "accuracy": max, "kid": min}
+"""Scores that can choose the best networks, and which of two values is better."""
 ADAMS = ("auto", "loop", "foreach", "fused")
 GAN_MODES = ("ls", "original", "hinge", "w")
 
@@ -142,6 +144,26 @@ class TrainOptions(BaseOptions):
     save_latest_freq: int = option(5000, "how often 'latest' is saved", "logging", unit="images", rule=at_least(1))
     save_epoch_freq: int = option(
         10, "how often an epoch is saved for good", "logging", unit="epochs", rule=at_least(1)
+    )
+    eval_freq: int | None = option(
+        None,
+        "how often the generator, or its average, is scored on validation data; the best one is kept as best_net_G.pth",
+        "logging",
+        unit="epochs",
+        rule=at_least(1),
+        unset="never",
+    )
+    eval_flags: str = option(
+        "",
+        'flags of evaluate.py for that, in quotes: "--features random --segmenter judge --phase val --how_many 500"',
+        "logging",
+    )
+    best_score: str | None = option(
+        None,
+        "score that tells which is the best, such as fid or miou",
+        "logging",
+        choices=tuple(SCORES),
+        unset="the first of these that is measured: " + ", ".join(SCORES),
     )
     html: bool = option(True, "write a web page of training images", "logging")
     tensorboard: bool = option(True, "write TensorBoard files", "logging", aliases=("tf_log",))

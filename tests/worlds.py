@@ -12,7 +12,7 @@ from typing import Any
 
 PATIENCE_SECONDS = 120
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["train", "test", "tests.worlds"])
+context.set_forkserver_preload(["train", "test", "evaluate", "tests.worlds"])
 
 
 def free_port() -> int:

@@ -59,8 +59,8 @@ class Checkpoints:
         self.calibration = calibration
         self.saves = Saves(run_dir, keep)
 
-    def save(self, *epochs: int) -> None:
-        """Save everything as `latest`, and the networks for good under the numbers of `epochs`.
+    def save(self, *labels: str) -> None:
+        """Save everything as `latest`, and the networks for good under `labels`, such as the number of an epoch.
 
         Raises:
             NonFiniteLossError: training has gone wrong, so the files of the last good state are kept as they are.
@@ -70,17 +70,21 @@ class Checkpoints:
         trainer.finite.check()
         networks = dict(trainer.model.networks)
         if trainer.average is not None:
-            networks[EMA] = trainer.average.make_consistent(self.calibration())
+            networks[EMA] = self.consistent_average()
         random_states = world.collect(random_state())
         with world.failing_together():
             if not world.is_main:
                 return
             files = {network_file(letter): _on_cpu(network.state_dict()) for letter, network in networks.items()}
             files[TRAINING_STATE] = self._training_state(random_states)
-            labels = [LATEST, *map(str, epochs)]
             progress = self.parts["progress"].state_dict()
-            save = self.saves.write(files, {"labels": labels, "processes": world.size, "progress": progress})
+            facts = {"labels": [LATEST, *labels], "processes": world.size, "progress": progress}
+            save = self.saves.write(files, facts)
             self._publish(save)
+
+    def consistent_average(self) -> nn.Module:
+        """The averaged generator with the statistics of its own weights, as it is saved."""
+        return self.trainer.average.make_consistent(self.calibration())
 
     def restore(self) -> bool:
         """Go on from the newest whole save; return whether there is one.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from util.distributed import World
 from util.precision import autocast
 
 Losses = dict[str, Tensor]
+Result = TypeVar("Result")
 ADAM_SWITCHES: Mapping[str, dict[str, bool]] = {
     "auto": {},
     "loop": {"foreach": False},
@@ -160,13 +162,13 @@ class Pix2PixTrainer:
         return dict(zip(scalars, values))
 
     @torch.no_grad()
-    def in_evaluation(self, look: Callable[[Pix2PixModel], Tensor]) -> Tensor:
-        """What `look` makes of the model in evaluation mode; training then goes on as if nothing had been."""
-        self.model.eval()
+    def in_evaluation(self, netG: nn.Module, look: Callable[[], Result]) -> Result:
+        """What `look` returns while a generator is in evaluation mode; training goes on as if nothing had been."""
+        netG.eval()
         try:
-            return look(self.model)
+            return look()
         finally:
-            self.model.train()
+            netG.train()
 
     def _generator_losses(self, layout: SemanticLayout, real: Tensor, eps: Tensor | None) -> tuple[Losses, Tensor]:
         parts = self.world.size * self.accumulate

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from models.pix2pix_model import Pix2PixModel
+from collections.abc import Mapping
+
+from torch import Tensor
+
 from trainers.fixed_inputs import FixedInput
 from trainers.pix2pix_trainer import Pix2PixTrainer
 from util.device import peak_memory_mib
@@ -61,10 +64,13 @@ class Reporter:
         if self.visualizer and trainer.pictures and (progress.at_edge or progress.due(self.display_freq)):
             self.visualizer.show(progress.epoch, progress.images_seen, *trainer.pictures, samples=self._paint())
 
-    def _paint(self):
+    def tell_scores(self, scores: Mapping[str, float]) -> None:
+        """Print and log what the generator has scored."""
+        if self.visualizer:
+            self.visualizer.log_scores(self.progress.epoch, self.progress.images_seen, scores)
+
+    def _paint(self) -> Tensor | None:
         if self.fixed is None:
             return None
-        return self.trainer.in_evaluation(self._paint_fixed)
-
-    def _paint_fixed(self, model: Pix2PixModel):
-        return self.fixed.images(model, precision=self.trainer.precision)
+        model, precision = self.trainer.model, self.trainer.precision
+        return self.trainer.in_evaluation(model.netG, lambda: self.fixed.images(model, precision=precision))

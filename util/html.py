@@ -1,11 +1,14 @@
-"""The parts that the result page and the training page share: skeleton, style, class chips and pictures.
+"""The parts that the pages share: skeleton, style, class chips and pictures.
 
-Pages are whole in themselves: no scripts, nothing fetched from elsewhere, links relative to the page's folder.
+Pages are whole in themselves: nothing fetched from elsewhere, links relative to the page's folder, and no scripts but
+those that `enliven` writes into them.
 """
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -98,6 +101,16 @@ def page(
     doc.body.add(tags.header(tags.h1(title), tags.dl(entries, cls="facts")))
     doc.body.add(tags.div(legend or "", tags.main(body), cls="content" if legend else "content wide"))
     return doc
+
+
+def enliven(doc: document, style: str, script: str, data: Any = None) -> None:
+    """Write style rules and a script into a page, and data for the script, if any, as JSON in the element `data`."""
+    doc.head.add(tags.style(raw(style)))
+    if data is not None:
+        # A "<" in a text must not end the element.
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+        doc.body.add(tags.script(raw(text), type="application/json", id="data"))
+    doc.body.add(tags.script(raw(script)))
 
 
 def save(doc: document, path: Path) -> Path:

@@ -85,6 +85,16 @@ class Visualizer:
         if self.wandb:
             self.wandb.log(images_seen, scalars)
 
+    def log_scores(self, epoch: int, images_seen: int, scores: Mapping[str, float]) -> None:
+        """Print scores of the generator, and give them to TensorBoard and Weights & Biases as `scores/NAME`."""
+        self.write(f"epoch {epoch}: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+        named = {f"scores/{name}": value for name, value in scores.items()}
+        if self.tensorboard:
+            for name, value in named.items():
+                self._tensorboard_writer(images_seen).add_scalar(name, value, images_seen)
+        if self.wandb:
+            self.wandb.log(images_seen, named)
+
     def show(
         self, epoch: int, images_seen: int, labels: Tensor, fake: Tensor, real: Tensor, samples: Tensor | None = None
     ) -> None:

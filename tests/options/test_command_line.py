@@ -181,7 +181,7 @@ def test_every_option_is_declared_in_full(program, option):
     assert option.help and not option.help.endswith(".")
     option.check(option.default)
     if option.name.endswith("_freq"):
-        assert option.unit == ("epochs" if option.name == "save_epoch_freq" else "images")
+        assert option.unit == ("epochs" if option.name in {"save_epoch_freq", "eval_freq"} else "images")
     if option.name in {"load_size", "crop_size", "display_winsize"}:
         assert option.unit == "pixels"
 

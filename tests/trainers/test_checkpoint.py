@@ -36,7 +36,7 @@ def assert_equal_states(one, other):
 
 def test_networks_are_bare_state_dicts_under_the_published_names(make_trainer, tmp_path):
     trainer = make_trainer(vae=True)
-    checkpoints(tmp_path, trainer, 4).save(3)
+    checkpoints(tmp_path, trainer, 4).save("3")
     names = [f"{label}_net_{letter}.pth" for label in ("latest", "3") for letter in "GDE"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names, "saves"])
     for letter, network in trainer.model.networks.items():
@@ -46,7 +46,7 @@ def test_networks_are_bare_state_dicts_under_the_published_names(make_trainer, t
 
 def test_names_of_a_save_take_no_space_of_their_own_and_outlive_it(make_trainer, tmp_path):
     saving = checkpoints(tmp_path, make_trainer(), keep=1)
-    saving.save(1)
+    saving.save("1")
     assert (tmp_path / "1_net_G.pth").samefile(tmp_path / "saves" / "000001" / "net_G.pth")
     saving.save()
     assert not (tmp_path / "saves" / "000001").exists()
@@ -130,7 +130,7 @@ def test_a_generator_alone_can_be_continued_and_what_is_missing_is_named(make_tr
 
 
 def test_continuing_from_an_epoch_goes_on_with_the_next(make_trainer, tmp_path, capsys):
-    checkpoints(tmp_path, make_trainer()).save(3)
+    checkpoints(tmp_path, make_trainer()).save("3")
     resuming = checkpoints(tmp_path, make_trainer())
     resuming.restore_networks("3")
     assert resuming.parts["progress"].epoch == 4
@@ -158,7 +158,7 @@ def test_pretrained_networks_start_a_run_with_whatever_there_is(make_trainer, ba
 
 
 def test_nothing_to_continue_names_what_there_is(make_trainer, tmp_path):
-    checkpoints(tmp_path / "run", make_trainer()).save(3)
+    checkpoints(tmp_path / "run", make_trainer()).save("3")
     (tmp_path / "run" / "latest_net_G.pth").unlink()
     with pytest.raises(InputError, match=r"latest_net_G.pth does not exist; --which_epoch may be 3"):
         checkpoints(tmp_path / "run", make_trainer()).restore_networks(LATEST)

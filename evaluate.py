@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Score generated images: python evaluate.py --name NAME, or --fake DIR --real DIR [...]; --help lists everything."""
+
+import sys
+
+import torch
+
+from data import PRESETS, count_workers, uses_gpu
+from evaluation.instruments import (
+    create_instruments,
+    judges_whole_labels,
+    names_of_classes,
+    segmenter_files,
+    what_is_left_out,
+)
+from evaluation.page import CONFUSION_NAME, draw_confusion, show_on_page
+from evaluation.report import Report, check_writable, create_report
+from evaluation.scoring import Evaluation, generated_batches, style_diversity
+from evaluation.sources import Sources, find_images, scores_path
+from options import EvaluateOptions, parse_options
+from util.device import choose_device, prepare_torch
+from util.distributed import World
+from util.errors import report_input_errors
+
+
+def evaluate(opt: EvaluateOptions, world: World, device: torch.device) -> tuple[Report, Sources]:
+    """Measure what the options ask for; the same in every process of the world, which must have met."""
+    workers = count_workers(uses_gpu(opt), world.local_size) if opt.num_workers is None else opt.num_workers
+    reading = {"batch_size": opt.batch_size, "num_workers": workers}
+    with world.failing_together():
+        sources = find_images(opt, judges_whole_labels(opt))
+        if world.is_main:
+            check_writable(scores_path(opt, sources))
+        tools = create_instruments(opt, device)
+    features, segmenter, truth = tools.features, tools.segmenter, sources.truth
+    evaluation = Evaluation(
+        truth,
+        features=features,
+        segmenter=segmenter,
+        real=tools.real,
+        world=world,
+        kid=opt.kid,
+        seed=opt.seed,
+        show=world.is_main,
+        **reading,
+    )
+    measurement = evaluation.measure(
+        generated_batches(sources.generated, evaluation.share, show=world.is_main, **reading)
+    )
+    protocol = evaluation.protocol
+    if segmenter:
+        protocol["segmentation"]["files"] = segmenter_files(opt, segmenter)
+    if tools.distance:
+        measurement.scores["lpips_diversity"] = style_diversity(tools.distance, sources.styles, world, **reading)
+        protocol["lpips"] = {**tools.distance.facts, "styles": len(sources.styles), "label_maps": len(truth)}
+    if opt.save_real_statistics and world.is_main:
+        evaluation.real.save_npz(opt.save_real_statistics, {**features.facts, **protocol["images"]})
+    report = create_report(
+        measurement,
+        sources,
+        run=opt.name or None,
+        dataset_mode=opt.dataset_mode,
+        protocol=protocol,
+        class_names=names_of_classes(segmenter, truth.class_names) if segmenter else [],
+        left_out=what_is_left_out(opt, features, evaluation.with_kid),
+    )
+    return report, sources
+
+
+def publish(opt: EvaluateOptions, report: Report, sources: Sources) -> None:
+    """Print the table, write scores.json, and of a run also its history, its curves and the page of its test."""
+    print(report.table())
+    print(f"\nEverything is in {report.save(scores_path(opt, sources))}")
+    if not opt.name:
+        return
+    report.append_history(opt.run_dir, opt.phase, opt.which_epoch)
+    report.log_scalars(opt.run_dir, opt.which_epoch)
+    folder, picture = sources.folder.parents[1], None
+    if report.confusion is not None:
+        picture = draw_confusion(report.confusion, list(report.content["per_class_iou"]), folder / CONFUSION_NAME)
+    if show_on_page(folder / "index.html", report, picture):
+        print(f"Look at {folder / 'index.html'}")
+
+
+def main(argv: list[str] | None = None) -> None:
+    opt = parse_options(EvaluateOptions, argv, PRESETS)
+    world = World.from_environment()
+    prepare_torch(opt.seed)
+    with report_input_errors("evaluate.py"):
+        device = choose_device(opt.gpu_id_list, world)
+        with world.joined(device):
+            report, sources = evaluate(opt, world, device)
+            if world.is_main:
+                publish(opt, report, sources)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

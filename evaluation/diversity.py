@@ -1,0 +1,104 @@
+"""How much the images of one label map in different styles differ: LPIPS over all pairs of them."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+import lpips
+import torch
+import torchvision
+from torch import Tensor
+
+from evaluation.published import PublishedWeights
+from util.errors import InputError
+
+SMALLEST = 31
+"""Smallest side of an image that AlexNet's poolings leave something of."""
+
+ALEXNET = PublishedWeights(
+    what="the AlexNet weights that LPIPS needs",
+    names=("alexnet-owt-7be5be79.pth",),
+    url=torchvision.models.AlexNet_Weights.IMAGENET1K_V1.url,
+    sha256="7be5be79",
+    option="--lpips_weights",
+    otherwise="or leave the diversity of styles out",
+)
+
+
+class LPIPSDistance:
+    """Learned perceptual distance of image pairs (Zhang et al. 2018), version 0.1 on AlexNet, its authors' default.
+
+    Through the authors' package `lpips`: its documented switch for a random trunk lets the trunk's weights come from a
+    file, the learned heads are inside it, and its numbers are the definition.
+
+    Attributes:
+        facts: what the distance depends on, as JSON values.
+    """
+
+    def __init__(self, network: lpips.LPIPS, device: torch.device | str, facts: dict):
+        self.device = torch.device(device)
+        self.facts = facts
+        self._network = network.to(self.device).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def __call__(self, first: Tensor, second: Tensor) -> Tensor:
+        """Two batches (N, 3, H, W) uint8, RGB -> distances (N,) float32 of the pairs; 0 is equal, about 0.7 is much.
+
+        Raises:
+            InputError: images smaller than AlexNet can see.
+        """
+        if first.shape != second.shape or first.ndim != 4 or first.shape[1] != 3:
+            raise ValueError(f"images {tuple(first.shape)} and {tuple(second.shape)}: must both be (N, 3, H, W)")
+        if first.dtype != torch.uint8 or second.dtype != torch.uint8:
+            raise ValueError(f"images {first.dtype} and {second.dtype}: must be uint8")
+        if min(first.shape[2:]) < SMALLEST:
+            height, width = first.shape[2:]
+            raise InputError(f"LPIPS needs images of {SMALLEST}x{SMALLEST} or larger; these are {width}x{height}")
+        with torch.autocast(self.device.type, enabled=False):
+            pair = (images.to(self.device).float() / 127.5 - 1 for images in (first, second))
+            return self._network(*pair).flatten()
+
+
+def lpips_distance(weights: str | None, allow_download: bool, device: torch.device | str) -> LPIPSDistance:
+    """LPIPS with the published weights.
+
+    Args:
+        weights: torchvision's AlexNet file; None for torch hub's folder of checkpoints, or a download.
+        allow_download: whether the file may be downloaded if it is nowhere.
+    Raises:
+        InputError: the weights are missing, damaged, unsafe, or of another network.
+    """
+    state, facts = ALEXNET.read(weights, allow_download)
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():  # first weights are drawn but replaced
+        warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")  # it uses an old spelling
+        network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    trunk = network.net
+    # The package cuts torchvision's `features.6` into `slice3.6`.
+    named = {name: f"features.{name.partition('.')[2]}" for name in trunk.state_dict()}
+    try:
+        trunk.load_state_dict({name: state[theirs] for name, theirs in named.items() if theirs in state})
+    except RuntimeError:
+        raise ALEXNET.misfit(weights, facts) from None
+    facts = {"network": "alex", "version": network.version, **facts, "library": f"lpips {version('lpips')}"}
+    return LPIPSDistance(network, device, facts)
+
+
+def mean_pairwise(distance: Callable[[Tensor, Tensor], Tensor], styles: Sequence[Tensor]) -> float:
+    """Mean distance of two styles of the same label map, over all pairs of styles and all label maps.
+
+    Args:
+        distance: two batches of images -> distances (N,).
+        styles: a batch (N, 3, H, W) for each style; image i of every batch is of label map i.
+    Raises:
+        InputError: fewer than 2 styles.
+    """
+    if len(styles) < 2:
+        raise InputError(f"the diversity of styles needs 2 styles or more of every label map; there are {len(styles)}")
+    if len(shapes := {tuple(style.shape) for style in styles}) > 1 or not len(styles[0]):
+        raise ValueError(f"styles {sorted(shapes)}: must be batches of the same label maps, one at least")
+    # Every pair has all the label maps, so the mean of the pairs' means is the mean over maps of each map's mean.
+    pairs = [distance(first, second).double().mean() for first, second in itertools.combinations(styles, 2)]
+    return float(torch.stack(pairs).mean())

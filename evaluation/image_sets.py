@@ -1,0 +1,277 @@
+"""What is held against what: generated images, and the photos and label maps they should be like, by sample name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from PIL.Image import Resampling
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Subset
+from tqdm import tqdm
+
+from data.pairs import listing
+from data.preprocess import Preprocess, resize
+from data.read import UNREADABLE, LabelIds, picture_size, read_image, read_labels
+from util.errors import InputError
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+UNKNOWN_IN_FILES = 255
+
+
+def to_grey_levels(image: Tensor) -> Tensor:
+    """A photo in [-1, 1], as data sets give it, back to the uint8 levels it was read from.
+
+    Rounded, not cut off as generated images are: 255 levels through float32 and back would lose one now and then.
+    """
+    return ((image + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+@dataclass(frozen=True)
+class LabelRule:
+    """How ids of samples become ids of label files, which segmentation networks know: unknown ones alone differ."""
+
+    label_nc: int
+    contain_dontcare_label: bool
+    unknown_value: int | None = UNKNOWN_IN_FILES
+
+    def as_in_files(self, labels: Tensor) -> Tensor:
+        """Ids (H, W) of a sample, as label files hold them."""
+        if not self.contain_dontcare_label or self.unknown_value is None:
+            return labels
+        return torch.where(labels == self.label_nc, self.unknown_value, labels.to(torch.int32))
+
+    @property
+    def ids(self) -> LabelIds:
+        """The rule by which label files are read."""
+        return LabelIds(self.label_nc, self.contain_dontcare_label, self.unknown_value)
+
+
+class DataSetTruth(Dataset):
+    """Photos and label maps of a data set, as it reads them for testing: photos bicubic, labels by nearest pixels.
+
+    Sample i is a dict: "index", "photo" (3, H, W) uint8, and "labels" (h, w) with the ids of label files; less what is
+    not wanted.
+
+    Args:
+        dataset: any of `data.DATASETS`, not in training mode.
+        opt: its options.
+        count: how many of its samples, from the first; all if None.
+        photos, labels: what is wanted.
+        whole_labels: label maps of the size of their files instead of the size of the images.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        opt: Any,
+        count: int | None = None,
+        *,
+        photos: bool = True,
+        labels: bool = True,
+        whole_labels: bool = False,
+    ):
+        assert not opt.is_train, "crops and flips would be random"
+        self.dataset = dataset
+        self.photos, self.labels, self.whole_labels = photos, labels, whole_labels
+        self.class_names: Sequence[str] = dataset.class_names
+        self.rule = LabelRule(
+            opt.label_nc, opt.contain_dontcare_label, getattr(dataset, "unknown_value", UNKNOWN_IN_FILES)
+        )
+        self.size: Size = (round(opt.crop_size / opt.aspect_ratio), opt.crop_size)
+        self.preprocess_mode = opt.preprocess_mode
+        if labels and whole_labels:
+            _check_uncropped(dataset.preprocess, dataset.paths[0].labels)
+        indices = range(len(dataset))[:count]
+        # A data set that draws its samples tells a name only with the sample.
+        paths = getattr(dataset, "paths", None)
+        self.names = [paths[i].name if paths else dataset[i]["name"] for i in indices]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Raises `InputError` for files that cannot be read, wrong ids, sizes that differ, and photos that are not."""
+        item: dict[str, Any] = {"index": index}
+        sample = self.dataset[index]
+        if self.photos:
+            if "image" not in sample:
+                raise InputError(
+                    f"{self.names[index]}: has no photo in the data set; give --real_statistics FILE or --features none"
+                )
+            item["photo"] = to_grey_levels(sample["image"])
+        if self.labels and self.whole_labels:
+            item["labels"] = _read_whole_labels(self.dataset.paths[index].labels, self.rule)
+        elif self.labels:
+            item["labels"] = self.rule.as_in_files(sample["labels"])
+        return item
+
+
+class FolderTruth(Dataset):
+    """As `DataSetTruth`, from folders of photos and label maps that somebody names.
+
+    Args:
+        names: samples, in order.
+        photos, labels: path by name; None for what is not wanted.
+        preprocess: how files come to the size of the images; without random parts.
+        rule: which ids label files hold.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        photos: Mapping[str, Path] | None,
+        labels: Mapping[str, Path] | None,
+        preprocess: Preprocess,
+        rule: LabelRule,
+        class_names: Sequence[str],
+        whole_labels: bool = False,
+    ):
+        self.names = list(names)
+        self.photo_paths, self.label_paths = photos, labels
+        self.preprocess, self.rule, self.class_names = preprocess, rule, class_names
+        self.preprocess_mode = preprocess.mode
+        self.whole_labels = whole_labels
+        width, height = preprocess.output_size
+        self.size: Size = (height, width)
+        if labels and whole_labels:
+            _check_uncropped(preprocess, labels[self.names[0]])
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Raises `InputError` as `DataSetTruth` does."""
+        item: dict[str, Any] = {"index": index}
+        name = self.names[index]
+        photo = self.photo_paths and self.photo_paths[name]
+        labels = self.label_paths and self.label_paths[name]
+        if photo and labels:
+            _check_one_size(photo, labels)
+        if photo:
+            pixels = self._fit(read_image(photo), photo, Resampling.BICUBIC)
+            item["photo"] = torch.from_numpy(pixels.transpose(2, 0, 1).copy())
+        if labels and self.whole_labels:
+            item["labels"] = _read_whole_labels(labels, self.rule)
+        elif labels:
+            ids = self._fit(read_labels(labels, self.rule.ids), labels, Resampling.NEAREST)
+            item["labels"] = self.rule.as_in_files(torch.from_numpy(ids.astype(np.int32)))
+        return item
+
+    def _fit(self, picture: Image.Image, path: Path, resample: Resampling) -> np.ndarray:
+        """(H, W) or (H, W, 3) at the size of the images: resized, and the middle cut out where the mode crops."""
+        self.preprocess.check(picture.size, path)
+        size = self.preprocess.resized(picture.size)
+        return self.preprocess.draw(size).apply(resize(picture, size, resample))
+
+
+Truth = DataSetTruth | FolderTruth
+
+
+def _check_one_size(photo: Path, labels: Path) -> None:
+    one, other = picture_size(photo), picture_size(labels)
+    if one != other:
+        raise InputError(
+            f"{photo} is {one[0]}x{one[1]}, and its label map {labels} {other[0]}x{other[1]}; both must have one size"
+        )
+
+
+def _check_uncropped(preprocess: Preprocess, path: Path) -> None:
+    """Label maps of the size of their files lie over images that show all of them."""
+    width, height = preprocess.resized(picture_size(path))
+    if (width, height) != preprocess.output_size:
+        raise InputError(
+            f"--preprocess_mode {preprocess.mode}: cuts a part out of {path}, and this network judges whole pictures; "
+            f"use --resolution 512"
+        )
+
+
+def _read_whole_labels(path: Path, rule: LabelRule) -> Tensor:
+    return rule.as_in_files(torch.from_numpy(np.asarray(read_labels(path, rule.ids)).astype(np.int32)))
+
+
+class GeneratedImages(Dataset):
+    """Images as they were written. Sample i is a dict of "index" and "image" (3, H, W) uint8.
+
+    Args:
+        paths: in the order of the samples they are of.
+        size: height and width they must have.
+    """
+
+    def __init__(self, paths: Sequence[Path], size: Size):
+        self.paths, self.size = list(paths), size
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Raises `InputError` for a file that cannot be read, is no RGB picture or has another size."""
+        path = self.paths[index]
+        try:
+            with Image.open(path) as picture:
+                picture.load()
+        except UNREADABLE as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise InputError(f"{path}: cannot be read as a picture ({reason}); generate it again") from None
+        if picture.mode != "RGB":
+            what = {"L": "grey", "P": "a palette picture", "RGBA": "transparent"}.get(picture.mode, "not RGB")
+            raise InputError(
+                f"{path}: is {what} (mode {picture.mode}), and scores are of RGB images of 8 bits a channel; if it is "
+                f"an image, and no label map, save it as such"
+            )
+        if picture.size != self.size[::-1]:
+            raise InputError(
+                f"{path}: is {picture.width}x{picture.height}, and photos and label maps are read at "
+                f"{self.size[1]}x{self.size[0]}; give --crop_size {picture.width} --aspect_ratio "
+                f"{picture.width / picture.height:g} if all images are of that size"
+            )
+        return {"index": index, "image": torch.from_numpy(np.array(picture).transpose(2, 0, 1).copy())}
+
+
+def pair(
+    names: Sequence[str], source: str, found: Mapping[str, Path], what: str, where: Path, extras_allowed: bool
+) -> list[Path]:
+    """The file of every name, in their order.
+
+    Args:
+        names: of the samples.
+        source: where these names come from, in words.
+        found: files by name in the folder `where`.
+        what: they are, in the singular.
+        extras_allowed: pass over files that have none of the names.
+    Raises:
+        InputError: a name without file, or a file without name; the message has the first few.
+    """
+    missing = [name for name in names if name not in found]
+    known = set(names)
+    extra = [] if extras_allowed else [name for name in found if name not in known]
+    problems = []
+    if missing:
+        problems.append(f"has no {what} for {len(missing)} of the {len(names)} names in {source} ({listing(missing)})")
+    if extra:
+        problems.append(
+            f"holds {len(extra)} of {len(found)} {what}s under names that {source} lacks ({listing(extra)})"
+        )
+    if problems:
+        first = len(names) - len(missing)
+        in_order = first >= 2 and not extra and missing == list(names[first:])
+        fix = f", or score the first ones with --how_many {first}" if in_order else ""
+        raise InputError(f"{where}: {'; '.join(problems)}; files of one sample must have the same name{fix}")
+    return [found[name] for name in names]
+
+
+def batches(
+    images: Dataset, indices: Sequence[int], batch_size: int, num_workers: int, title: str, show: bool
+) -> Iterator[dict[str, Tensor]]:
+    """Samples of these indices, batched, with a progress bar if `show`."""
+    # With a generator of its own: a training that looks at its scores must draw what it would have drawn without.
+    generator = torch.Generator().manual_seed(0)
+    loader = DataLoader(Subset(images, indices), batch_size, num_workers=num_workers, generator=generator)
+    return iter(tqdm(loader, desc=title, unit="batch", dynamic_ncols=True, disable=not show))

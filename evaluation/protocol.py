@@ -1,0 +1,145 @@
+"""How scores come about: as facts in files, so that two numbers can be told comparable, and in words beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from evaluation.distances import FeatureSet
+from evaluation.features import FeatureExtractor
+from evaluation.image_sets import Truth
+from models.segmenters import Segmenter
+from util.errors import InputError
+
+Protocol = dict[str, Any]
+
+KID_SUBSETS, KID_SUBSET_SIZE = 100, 1000
+
+MEAN_IOU_IN_WORDS = {
+    "labelled": "the classes that occur in the label maps",
+    "all": "all classes, 0 for those that never occur",
+    "occurring": "the classes that occur in label maps or predictions",
+}
+
+
+def images_protocol(truth: Truth) -> Protocol:
+    """What holds for all scores: which pixels are compared with which."""
+    height, width = truth.size
+    return {
+        "count": len(truth),
+        "size": f"{width}x{height}",
+        "generated": "8-bit RGB as written",
+        "real": f"read by --preprocess_mode {truth.preprocess_mode}: photos bicubic, labels nearest",
+    }
+
+
+def features_protocol(
+    features: FeatureExtractor, real: FeatureSet, generated: int, given: bool, with_kid: bool, seed: int
+) -> Protocol:
+    """How distances of distributions are measured."""
+    facts = {
+        **features.facts,
+        "generated_images": generated,
+        "real_images": real.n,
+        "real_side": "statistics from a file" if given else "photos of the same samples",
+        "covariance": "divided by n - 1, nothing added to its diagonal",
+    }
+    if features.score_name != "fid":
+        return {features.score_name: facts}
+    protocol = {"inception": facts}
+    if with_kid:
+        size = min(KID_SUBSET_SIZE, generated, real.n)
+        subsets = 1 if size == generated == real.n else KID_SUBSETS
+        protocol["kid"] = {
+            "estimate": "unbiased, kernel (x.y / dim + 1)^3",
+            "subsets": subsets,
+            "subset_size": size,
+            **({"seed": seed} if subsets > 1 else {}),
+        }
+    return protocol
+
+
+def segmenter_protocol(
+    segmenter: Segmenter, image_size: tuple[int, int], scored_size: tuple[int, int] | None
+) -> Protocol:
+    """How images are judged by their label maps."""
+    facts = {
+        "network": type(segmenter).__name__,
+        "of": segmenter.name,
+        "classes": segmenter.num_classes,
+        "image_size": "{1}x{0}".format(*image_size),
+        "scored_at": "{1}x{0}".format(*(scored_size or image_size)),
+        "labels_resampling": "nearest",
+        "mean_iou": segmenter.mean_iou,
+        "accuracy": "share of the pixels with a class",
+        "accuracy_with_void": "share of all pixels, those without a class counted as wrong",
+    }
+    for name in ("resolution", "preprocessing", "scales"):  # what some networks let one choose
+        value = getattr(segmenter, name, None)
+        if isinstance(value, (str, int, tuple)):
+            facts[name] = list(value) if isinstance(value, tuple) else value
+    # What a judge of one's own is worth: the most that generated images can hope for.
+    on_real = getattr(segmenter, "facts", {}).get("validation", {})
+    worth = {name: on_real[name] for name in ("mean_iou", "pixel_accuracy", "photos") if on_real.get(name) is not None}
+    return facts | ({"on_real_photos": worth} if worth else {})
+
+
+def protocol_hash(protocol: Protocol) -> str:
+    """Twelve digits that are equal where everything about the measurement is."""
+    return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def check_statistics(features: FeatureExtractor, statistics: FeatureSet, path: str) -> None:
+    """Raise an `InputError` if statistics from a file are of other features. Those of pytorch-fid do not say."""
+    if statistics.dim != features.dim:
+        raise InputError(
+            f"--real_statistics {path}: are of {statistics.dim} features, and --features {features.name} has "
+            f"{features.dim}"
+        )
+    for fact in ("features", "resize", "weights_sha256", "seed"):
+        theirs, ours = statistics.facts.get(fact), features.facts.get(fact)
+        if theirs is not None and ours is not None and theirs != ours:
+            raise InputError(
+                f"--real_statistics {path}: were made with {fact} {theirs}, and here it is {ours}; make both alike"
+            )
+
+
+def in_words(score: str, protocol: Mapping[str, Any]) -> str:
+    """One sentence on how a score was measured."""
+    images = protocol.get("images", {})
+    seen = f"{images.get('count')} images of {images.get('size')}"
+    if score == "random_feature_distance":
+        return f"Fréchet distance of random features, no FID; {seen}; compares only with itself"
+    if score == "fid":
+        facts = protocol["inception"]
+        weights = f"{facts.get('weights', '?')} (sha256 {str(facts.get('weights_sha256', '?'))[:8]})"
+        if facts.get("weights_published") is False:
+            weights += ", not the published weights: compares only with itself"
+        real = facts["real_images"] if facts["real_images"] is not None else "an unknown number of"
+        return (
+            f"{seen} against {real} real ones ({facts['real_side']}, bicubic); resize {facts.get('resize')}; {weights}"
+        )
+    if score == "kid":
+        kid = protocol["kid"]
+        return f"{kid['estimate']}; {kid['subsets']} subset(s) of {kid['subset_size']} images; features as of FID"
+    if score == "lpips_diversity":
+        facts = protocol["lpips"]
+        return f"mean LPIPS (AlexNet) of {facts['styles']} styles of a label map, all pairs; {facts['label_maps']} maps"
+    facts = protocol.get("segmentation", {})
+    files = ", ".join(file["name"] for file in facts.get("files", []))
+    judge = f"judged by {facts.get('network')} of {facts.get('of')}{files and f' ({files})'}, compared at "
+    judge += str(facts.get("scored_at"))
+    if "resolution" in facts:
+        judge += f" ({facts['resolution']})"
+    on_real = facts.get("on_real_photos", {}).get({"miou": "mean_iou", "accuracy": "pixel_accuracy"}.get(score))
+    if on_real is not None:
+        judge += f"; {on_real:.1%} on real photos"
+    details = {
+        "miou": f"over {MEAN_IOU_IN_WORDS.get(facts.get('mean_iou'), facts.get('mean_iou'))}",
+        "miou_present": f"over {MEAN_IOU_IN_WORDS['labelled']}",
+        "accuracy": facts.get("accuracy"),
+        "accuracy_with_void": facts.get("accuracy_with_void"),
+    }
+    return f"{details.get(score, '')}; {judge}; {seen}"

@@ -1,0 +1,234 @@
+"""What becomes of scores: a table on the terminal, scores.json, a line of history, and curves in TensorBoard."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import json
+import math
+import platform
+import subprocess
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluation.protocol import Protocol, in_words, protocol_hash
+from evaluation.published_scores import published_scores, source_of
+from evaluation.scoring import Measurement
+from evaluation.sources import Sources
+from util.errors import InputError
+from util.files import replacing
+from util.loss_log import images_seen, read_history
+from util.segmentation_scores import ConfusionMatrix
+
+FORMAT = 1
+WIDTH = 110
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a score is shown: its name, and its value as text."""
+
+    title: str
+    form: str
+    factor: float = 1.0
+
+    def text(self, value: float) -> str:
+        return self.form.format(value * self.factor)
+
+
+SHOWN = {
+    "fid": Shown("FID", "{:.2f}"),
+    "random_feature_distance": Shown("distance of random features", "{:.4g}"),
+    "kid": Shown("KID", "{:.5f}"),
+    "miou": Shown("mIoU, %", "{:.1f}", 100),
+    "miou_present": Shown("mIoU of classes present, %", "{:.1f}", 100),
+    "accuracy": Shown("pixel accuracy, %", "{:.1f}", 100),
+    "accuracy_with_void": Shown("pixel accuracy, void is wrong, %", "{:.1f}", 100),
+    "lpips_diversity": Shown("LPIPS between styles", "{:.4f}"),
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """The scores of one evaluation and all that belongs beside them.
+
+    Attributes:
+        content: what scores.json holds, in JSON values; shares are 0 to 1.
+        left_out: why scores are missing and how to get them, by name.
+        confusion: None without segmentation scores.
+    """
+
+    content: dict[str, Any]
+    left_out: dict[str, str]
+    confusion: ConfusionMatrix | None = None
+
+    def row(self, score: str) -> list[str]:
+        """Title, our value and the published ones, as text."""
+        shown = SHOWN[score]
+        deviation = self.content["scores"].get(f"{score}_deviation")
+        ours = shown.text(self.content["scores"][score]) + (f" ± {shown.text(deviation)}" if deviation else "")
+        others = self.content["published"].values()
+        return [shown.title, ours, *(shown.text(row[score]) if score in row else "" for row in others)]
+
+    @property
+    def rows(self) -> list[str]:
+        """The scores that have a row."""
+        return [score for score in SHOWN if score in self.content["scores"]]
+
+    def words(self, score: str) -> str:
+        return in_words(score, self.content["protocol"])
+
+    @property
+    def sources(self) -> list[str]:
+        """Where published numbers are from."""
+        methods: dict[str, list[str]] = {}
+        for method in self.content["published"]:
+            methods.setdefault(source_of(method), []).append(method)
+        return [f"{', '.join(names)}: {source}" for source, names in methods.items()]
+
+    def table(self) -> str:
+        """The scores beside published ones, each with its protocol in words."""
+        content = self.content
+        head = ["score", "ours", *content["published"]]
+        cells = [head, *map(self.row, self.rows)]
+        widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+        lines = [f"Scores of {content['run'] or content['fake']}: {content['images']:,} images", ""]
+        for row, score in zip(cells, [None, *self.rows]):
+            first, *rest = (cell.rjust(width) for cell, width in zip(row, widths))
+            lines.append("  ".join([first.strip().ljust(widths[0]), *rest]).rstrip())
+            if score:
+                lines += _indented(self.words(score))
+        for name, reason in self.left_out.items():
+            lines += ["", f"{name}: left out", *_indented(reason)]
+        if self.sources:
+            lines += ["", "Published, by protocols that papers describe in part:", *(f"    {s}" for s in self.sources)]
+        return "\n".join(lines)
+
+    def save(self, path: Path) -> Path:
+        """Write scores.json whole; return its path."""
+        with replacing(path) as temporary:
+            text = json.dumps(self.content, indent=2, ensure_ascii=False, allow_nan=False)
+            temporary.write_text(text + "\n", encoding="utf-8")
+        return path
+
+    def append_history(self, run_dir: Path, phase: str, epoch: str) -> None:
+        """Add a line to the run's scores.jsonl, if the run is here: equal protocol hashes make lines comparable."""
+        if not run_dir.is_dir():
+            return
+        line = {
+            "date": self.content["date"],
+            "phase": phase,
+            "epoch": epoch,
+            "images": self.content["images"],
+            "protocol_hash": protocol_hash(self.content["protocol"]),
+            "scores": self.content["scores"],
+        }
+        with (run_dir / "scores.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, allow_nan=False) + "\n")
+
+    def log_scalars(self, run_dir: Path, epoch: str) -> None:
+        """Add `scores/*` to the run's TensorBoard events, if it has any, at the images it had seen."""
+        logs = run_dir / "logs"
+        if not logs.is_dir():
+            return
+        from torch.utils.tensorboard import SummaryWriter  # slow to import
+
+        with SummaryWriter(logs) as writer:
+            for score, value in self.content["scores"].items():
+                writer.add_scalar(f"scores/{score}", value, step_of(run_dir, epoch))
+
+
+def create_report(
+    measurement: Measurement,
+    sources: Sources,
+    *,
+    run: str | None,
+    dataset_mode: str,
+    protocol: Protocol,
+    class_names: Sequence[str],
+    left_out: Mapping[str, str],
+) -> Report:
+    """Put everything together; a score that is not finite is left out, with the reason.
+
+    Args:
+        class_names: of the classes of the confusion matrix.
+    """
+    finite = {name: value for name, value in measurement.scores.items() if math.isfinite(value)}
+    strange = {name: "no pixel or class that counts" for name in measurement.scores if name not in finite}
+    iou = [] if measurement.confusion is None else measurement.confusion.class_iou().tolist()
+    content = {
+        "format": FORMAT,
+        "run": run,
+        "fake": str(sources.folder),
+        "real": sources.real,
+        "labels": sources.labels,
+        "dataset_mode": dataset_mode,
+        "images": len(sources.truth),
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "scores": finite,
+        "protocol": protocol,
+        "published": published_scores(dataset_mode),
+        "per_class_iou": {class_names[i]: value if math.isfinite(value) else None for i, value in enumerate(iou)},
+        "per_image": measurement.per_image,
+        "versions": versions(),
+    }
+    return Report(content, {**left_out, **strange}, measurement.confusion)
+
+
+def _indented(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
+
+
+def step_of(run_dir: Path, epoch: str) -> int:
+    """Images that a run had seen at the end of an epoch, or by now ("latest"), by its loss log; 0 if that is silent."""
+    log = run_dir / "loss_log.txt"
+    history = read_history(log) if log.exists() else []
+    steps = [
+        seen
+        for record, seen in zip(history, images_seen(history))
+        if not epoch.isdecimal() or record.epoch <= int(epoch)
+    ]
+    return max(steps, default=0)
+
+
+def versions() -> dict[str, str | None]:
+    """What numbers may depend on: Python, libraries, and the commit of this project if it is a checkout."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for name, package in (("torch", "torch"), ("torchvision", "torchvision"), ("torch_fidelity", "torch-fidelity")):
+        try:
+            found[name] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = None
+    return found | {"commit": _commit()}
+
+
+def _commit() -> str | None:
+    """The commit, with "-dirty" after it if files differ from it; None where git does not tell."""
+    if not (ROOT / ".git").exists():
+        return None
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def check_writable(path: Path) -> None:
+    """Raise an `InputError` now rather than after hours if scores cannot be written to `path`."""
+    try:
+        with replacing(path.with_name(f".{path.name}.probe")) as temporary:
+            temporary.touch()
+            raise _Writable
+    except _Writable:
+        return
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); give --output FILE") from None
+
+
+class _Writable(Exception):  # noqa: N818 (it is no error)
+    """Leaves the block of `replacing` without anything being put in place."""

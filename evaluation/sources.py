@@ -1,0 +1,152 @@
+"""Which images an evaluation is of, and what they are held against, as the options of `evaluate.py` say."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data import DATASETS, create_dataset
+from data.classes import describe_classes
+from data.files import find_pictures
+from data.preprocess import Preprocess
+from evaluation.image_sets import UNKNOWN_IN_FILES, DataSetTruth, FolderTruth, GeneratedImages, LabelRule, Truth, pair
+from util.errors import InputError
+from util.results_page import RESULTS
+
+# What stems of files end with beside the sample's name: of photos, of label maps.
+SUFFIXES = {"cityscapes": ("_leftImg8bit", "_gtFine_labelIds")}
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What is scored.
+
+    Attributes:
+        folder: of the generated images.
+        real, labels: where the real side comes from, for people; None where it plays no part.
+        truth: the real side.
+        styles: the generated images, and with --lpips those of the other styles of the same label maps.
+    """
+
+    folder: Path
+    real: str | None
+    labels: str | None
+    truth: Truth
+    styles: list[GeneratedImages]
+
+    @property
+    def generated(self) -> GeneratedImages:
+        return self.styles[0]
+
+
+def find_images(opt: Any, whole_labels: bool) -> Sources:
+    """Find images, photos and label maps, and pair them by name.
+
+    Args:
+        opt: evaluation options.
+        whole_labels: read label maps at the size of their files.
+    Raises:
+        InputError: there is no such run, nothing has been generated, or names do not pair.
+    """
+    photos = opt.features != "none" and not opt.real_statistics
+    labels = bool(opt.segmenter or opt.segmenter_weights)
+    wanted = {"photos": photos, "labels": labels, "whole_labels": labels and whole_labels}
+    if opt.fake:
+        folder = Path(opt.fake)
+        truth = _from_folders(opt, folder, **wanted)
+    else:
+        folder = results_of(opt)
+        # Without instance maps, whose edges are for networks alone.
+        truth = DataSetTruth(create_dataset(dataclasses.replace(opt, instance=False)), opt, opt.how_many, **wanted)
+    names_from = (opt.real or opt.labels or str(folder)) if opt.fake else "the data set"
+    styles = [_images(truth, names_from, style, bool(opt.how_many)) for style in style_folders(opt, folder)]
+    where = opt.real if opt.fake else opt.dataroot or f"{opt.dataset_mode}, drawn in memory"
+    return Sources(
+        folder,
+        real=opt.real_statistics or (where if photos else None),
+        labels=(opt.labels if opt.fake else where) if labels else None,
+        truth=truth,
+        styles=styles,
+    )
+
+
+def scores_path(opt: Any, sources: Sources) -> Path:
+    """Where scores.json goes: beside the page of the test, or into the folder of images."""
+    if opt.output:
+        return Path(opt.output)
+    return (sources.folder.parents[1] if opt.name else sources.folder) / "scores.json"
+
+
+def results_of(opt: Any) -> Path:
+    """The folder of images that test.py wrote for the options' run. Raises `InputError` if it did not."""
+    results = Path(opt.results_dir) / opt.name
+    if not opt.run_dir.is_dir() and not results.is_dir():
+        folders = [path for parent in (opt.checkpoints_dir, opt.results_dir) for path in Path(parent).glob("*/")]
+        known = sorted({path.name for path in folders if not path.name.startswith(".")})
+        raise InputError(
+            f"--name {opt.name}: no such run in {opt.checkpoints_dir} or {opt.results_dir}; "
+            f"runs there: {', '.join(known) or 'none'}"
+        )
+    folder = results / f"{opt.phase}_{opt.which_epoch}" / "images" / RESULTS
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no images have been generated yet; make them with: {test_command(opt)}")
+    return folder
+
+
+def test_command(opt: Any, *more: str) -> str:
+    """What to type to have the images made."""
+    usual = {"checkpoints_dir": "./checkpoints", "results_dir": "./results/", "phase": "test", "which_epoch": "latest"}
+    words = ["python", "test.py", "--name", opt.name]
+    for flag, value in usual.items():
+        if getattr(opt, flag) != value:
+            words += [f"--{flag}", getattr(opt, flag)]
+    return shlex.join([*words, *more])
+
+
+def style_folders(opt: Any, folder: Path) -> list[Path]:
+    """`folder` alone, or with --lpips also its siblings that hold further styles: `folder`_style2, _style3, ..."""
+    if not opt.lpips:
+        return [folder]
+    folders = [folder]
+    while (sibling := folder.with_name(f"{folder.name}_style{len(folders) + 1}")).is_dir():
+        folders.append(sibling)
+    if len(folders) == 1:
+        command = f"; make them with: {test_command(opt, '--num_styles', '2')}" if opt.name else ""
+        raise InputError(f"--lpips: needs images in 2 styles or more, and there is no folder {sibling}{command}")
+    return folders
+
+
+def _images(truth: Truth, names_from: str, folder: Path, extras_allowed: bool) -> GeneratedImages:
+    found = find_pictures(folder, "generated images")
+    paths = pair(truth.names, names_from, found, "generated image", folder, extras_allowed)
+    return GeneratedImages(paths, truth.size)
+
+
+def _from_folders(opt: Any, fake: Path, photos: bool, labels: bool, whole_labels: bool) -> FolderTruth:
+    """The real side in folders; names are of the photos, else of the label maps, else of the images themselves."""
+    suffixes = SUFFIXES.get(opt.dataset_mode, ("", ""))
+    real = _find(opt.real, "real photos", suffixes[0]) if photos else None
+    ids = _find(opt.labels, "label maps", suffixes[1]) if labels else None
+    names = list(real or ids or find_pictures(fake, "generated images"))
+    if real and ids:
+        pair(names, opt.real, ids, "label map", Path(opt.labels), extras_allowed=True)
+    kind = DATASETS[opt.dataset_mode]
+    rule = LabelRule(opt.label_nc, opt.contain_dontcare_label, getattr(kind, "unknown_value", UNKNOWN_IN_FILES))
+    class_names: Sequence[str] = (
+        getattr(kind, "class_names", ())
+        or describe_classes(kind.class_table, opt.label_nc, opt.contain_dontcare_label)[0]
+    )
+    preprocess = Preprocess(
+        opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=False, flip=False
+    )
+    return FolderTruth(names[: opt.how_many], real, ids, preprocess, rule, class_names, whole_labels)
+
+
+def _find(folder: str, what: str, suffix: str) -> dict[str, Path]:
+    """Pictures by name, less the suffix they have in the data set's own tree, if they have it."""
+    with_suffix = find_pictures(Path(folder), what, suffix, required=False) if suffix else {}
+    return with_suffix or find_pictures(Path(folder), what)

@@ -1,0 +1,316 @@
+"""evaluate.py as a user runs it: on folders, on a run, in several processes, and on what cannot be scored."""
+
+import itertools
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.data import Subset
+
+import evaluate as program
+import test as test_program
+import train as train_program
+from data import PRESETS, create_dataset, create_loader
+from evaluation import instruments
+from evaluation.features import random_features
+from evaluation.image_sets import DataSetTruth
+from evaluation.scoring import Evaluation
+from models import create_model
+from options import TestOptions, parse_options
+from tests.evaluation.folders import NAMES, flags, judged, save, write_judge, write_set
+from tests.util.pages import Page
+from trainers.checkpoint import load_networks
+from util.image import to_uint8
+
+
+@pytest.fixture
+def folders(tmp_path):
+    root = write_set(tmp_path / "set")
+    write_judge(root / "judge.pt")
+    return root
+
+
+def evaluate(argv, folders=None) -> dict:
+    program.main(argv)
+    output = argv[argv.index("--output") + 1] if "--output" in argv else folders / "fake" / "scores.json"
+    return json.loads(Path(output).read_text())
+
+
+def refused(argv, capsys) -> str:
+    """The one line that a command ends with."""
+    with pytest.raises(SystemExit) as stop:
+        program.main(argv)
+    assert stop.value.code == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert len(lines) == 1 and lines[0].startswith("evaluate.py: error: ")
+    return lines[0]
+
+
+def test_folders_are_scored_and_everything_is_said(folders, capsys):
+    content = evaluate(judged(folders), folders)
+    printed = capsys.readouterr().out
+    assert content["format"] == 1 and content["run"] is None and content["images"] == 5
+    assert content["fake"] == str(folders / "fake") and content["labels"] == str(folders / "labels")
+    assert content["dataset_mode"] == "custom" and content["published"] == {}
+    expected = {"random_feature_distance", "miou", "miou_present", "accuracy", "accuracy_with_void"}
+    assert content["scores"].keys() == expected
+    # Rows 0, 3, 6, ... are turned into their negative, class k into 3 - k; row 0 has no class.
+    assert content["scores"]["accuracy"] == pytest.approx(42 / 63)
+    assert content["scores"]["accuracy_with_void"] == pytest.approx(42 / 64)
+    assert content["per_image"] == {name: {"accuracy": pytest.approx(42 / 63)} for name in NAMES}
+    assert set(content["per_class_iou"]) == {"class 0", "class 1", "class 2", "class 3"}
+    assert content["scores"]["miou"] == pytest.approx(np.mean(list(content["per_class_iou"].values())))
+    assert content["versions"]["torch"] == torch.__version__.partition("+")[0]
+    segmentation = content["protocol"]["segmentation"]
+    assert segmentation["scored_at"] == "64x64" and len(segmentation["files"][0]["sha256"]) == 64
+    for words in ("66.7", "65.6", "mIoU", "distance of random features", "FID, KID: left out", "no FID"):
+        assert words in printed
+
+
+def test_without_a_judge_the_table_says_how_to_get_one(folders, capsys):
+    content = evaluate(flags(folders), folders)
+    printed = capsys.readouterr().out
+    assert content["scores"].keys() == {"random_feature_distance"} and content["labels"] is None
+    assert "segmentation scores: left out" in printed and "scripts/train_segmenter.py" in printed
+    for mode, named in (("coco", "deeplabv2_resnet101"), ("ade20k_outdoor", "encoder_epoch_50.pth,decoder_epoch_50")):
+        assert named in instruments._how_to_get_a_segmenter(mode)
+
+
+def test_equal_images_are_at_distance_zero_and_others_are_not(folders, tmp_path):
+    same = [*flags(folders)]
+    same[1] = str(folders / "real")
+    assert evaluate([*same, "--output", str(tmp_path / "same.json")])["scores"]["random_feature_distance"] < 1e-6
+    assert evaluate(flags(folders), folders)["scores"]["random_feature_distance"] > 1e-3
+
+
+def test_statistics_of_real_photos_take_their_place(folders, tmp_path, capsys):
+    file = tmp_path / "real.npz"
+    first = evaluate(flags(folders, "--save_real_statistics", str(file)), folders)
+    argv = flags(folders, "--real_statistics", str(file))
+    del argv[argv.index("--real") : argv.index("--real") + 2]
+    second = evaluate(argv, folders)
+    name = "random_feature_distance"
+    assert second["scores"][name] == pytest.approx(first["scores"][name], rel=1e-9)
+    assert second["real"] == str(file) and second["protocol"][name]["real_images"] == 5
+    assert first["protocol"][name] != second["protocol"][name]
+    np.savez(tmp_path / "other.npz", mu=np.zeros(3), sigma=np.eye(3))
+    assert "3 features" in refused([*argv[:-2], "--real_statistics", str(tmp_path / "other.npz")], capsys)
+
+
+def test_a_cut_of_the_data_set_is_scored_when_asked_for(folders, capsys):
+    for name in NAMES[3:]:
+        (folders / "fake" / f"{name}.png").unlink()
+    assert "--how_many 3" in refused(flags(folders), capsys)
+    assert evaluate(flags(folders, "--how_many", "3"), folders)["images"] == 3
+
+
+def test_styles_are_compared_when_there_are_two(folders, capsys, monkeypatch):
+    assert "set/fake_style2" in refused(flags(folders, "--lpips"), capsys)
+
+    class Distance:
+        facts = {"network": "stub"}  # noqa: RUF012
+
+        def __call__(self, first, second):
+            return (first.float() - second.float()).abs().mean(dim=(1, 2, 3))
+
+    monkeypatch.setattr(instruments, "lpips_distance", lambda *arguments: Distance())
+    for place, name in enumerate(NAMES):
+        shape = (64, 64, 3)
+        save(np.full(shape, 10, dtype=np.uint8), folders / "fake" / f"{name}.png")
+        save(np.full(shape, 10 + place, dtype=np.uint8), folders / "fake_style2" / f"{name}.png")
+    content = evaluate(flags(folders, "--lpips"), folders)
+    assert content["scores"]["lpips_diversity"] == pytest.approx(2.0)
+    assert content["protocol"]["lpips"] == {"network": "stub", "styles": 2, "label_maps": 5}
+
+
+# A run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A folder with checkpoints/tiny and results/tiny of four landscapes."""
+    folder = tmp_path_factory.mktemp("run")
+    shared = ["--name", "tiny", "--checkpoints_dir", str(folder / "checkpoints"), "--gpu_ids", "-1"]
+    size = "--crop_size 64 --ngf 2 --ndf 2 --no_vgg_loss --batchSize 2 --max_dataset_size 4 --niter 1 --print_freq 2"
+    assert train_program.main([*shared, *size.split(), "--no_html"]) == 0
+    test_program.main([*shared, "--results_dir", str(folder / "results"), "--how_many", "4"])
+    return folder
+
+
+def of_run(run: Path, *more: str) -> list[str]:
+    places = ["--checkpoints_dir", str(run / "checkpoints"), "--results_dir", str(run / "results")]
+    return ["--name", "tiny", *places, "--gpu_ids", "-1", "--features", "random", "--how_many", "4", *more]
+
+
+def test_a_run_gets_scores_history_curves_and_a_section_on_its_page(run, capsys):
+    write_judge(run / "judge.pt", classes=18)
+    results = run / "results" / "tiny" / "test_latest"
+    argv = of_run(run, "--segmenter", str(run / "judge.pt"))
+    program.main(argv)
+    program.main(argv)
+    content = json.loads((results / "scores.json").read_text())
+    assert content["run"] == "tiny" and set(content["per_image"]) == {"00000", "00001", "00002", "00003"}
+    history = [json.loads(line) for line in (run / "checkpoints" / "tiny" / "scores.jsonl").read_text().splitlines()]
+    assert len(history) == 2 and history[0]["protocol_hash"] == history[1]["protocol_hash"]
+    assert history[0]["epoch"] == "latest" and history[0]["scores"] == history[1]["scores"] == content["scores"]
+    events = EventAccumulator(str(run / "checkpoints" / "tiny" / "logs"))
+    events.Reload()
+    curve = events.Scalars("scores/accuracy")
+    assert [event.step for event in curve] == [4, 4]
+    assert curve[0].value == pytest.approx(content["scores"]["accuracy"])
+
+    page = Page(results / "index.html")
+    assert page.words("h2").count("Scores") == 1
+    assert all(target.exists() for target in page.targets())
+    assert results / "confusion.png" in page.targets()
+    assert Image.open(results / "confusion.png").size[0] > 300
+    assert "never occurs" in page.words("details", "td") or "0.0%" in page.words("details", "td")
+    assert "00003" in page.words("h2"), "the rest of the page is still there"
+
+    shutil.copytree(run, run.with_name("again"))
+    again = run.with_name("again")
+    test_program.main([*of_run(again)[:6], "--gpu_ids", "-1", "--how_many", "2"])
+    assert "Scores" not in Page(again / "results" / "tiny" / "test_latest" / "index.html").words("h2")
+
+
+def test_a_generator_in_memory_has_the_scores_of_its_images_on_disk(run):
+    program.main(of_run(run))
+    written = json.loads((run / "results" / "tiny" / "test_latest" / "scores.json").read_text())
+    argv = ["--name", "tiny", "--checkpoints_dir", str(run / "checkpoints"), "--gpu_ids", "-1", "--batch_size", "3"]
+    opt = parse_options(TestOptions, argv, PRESETS)
+    dataset, model = create_dataset(opt), create_model(opt)
+    load_networks(opt.run_dir, "latest", model)
+    model.eval()
+    evaluation = Evaluation(DataSetTruth(dataset, opt, 4), features=random_features("cpu"))
+    loader = create_loader(opt, Subset(dataset, evaluation.share))
+
+    @torch.no_grad()
+    def generated():
+        places = iter(evaluation.share)
+        for batch in loader:
+            images = torch.from_numpy(to_uint8(model.netG(model.layout(batch)))).permute(0, 3, 1, 2)
+            yield list(itertools.islice(places, len(images))), images
+
+    assert evaluation.score(generated()) == pytest.approx(written["scores"], rel=1e-6)
+
+
+def test_results_that_are_not_there_name_the_command(run, tmp_path, capsys):
+    line = refused([*of_run(run), "--phase", "val"], capsys)
+    assert "python test.py --name tiny" in line and "--phase val" in line
+    argv = of_run(run)
+    argv[1] = "other"
+    assert "no such run" in (line := refused(argv, capsys)) and "tiny" in line
+
+
+# What cannot be scored
+
+
+def spoil(**changes):
+    """A way to spoil a set: {folder: (name, pixels or bytes or None to remove)}."""
+
+    def apply(root: Path) -> None:
+        for folder, (name, content) in changes.items():
+            path = root / folder / f"{name}.png"
+            path.unlink(missing_ok=True)
+            if isinstance(content, bytes):
+                path.write_bytes(content)
+            elif content is not None:
+                save(content, path)
+
+    return apply
+
+
+def rgb(height, width):
+    return np.zeros((height, width, 3), dtype=np.uint8)
+
+
+GREY = np.zeros((64, 64), dtype=np.uint8)
+SPOILED = {
+    "no fake": (spoil(fake=("c", None)), ["set/fake: has no", "1 of the 5 names in", "set/real (c)"]),
+    "no photo": (spoil(real=("c", None)), ["set/fake: holds", "set/real lacks (c)"]),
+    "no labels": (spoil(labels=("c", None)), ["set/labels", "(c)"]),
+    "fake of another size": (spoil(fake=("c", rgb(64, 32))), ["fake/c.png", "32x64", "64x64", "--crop_size"]),
+    "photo and labels of two sizes": (spoil(real=("c", rgb(80, 70))), ["c.png", "70x80", "64x64"]),
+    "labels out of range": (spoil(labels=("c", GREY + 9)), ["labels/c.png", "9", "0..3"]),
+    "grey fake": (spoil(fake=("c", GREY)), ["fake/c.png", "grey (mode L)", "RGB"]),
+    "unreadable fake": (spoil(fake=("c", b"broken")), ["fake/c.png", "cannot be read"]),
+    "unreadable photo": (spoil(real=("c", b"broken")), ["real/c.png", "cannot be read"]),
+}
+
+
+@pytest.mark.parametrize("apply, named", SPOILED.values(), ids=SPOILED)
+def test_files_that_cannot_be_scored_get_one_line_and_status_2(folders, capsys, apply, named):
+    apply(folders)
+    line = refused(judged(folders), capsys)
+    assert all(word in line for word in named), line
+    assert not (folders / "fake" / "scores.json").exists()
+
+
+def test_one_image_is_not_enough(tmp_path, capsys):
+    root = write_set(tmp_path / "set", names=["only"])
+    assert "2 or more" in refused(flags(root), capsys)
+
+
+def test_features_that_are_not_finite_name_the_image(folders, capsys, monkeypatch):
+    def broken(device):
+        features = random(device)
+        network = features._network
+
+        def spoiled(x):
+            rows = network(x)
+            rows[len(rows) // 2, 0] = float("nan")
+            return rows
+
+        features._network = spoiled
+        return features
+
+    random = instruments.random_features
+    monkeypatch.setattr(instruments, "random_features", broken)
+    line = refused(flags(folders), capsys)
+    assert "city/b: its features are not finite" in line  # the third in natural order
+
+
+def test_missing_weights_are_an_error_that_offers_another_way(folders, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    argv = flags(folders)
+    argv[argv.index("random")] = "inception"
+    line = refused(argv, capsys)
+    assert "--inception_weights" in line and "--features random" in line and "--allow_download" in line
+    weights = str(tmp_path / "absent.pth")
+    assert weights in refused([*argv, "--inception_weights", weights], capsys)
+    line = refused(flags(folders, "--labels", str(folders / "labels"), "--segmenter_weights", weights), capsys)
+    assert "no published network judges --dataset_mode custom" in line
+    line = refused(flags(folders, "--labels", str(folders / "labels"), "--segmenter", "absent"), capsys)
+    assert "--segmenter absent" in line
+
+
+OPTIONS = {
+    "nothing": ([], "--name"),
+    "both": (["--name", "x", "--fake", "y"], "leave one of them out"),
+    "no photos": (["--fake", "y"], "--real DIR"),
+    "labels of a run": (["--name", "x", "--labels", "y"], "--labels y"),
+    "no label maps": (["--fake", "y", "--real", "z", "--segmenter", "s"], "--labels DIR"),
+    "two judges": (["--name", "x", "--segmenter", "s", "--segmenter_weights", "w"], "give one"),
+    "nothing to score": (["--name", "x", "--features", "none"], "nothing to score"),
+    "useless weights": (["--name", "x", "--features", "random", "--inception_weights", "w"], "--features inception"),
+    "statistics twice": (["--name", "x", "--real_statistics", "a", "--save_real_statistics", "b"], "leave one"),
+    "lpips file": (["--name", "x", "--lpips_weights", "w"], "add --lpips"),
+    "typo": (["--name", "x", "--fid_resize", "pytorch"], "pytorch-fid"),
+    "absent folder": (["--fake", "/absent", "--real", "/absent", "--features", "random"], "/absent"),
+}
+
+
+@pytest.mark.parametrize("argv, named", OPTIONS.values(), ids=OPTIONS)
+def test_options_that_contradict_each_other_get_one_line(argv, named, capsys):
+    assert named in refused([*argv, "--gpu_ids", "-1"], capsys)
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_computed(folders, capsys):
+    (folders / "file").write_text("")
+    line = refused(flags(folders, "--output", str(folders / "file" / "scores.json")), capsys)
+    assert "--output" in line
