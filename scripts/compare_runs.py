@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""Lay runs side by side on one page: their scores, the options in which they differ, and their images.
+
+    python scripts/compare_runs.py RUN RUN [...] [--output compare.html] [--how_many N] [--which PHASE_EPOCH]
+
+RUN is a name below --results_dir, whose newest test is meant, the folder of a test, or one of pictures that another
+program made for the same label maps. Differences are those from the first run. Scores come from the scores.json that
+evaluate.py writes; where they were not measured in the same way, the page says so. Rows can be sorted by the scores of
+single images. The page links the images where they are, so it moves together with them.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from scripts.comparison.page import build_page
+from scripts.comparison.runs import all_samples, read_runs
+from util import html
+from util.errors import InputError, report_input_errors
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="name of a run, or a folder")
+    parser.add_argument("--output", type=Path, default="compare.html", metavar="FILE", help="the page (%(default)s)")
+    parser.add_argument("--how_many", type=int, metavar="N", help="rows of images, in the order of names (all)")
+    parser.add_argument("--which", metavar="PHASE_EPOCH", help="which test of every run, such as test_50 (the newest)")
+    parser.add_argument("--title", help="heading of the page (names of the runs)")
+    parser.add_argument("--results_dir", type=Path, default="results", metavar="DIR", help="of the runs (%(default)s)")
+    parser.add_argument(
+        "--checkpoints_dir", type=Path, default="checkpoints", metavar="DIR", help="of their options (%(default)s)"
+    )
+    args = parser.parse_args(argv)
+    if args.how_many is not None and args.how_many < 1:
+        raise InputError(f"--how_many {args.how_many}: must be 1 or more")
+    if args.output.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--output {args.output}: the name must end in .html")
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    with report_input_errors("compare_runs.py"):
+        args = parse_args(argv)
+        runs = read_runs(args.runs, args.results_dir, args.checkpoints_dir, args.which)
+        names = ", ".join(run.name for run in runs)
+        doc = build_page(runs, args.title or f"Comparison of {names}", args.output, args.how_many)
+        html.save(doc, args.output)
+    unscored = [run.name for run in runs if run.scores is None]
+    print(f"{args.output}: {names}; {len(all_samples(runs)[: args.how_many]):,} label maps")
+    if unscored:
+        print(f"no scores.json: {', '.join(unscored)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""The page of a comparison: tables, then a row of pictures for each label map, which the reader can sort by score."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from dominate import document, tags
+from dominate.util import raw
+
+from data.read import picture_size
+from scripts.comparison.runs import Run, all_samples, label_maps_differ
+from scripts.comparison.tables import class_table, number, option_table, score_table, warning
+from util import html
+from util.errors import InputError
+
+HERE = Path(__file__).parent
+PICTURE_WIDTH = 256
+NAMES_SHOWN = 8
+
+
+def build_page(runs: Sequence[Run], title: str, output: Path, how_many: int | None) -> document:
+    """Return the page of a comparison.
+
+    Args:
+        output: where it will be: links are relative to its folder.
+        how_many: rows, in the order of names; all if None.
+    """
+    samples = all_samples(runs)
+    shown = samples[:how_many]
+    differing = [sample for sample in shown if label_maps_differ(runs, sample)]
+    rows = [_row(runs, i, sample, output.parent, sample in differing) for i, sample in enumerate(shown)]
+    parts = [
+        warning(runs),
+        score_table(runs),
+        option_table(runs),
+        class_table(runs),
+        _label_maps(runs, samples, differing),
+    ]
+    # Rows are kept as text: the tags of thousands of them would fill the memory.
+    body = [part for part in parts if part is not None]
+    body += [_controls(runs), tags.div([raw(row + "\n") for row in rows], id="rows")]
+    count = f"{len(shown):,}" if len(shown) == len(samples) else f"{len(shown):,} of {len(samples):,}"
+    facts = {f"Run {k}": f"{run.name}, {run.folder.name}" for k, run in enumerate(runs, start=1)}
+    doc = html.page(title, {**facts, "Label maps": count}, body, legend=None)
+    html.enliven(doc, *((HERE / name).read_text(encoding="utf-8") for name in ("style.css", "script.js")))
+    return doc
+
+
+def _label_maps(runs: Sequence[Run], samples: Sequence[str], differing: Sequence[str]) -> tags.article | None:
+    """Say where the runs were not given the same label maps."""
+    notes = []
+    for run in runs:
+        if missing := [sample for sample in samples if sample not in run.samples]:
+            notes.append(f"{run.name} was not tested on {len(missing)} of {len(samples)}: {_some(missing)}")
+        elif lost := [sample for sample in samples if sample not in run.results]:
+            notes.append(f"{run.name} has no image of {len(lost)} of {len(samples)}: {_some(lost)}")
+    if differing:
+        notes.append(f"The pictures of {len(differing)} label maps differ between runs: {_some(differing)}")
+    if not notes:
+        return None
+    return tags.article(tags.h2("⚠ Label maps differ"), tags.ul([tags.li(note) for note in notes]), cls="warning")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
+
+
+def _image_scores(runs: Sequence[Run]) -> list[str]:
+    return list(dict.fromkeys(n for r in runs if r.scores for values in r.scores.per_image.values() for n in values))
+
+
+def _controls(runs: Sequence[Run]) -> tags.nav:
+    """What rows can be sorted by. Values are JSON for script.js: [score, run], or [score, run, run to subtract]."""
+    options = [tags.option("name", value="[]")]
+    for score in _image_scores(runs):
+        label = score.replace("_", " ")
+        options += [tags.option(f"{label} of {run.name}", value=json.dumps([score, k])) for k, run in enumerate(runs)]
+        base = runs[0].scores
+        for k, run in enumerate(runs[1:], start=1):
+            # Differences between numbers that were measured differently say nothing.
+            if base and run.scores and run.scores.measures_images_like(base, score):
+                options.append(tags.option(f"{label}: {run.name} − {runs[0].name}", value=json.dumps([score, k, 0])))
+    if len(options) == 1:
+        return tags.nav(tags.span("In the order of names; scores of single images would sort them.", cls="note"))
+    return tags.nav(
+        tags.label("Sort by ", tags.select(options, id="sort")),
+        tags.button("lowest first ↑", id="direction", type="button", hidden=True),
+        tags.span(id="missing", cls="note"),
+    )
+
+
+def _row(runs: Sequence[Run], index: int, sample: str, folder: Path, labels_differ: bool) -> str:
+    def figure(path: Path | None, caption: str, kind: str) -> tags.figure:
+        return _figure(path, caption, f"{caption} of {sample}", kind, folder)
+
+    owners = [run for run in runs if sample in run.labels]
+    figures = [figure(owners[0].labels[sample] if owners else None, "label map", "label")]
+    for run in runs:
+        scores = [f" · {n.replace('_', ' ')} {number(n, value)}" for n, value in run.score_of(sample).items()]
+        figures.append(figure(run.results.get(sample), run.name + "".join(scores), "result"))
+    if photo := next((run.photos[sample] for run in runs if sample in run.photos), None):
+        figures.append(figure(photo, "photo", "photo"))
+    heading: list[Any] = [sample]
+    if labels_differ:
+        heading.append(tags.small(f"⚠ label maps differ; that of {owners[0].name} is shown"))
+    scores = json.dumps([run.score_of(sample) for run in runs])  # for script.js
+    pictures = html.picture_row(figures, PICTURE_WIDTH)
+    row = tags.article(tags.h2(heading), pictures, cls="row", data_index=str(index), data_scores=scores)
+    return row.render(pretty=False)
+
+
+def _figure(path: Path | None, caption: str, alt: str, kind: str, folder: Path) -> tags.figure:
+    if path is None:
+        return tags.figure(tags.div("missing", cls="missing"), tags.figcaption(caption), cls=kind)
+    try:
+        size = picture_size(path)
+    except InputError:
+        return tags.figure(tags.div("cannot be read", cls="missing"), tags.figcaption(caption), cls=kind)
+    link = PurePosixPath(Path(os.path.relpath(path, folder)).as_posix())
+    return html.picture(link, size, caption, alt, kind)

@@ -1,0 +1,112 @@
+"""The runs that are compared: their pictures, scores and options, as they lie on disk."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.files import find_pictures, natural_key
+from data.read import read_image
+from options import TrainOptions, load_saved
+from options.field import declared_options
+from options.saved import SAVED_NAME
+from scripts.comparison.scores import Scores, read_scores
+from scripts.result_folders import find_test
+from util.errors import InputError
+from util.results_page import LABELS, PHOTOS, RESULTS
+
+SCORES_NAME = "scores.json"
+ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One test of one run, or a folder of pictures that something else made.
+
+    Attributes:
+        folder: `<phase>_<epoch>`, or that of the pictures.
+        labels, results, photos: pictures by name of the sample.
+        scores: None if it was not evaluated.
+        options: of the training; None if they are not there.
+    """
+
+    name: str
+    folder: Path
+    labels: Mapping[str, Path]
+    results: Mapping[str, Path]
+    photos: Mapping[str, Path]
+    scores: Scores | None
+    options: Mapping[str, Any] | None
+
+    @property
+    def samples(self) -> set[str]:
+        """Names of what was tested."""
+        return {*self.labels, *self.results}
+
+    def score_of(self, sample: str) -> Mapping[str, float]:
+        """The scores of one image; empty if there are none."""
+        return self.scores.per_image.get(sample, {}) if self.scores else {}
+
+
+def read_runs(names: Sequence[str], results_dir: Path, checkpoints_dir: Path, which: str | None) -> list[Run]:
+    """Read all runs; two of one name are told apart by phase and epoch, or as they were given."""
+    runs = [_read(name, results_dir, checkpoints_dir, which) for name in names]
+    folders = [run.folder.resolve() for run in runs]
+    if len({*folders}) < len(folders):
+        raise InputError(f"{' '.join(names)}: the same results twice; name each once")
+    for label in (lambda run: f"{run.name} {run.folder.name}", lambda run: str(run.folder)):
+        called = [run.name for run in runs]
+        runs = [replace(run, name=label(run)) if called.count(run.name) > 1 else run for run in runs]
+    return runs
+
+
+def _read(name: str, results_dir: Path, checkpoints_dir: Path, which: str | None) -> Run:
+    try:
+        folder = find_test(name, results_dir, which)
+    except InputError:
+        if not Path(name).is_dir() or which:
+            raise
+        folder = Path(name)
+        results = find_pictures(folder, "results")
+        return Run(folder.resolve().name, folder, {}, results, {}, read_scores(folder / SCORES_NAME, results), None)
+    run_name = folder.resolve().parent.name
+    labels, results, photos = (
+        find_pictures(folder / "images" / kind, "pictures", required=False) for kind in (LABELS, RESULTS, PHOTOS)
+    )
+    try:
+        options = load_saved(checkpoints_dir / run_name / SAVED_NAME)
+    except FileNotFoundError:
+        options = None
+    return Run(run_name, folder, labels, results, photos, read_scores(folder / SCORES_NAME, results), options)
+
+
+def all_samples(runs: Sequence[Run]) -> list[str]:
+    """Names of what any of the runs was tested on, in natural order."""
+    return sorted(set().union(*(run.samples for run in runs)), key=natural_key)
+
+
+def label_maps_differ(runs: Sequence[Run], sample: str) -> bool:
+    """Whether runs saw different label maps under one name: another crop, size or colouring."""
+    paths = [run.labels[sample] for run in runs if sample in run.labels]
+    if len({path.read_bytes() for path in paths}) <= 1:
+        return False
+    pixels = [np.asarray(read_image(path)) for path in paths]
+    return any(not np.array_equal(pixels[0], other) for other in pixels[1:])
+
+
+def differing_options(runs: Sequence[Run]) -> dict[str, list[Any]]:
+    """Options of the training in which the runs differ, with the value of each run; ABSENT where it has none.
+
+    Runs without options are left aside, as are options about this machine and about going on with a run.
+    """
+    declared = declared_options(TrainOptions)
+    known = [run.options for run in runs if run.options is not None]
+    found = {}
+    for name in dict.fromkeys(name for options in known for name in options):
+        if name in declared and declared[name].role == "session":
+            continue
+        if any(options.get(name, ABSENT) != known[0].get(name, ABSENT) for options in known):
+            found[name] = [ABSENT if run.options is None else run.options.get(name, ABSENT) for run in runs]
+    return found

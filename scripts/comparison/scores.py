@@ -1,0 +1,190 @@
+"""The scores of a run, as evaluate.py wrote them, and whether they may be compared with another's."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from util.errors import InputError
+
+FORMAT = 1
+LOWER, HIGHER = -1, 1
+OF_THE_WHOLE = ("images", "set of images")
+"""Settings that say nothing about how a single image is measured."""
+DEVIATION = "_deviation"
+"""Ends the name of what is not a score, but the deviation of one."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a score is read.
+
+    Attributes:
+        better: LOWER or HIGHER.
+        is_share: written as a share, 0 to 1; shown in per cent.
+        group: name of the protocol that it shares with others; its own name names one, too.
+    """
+
+    label: str
+    better: int
+    is_share: bool = False
+    group: str | None = None
+
+
+SCORES = {
+    "fid": Score("FID", LOWER, group="inception"),
+    "kid": Score("KID", LOWER, group="inception"),
+    "miou": Score("mIoU", HIGHER, True, "segmentation"),
+    "miou_present": Score("mIoU of classes present", HIGHER, True, "segmentation"),
+    "accuracy": Score("Pixel accuracy", HIGHER, True, "segmentation"),
+    "accuracy_with_void": Score("Pixel accuracy, void counts as wrong", HIGHER, True, "segmentation"),
+    "random_feature_distance": Score("Distance in random features", LOWER),
+    "lpips_diversity": Score("LPIPS between styles", HIGHER, group="lpips"),
+}
+KNOWN_PROTOCOLS = {*SCORES, *(score.group for score in SCORES.values() if score.group)}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What scores.json says, as it is shown: shares in per cent, and without what is not finite.
+
+    Attributes:
+        image_set: stands for the names of the images: equal for equal names.
+        protocol: settings of the measurement, by name of a score or of a group of them.
+        published: scores of the papers for this data set, by method.
+        per_image: scores of each image, by its name.
+    """
+
+    dataset_mode: str = ""
+    images: int = 0
+    image_set: str = ""
+    date: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    per_class_iou: Mapping[str, float] = field(default_factory=dict)
+    per_image: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def settings(self, score: str) -> dict[str, str]:
+        """Everything known about how a score was measured, as flat texts. Equal settings make scores comparable.
+
+        A protocol whose name says nothing about whom it concerns, concerns every score: a false alarm is better than
+        a false comparison.
+        """
+        mine = {score, SCORES[score].group if score in SCORES else None}
+        concerned = {name: v for name, v in self.protocol.items() if name in mine or name not in KNOWN_PROTOCOLS}
+        whole = dict(zip(OF_THE_WHOLE, (f"{self.images:,}", self.image_set)))
+        settings = {"data set": self.dataset_mode, **whole, **flat(concerned)}
+        settings.pop("images.count", None)  # the same once more
+        return settings
+
+    def measures_images_like(self, other: "Scores", score: str) -> bool:
+        """Whether a score of single images compares with another run's, over however many images each was tested on."""
+        ours, theirs = self.settings(score), other.settings(score)
+        return all(ours.get(name) == theirs.get(name) for name in {*ours, *theirs} - {*OF_THE_WHOLE})
+
+
+def flat(settings: Any, prefix: str = "") -> dict[str, str]:
+    """Nested settings as `outer.inner` -> text."""
+    if not isinstance(settings, Mapping):
+        return {prefix: settings if isinstance(settings, str) else json.dumps(settings, ensure_ascii=False)}
+    result = {}
+    for name, value in settings.items():
+        result |= flat(value, f"{prefix}.{name}" if prefix else str(name))
+    return result
+
+
+def read_scores(path: Path, names: Iterable[str]) -> Scores | None:
+    """Read scores.json; None if there is none. Raises `InputError` if it is damaged or of another format.
+
+    Args:
+        names: of the images that were scored.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise InputError(f"{path}: is no JSON ({error}); evaluate the run again or remove the file") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(f"{path}: is not in format {FORMAT}, which is read here; evaluate the run again")
+    try:
+        return _parse(content, hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "replace")).hexdigest()[:6])
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: is damaged ({error}); evaluate the run again or remove the file") from None
+
+
+def _parse(content: dict[str, Any], image_set: str) -> Scores:
+    return Scores(
+        image_set=image_set,
+        dataset_mode=str(content.get("dataset_mode") or ""),
+        images=int(content.get("images") or 0),
+        date=str(content.get("date") or ""),
+        scores=_shown(content.get("scores") or {}),
+        protocol=dict(content.get("protocol") or {}),
+        published={method: _shown(values) for method, values in (content.get("published") or {}).items()},
+        per_class_iou={name: _in_per_cent(v) for name, v in _finite(content.get("per_class_iou") or {}).items()},
+        per_image={name.removesuffix(".png"): _shown(v) for name, v in (content.get("per_image") or {}).items()},
+    )
+
+
+def _shown(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: _in_per_cent(value) if _is_share(name) else value for name, value in _finite(values).items()}
+
+
+def _is_share(name: str) -> bool:
+    score = SCORES.get(name.removesuffix(DEVIATION))
+    return score is not None and score.is_share
+
+
+def _in_per_cent(share: float) -> float:
+    if not 0 <= share <= 1:
+        raise ValueError(f"{share:g} is not a share, 0 to 1")
+    return share * 100
+
+
+def _finite(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: float(v) for name, v in values.items() if v is not None and math.isfinite(v)}
+
+
+def score_names(scores: Sequence[Scores | None]) -> list[str]:
+    """Names of the scores that any of the runs has: the known ones in the order of the table, then others."""
+    found = dict.fromkeys(name for one in scores if one for name in one.scores if not name.endswith(DEVIATION))
+    return [*(name for name in SCORES if name in found), *(name for name in found if name not in SCORES)]
+
+
+def groups(scores: Sequence[Scores | None], score: str) -> list[int | None]:
+    """Number the ways in which a score was measured: runs of one number compare. None where a run lacks the score."""
+    ways: list[dict[str, str]] = []
+    numbers: list[int | None] = []
+    for one in scores:
+        if one is None or score not in one.scores:
+            numbers.append(None)
+            continue
+        settings = one.settings(score)
+        if settings not in ways:
+            ways.append(settings)
+        numbers.append(ways.index(settings))
+    return numbers
+
+
+def differing_settings(scores: Sequence[Scores | None]) -> dict[str, tuple[list[str | None], list[str]]]:
+    """Settings of the measurement in which runs differ: their values, and the scores that they concern.
+
+    A value is None where a run has scores but does not say, and "" where it has none.
+    """
+    found: dict[str, tuple[list[str | None], list[str]]] = {}
+    for score in score_names(scores):
+        settings = [one.settings(score) if one and score in one.scores else None for one in scores]
+        known = [one for one in settings if one is not None]
+        for name in dict.fromkeys(name for one in known for name in one):
+            if len({one.get(name) for one in known}) > 1:
+                values, concerned = found.setdefault(name, ([""] * len(scores), []))
+                concerned.append(score)
+                for i, one in enumerate(settings):
+                    if one is not None:
+                        values[i] = one.get(name)
+    return found

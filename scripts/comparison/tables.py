@@ -1,0 +1,186 @@
+"""The tables above the pictures: scores, what makes them incomparable, options that differ, IoU by class."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dominate import tags
+from dominate.dom_tag import dom_tag
+
+from options import TrainOptions
+from options.field import declared_options
+from scripts.comparison.runs import ABSENT, Run, differing_options
+from scripts.comparison.scores import DEVIATION, HIGHER, LOWER, SCORES, differing_settings, flat, groups, score_names
+
+ARROWS = {LOWER: "↓", HIGHER: "↑"}
+NONE = "–"
+DIGITS = 4
+"""Significant ones of a small number, such as KID."""
+
+
+def label_of(score: str) -> str:
+    """Return the words for a score."""
+    return SCORES[score].label if score in SCORES else score
+
+
+def number(score: str, value: float, signed: bool = False) -> str:
+    """Return a score, or a difference of scores, as text: two decimals, more digits where the number is small."""
+    sign = "+" if signed else ""
+    if score in SCORES and SCORES[score].is_share:
+        text = f"{value:{sign}.1f}"
+    else:
+        text = f"{value:{sign}.2f}" if abs(value) >= 1 else f"{value:{sign}.{DIGITS}g}"
+    return text.replace("-", "−")
+
+
+def warning(runs: Sequence[Run]) -> dom_tag | None:
+    """Return what must be seen first: settings of the measurement in which runs differ. None if they all agree."""
+    differing = differing_settings([run.scores for run in runs])
+    if not differing:
+        return None
+    head = tags.tr(tags.th("setting"), [tags.th(run.name) for run in runs], tags.th("concerns"))
+    rows = []
+    for setting, (values, concerned) in differing.items():
+        # "" says that a run has no such score, None that its file is silent about the setting.
+        texts = ["not recorded" if value is None else value or NONE for value in values]
+        labels = ", ".join(label_of(score) for score in concerned)
+        rows.append(tags.tr(tags.th(setting), [tags.td(text) for text in texts], tags.td(labels)))
+    return tags.article(
+        tags.h2("⚠ Not all of these scores compare"),
+        tags.p(
+            "The runs were not scored in the same way. Scores marked ≠ below differ for that reason too; "
+            "those with the same letter were measured alike."
+        ),
+        _scrolling(tags.table(tags.thead(head), tags.tbody(rows))),
+        cls="warning",
+    )
+
+
+def score_table(runs: Sequence[Run]) -> dom_tag:
+    """Return all scores: a column for each run, then one for each published method."""
+    scores = [run.scores for run in runs]
+    if not any(scores):
+        return tags.article(
+            tags.h2("Scores"), tags.p("None of the runs has scores: evaluate.py writes them.", cls="note")
+        )
+    published = {}
+    for one in scores:
+        for method, values in one.published.items() if one else ():
+            published.setdefault((method, one.dataset_mode), values)
+    modes = {mode for _, mode in published}
+    papers = [f"{method} ({mode})" if len(modes) > 1 else method for method, mode in published]
+    head = [tags.th(), *(tags.th(run.name, cls="run") for run in runs), *(tags.th(p, cls="paper") for p in papers)]
+    rows = [_score_row(runs, name, list(published.values())) for name in score_names(scores)]
+    rows.append(_fact_row("images", [f"{one.images:,}" if one else "no scores" for one in scores], len(papers)))
+    rows.append(_fact_row("measured", [one.date[:10] if one else NONE for one in scores], len(papers)))
+    protocols = _protocols(runs)
+    notes = [f"Small: difference from {runs[0].name}. Shares are in per cent."] if len(runs) > 1 else []
+    if papers:
+        notes.append("Columns in italics: published numbers, by the protocols of their authors.")
+    table = tags.table(tags.thead(tags.tr(head)), tags.tbody(rows), cls="scores")
+    return tags.article(tags.h2("Scores"), _scrolling(table), tags.p(" ".join(notes), cls="note"), protocols)
+
+
+def _protocols(runs: Sequence[Run]) -> tags.details:
+    """Return all that is written about how the scores were measured, folded away."""
+    settings = [flat(run.scores.protocol) if run.scores else {} for run in runs]
+    rows = []
+    for name in dict.fromkeys(name for one in settings for name in one):
+        rows.append(tags.tr(tags.th(name), [tags.td(one.get(name, NONE)) for one in settings]))
+    table = tags.table(tags.thead(_head([run.name for run in runs])), tags.tbody(rows))
+    return tags.details(tags.summary("How they were measured"), _scrolling(table))
+
+
+def _score_row(runs: Sequence[Run], score: str, published: Sequence[Any]) -> tags.tr:
+    values = [run.scores.scores.get(score) if run.scores else None for run in runs]
+    ways = groups([run.scores for run in runs], score)
+    differ = not _alike(runs, score)
+    better = SCORES[score].better if score in SCORES else None
+    known = [value for value in values if value is not None]
+    # Numbers that were measured differently have no best.
+    best = max(known, key=lambda value: value * better) if better and len(known) > 1 and not differ else None
+    cells = []
+    for run, value, way in zip(runs, values, ways):
+        if value is None:
+            cells.append(tags.td(NONE))
+            continue
+        content: list[Any] = [tags.b(number(score, value)) if value == best else number(score, value)]
+        if deviation := run.scores.scores.get(score + DEVIATION):
+            content.append(f" ± {number(score, deviation)}")
+        if differ:
+            content.append(tags.sup(chr(ord("a") + way)))
+        if cells and way == ways[0]:
+            content.append(tags.small(number(score, value - values[0], signed=True)))
+        cells.append(tags.td(content, cls="best" if value == best else ""))
+    for paper in published:
+        cells.append(tags.td(f"{paper[score]:g}" if score in paper else NONE, cls="paper"))
+    name = [label_of(score), tags.small(ARROWS[better]) if better else ""]
+    if differ:
+        name.append(tags.strong("≠", title="measured in different ways"))
+    return tags.tr(tags.th(name), cells, cls="differ" if differ else "")
+
+
+def _fact_row(name: str, texts: Sequence[str], papers: int) -> tags.tr:
+    return tags.tr(tags.th(name), [tags.td(text) for text in texts], [tags.td() for _ in range(papers)], cls="fact")
+
+
+def option_table(runs: Sequence[Run]) -> dom_tag | None:
+    """Return the options of the trainings in which runs differ: what an ablation is about. None without options."""
+    known = [run for run in runs if run.options is not None]
+    if len(known) < 2:
+        return None
+    differing = differing_options(runs)
+    declared = declared_options(TrainOptions)
+    rows = []
+    for name, values in differing.items():
+        texts = [
+            NONE if value is ABSENT else declared[name].shown(value) if name in declared else str(value)
+            for value in values
+        ]
+        cells = [tags.td(text, cls="" if text == texts[0] else "other") for text in texts]
+        rows.append(tags.tr(tags.th(name), cells))
+    unknown = [run.name for run in runs if run.options is None]
+    note = f"No options.json of {', '.join(unknown)}." if unknown else ""
+    body = (
+        _scrolling(tags.table(tags.thead(_head([run.name for run in runs])), tags.tbody(rows)))
+        if rows
+        else tags.p("The runs were trained with the same options.", cls="note")
+    )
+    return tags.article(tags.h2("Options that differ"), body, tags.p(note, cls="note") if note else "")
+
+
+def class_table(runs: Sequence[Run]) -> dom_tag | None:
+    """Return the foldable table of IoU by class, in which a click on a head sorts. None if no run has any."""
+    tables = [run.scores.per_class_iou if run.scores else {} for run in runs]
+    classes = list(dict.fromkeys(name for table in tables for name in table))
+    if not classes:
+        return None
+    others = range(1, len(runs)) if _alike(runs, "miou") else ()
+    rows = []
+    for name in classes:
+        values = [table.get(name) for table in tables]
+        changes = [None if None in (values[0], values[k]) else values[k] - values[0] for k in others]
+        cells = [_sortable(value) for value in values] + [_sortable(change, signed=True) for change in changes]
+        rows.append(tags.tr(tags.th(name, data_value=name), cells))
+    heads = [*(run.name for run in runs), *(f"{runs[k].name} − {runs[0].name}" for k in others)]
+    note = "" if _alike(runs, "miou") else tags.p("≠ The runs were not scored in the same way; see above.", cls="note")
+    table = tags.table(tags.thead(_head(heads)), tags.tbody(rows), cls="sortable")
+    return tags.article(tags.details(tags.summary(f"IoU of {len(classes)} classes"), note, _scrolling(table)))
+
+
+def _sortable(value: float | None, signed: bool = False) -> tags.td:
+    if value is None:
+        return tags.td(NONE, data_value="")
+    return tags.td(number("miou", value, signed), data_value=f"{value:.6g}")
+
+
+def _alike(runs: Sequence[Run], score: str) -> bool:
+    return len({*groups([run.scores for run in runs], score)} - {None}) <= 1
+
+
+def _head(names: Sequence[str]) -> tags.tr:
+    return tags.tr(tags.th(), [tags.th(name) for name in names])
+
+
+def _scrolling(table: tags.table) -> tags.div:
+    """Let a wide table scroll by itself, so that the page does not."""
+    return tags.div(table, cls="scrolling")

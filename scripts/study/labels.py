@@ -1,0 +1,85 @@
+"""Label maps as people are shown them: coloured, with the names of their classes where these are known."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from data import DATASETS, PRESETS
+from data.classes import describe_classes
+from data.read import ID_MODES, UNREADABLE, LabelIds, read_image, read_labels
+from util import html
+from util.colormap import colorize
+from util.errors import InputError
+
+MOST_CLASSES = 254
+"""Of a data set whose number of classes is not known here: all that fit into a byte beside 255 for unknown."""
+SHOWN_SHARE = 0.005
+"""Classes of fewer pixels are not named: nobody finds them in the picture."""
+
+Classes = list[tuple[str, str]]
+
+
+class LabelPictures:
+    """Reads label maps for the eye: id maps in the class colours of a data set, coloured pictures as they are.
+
+    Args:
+        dataset_mode: whose classes they are. Without it, coloured pictures have no names, and id maps are refused.
+    """
+
+    def __init__(self, dataset_mode: str | None):
+        self.ids, self.names, self.colors = None, (), np.zeros((0, 3), dtype=np.uint8)
+        if dataset_mode:
+            self.ids, self.names, self.colors = class_table(dataset_mode)
+        # Of classes that share a colour, the first: the common one in the published tables.
+        self._id_of_color = {int(color): i for i, color in reversed(list(enumerate(_packed(self.colors))))}
+
+    def read(self, path: Path, size: tuple[int, int]) -> tuple[np.ndarray, Classes]:
+        """Read one label map.
+
+        Args:
+            size: (width, height) of the results: what test.py made of a label map of another size.
+        Returns:
+            its colours (height, width, 3) uint8, and name and colour `#rrggbb` of its classes, the largest first.
+        """
+        if _mode(path) not in ID_MODES:
+            pixels = np.asarray(read_image(path).resize(size, Image.Resampling.NEAREST))
+            return pixels, self._classes([self._id_of_color.get(color) for color in _visible(_packed(pixels))])
+        if self.ids is None:
+            raise InputError(f"--labels: {path} holds ids, not colours; add --dataset_mode to say of which data set")
+        labels = np.asarray(read_labels(path, self.ids).resize(size, Image.Resampling.NEAREST))
+        return colorize(labels, self.colors), self._classes(_visible(labels))
+
+    def _classes(self, ids: list[int | None]) -> Classes:
+        # A colour of no class may mean that they are another data set's: better no names than wrong ones.
+        if None in ids or any(self.names[i].startswith("class ") for i in ids):
+            return []
+        return [(self.names[i], "#" + bytes(self.colors[i]).hex()) for i in ids]
+
+
+def class_table(dataset_mode: str) -> tuple[LabelIds, tuple[str, ...], np.ndarray]:
+    """Ids that label files of a data set may hold, and names and colours (n, 3) uint8 of its classes."""
+    dataset, preset = DATASETS[dataset_mode], PRESETS[dataset_mode].values(is_train=False)
+    if hasattr(dataset, "class_names"):
+        return LabelIds(len(dataset.class_names) - 1, True), dataset.class_names, dataset.class_colors
+    label_nc = preset["label_nc"] if dataset.class_table else MOST_CLASSES
+    # Unknown pixels are shown black whether or not a network was trained to see them.
+    ids = LabelIds(label_nc, True, dataset.unknown_value)
+    return ids, *describe_classes(dataset.class_table, label_nc, True)
+
+
+def _mode(path: Path) -> str:
+    try:
+        with Image.open(path) as picture:
+            return picture.mode
+    except UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read as a picture; replace or remove the file") from error
+
+
+def _visible(values: np.ndarray) -> list[int]:
+    return [value for value, share in html.shares(values).items() if share >= SHOWN_SHARE]
+
+
+def _packed(pixels: np.ndarray) -> np.ndarray:
+    """Colours (..., 3) uint8 as one number each."""
+    return pixels.astype(np.int64) @ (1 << 16, 1 << 8, 1)

@@ -1,0 +1,142 @@
+"""The report of a preference study: fair orders, counts and intervals that are right, files that are refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts.preference_study import main
+from scripts.study.order import fnv1a, mulberry32, order
+from scripts.study.report import bootstrap, wilson
+from tests.scripts.study_files import SYSTEMS, answers, make_study, refusal
+
+
+@pytest.fixture
+def study(tmp_path):
+    return make_study(tmp_path)
+
+
+# ---- Order ----
+
+
+@given(st.text(min_size=1, max_size=20), st.integers(1, 60))
+def test_an_order_has_every_pair_once_and_each_side_in_half_of_the_places(participant, count):
+    participant = participant.encode("utf-8", "replace").decode()
+    pairs, lefts = order("study", participant, count)
+    assert sorted(pairs) == list(range(count))
+    assert len(lefts) == count and abs(2 * sum(lefts) - count) <= 1
+    assert order("study", participant, count) == (pairs, lefts)
+
+
+def test_over_many_people_every_pair_is_at_every_place_and_on_either_side():
+    people, count = 2000, 5
+    places, lefts = np.zeros((count, count)), np.zeros(count)
+    for person in range(people):
+        pairs, sides = order("study", f"person {person}", count)
+        for place, (pair, side) in enumerate(zip(pairs, sides)):
+            places[pair, place] += 1
+            lefts[pair] += side
+    assert np.abs(places / people - 1 / count).max() < 0.05
+    assert np.abs(lefts / people - 1 / 2).max() < 0.05
+
+
+def test_hash_and_generator_are_the_published_ones():
+    assert [fnv1a(text) for text in ("", "a", "foobar")] == [0x811C9DC5, 0xE40C292C, 0xBF9CF968]
+    draw = mulberry32(0)
+    assert [round(draw(), 10) for _ in range(2)] == [0.2664292087, 0.0003297457]
+
+
+# ---- The report ----
+
+
+def test_intervals_by_hand():
+    # (0.8 + z²/20 ± z sqrt(0.016 + z²/400)) / (1 + z²/10) with z = 1.96
+    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert wilson(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)
+    assert bootstrap([0.6, 0.6, 0.6]) == pytest.approx((0.6, 0.6))
+    # The mean of two draws is 0, 1/2 or 1, each end with probability 1/4.
+    assert bootstrap([0, 1]) == (0, 1)
+    low, high = bootstrap([0.4] * 50 + [0.6] * 50)  # normal: 0.5 ± 1.96 · 0.1 / 10
+    assert (low, high) == pytest.approx((0.4804, 0.5196), abs=0.003)
+
+
+def test_the_report_counts_answers_of_attentive_people(study, capsys):
+    capsys.readouterr()
+    files = [answers(study, name, votes) for name, votes in (("Ann", 6), ("Bo", 3), ("Cem", 3), ("Dee", 0))]
+    files.append(answers(study, "Eve", 6, attentive=False))
+    main(["--report", *map(str, files)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith(f"A is {study / SYSTEMS[0]}, B is {study / SYSTEMS[1]}")
+    assert lines[1].split(maxsplit=1)[1] == "4 counted, 1 excluded: Eve (failed 1 of 1 checks)"
+    assert lines[2].split(maxsplit=1)[1] == "24: 6 pairs of each person"
+    assert "Prefer A     50.0% (12 of 24), 95% interval 31.4% to 68.6%, Wilson" in lines
+    assert any(line.startswith("Per person   mean 50.0%, 95% interval ") for line in lines)
+    assert [line.split()[-1] for line in lines[-4:]] == ["Ann", "Bo", "Cem", "Dee"]
+
+
+def test_fewer_than_three_people_have_no_interval_over_people(study, capsys):
+    capsys.readouterr()
+    main(["--report", str(answers(study, "Ann", 5))])
+    text = capsys.readouterr().out
+    assert "83.3% (5 of 6)" in text and "no interval from fewer than 3 people" in text
+
+
+def edited(path: Path, **changes) -> Path:
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, **changes}))
+    return path
+
+
+def cut_short(path: Path) -> Path:
+    path.write_text(path.read_text()[:-20])
+    return path
+
+
+DAMAGE = {
+    "cut short": (cut_short, "cut short"),
+    "no answers": (lambda path: edited(path, kind="something"), "is no preference study answers"),
+    "a later format": (lambda path: edited(path, format=2), "format 2"),
+    "no list": (lambda path: edited(path, answers=7), "is damaged"),
+    "no name": (lambda path: edited(path, participant=" "), "is damaged"),
+    "no study": (lambda path: edited(path, study=None), "is damaged"),
+    "another's name": (lambda path: edited(path, participant="Bo"), "was edited"),
+    "some answers": (lambda path: edited(path, answers=json.loads(path.read_text())["answers"][:-1]), "6 answers"),
+    "a third picture": (
+        lambda path: edited(path, answers=[a | {"chosen": 2} for a in json.loads(path.read_text())["answers"]]),
+        "is damaged",
+    ),
+    "another study": (lambda path: edited(path, study="0" * 16), "no key of study"),
+}
+
+
+@pytest.mark.parametrize("damage, words", DAMAGE.values(), ids=DAMAGE)
+def test_damaged_files_are_refused_in_one_line(study, capsys, damage, words):
+    path = damage(answers(study, "Ann", 3))
+    line = refusal(capsys, "--report", path)
+    assert words in line
+
+
+def test_files_that_do_not_belong_together_are_refused(study, capsys):
+    one, two = answers(study, "Ann", 3), answers(study, "Bo", 3)
+    copy = study / "copy.json"
+    copy.write_bytes(one.read_bytes())
+    assert "both of 'Ann'" in refusal(capsys, "--report", one, copy)
+    assert "are both of" in refusal(capsys, "--report", one, one)
+    edited(two, study="0" * 16)
+    assert "of study 0000000000000000" in refusal(capsys, "--report", one, two)
+    inattentive = answers(study, "Eve", 3, attentive=False)
+    assert "failed attention checks" in refusal(capsys, "--report", inattentive)
+    assert "No such file" in refusal(capsys, "--report", study / "absent.json")
+
+
+def test_a_key_can_be_given_and_must_fit(study, tmp_path, capsys):
+    path = answers(study, "Ann", 3)
+    key = (study / "study.key.json").rename(study / "safe.json")
+    assert "--key FILE" in refusal(capsys, "--report", path)
+    main(["--report", str(path), "--key", str(key)])
+    assert "is no preference study key" in refusal(capsys, "--report", path, "--key", path)
+    key.write_text(json.dumps(json.loads(key.read_text()) | {"study": "1" * 16}))
+    assert "is of study 1111111111111111" in refusal(capsys, "--report", path, "--key", key)
