@@ -55,20 +55,19 @@ def find_images(opt: Any, whole_labels: bool) -> Sources:
     photos = opt.features != "none" and not opt.real_statistics
     labels = bool(opt.segmenter or opt.segmenter_weights)
     wanted = {"photos": photos, "labels": labels, "whole_labels": labels and whole_labels}
-    if opt.fake:
-        folder = Path(opt.fake)
+    folder = Path(opt.fake) if opt.fake else results_of(opt)
+    if not opt.uses_data_set:
         truth = _from_folders(opt, folder, **wanted)
     else:
-        folder = results_of(opt)
         # Without instance maps, whose edges are for networks alone.
         truth = DataSetTruth(create_dataset(dataclasses.replace(opt, instance=False)), opt, opt.how_many, **wanted)
-    names_from = (opt.real or opt.labels or str(folder)) if opt.fake else "the data set"
+    names_from = "the data set" if opt.uses_data_set else opt.real or opt.labels or str(folder)
     styles = [_images(truth, names_from, style, bool(opt.how_many)) for style in style_folders(opt, folder)]
-    where = opt.real if opt.fake else opt.dataroot or f"{opt.dataset_mode}, drawn in memory"
+    where = opt.dataroot or f"{opt.dataset_mode}, drawn in memory" if opt.uses_data_set else opt.real
     return Sources(
         folder,
         real=opt.real_statistics or (where if photos else None),
-        labels=(opt.labels if opt.fake else where) if labels else None,
+        labels=(where if opt.uses_data_set else opt.labels) if labels else None,
         truth=truth,
         styles=styles,
     )

@@ -30,7 +30,10 @@ class EvaluateOptions(TestOptions):
     )
     batch_size: int = with_default(TestOptions, "batch_size", 8)
     fake: str | None = option(
-        None, "folder of generated images to score, in place of --name", "results", unset="what test.py wrote"
+        None,
+        "folder of images to score, in place of --name; held against --real and --labels, or else the data set",
+        "results",
+        unset="what test.py wrote",
     )
     real: str | None = option(None, "folder of real photos, with --fake", "results", unset="not given")
     labels: str | None = option(
@@ -88,12 +91,17 @@ class EvaluateOptions(TestOptions):
     output: str | None = option(None, "JSON file to write", "results", unset="scores.json beside the images")
 
     def __post_init__(self) -> None:
-        """Check what is scored. A folder of images needs no network and no folders of a run, so nothing of these."""
-        if not self.fake:
+        """Check what is scored. Folders alone need no network and no data set, so nothing of these."""
+        if self.uses_data_set:
             super().__post_init__()
         _check_what_is_scored(self)
         _check_features(self)
         _check_judges(self)
+
+    @property
+    def uses_data_set(self) -> bool:
+        """Whether photos and label maps are those of the data set: for a run, and for a folder that comes alone."""
+        return not self.fake or not (self.real or self.labels or self.real_statistics)
 
     @property
     def segmenter_files(self) -> list[str]:
@@ -111,13 +119,13 @@ def _check_what_is_scored(opt: EvaluateOptions) -> None:
             raise OptionError(
                 f"--{flag} {getattr(opt, flag)}: goes with --fake DIR; of --name {opt.name} the data set is known"
             )
-    if opt.fake and opt.features != "none" and not (opt.real or opt.real_statistics):
+    if not opt.uses_data_set and opt.features != "none" and not (opt.real or opt.real_statistics):
         raise OptionError(
             f"--fake {opt.fake}: add --real DIR, the folder of real photos (or --real_statistics FILE, or --features "
             f"none for segmentation scores alone)"
         )
     judged = opt.segmenter or opt.segmenter_weights
-    if opt.fake and judged and not opt.labels:
+    if not opt.uses_data_set and judged and not opt.labels:
         raise OptionError(f"--segmenter {judged}: add --labels DIR, the folder of the images' id maps")
     if opt.features == "none" and not judged and not opt.lpips:
         raise OptionError("--features none: leaves nothing to score; add --segmenter, --segmenter_weights or --lpips")

@@ -17,7 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.comparison.page import build_page
-from scripts.comparison.runs import all_samples, read_runs
+from scripts.comparison.runs import Run, all_samples, read_runs
+from scripts.comparison.scores import SCORES
 from util import html
 from util.errors import InputError, report_input_errors
 
@@ -43,6 +44,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
+def summary(runs: Sequence[Run]) -> str:
+    """One line of scores for each run that has any, in the order of the table."""
+    width = max(len(run.name) for run in runs)
+    lines = []
+    for run in (run for run in runs if run.scores):
+        shown = [(SCORES[name], run.scores.scores[name]) for name in SCORES if name in run.scores.scores]
+        words = [f"{score.label} {value:.4g}{' %' if score.is_share else ''}" for score, value in shown]
+        lines.append(f"{run.name:<{width}}  {', '.join(words)}")
+    return "\n".join(lines)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     with report_input_errors("compare_runs.py"):
         args = parse_args(argv)
@@ -50,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         names = ", ".join(run.name for run in runs)
         doc = build_page(runs, args.title or f"Comparison of {names}", args.output, args.how_many)
         html.save(doc, args.output)
+    print(summary(runs))
     unscored = [run.name for run in runs if run.scores is None]
     print(f"{args.output}: {names}; {len(all_samples(runs)[: args.how_many]):,} label maps")
     if unscored:

@@ -1,5 +1,10 @@
 """Settings of the whole suite."""
 
+import os
+
+# Before torch is imported. Networks are tiny here: threads that wait for each other cost more than they save.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import subprocess
 from pathlib import Path
 

@@ -35,9 +35,10 @@ def folders(tmp_path):
     return root
 
 
-def evaluate(argv, folders=None) -> dict:
+def evaluate(argv) -> dict:
     program.main(argv)
-    output = argv[argv.index("--output") + 1] if "--output" in argv else folders / "fake" / "scores.json"
+    beside = Path(argv[argv.index("--fake") + 1]) if "--fake" in argv else None
+    output = argv[argv.index("--output") + 1] if "--output" in argv else beside / "scores.json"
     return json.loads(Path(output).read_text())
 
 
@@ -51,8 +52,25 @@ def refused(argv, capsys) -> str:
     return lines[0]
 
 
+def test_a_folder_alone_is_held_against_the_data_set(tmp_path):
+    """Real images are at distance 0 of themselves, mirrored ones are not."""
+    data = "--dataset_mode landscapes --crop_size 64 --how_many 4 --gpu_ids -1".split()
+    dataset = create_dataset(parse_options(TestOptions, data, PRESETS))
+    scores = {}
+    for kind, step in (("real", 1), ("upside_down", -1)):
+        (tmp_path / kind).mkdir()
+        for i in range(4):
+            sample = dataset[i]
+            picture = ((sample["image"] + 1) * 127.5).round().to(torch.uint8).movedim(0, -1).numpy()[::step]
+            save(picture, tmp_path / kind / f"{sample['name']}.png")
+        content = evaluate(["--fake", str(tmp_path / kind), *data, "--features", "random"])
+        scores[kind] = content["scores"]["random_feature_distance"]
+    assert scores["real"] == pytest.approx(0, abs=1e-6)
+    assert scores["upside_down"] > 1e-3
+
+
 def test_folders_are_scored_and_everything_is_said(folders, capsys):
-    content = evaluate(judged(folders), folders)
+    content = evaluate(judged(folders))
     printed = capsys.readouterr().out
     assert content["format"] == 1 and content["run"] is None and content["images"] == 5
     assert content["fake"] == str(folders / "fake") and content["labels"] == str(folders / "labels")
@@ -73,7 +91,7 @@ def test_folders_are_scored_and_everything_is_said(folders, capsys):
 
 
 def test_without_a_judge_the_table_says_how_to_get_one(folders, capsys):
-    content = evaluate(flags(folders), folders)
+    content = evaluate(flags(folders))
     printed = capsys.readouterr().out
     assert content["scores"].keys() == {"random_feature_distance"} and content["labels"] is None
     assert "segmentation scores: left out" in printed and "scripts/train_segmenter.py" in printed
@@ -85,15 +103,15 @@ def test_equal_images_are_at_distance_zero_and_others_are_not(folders, tmp_path)
     same = [*flags(folders)]
     same[1] = str(folders / "real")
     assert evaluate([*same, "--output", str(tmp_path / "same.json")])["scores"]["random_feature_distance"] < 1e-6
-    assert evaluate(flags(folders), folders)["scores"]["random_feature_distance"] > 1e-3
+    assert evaluate(flags(folders))["scores"]["random_feature_distance"] > 1e-3
 
 
 def test_statistics_of_real_photos_take_their_place(folders, tmp_path, capsys):
     file = tmp_path / "real.npz"
-    first = evaluate(flags(folders, "--save_real_statistics", str(file)), folders)
+    first = evaluate(flags(folders, "--save_real_statistics", str(file)))
     argv = flags(folders, "--real_statistics", str(file))
     del argv[argv.index("--real") : argv.index("--real") + 2]
-    second = evaluate(argv, folders)
+    second = evaluate(argv)
     name = "random_feature_distance"
     assert second["scores"][name] == pytest.approx(first["scores"][name], rel=1e-9)
     assert second["real"] == str(file) and second["protocol"][name]["real_images"] == 5
@@ -106,7 +124,7 @@ def test_a_cut_of_the_data_set_is_scored_when_asked_for(folders, capsys):
     for name in NAMES[3:]:
         (folders / "fake" / f"{name}.png").unlink()
     assert "--how_many 3" in refused(flags(folders), capsys)
-    assert evaluate(flags(folders, "--how_many", "3"), folders)["images"] == 3
+    assert evaluate(flags(folders, "--how_many", "3"))["images"] == 3
 
 
 def test_styles_are_compared_when_there_are_two(folders, capsys, monkeypatch):
@@ -123,7 +141,7 @@ def test_styles_are_compared_when_there_are_two(folders, capsys, monkeypatch):
         shape = (64, 64, 3)
         save(np.full(shape, 10, dtype=np.uint8), folders / "fake" / f"{name}.png")
         save(np.full(shape, 10 + place, dtype=np.uint8), folders / "fake_style2" / f"{name}.png")
-    content = evaluate(flags(folders, "--lpips"), folders)
+    content = evaluate(flags(folders, "--lpips"))
     assert content["scores"]["lpips_diversity"] == pytest.approx(2.0)
     assert content["protocol"]["lpips"] == {"network": "stub", "styles": 2, "label_maps": 5}
 
@@ -292,7 +310,7 @@ def test_missing_weights_are_an_error_that_offers_another_way(folders, capsys, t
 OPTIONS = {
     "nothing": ([], "--name"),
     "both": (["--name", "x", "--fake", "y"], "leave one of them out"),
-    "no photos": (["--fake", "y"], "--real DIR"),
+    "no photos": (["--fake", "y", "--labels", "z"], "--real DIR"),
     "labels of a run": (["--name", "x", "--labels", "y"], "--labels y"),
     "no label maps": (["--fake", "y", "--real", "z", "--segmenter", "s"], "--labels DIR"),
     "two judges": (["--name", "x", "--segmenter", "s", "--segmenter_weights", "w"], "give one"),
