@@ -22,7 +22,7 @@ from trainers.checkpoint import Checkpoints
 from trainers.fixed_inputs import FixedInput, fixed_inputs, forwards
 from trainers.reporter import Reporter
 from util.device import choose_device, memory_format, prepare_torch
-from util.distributed import World, launch, under_launcher
+from util.distributed import World, is_loss_of_another, launch, under_launcher
 from util.errors import InputError, report_input_errors
 from util.interrupts import ENDING, Interrupted, Interrupts
 from util.lock import RunLock
@@ -172,6 +172,11 @@ def main(argv: list[str] | None = None) -> int:
             return interrupted.exit_status
         except (NonFiniteLossError, DataWorkerError) as error:
             print(f"train.py: stopped: {error}; the last good checkpoint is kept: {opt.run_dir}", file=sys.stderr)
+            return 1
+        except RuntimeError as error:
+            if not is_loss_of_another(error):
+                raise
+            print(f"train.py: process {world.rank} stopped, because it has lost another one", file=sys.stderr)
             return 1
     if world.is_main:
         print(f"Networks are in {opt.run_dir}; look at {opt.run_dir / 'web' / 'index.html'}")

@@ -60,6 +60,7 @@ def test_a_lost_worker_restarts_by_itself_and_changes_no_bit(folder, two):
     output = agent.communicate(timeout=180)[0]
     assert agent.returncode == 0, output
     assert "going on in epoch" in output
+    assert "Traceback" not in output
     assert differences(two, contents(folder / "elastic")) == []
 
 

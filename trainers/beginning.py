@@ -17,7 +17,8 @@ def begin(opt, world: World, checkpoints: Checkpoints, progress: Progress) -> No
 
     Processes that torchrun has restarted go on with what this very launch of them has saved, without being told to.
     """
-    restarted = world.restarts > 0 and world.share(_launch_of(opt.run_dir)) == world.share(world.launch_name)
+    # Only the machine on which a process was lost counts that as a restart.
+    restarted = world.largest(world.restarts) > 0 and world.share(_launch_of(opt.run_dir) == world.launch_name)
     going_on = opt.continue_train or opt.auto_resume or restarted
     if going_on and opt.which_epoch == LATEST and checkpoints.restore():
         resumed = True

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
+import time
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -68,7 +71,8 @@ class World:
             yield self
             return
         backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
-        dist.init_process_group(backend, rank=self.rank, world_size=self.size, timeout=PATIENCE)
+        store = meeting_place(self.rank, self.size)
+        dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=PATIENCE)
         try:
             yield self
         finally:
@@ -134,6 +138,44 @@ class World:
         """Names this launch of the processes, the same after every restart by torchrun."""
         run_id = os.environ.get("TORCHELASTIC_RUN_ID", "none")
         return run_id if run_id != "none" else f"{socket.gethostname()}-{os.getppid()}"
+
+
+def meeting_place(rank: int, size: int) -> dist.Store:
+    """Where the processes of this start, and of no earlier one, find each other's addresses.
+
+    After a restart torchrun hands out the same store, with the addresses of processes that are gone. Counters of
+    restarts differ from machine to machine. So the first process makes up a name for this start, and tells it to
+    those who show that they are there now.
+    """
+    store, _, _ = next(dist.rendezvous("env://", rank, size, timeout=PATIENCE))
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return store
+    mine, end = uuid.uuid4().hex, time.monotonic() + PATIENCE.total_seconds()
+    others = range(1, size)
+    while time.monotonic() < end:
+        if rank == 0:
+            present = {other: _look(store, f"here/{other}") for other in others}
+            store.set("start", json.dumps([mine, list(present.values())]))
+            if all(_look(store, f"heard/{other}") == mine for other in others):
+                return dist.PrefixStore(mine, store)
+        else:
+            store.set(f"here/{rank}", mine)
+            name, present = json.loads(_look(store, "start") or "[null, []]")
+            if mine in present:
+                store.set(f"heard/{rank}", name)
+                return dist.PrefixStore(name, store)
+        time.sleep(0.05)
+    raise InputError(f"process {rank} of {size} has waited {PATIENCE} for the others: are all machines started?")
+
+
+def _look(store: dist.Store, key: str) -> str | None:
+    """What a key holds at the moment."""
+    return store.get(key).decode() if store.check([key]) else None
+
+
+def is_loss_of_another(error: Exception) -> bool:
+    """Whether an error means that another process has gone, which tells of itself what was wrong with it."""
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo/transport" in str(error))
 
 
 def process_count() -> int:
