@@ -1,9 +1,18 @@
 """Label a folder of photos with a segmentation network: a label map of the same name for each.
 
-Run from the root of the repository: `python scripts/label_photos.py PHOTOS OUT --network NAME [--weights FILE]`.
-NAME is one of `SEGMENTERS`. The networks of torchvision give the 21 ids of Pascal VOC (0 is background); without
---weights their own are downloaded. `--network torchscript --weights FILE` runs any network saved by TorchScript. To add
-one, write a function that builds its `Segmenter` and give it a name in `SEGMENTERS`.
+Run from the root of the repository: `python scripts/label_photos.py PHOTOS OUT`, followed by one of
+
+    --network coco --weights FILE         the published networks that evaluate.py judges by: coco, ade20k (two files) or
+                                          cityscapes. Ids are those of the data set's own label files: 0..181; 1..150,
+                                          as 0 is unknown there; and of Cityscapes the label ids (7 is road), not the
+                                          train ids (0 is road).
+    --network NAME [--weights FILE]       a network of torchvision, in the 21 ids of Pascal VOC (0 is background);
+                                          without --weights its own are downloaded.
+    --network torchscript --weights FILE  any network saved by TorchScript; ids are the numbers of its classes.
+    --segmenter RUN                       a network of your own: a run of train_segmenter.py, by name or folder, in the
+                                          ids it was trained on; or a file of TorchScript or torch.export.
+
+To add a network, write a function that builds its `Segmenter` and give it a name in `NETWORKS`.
 
 Label maps that are there already are kept, so an interrupted run goes on when it is called again.
 """
@@ -13,8 +22,9 @@ import difflib
 import functools
 import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -28,6 +38,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data.files import find_pictures
 from data.read import picture_size, read_image
+from models.segmenters import SEGMENTERS, Segmenter, load_own_segmenter, load_segmenter
+from models.segmenters.base import Size, resize_scores
+from models.segmenters.own import one_line
 from models.weights import read_weights
 from scripts.prepared import is_done, save_ids
 from util.device import choose_device
@@ -38,25 +51,19 @@ TORCHVISION_SHORT_SIDE = 520  # pixels, at which torchvision's segmentation netw
 VOC_CLASSES = 21
 
 
-class Segmenter(nn.Module):
-    """A network from photos (N, 3, H, W) in [0, 1] to logits (N, num_classes, H', W'), of any size.
-
-    `to_ids` turns numbers of classes (N, H, W) into the ids that label files hold; override it where those differ.
-    """
-
-    num_classes: int  # known at the latest when the network has run
-
-    def to_ids(self, classes: Tensor) -> Tensor:
-        """The ids are the numbers of the classes."""
-        return classes
-
-
 class TorchvisionSegmenter(Segmenter):
-    """A segmentation network of torchvision, preprocessing included."""
+    """A segmentation network of torchvision. Scores are logits. Without a file its weights are downloaded."""
+
+    class_ids = tuple(range(VOC_CLASSES))
+    unlabelled_ids = (255,)
+    mean_iou = "all"
+    files: ClassVar = {}
+    source = "torchvision"
+    licence = "BSD-3-Clause"
 
     def __init__(self, name: str, weights: Path | None):
         super().__init__()
-        self.num_classes = VOC_CLASSES
+        self.name = name
         if weights is None:
             self.network = _download(name)
             return
@@ -69,33 +76,12 @@ class TorchvisionSegmenter(Segmenter):
         try:
             self.network.load_state_dict(state)
         except RuntimeError as error:
-            raise InputError(f"--weights {weights}: is not a file of --network {name} ({_one_line(error)})") from error
+            raise InputError(f"--weights {weights}: is not a file of --network {name} ({one_line(error)})") from error
 
-    def forward(self, photos: Tensor) -> Tensor:
-        """Photos at the size and in the range the network was trained for."""
-        resized = functional.resize(photos, [TORCHVISION_SHORT_SIDE], antialias=True)
-        return self.network(functional.normalize(resized, IMAGENET_MEAN, IMAGENET_STD))["out"]
-
-
-class TorchScriptSegmenter(Segmenter):
-    """A network from a TorchScript file, preprocessing included: photos in [0, 1] to logits."""
-
-    def __init__(self, weights: Path | None):
-        super().__init__()
-        if weights is None:
-            raise InputError("--network torchscript: add --weights FILE, the file that torch.jit.save wrote")
-        try:
-            self.network = torch.jit.load(weights, map_location="cpu")
-        except (RuntimeError, ValueError) as error:
-            raise InputError(f"--weights {weights}: is not a TorchScript file ({_one_line(error)})") from error
-
-    def forward(self, photos: Tensor) -> Tensor:
-        """The file's own output, which must be logits."""
-        logits = self.network(photos)
-        if not isinstance(logits, Tensor) or logits.ndim != 4 or len(logits) != len(photos):
-            raise InputError("--network torchscript: must map photos (N, 3, H, W) in [0, 1] to logits (N, C, H, W)")
-        self.num_classes = logits.shape[1]
-        return logits
+    def score_pixels(self, pixels: Tensor, size: Size) -> Tensor:
+        """Logits (N, 21, *size), of photos at the size and in the range the network was trained for."""
+        resized = functional.resize(pixels / 255, [TORCHVISION_SHORT_SIDE], antialias=True)
+        return resize_scores(self.network(functional.normalize(resized, IMAGENET_MEAN, IMAGENET_STD))["out"], size)
 
 
 def _download(name: str) -> nn.Module:
@@ -107,15 +93,34 @@ def _download(name: str) -> nn.Module:
         ) from error
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]
+def torchvision_network(name: str, files: Sequence[Path], device: torch.device) -> Segmenter:
+    """Build a network of torchvision from one file or none."""
+    if len(files) > 1:
+        raise InputError(f"--weights {files[1]}: --network {name} takes one file")
+    return TorchvisionSegmenter(name, files[0] if files else None).to(device)
 
 
-# Name -> function that builds the network from the file of --weights (None where that is not given).
-SEGMENTERS: dict[str, Callable[[Path | None], Segmenter]] = {
-    name: functools.partial(TorchvisionSegmenter, name)
-    for name in torchvision.models.list_models(module=torchvision.models.segmentation)
-} | {"torchscript": TorchScriptSegmenter}
+def published_network(name: str, files: Sequence[Path], device: torch.device) -> Segmenter:
+    """Build a network that evaluate.py judges by; it says which files it takes."""
+    return load_segmenter(name, files).to(device)
+
+
+def torchscript_network(files: Sequence[Path], device: torch.device) -> Segmenter:
+    """Load a network saved by TorchScript."""
+    if len(files) != 1:
+        raise InputError("--network torchscript: add --weights FILE, the one file that torch.jit.save wrote")
+    return load_own_segmenter(files[0], device)
+
+
+# Name -> function that builds the network from the files of --weights, in evaluation mode on a device.
+NETWORKS: dict[str, Callable[[Sequence[Path], torch.device], Segmenter]] = {
+    **{name: functools.partial(published_network, name) for name in SEGMENTERS},
+    **{
+        name: functools.partial(torchvision_network, name)
+        for name in torchvision.models.list_models(module=torchvision.models.segmentation)
+    },
+    "torchscript": torchscript_network,
+}
 
 
 class Photos(Dataset[Tensor]):
@@ -139,33 +144,61 @@ def batches_of_one_size(sizes: list[tuple[int, int]], batch_size: int) -> list[l
     return [group[start : start + batch_size] for group in groups for start in range(0, len(group), batch_size)]
 
 
-@torch.inference_mode()
 def segment(segmenter: Segmenter, photos: Tensor) -> np.ndarray:
-    """Label ids (N, H, W) of photos (N, 3, H, W) in [0, 1]; logits are resized, then the largest is chosen."""
-    logits = functional.resize(segmenter(photos), list(photos.shape[-2:]), antialias=False)
-    return segmenter.to_ids(logits.argmax(dim=1)).cpu().numpy()
+    """Label ids (N, H, W) of photos (N, 3, H, W) in [0, 1], as the data set's label files hold them."""
+    classes = segmenter.predict(photos, tuple(photos.shape[-2:]))
+    return np.array(segmenter.class_ids)[classes.cpu().numpy()]
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("photos", metavar="PHOTOS", type=Path, help="folder of photos; sub-folders are walked")
     parser.add_argument("output", metavar="OUT", type=Path, help="folder for the label maps; made if missing")
-    parser.add_argument("--network", required=True, metavar="NAME", help=f"one of: {', '.join(SEGMENTERS)}")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="its weights; nothing is downloaded then")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--network", metavar="NAME", help=f"one of: {', '.join(NETWORKS)}")
+    which.add_argument(
+        "--segmenter",
+        metavar="RUN",
+        help="your own: a run of train_segmenter.py, or a TorchScript or torch.export file",
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="weights of --network, which are not downloaded then; once for each file of a network that has two",
+    )
+    parser.add_argument(
+        "--checkpoints_dir",
+        type=Path,
+        default=Path("checkpoints"),
+        metavar="DIR",
+        help="where --segmenter looks for a run by its name (%(default)s)",
+    )
     parser.add_argument("--batch_size", type=int, default=4, metavar="N", help="photos at once (%(default)s)")
     parser.add_argument("--num_workers", type=int, default=2, metavar="N", help="processes that read (%(default)s)")
     parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
     return parser.parse_args(argv)
 
 
-def build_segmenter(name: str, weights: Path | None) -> Segmenter:
+def build_segmenter(name: str, files: Sequence[Path], device: torch.device) -> Segmenter:
     """Build a network by name. Raises `InputError` for unknown names and files that cannot be used."""
-    if name not in SEGMENTERS:
-        near = difflib.get_close_matches(name, SEGMENTERS, n=1) or [", ".join(SEGMENTERS)]
+    if name not in NETWORKS:
+        near = difflib.get_close_matches(name, NETWORKS, n=1) or [", ".join(NETWORKS)]
         raise InputError(f"--network {name}: no such network; use {near[0]}")
-    if weights and not weights.is_file():
-        raise InputError(f"--weights {weights}: no such file")
-    return SEGMENTERS[name](weights)
+    for path in files:
+        if not path.is_file():
+            raise InputError(f"--weights {path}: no such file")
+    return NETWORKS[name](files, device).eval()
+
+
+def own_segmenter(args: argparse.Namespace, device: torch.device) -> Segmenter:
+    """Load what --segmenter names: a file, a folder, or a run by its name."""
+    if args.weights:
+        raise InputError(f"--weights {args.weights[0]}: goes with --network; --segmenter {args.segmenter} has its own")
+    path = Path(args.segmenter)
+    return load_own_segmenter(path if path.exists() else args.checkpoints_dir / path, device)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -177,20 +210,20 @@ def main(argv: list[str] | None = None) -> None:
     if args.output.resolve() == args.photos.resolve():
         raise InputError(f"{args.output}: holds the photos; name another folder")
     device = choose_device(() if args.cpu else None)
-    segmenter = build_segmenter(args.network, args.weights).to(device).eval()
+    segmenter = build_segmenter(args.network, args.weights, device) if args.network else own_segmenter(args, device)
     targets = {path: args.output / f"{name}.png" for name, path in photos.items()}
     sizes = {path: picture_size(path) for path in tqdm(targets, desc="sizes", unit="photo")}
     missing = [path for path in targets if not is_done(targets[path], sizes[path])]
     batches = batches_of_one_size([sizes[path] for path in missing], args.batch_size)
     loader = DataLoader(Photos(missing), batch_sampler=batches, num_workers=args.num_workers)
-    with tqdm(total=len(missing), desc=args.network, unit="photo") as bar:
+    with tqdm(total=len(missing), desc=segmenter.name, unit="photo") as bar:
         for indices, photos in zip(batches, loader):
-            for index, ids in zip(indices, segment(segmenter, photos.to(device))):
+            for index, ids in zip(indices, segment(segmenter, photos)):
                 save_ids(ids, targets[missing[index]], np.uint8)
             bar.update(len(indices))
     print(f"{args.output}: {len(missing)} label maps made, {len(targets) - len(missing)} were there")
-    if missing:
-        print(f"The network has {segmenter.num_classes} classes: train with --label_nc {segmenter.num_classes}")
+    least, most = min(segmenter.class_ids), max(segmenter.class_ids)
+    print(f"The network has {segmenter.num_classes} classes, ids {least} to {most}: train with --label_nc {most + 1}")
 
 
 if __name__ == "__main__":

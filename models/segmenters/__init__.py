@@ -1,6 +1,6 @@
-"""The segmentation networks that judge generated images, one for each data set with published scores."""
+"""The segmentation networks that judge generated images, of data sets with published scores and of one's own."""
 
 from models.segmenters.base import Segmenter
-from models.segmenters.loading import SEGMENTERS, load_segmenter
+from models.segmenters.loading import SEGMENTERS, load_own_segmenter, load_segmenter
 
-__all__ = ["SEGMENTERS", "Segmenter", "load_segmenter"]
+__all__ = ["SEGMENTERS", "Segmenter", "load_own_segmenter", "load_segmenter"]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from models.segmenters.base import Segmenter
 from models.segmenters.deeplabv2 import CocoSegmenter
 from models.segmenters.drn import CityscapesSegmenter
+from models.segmenters.own import OwnSegmenter, ProgramSegmenter
 from models.segmenters.upernet import Ade20kSegmenter
 from models.weights import read_weights
 from util.errors import InputError
@@ -55,6 +56,29 @@ def load_segmenter(mode: str, files: Sequence[Path], **settings) -> Segmenter:
     if missing:
         raise InputError(f"{' and '.join(missing)} not given; {_wanted(segmenter)}")
     return segmenter.eval().requires_grad_(False)
+
+
+def load_own_segmenter(path: Path | str, device: torch.device | str = "cpu") -> Segmenter:
+    """A judge of one's own data, in evaluation mode on `device`.
+
+    Args:
+        path: the folder of a run of scripts/train_segmenter.py, whose weights are read without running code; or a
+            TorchScript or torch.export file, which is code and runs: see `ProgramSegmenter`.
+    Raises:
+        InputError: no such file or folder, or it holds something else.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such run of {OwnSegmenter.source}, and no such file")
+    if not path.is_dir():
+        return ProgramSegmenter(path, device).eval()
+    segmenter = OwnSegmenter.from_facts(path)
+    for part, file in segmenter.files.items():
+        state = read_state(path / file)
+        if difference := _difference(getattr(segmenter, part), state):
+            raise InputError(f"{path / file}: does not fit the network beside it: it {difference}")
+        _assign(getattr(segmenter, part), state)
+    return segmenter.to(device).eval().requires_grad_(False)
 
 
 def read_state(path: Path) -> State:

@@ -4,10 +4,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from scripts.label_photos import SEGMENTERS, Segmenter, batches_of_one_size, build_segmenter, main, segment
+from models.segmenters import SEGMENTERS, Segmenter
+from models.segmenters.own import OwnSegmenter
+from scripts.label_photos import NETWORKS, batches_of_one_size, build_segmenter, main, segment
 from scripts.prepared import read_ids
 from util.errors import InputError
 
+CPU = torch.device("cpu")
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning", "ignore::FutureWarning")
 
 
@@ -91,22 +94,57 @@ def test_photos_of_one_size_share_a_batch():
     assert batches_of_one_size(sizes, 2) == [[0, 2], [3], [1, 4]]
 
 
+class Shifted(Segmenter):
+    """Three classes by brightness, whose ids are not their numbers."""
+
+    name, class_ids, unlabelled_ids = "shifted", (7, 0, 255), (1,)
+
+    def __init__(self, *settings):
+        super().__init__()
+        self.network = nn.Conv2d(3, 1, 1)
+
+    def score_pixels(self, pixels, size):
+        assert tuple(pixels.shape[-2:]) == size
+        return torch.stack([127 - pixels[:, 0], 70 - (pixels[:, 0] - 127).abs(), pixels[:, 0] - 127], dim=1)
+
+
 def test_ids_of_files_may_differ_from_numbers_of_classes():
-    class Shifted(Segmenter):
-        num_classes = 3
-
-        def __init__(self):
-            super().__init__()
-            self.network = Brightness()
-
-        def forward(self, photos):
-            return self.network(photos)
-
-        def to_ids(self, classes):
-            return torch.tensor([7, 0, 255])[classes]
-
     photos = torch.stack([torch.full((3, 4, 6), value) for value in (0.0, 0.5, 1.0)])
     assert [np.unique(ids).tolist() for ids in segment(Shifted(), photos)] == [[7], [0], [255]]
+
+
+@pytest.mark.parametrize(("name", "ids"), [("coco", (0, 181)), ("ade20k", (1, 150)), ("cityscapes", (7, 33))])
+def test_published_networks_are_there_by_name_and_write_the_ids_of_their_label_files(name, ids, photos, monkeypatch):
+    """On a stand-in: the networks have tests of their own."""
+    assert (min(SEGMENTERS[name].class_ids), max(SEGMENTERS[name].class_ids)) == ids
+    (photos.parent / "a.pth").touch()
+    (photos.parent / "b.pth").touch()
+    files = [str(photos.parent / "a.pth"), str(photos.parent / "b.pth")]
+
+    def load(mode, paths):
+        assert (mode, [str(path) for path in paths]) == (name, files)
+        return Shifted()
+
+    monkeypatch.setattr("scripts.label_photos.load_segmenter", load)
+    made = photos.parent / "made"
+    words = ["--network", name, "--weights", files[0], "--weights", files[1], "--num_workers", "0", "--cpu"]
+    main([str(photos), str(made), *words])
+    assert [np.unique(read_ids(made / f"{stem}.png")).tolist() for stem in ("a/1", "a/2", "3")] == [[7], [0], [255]]
+
+
+def test_a_run_of_ones_own_labels_by_name_and_by_folder(photos, tmp_path):
+    segmenter = OwnSegmenter("custom", class_ids=(3, 5), unlabelled_ids=(255,), image_size=(8, 8), widths=(2, 2))
+    with torch.no_grad():
+        segmenter.network.classify.bias[:4] = 100  # of class 0, all four pixels of a block
+    segmenter.save(tmp_path / "runs" / "judge", {})
+    for run, where in [("judge", ["--checkpoints_dir", str(tmp_path / "runs")]), (str(tmp_path / "runs/judge"), [])]:
+        made = tmp_path / f"made{len(where)}"
+        main([str(photos), str(made), "--segmenter", run, *where, "--num_workers", "0", "--cpu"])
+        assert (read_ids(made / "half.png") == np.full((8, 12), 3)).all()
+    with pytest.raises(InputError, match=r"nobody: no such run of scripts/train_segmenter\.py, and no such file"):
+        main([str(photos), str(tmp_path / "made"), "--segmenter", "nobody", "--cpu"])
+    with pytest.raises(InputError, match=r"--weights f\.pth: goes with --network; --segmenter judge has its own"):
+        main([str(photos), str(tmp_path / "made"), "--segmenter", "judge", "--weights", "f.pth", "--cpu"])
 
 
 def test_torchvision_networks_read_their_files_with_and_without_the_second_head(tmp_path, monkeypatch):
@@ -128,12 +166,12 @@ def test_torchvision_networks_read_their_files_with_and_without_the_second_head(
     state = Network().state_dict()
     for extra in ({}, {"aux_classifier.weight": torch.zeros(1)}):
         torch.save(state | extra, tmp_path / "fcn.pth")
-        segmenter = build_segmenter("fcn_resnet50", tmp_path / "fcn.pth").eval()
+        segmenter = build_segmenter("fcn_resnet50", [tmp_path / "fcn.pth"], CPU)
         assert torch.equal(segmenter.network.classifier.weight, state["classifier.weight"])
         assert segment(segmenter, torch.rand(1, 3, 5, 7)).shape == (1, 5, 7)
     torch.save({"other": torch.zeros(1)}, tmp_path / "fcn.pth")
     with pytest.raises(InputError, match=r"fcn\.pth: is not a file of --network fcn_resnet50 \(Error\(s\) in loading"):
-        build_segmenter("fcn_resnet50", tmp_path / "fcn.pth")
+        build_segmenter("fcn_resnet50", [tmp_path / "fcn.pth"], CPU)
 
 
 def test_weights_that_cannot_be_downloaded_name_the_option(monkeypatch):
@@ -142,11 +180,11 @@ def test_weights_that_cannot_be_downloaded_name_the_option(monkeypatch):
 
     monkeypatch.setattr("torchvision.models.get_model", refuse)
     with pytest.raises(InputError, match=r"deeplabv3_resnet50: its weights cannot be downloaded \(no route\); .*FILE"):
-        build_segmenter("deeplabv3_resnet50", None)
+        build_segmenter("deeplabv3_resnet50", [], CPU)
 
 
 def test_the_networks_of_torchvision_are_there():
-    assert {"deeplabv3_resnet50", "fcn_resnet101", "lraspp_mobilenet_v3_large", "torchscript"} <= set(SEGMENTERS)
+    assert {"deeplabv3_resnet50", "fcn_resnet101", "lraspp_mobilenet_v3_large", "torchscript"} <= set(NETWORKS)
 
 
 def test_wrong_input_is_one_line(photos, weights, tmp_path):
@@ -155,9 +193,14 @@ def test_wrong_input_is_one_line(photos, weights, tmp_path):
     for words, line in [
         (["--network", "deeplabv3_resnet5"], "--network deeplabv3_resnet5: no such network; use deeplabv3_resnet50"),
         (["--weights", str(tmp_path / "none.pt")], "none.pt: no such file"),
-        (["--weights", str(tmp_path / "text.pt")], "text.pt: is not a TorchScript file ("),
+        (
+            ["--weights", str(tmp_path / "text.pt")],
+            "text.pt: is neither a run of scripts/train_segmenter.py, nor a TorchScript file",
+        ),
         ([], "--network torchscript: add --weights FILE"),
-        (["--weights", wrong], "must map photos (N, 3, H, W) in [0, 1] to logits (N, C, H, W)"),
+        (["--weights", wrong], "must map photos (N, 3, H, W) in [0, 1] to logits (N, C, h, w)"),
+        (["--weights", weights, "--weights", weights], "the one file that torch.jit.save wrote"),
+        (["--network", "fcn_resnet50", "--weights", weights, "--weights", weights], "fcn_resnet50 takes one file"),
         (["--weights", weights, "--batch_size", "0"], "--batch_size 0: must be 1 or more"),
     ]:
         with pytest.raises(InputError) as caught:

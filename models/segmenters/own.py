@@ -1,0 +1,225 @@
+"""Judges of one's own data: the network that scripts/train_segmenter.py trains, and programs from elsewhere.
+
+A run of that script is a folder with `segmenter.pth`, a bare state dict, and `segmenter.json`, which says what the
+network is, what it was trained on, and how well it does on real photos.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.segmenters.base import Segmenter, Size, per_channel, resize_scores
+from models.segmenters.unet import UNet
+from util.errors import InputError
+from util.files import replacing
+from util.segmentation_scores import IGNORED
+
+FACTS_FILE = "segmenter.json"
+WEIGHTS_FILE = "segmenter.pth"
+WIDTHS = (32, 64, 96, 128)
+PROBE_SIZE = (256, 256)  # of a black photo, which tells how many classes a program has
+
+
+class OwnSegmenter(Segmenter):
+    """A U-Net trained on one's own photos. Scores are logits.
+
+    Photos of another size than those it was trained on are brought to the same short side first, so that things have
+    the size it knows them at.
+
+    Args:
+        name: the `--dataset_mode` it was trained on.
+        class_ids, unlabelled_ids: as of every `Segmenter`.
+        image_size: height and width of the photos it was trained on, multiples of 2.
+        widths: of the `UNet`.
+        mean, std: with which pixels in [0, 1] are normalised, for red, green and blue.
+        mean_iou: which classes count; "labelled", those that the label maps hold, suits data sets of any size.
+
+    Attributes:
+        facts: what `segmenter.json` says of a run that was loaded, scores on real photos included.
+    """
+
+    files: ClassVar = {"network": WEIGHTS_FILE}
+    source = "scripts/train_segmenter.py"
+    licence = "that of the photos it was trained on"
+
+    def __init__(
+        self,
+        name: str,
+        class_ids: Sequence[int],
+        unlabelled_ids: Sequence[int],
+        image_size: Size,
+        widths: Sequence[int] = WIDTHS,
+        mean: Sequence[float] = (0.5, 0.5, 0.5),
+        std: Sequence[float] = (0.25, 0.25, 0.25),
+        mean_iou: str = "labelled",
+    ):
+        super().__init__()
+        self.name, self.mean_iou = name, mean_iou
+        self.class_ids, self.unlabelled_ids = tuple(class_ids), tuple(unlabelled_ids)
+        self.image_size, self.widths = tuple(image_size), tuple(widths)
+        self.mean, self.std = tuple(mean), tuple(std)
+        self.facts: dict[str, Any] = {}
+        self.network = UNet(self.num_classes, self.widths)
+        self.eval()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments that build it again."""
+        names = ("name", "class_ids", "unlabelled_ids", "image_size", "widths", "mean", "std", "mean_iou")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def preprocessing(self) -> str:
+        """What is done to photos, in words."""
+        height, width = self.image_size
+        return f"short side {min(height, width)}"
+
+    def preprocess(self, pixels: Tensor) -> Tensor:
+        """RGB pixels (N, 3, H, W) in 0 .. 255 to what the network sees: (N, 3, h, w) about -2 .. 2, h and w even."""
+        scale = min(self.image_size) / min(pixels.shape[-2:])
+        size = tuple(max(2, round(side * scale / 2) * 2) for side in pixels.shape[-2:])
+        if size != tuple(pixels.shape[-2:]):
+            pixels = F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
+        return (pixels / 255 - per_channel(self.mean, pixels)) / per_channel(self.std, pixels)
+
+    def score_pixels(self, pixels: Tensor, size: Size) -> Tensor:
+        """Logits (N, C, *size)."""
+        return _at_size(self.network(self.preprocess(pixels)), size)
+
+    def save(self, run_dir: Path, facts: Mapping[str, Any]) -> None:
+        """Write both files of a run, each of them whole; `facts` go into the JSON file beside `settings`.
+
+        Raises:
+            OSError: nothing can be written there.
+        """
+        with replacing(run_dir / WEIGHTS_FILE) as temporary:
+            torch.save({name: tensor.cpu() for name, tensor in self.network.state_dict().items()}, temporary)
+        content = {"network": type(self.network).__name__, "settings": self.settings, **facts}
+        with replacing(run_dir / FACTS_FILE) as temporary:
+            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def from_facts(cls, run_dir: Path) -> OwnSegmenter:
+        """Build the network of a run from its `segmenter.json`; weights are new.
+
+        Raises:
+            InputError: there is no such file, or it is none that `save` wrote.
+        """
+        path = run_dir / FACTS_FILE
+        try:
+            facts = json.loads(path.read_text(encoding="utf-8"))
+            segmenter = cls(**facts["settings"])
+        except FileNotFoundError:
+            raise InputError(f"{run_dir}: no {FACTS_FILE} inside, so no run of {cls.source}") from None
+        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+            raise InputError(f"{path}: not a file of {cls.source} ({one_line(error)})") from None
+        segmenter.facts = facts
+        return segmenter
+
+
+class ProgramSegmenter(Segmenter):
+    """Any network saved as a program: TorchScript (`torch.jit.save`) or torch.export (`torch.export.save`, *.pt2).
+
+    It maps photos (N, 3, H, W) in [0, 1] to logits (N, C, h, w), which are resized to the label map, bilinear. A
+    program exported for one size gets photos of that size. Its classes are the ids 0 .. C - 1 of label files; C and
+    255 are pixels without a class. **A program is code, and runs when it is used: load none that you do not trust.**
+
+    Args:
+        path: the file.
+        device: where it runs; exported programs cannot be moved afterwards.
+    Raises:
+        InputError: the file holds no program, or its output is something else.
+    """
+
+    mean_iou = "labelled"
+    source = "a program of one's own"
+    licence = "that of the program"
+
+    def __init__(self, path: Path, device: torch.device | str = "cpu"):
+        super().__init__()
+        self.path = path
+        self.name = path.name
+        self.files = {"program": path.name}
+        # Its device is that of the photos; programs without weights would tell none.
+        self.place = nn.Parameter(torch.empty(0, device=device), requires_grad=False)
+        # Kept out of the sub-modules: exported programs refuse train() and eval().
+        self._programs = (_load_program(path, device),)
+        classes = self._logits(torch.zeros(1, 3, *PROBE_SIZE, device=device)).shape[1]
+        if not 0 < classes <= IGNORED:
+            raise InputError(f"{path}: gives logits of {classes} classes; must be 1 to {IGNORED}")
+        self.class_ids = tuple(range(classes))
+        self.unlabelled_ids = tuple({classes, IGNORED})
+
+    def score_pixels(self, pixels: Tensor, size: Size) -> Tensor:
+        """Logits (N, C, *size)."""
+        return _at_size(self._logits(pixels / 255), size)
+
+    @torch.inference_mode()
+    def _logits(self, photos: Tensor) -> Tensor:
+        try:
+            logits = self._programs[0](photos)
+        except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+            raise InputError(
+                f"{self.path}: cannot label photos of shape {tuple(photos.shape)} in [0, 1] ({one_line(error)})"
+            ) from error
+        if not isinstance(logits, Tensor) or logits.ndim != 4 or len(logits) != len(photos):
+            raise InputError(f"{self.path}: must map photos (N, 3, H, W) in [0, 1] to logits (N, C, h, w)")
+        return logits.float()
+
+
+def _at_size(logits: Tensor, size: Size) -> Tensor:
+    return logits if tuple(logits.shape[-2:]) == tuple(size) else resize_scores(logits, size)
+
+
+def _load_program(path: Path, device: torch.device | str) -> Callable[[Tensor], Tensor]:
+    if path.suffix == ".pt2":
+        return _load_exported(path, device)
+    try:
+        return torch.jit.load(path, map_location=device).eval()
+    except (RuntimeError, ValueError) as error:
+        raise InputError(
+            f"{path}: is neither a run of {OwnSegmenter.source}, nor a TorchScript file, nor a *.pt2 of torch.export "
+            f"(both are programs: trust where they come from) ({one_line(error)})"
+        ) from error
+
+
+def _load_exported(path: Path, device: torch.device | str) -> Callable[[Tensor], Tensor]:
+    try:
+        exported = torch.export.load(path)
+        (photos,) = (
+            node.meta["val"].shape
+            for node in exported.graph.find_nodes(op="placeholder")
+            if node.name in exported.graph_signature.user_inputs
+        )
+    except Exception as error:  # of many kinds, from zip files to JSON
+        raise InputError(
+            f"{path}: is not a file of torch.export with one input (a program: trust where it comes from) "
+            f"({one_line(error)})"
+        ) from error
+    if torch.device(device).type != "cpu":
+        exported = torch.export.passes.move_to_device_pass(exported, device)
+    # Sides that were not exported as dynamic are plain numbers.
+    count, _, *size = (side if isinstance(side, int) else None for side in photos)
+    module = exported.module()
+
+    def run(photos: Tensor) -> Tensor:
+        wanted = tuple(fixed or side for fixed, side in zip(size, photos.shape[-2:]))
+        photos = _at_size(photos, wanted)
+        if count is None:
+            return module(photos)
+        parts = [F.pad(part, (0,) * 7 + (count - len(part),)) for part in photos.split(count)]
+        return torch.cat([module(part) for part in parts])[: len(photos)]
+
+    return run
+
+
+def one_line(error: Exception) -> str:
+    """The beginning of an error's message."""
+    return " ".join(str(error).split())[:120]
