@@ -62,10 +62,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         names = ", ".join(run.name for run in runs)
         doc = build_page(runs, args.title or f"Comparison of {names}", args.output, args.how_many)
         html.save(doc, args.output)
-    if scores := summary(runs):
-        print(scores)
     unscored = [run.name for run in runs if run.scores is None]
     print(f"{args.output}: {names}; {len(all_samples(runs)[: args.how_many]):,} label maps")
+    if scores := summary(runs):
+        print(scores)
     if unscored:
         print(f"no scores.json: {', '.join(unscored)}")
 

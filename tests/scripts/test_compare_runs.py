@@ -57,6 +57,14 @@ def test_how_many_rows(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[1:] == ["no scores.json: one"]
 
 
+def test_scores_are_printed_too(tmp_path, capsys):
+    write_scores(write_run(tmp_path, "scored"))
+    write_run(tmp_path, "not")
+    compare(tmp_path, "scored", "not")
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert lines == ["scored  FID 50, mIoU 50 %, Pixel accuracy 80 %", "no scores.json: not"]
+
+
 def test_names_are_text_not_markup(tmp_path):
     write_scores(write_run(tmp_path, "<b>bold", names=["<i>x"]), {"<i>x": 0.5})
     page = compare(tmp_path, "<b>bold")
