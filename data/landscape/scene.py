@@ -194,7 +194,7 @@ def _things(canvas: Canvas, rng: Rng, biome: Biome, top: terrain.Line, ways: lis
     kinds = [kind for kind, most in biome.things.items() for _ in range(rng.integers(0, most, endpoint=True))]
     u, v, sizes = rng.random((3, len(kinds)))
     looks = [THINGS[kind] for kind in kinds]
-    aside = [look.at_sides for look in looks]
+    aside = np.array([look.at_sides for look in looks], dtype=bool)  # of no things, a list would become floats
     near = np.array([look.farthest + look.nearest * part**look.crowd_far for look, part in zip(looks, v)])
     # Tall things near the viewer keep out of the middle.
     x = np.where(aside & (near > 0.35), 0.5 + np.sign(u - 0.5) * (0.25 + 0.55 * np.abs(u - 0.5)), u) * canvas.aspect

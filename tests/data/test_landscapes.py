@@ -75,6 +75,11 @@ def test_a_scene_does_not_depend_on_the_size(index):
     assert np.abs(small.image - shrunk).mean() < 9
 
 
+@pytest.mark.parametrize("scene", [1864, 1964])
+def test_a_scene_in_which_nothing_stands_can_be_drawn(scene):
+    assert draw_scene(0, scene, 64, 32).labels.shape == (32, 64)
+
+
 def test_a_wide_picture_shows_the_whole_scene_undistorted():
     scene = draw_scene(0, 0, 96, 48)
     assert scene.labels.shape == (48, 96) and scene.image.shape == (48, 96, 3)
