@@ -323,6 +323,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             except DataWorkerError as error:
                 print(f"{opt.program}: stopped: {error}", file=sys.stderr)
                 return 1
+            except KeyboardInterrupt:  # a few minutes are lost; a half-trained judge would give scores all the same
+                print(f"{opt.program}: ended by Ctrl-C; nothing is saved", file=sys.stderr)
+                return 130
             found = scores(segmenter, matrix, names, len(validation))
             segmenter.save(opt.run_dir, facts(names, history, found))
         print_classes(matrix, names)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from data import PRESETS
 from models.segmenters import SEGMENTERS, load_own_segmenter
+from scripts import train_segmenter
 from scripts.train_segmenter import create_segmenter, learning_rate, main, parse_args, pixel_loss
 from tests.scripts.small_files import last_line
 from util.segmentation_scores import IGNORED
@@ -178,3 +179,13 @@ def test_wrong_files_are_one_line_and_status_2(pairs, tmp_path, capsys):
     refused([*argv, "--label_nc", "1"], "val_label: no such folder")
     Image.new("L", (32, 32), 7).save(few / "train_label" / "3.png")
     refused(custom(few, tmp_path, validation=False), "3.png")
+
+
+def test_ctrl_c_is_one_line_and_leaves_no_half_trained_judge(pairs, tmp_path, capsys, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_segmenter, "train", interrupted)
+    assert main(custom(pairs, tmp_path)) == 130
+    assert "ended by Ctrl-C; nothing is saved" in last_line(capsys.readouterr().err)
+    assert not (tmp_path / "judge" / "segmenter.json").exists()
