@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from evaluation.features import FeatureExtractor, inception_features, random_fea
 from evaluation.protocol import check_statistics
 from models.segmenters import SEGMENTERS, Segmenter, load_own_segmenter, load_segmenter
 from util.errors import InputError
+from util.files import checksum
 
 JUDGED_BY = {"ade20k_outdoor": "ade20k", "flickr": "coco"}
 """--dataset_mode -> the data set whose ids it has, and whose network judges it."""
@@ -84,7 +84,7 @@ def segmenter_files(opt: Any, segmenter: Segmenter) -> list[dict[str, str]]:
     if opt.segmenter:
         own = _own_path(opt)
         paths = [own / name for name in segmenter.files.values()] if own.is_dir() else [own]
-    return [{"name": path.name, "sha256": _sha256(path)} for path in paths]
+    return [{"name": path.name, "sha256": checksum(path)} for path in paths]
 
 
 def names_of_classes(segmenter: Segmenter, names: Sequence[str]) -> list[str]:
@@ -128,11 +128,3 @@ def _own_path(opt: Any) -> Path:
             f"scripts/train_segmenter.py makes one"
         )
     return path
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import urllib.error
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch import Tensor
 from models.weights import read_weights
 from util.distributed import World
 from util.errors import InputError
+from util.files import checksum
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class PublishedWeights:
             raise InputError(f"{prefix}{error}; {self._advice()}") from None
         if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
             raise InputError(f"{prefix}{path}: holds something else than a state dict of tensors; {self._advice()}")
-        digest = _sha256(path)
+        digest = checksum(path)
         published = digest.startswith(self.sha256)
         if not published:
             _warn_once(
@@ -95,14 +95,6 @@ class PublishedWeights:
 
 def _cache() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints"
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 _said: set[str] = set()

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -26,12 +25,11 @@ from typing import Any, BinaryIO
 import torch
 
 from util.errors import InputError
-from util.files import replacing
+from util.files import checksum, replacing
 
 FOLDER = "saves"
 MANIFEST = "manifest.json"
 UNFINISHED = ".unfinished"
-CHUNK_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Save:
                 size = self.file(name).stat().st_size
                 if size != promised["bytes"]:
                     return f"{name} has {size:,} bytes of {promised['bytes']:,}"
-                if _sha256(self.file(name)) != promised["sha256"]:
+                if checksum(self.file(name)) != promised["sha256"]:
                     return f"the checksum of {name} is wrong"
             except OSError as error:
                 return f"{name}: {error.strerror}"
@@ -154,7 +152,7 @@ def _write_file(path: Path, content: Any) -> dict[str, Any]:
             torch.save(content, writer)
         except RuntimeError:
             raise writer.error or OSError(errno.EIO, "torch could not write it", str(path)) from None
-    return {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+    return {"bytes": path.stat().st_size, "sha256": checksum(path)}
 
 
 class _Writer:
@@ -191,11 +189,3 @@ def _flush_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
