@@ -83,6 +83,7 @@ def publish(opt: EvaluateOptions, report: Report, sources: Sources) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Do what the command line says. Bad input ends it with status 2 and one line."""
     opt = parse_options(EvaluateOptions, argv, PRESETS)
     world = World.from_environment()
     prepare_torch(opt.seed)

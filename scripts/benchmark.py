@@ -23,6 +23,7 @@ COMMANDS = {"data": reading, "train": training}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """What the command line says; wrong words end the program with status 2."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, module in COMMANDS.items():
@@ -31,6 +32,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
     with report_input_errors("benchmark.py"):
         COMMANDS[args.command].run(args)

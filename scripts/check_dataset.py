@@ -80,6 +80,7 @@ def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, T
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says; return the exit status. Bad input ends it with status 2 and one line."""
     own, opt = parse_args(argv)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold what the terminal cannot show
@@ -225,6 +226,7 @@ def as_json(result: Survey, opt) -> dict[str, Any]:
 
 
 def size_rows(sizes: Counter) -> list[dict[str, int]]:
+    """Sizes of pictures with how often they occur, the most frequent first."""
     return [
         {"width": width, "height": height, "files": files}
         for (width, height), files in sizes.most_common(SIZES_IN_JSON)
@@ -232,6 +234,7 @@ def size_rows(sizes: Counter) -> list[dict[str, int]]:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a report to a file, whole or not at all."""
     try:
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -140,6 +140,7 @@ def check(path: Path) -> list[Result]:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Do what the command line says; return the exit status. Bad input ends it with status 2 and one line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("recordings", nargs="+", type=Path, metavar="NAME.json", help="with NAME.npz beside it")
     failed = 0

@@ -59,6 +59,7 @@ def measure(opt: TestOptions) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Do what the command line says. Bad input ends it with status 2 and one line."""
     opt = parse_options(TestOptions, argv, PRESETS)
     with report_input_errors("compare_colours.py"):
         generated, real, names = measure(opt)

@@ -24,6 +24,7 @@ from util.errors import InputError, report_input_errors
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """What the command line says; wrong words end the program with status 2."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -56,6 +57,7 @@ def summary(runs: Sequence[Run]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Do what the command line says. Bad input ends it with status 2 and one line."""
     with report_input_errors("compare_runs.py"):
         args = parse_args(argv)
         runs = read_runs(args.runs, args.results_dir, args.checkpoints_dir, args.which)

@@ -36,6 +36,7 @@ MESSAGES_SHOWN = 10
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """What the command line says; wrong words end the program with status 2."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("source", metavar="SRC", type=Path, help="folder of colour-coded masks")
     parser.add_argument("target", metavar="DST", type=Path, help="folder for the id maps; made if missing")
@@ -145,6 +146,7 @@ def plan(source: Path, target: Path) -> list[tuple[Path, Path]]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
     if args.unknown is not None and not 0 <= args.unknown <= 65535:
         raise InputError(f"--unknown {args.unknown}: must be 0..65535")

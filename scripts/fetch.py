@@ -110,6 +110,7 @@ def fetch_and_unpack(
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """What the command line says; wrong words end the program with status 2."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("url", metavar="URL")
     parser.add_argument("file", metavar="FILE", type=Path)
@@ -123,6 +124,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
     expected = Expected(args.size, args.md5, args.sha256)
     patience = Patience(args.attempts, args.pause)

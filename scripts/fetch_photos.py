@@ -213,6 +213,7 @@ def fetch_all(photos: list[Photo], album: Album, api: str, key: str | None, paus
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Do what the command line says. Bad input ends it with status 2 and one line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("list", metavar="LIST", type=Path, help="text file with one photo a line")
     parser.add_argument("folder", metavar="DIR", type=Path, help="where to write; made if missing")

@@ -151,6 +151,7 @@ def segment(segmenter: Segmenter, photos: Tensor) -> np.ndarray:
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """What the command line says; wrong words end the program with status 2."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("photos", metavar="PHOTOS", type=Path, help="folder of photos; sub-folders are walked")
     parser.add_argument("output", metavar="OUT", type=Path, help="folder for the label maps; made if missing")
@@ -202,6 +203,7 @@ def own_segmenter(args: argparse.Namespace, device: torch.device) -> Segmenter:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
     for option, least in (("batch_size", 1), ("num_workers", 0)):
         if getattr(args, option) < least:

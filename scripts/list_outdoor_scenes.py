@@ -23,6 +23,7 @@ RULE = (
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """What the command line says; wrong words end the program with status 2."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("dataroot", metavar="DATAROOT", type=Path, help="folder of the data set")
     parser.add_argument("output", metavar="OUT.txt", type=Path, nargs="?", help="the list; needs --phase")
@@ -57,6 +58,7 @@ def write_list(dataroot: Path, phase: str, output: Path, workers: int) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
     for phase in [args.phase] if args.phase else FOLDERS:
         write_list(args.dataroot, phase, args.output or list_path(args.dataroot, phase), args.workers)

@@ -30,6 +30,7 @@ KINDS = ("img", "label", "inst")
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """What the command line says; wrong words end the program with status 2."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("folder", metavar="DIR", type=Path, help="where to write; made if missing")
     parser.add_argument("--train", type=int, default=TRAIN_SCENES, metavar="N", help="training scenes (%(default)s)")
@@ -66,6 +67,7 @@ def save(scene: Landscape, root: Path, split: str, number: int) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
     width, height = parse_size(args.size)
     counts = {"train": args.train, "val": args.val}

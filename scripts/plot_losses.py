@@ -60,6 +60,7 @@ class Run:
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """What the command line says; wrong words end the program with status 2."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -207,6 +208,7 @@ def decorate(panel: Axes, loss: str) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
     runs = [read_run(run, args.checkpoints_dir) for run in args.runs]
     losses = choose_losses(runs, args.losses)

@@ -35,6 +35,7 @@ MOST_PAIRS = 50
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """What the command line says; wrong words end the program with status 2."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -114,6 +115,7 @@ def count_answers(args: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Do what the command line says. Bad input ends it with status 2 and one line."""
     with report_input_errors("preference_study.py"):
         args = parse_args(argv)
         if args.report:

@@ -39,6 +39,7 @@ class Job(NamedTuple):
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """What the command line says; wrong words end the program with status 2."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--annotations", type=Path, required=True, metavar="JSON", help="instances_train2017.json")
     parser.add_argument("--label_dir", type=Path, required=True, metavar="DIR", help="label maps to make them for")
@@ -120,6 +121,7 @@ def prepare(job: Job) -> bool:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
     try:
         import pycocotools.mask  # noqa: F401 (every process that draws needs it)

@@ -23,6 +23,7 @@ from util.errors import InputError, report_input_errors
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """What the command line says; wrong words end the program with status 2."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("labels", metavar="LABELS", type=Path, help="folder of label maps")
     parser.add_argument("output", metavar="OUTPUT", type=Path, help="folder for the instance maps; made if missing")
@@ -67,6 +68,7 @@ def prepare(files: tuple[Path, Path], ignore: tuple[int, ...]) -> bool:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
     labels = find_pictures(args.labels, "label maps", suffix=args.suffix)
     if args.output.resolve() == args.labels.resolve():

@@ -208,4 +208,5 @@ def _seconds(text: str | None) -> float:
 
 
 def byte_bar(what: str, size: int | None, start: int = 0) -> tqdm:
+    """A progress bar in bytes, of which `start` are there already; `size` None if nobody knows."""
     return tqdm(desc=what, total=size, initial=start, unit="B", unit_scale=True, leave=False)

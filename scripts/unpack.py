@@ -238,6 +238,7 @@ def targets_of(args: argparse.Namespace) -> list[Target]:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Do what the command line says. Bad input ends it with status 2 and one line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("archive", metavar="ARCHIVE", type=Path)
     parser.add_argument("--skip", action="append", default=[], metavar="PATTERN", help='file names such as "*.pkl"')

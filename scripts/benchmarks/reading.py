@@ -50,6 +50,7 @@ MADE = {"coco": 12, "cityscapes": 2}  # samples to make
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of this command to its parser."""
     parser.add_argument(
         "--data", metavar="DIR", type=Path,
         help="folder with coco_stuff/ and cityscapes/ in the trees of these data sets (default: files are made up)",

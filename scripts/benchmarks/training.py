@@ -51,6 +51,7 @@ class Row:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of this command to its parser."""
     modes = [mode for mode in PRESETS if mode not in NEEDS_FOLDERS]
     cuda, cpu = DEFAULTS["cuda"], DEFAULTS["cpu"]
     parser.add_argument("--device", choices=DEFAULTS, help="(default: cuda if there is a GPU, else cpu)")
