@@ -10,7 +10,6 @@ It learns from real training photos, and is itself scored on real validation pho
 there are what generated photos can hope for. Give it the --crop_size and --aspect_ratio of the images to be judged.
 """
 
-import dataclasses
 import itertools
 import math
 import platform
@@ -18,10 +17,9 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -38,108 +36,16 @@ from data.sample import Sample
 from evaluation.instruments import JUDGED_BY
 from models.segmenters import SEGMENTERS
 from models.segmenters.own import WIDTHS, OwnSegmenter
-from options import BaseOptions, OptionError, Preset, TestOptions, TrainOptions
-from options.command_line import CommandLine
-from options.field import POSITIVE, at_least, declared_options, option, with_default
-from options.resolve import resolve
+from scripts.segmenter_options import HELD_OUT, SegmenterOptions, parse_args, validation_options
 from util.device import choose_device, memory_format, prepare_torch
 from util.errors import InputError, report_input_errors
 from util.lock import RunLock
 from util.segmentation_scores import IGNORED, ConfusionMatrix
 
-USED = (
-    "name", "checkpoints_dir", "gpu_ids", "channels_last", "deterministic", "seed", "dataset_mode", "dataroot",
-    "label_dir", "image_dir", "val_label_dir", "val_image_dir", "label_nc", "contain_dontcare_label", "instance",
-    "coco_portraits", "pairing_check", "preprocess_mode", "load_size", "crop_size", "aspect_ratio", "flip", "file_list",
-    "cache_dir", "fast_decode", "max_dataset_size", "batch_size", "num_workers", "epochs", "minutes", "lr", "width",
-)  # fmt: skip
-# Landscapes of the quick start's size. With these 1500 and 10 epochs: 2.5 minutes on two cores, mIoU 0.76.
-SMALL_LANDSCAPES = {"crop_size": 128, "aspect_ratio": 2.0, "max_dataset_size": 1500}
-EPOCHS = 10
 WARM_UP = 0.1  # part of the training in which the learning rate rises
 WEIGHT_DECAY = 0.01
-HELD_OUT = 10  # without validation folders, one photo of so many is kept for validation
 LOOK = 20  # steps between two looks at the loss
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SegmenterOptions(TrainOptions):
-    """What this script can be told: its own options, and of those of train.py the ones named in `USED`."""
-
-    program: ClassVar[str] = "train_segmenter.py"
-
-    name: str = with_default(TrainOptions, "name", "judge")
-    channels_last: bool | None = with_default(TrainOptions, "channels_last", True)
-    batch_size: int = with_default(TrainOptions, "batch_size", 8)
-    instance: bool = option(False, "accepted as train.py has it, without effect: judges see photos alone", "data")
-    val_label_dir: str | None = option(
-        None,
-        "folder of label maps to score with, for --dataset_mode custom only",
-        "data",
-        unset=f"one of {HELD_OUT} in --label_dir, not trained on",
-    )
-    val_image_dir: str | None = option(
-        None, "folder of their photos, for --dataset_mode custom only", "data", unset="as --val_label_dir"
-    )
-    epochs: int = option(EPOCHS, "length of the training", "schedule", unit="epochs", rule=at_least(1))
-    minutes: float | None = option(
-        None,
-        "length of the training by the clock, in place of --epochs",
-        "schedule",
-        unit="minutes",
-        rule=POSITIVE,
-        unset="as long as --epochs says",
-    )
-    lr: float = option(0.003, "largest learning rate of AdamW, which rises and falls once", "schedule", rule=POSITIVE)
-    width: int = option(
-        WIDTHS[0],
-        "channels of the first layer; the others follow, and the time roughly with the square",
-        "schedule",
-        unit="channels",
-        rule=at_least(1),
-    )
-
-
-def parse_args(argv: Sequence[str] | None = None) -> SegmenterOptions:
-    """The options of a command line, by the precedence that train.py has."""
-    landscapes = Preset(PRESETS["landscapes"].both | SMALL_LANDSCAPES, PRESETS["landscapes"].test)
-    presets = PRESETS | {"landscapes": landscapes}
-    options = dict(declared_options(SegmenterOptions))
-    options["dataset_mode"] = dataclasses.replace(options["dataset_mode"], choices=tuple(presets))
-    command_line = CommandLine(SegmenterOptions.program, {name: options[name] for name in USED}, presets, is_train=True)
-    typed = command_line.typed(sys.argv[1:] if argv is None else argv)
-    try:
-        opt, _ = resolve(SegmenterOptions, options, presets, typed)
-        check(opt, typed)
-    except OptionError as error:
-        command_line.error(str(error))
-    return dataclasses.replace(opt, instance=False)
-
-
-def check(opt: SegmenterOptions, typed: dict[str, Any]) -> None:
-    """Raise an `OptionError` for what is wrong with this script's own options."""
-    if "minutes" in typed and "epochs" in typed:
-        raise OptionError(f"--minutes {opt.minutes:g}: with --epochs {opt.epochs} there are two ends; give one of them")
-    folders = (opt.val_label_dir, opt.val_image_dir)
-    if any(folders) and opt.dataset_mode != "custom":
-        raise OptionError(f"--val_label_dir: --dataset_mode {opt.dataset_mode} has validation photos of its own")
-    if any(folders) and not all(folders):
-        raise OptionError("--val_label_dir FOLDER and --val_image_dir FOLDER: give both, or neither")
-    if opt.label_nc > IGNORED:
-        raise OptionError(f"--label_nc {opt.label_nc}: judges know {IGNORED} classes at most")
-
-
-def validation_options(opt: SegmenterOptions) -> TestOptions:
-    """Options under which the data set gives its validation photos, whole or from the middle, and in order."""
-    values = {name: getattr(opt, name) for name in declared_options(BaseOptions)}
-    values |= {"phase": "val", "load_size": opt.crop_size, "flip": False, "serial_batches": True}
-    if opt.dataset_mode != "custom":
-        values |= {"file_list": None, "max_dataset_size": None}  # both are about the training photos
-    elif opt.val_label_dir:
-        values |= {"label_dir": opt.val_label_dir, "image_dir": opt.val_image_dir}
-        values |= {"file_list": None, "max_dataset_size": None}
-    return TestOptions(**values)
 
 
 def create_datasets(opt: SegmenterOptions) -> tuple[Dataset[Sample], Dataset[Sample]]:
