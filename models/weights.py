@@ -44,7 +44,11 @@ def load_network(network: nn.Module, path: Path) -> None:
     Raises:
         InputError: the file is for another architecture; the message names the options that differ.
     """
-    state = read_weights(path)
+    fit_network(network, read_weights(path), path)
+
+
+def fit_network(network: nn.Module, state: dict, path: Path) -> None:
+    """Load what `read_weights` has read from `path` into `network`. Raises: InputError, as `load_network`."""
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{path}: holds something else than a state dict of tensors")
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}  # saved from a parallel wrapper

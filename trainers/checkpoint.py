@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from models.pix2pix_model import Pix2PixModel
-from models.weights import load_network, read_weights
+from models.weights import fit_network, load_network, read_weights
 from trainers.pix2pix_trainer import Pix2PixTrainer
 from trainers.saves import Save, Saves
 from util.device import random_state, set_random_state
@@ -239,26 +239,24 @@ def load_networks(run_dir: Path, label: str, model: Pix2PixModel, averaged: bool
     for letter, path in paths.items():
         if not path.exists():
             raise InputError(f"{path}: no such file; {_what_there_is(run_dir, letter)}")
-    if label == LATEST:
-        paths = _readable(run_dir, paths)
+    paths, states = _read_all(run_dir, paths, fall_back=label == LATEST)
     for letter, path in paths.items():
-        load_network(model.networks[letter], path)
+        fit_network(model.networks[letter], states[letter], path)
     return list(paths.values())
 
 
-def _readable(run_dir: Path, paths: dict[str, Path]) -> dict[str, Path]:
-    """`paths` of the latest networks, or those of an earlier save if one of them is damaged."""
+def _read_all(run_dir: Path, paths: dict[str, Path], fall_back: bool) -> tuple[dict[str, Path], dict[str, dict]]:
+    """Files and their contents by letter; those of an earlier save, if asked for and one of the files is damaged."""
     try:
-        for path in paths.values():
-            read_weights(path)
+        return paths, {letter: read_weights(path) for letter, path in paths.items()}
     except InputError as error:
         wanted = {letter: path.name.removeprefix(f"{LATEST}_") for letter, path in paths.items()}
-        for save in Saves(run_dir).all():
+        for save in Saves(run_dir).all() if fall_back else ():
             if set(wanted.values()) <= set(save.files) and save.damage() is None:
                 print(f"warning: {error}: the networks of {save.path} are used instead", file=sys.stderr)
-                return {letter: save.file(name) for letter, name in wanted.items()}
+                earlier = {letter: save.file(name) for letter, name in wanted.items()}
+                return earlier, {letter: read_weights(path) for letter, path in earlier.items()}
         raise
-    return paths
 
 
 def set_aside(run_dir: Path) -> Path | None:
