@@ -37,3 +37,9 @@ def small_disk(tmp_path):
     yield make
     for folder in folders:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Where the runs of a file of tests live."""
+    return tmp_path_factory.mktemp("runs")

@@ -24,11 +24,6 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
 def whole(folder) -> dict:
     """What an undisturbed run ends with."""
     assert run_together(1, train, command(folder, "whole"))[0][0] == 0

@@ -16,11 +16,6 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
 def two(folder) -> dict:
     """What an undisturbed run of two processes ends with."""
     assert [status for status, _ in run_together(2, train, command(folder, "two"))] == [0, 0]

@@ -1,7 +1,6 @@
 """A run that is killed goes on, by the same command, as if nothing had happened."""
 
 import random
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,11 +14,6 @@ def finish(processes: int, argv: list[str]) -> list[str]:
     done = run_together(processes, train, argv)
     assert [status for status, _ in done] == [0] * processes, done
     return [printed for _, printed in done]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("runs")
 
 
 @pytest.fixture(scope="module")

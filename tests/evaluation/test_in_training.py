@@ -20,11 +20,6 @@ def command(folder, name: str, *more: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
 def whole(folder) -> str:
     """What a run of three epochs prints."""
     ((status, printed),) = run_together(1, train, command(folder, "whole", "--niter", "3"))
