@@ -103,7 +103,8 @@ def prepare(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
             )
         if world.is_main:
             stack.enter_context(RunLock(opt.run_dir))
-            import_wandb() if opt.wandb else None
+            if opt.wandb:
+                import_wandb()  # or fail before an earlier run is moved aside
         dataset = create_dataset(opt)
         loader = create_loader(opt, dataset, world.rank, world.size, world.local_size)
         model = create_model(opt).to(device, memory_format=memory_format(opt.channels_last, device))

@@ -27,9 +27,7 @@ class BestScore:
         if name is None:
             return False
         value = scores[name]
-        if self.name == name and self.value is not None and self.better[name](value, self.value) != value:
-            return False
-        if name == self.name and value == self.value:
+        if self.name == name and self.better[name](self.value, value) == self.value:
             return False
         self.name, self.value = name, value
         return True
