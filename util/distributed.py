@@ -80,17 +80,10 @@ class World:
 
     def largest(self, number: int) -> int:
         """The largest of the numbers that the processes hold."""
-        return self._reduced(number, dist.ReduceOp.MAX)
-
-    def total(self, number: int) -> int:
-        """The sum of the numbers that the processes hold."""
-        return self._reduced(number, dist.ReduceOp.SUM)
-
-    def _reduced(self, number: int, op: dist.ReduceOp) -> int:
         if self.size == 1:
             return number
         tensor = torch.tensor([number])  # on the CPU: says nothing to, and waits for nothing on, a GPU
-        dist.all_reduce(tensor, op)
+        dist.all_reduce(tensor, dist.ReduceOp.MAX)
         return int(tensor)
 
     def mean(self, values: Tensor) -> Tensor:
