@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from data import PRESETS, DataWorkerError, SampleLoader, SkippedSamples, create_dataset, create_loader, fixed_batches
 from evaluation.in_training import ScoresInTraining
+from evaluation.scores import SCORES
 from models import create_model, create_objective
 from options import EvaluateOptions, TrainOptions, parse_options
-from options.train import SCORES
+from options.train import DECIDING_SCORES
 from trainers import NonFiniteLossError, Pix2PixTrainer, create_trainer
 from trainers.beginning import begin
 from trainers.best import BEST, BestScore
@@ -118,7 +119,8 @@ def prepare(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
         batches = fixed_batches(opt, dataset, CALIBRATION_IMAGES, world.rank, world.size)
         return forwards(model, fixed_inputs(batches, model.z_dim, opt.seed, world), opt.precision)
 
-    best = BestScore({name: SCORES[name] for name in ([opt.best_score] if opt.best_score else SCORES)})
+    deciding = [opt.best_score] if opt.best_score else DECIDING_SCORES
+    best = BestScore({name: SCORES[name].better for name in deciding})
     parts = {"progress": progress, "skipped": skipped, "best": best}
     checkpoints = Checkpoints(opt.run_dir, trainer, parts, opt.keep_checkpoints, calibration)
     begin(opt, world, checkpoints, progress)

@@ -16,6 +16,7 @@ from typing import Any
 
 from evaluation.protocol import Protocol, in_words, protocol_hash
 from evaluation.published_scores import published_scores, source_of
+from evaluation.scores import FORMAT, SCORES
 from evaluation.scoring import Measurement
 from evaluation.sources import Sources
 from util.errors import InputError
@@ -23,33 +24,8 @@ from util.files import replacing
 from util.loss_log import images_seen, read_history
 from util.segmentation_scores import ConfusionMatrix
 
-FORMAT = 1
 WIDTH = 110
 ROOT = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """How a score is shown: its name, and its value as text."""
-
-    title: str
-    form: str
-    factor: float = 1.0
-
-    def text(self, value: float) -> str:
-        return self.form.format(value * self.factor)
-
-
-SHOWN = {
-    "fid": Shown("FID", "{:.2f}"),
-    "random_feature_distance": Shown("distance of random features", "{:.4g}"),
-    "kid": Shown("KID", "{:.5f}"),
-    "miou": Shown("mIoU, %", "{:.1f}", 100),
-    "miou_present": Shown("mIoU of classes present, %", "{:.1f}", 100),
-    "accuracy": Shown("pixel accuracy, %", "{:.1f}", 100),
-    "accuracy_with_void": Shown("pixel accuracy, void is wrong, %", "{:.1f}", 100),
-    "lpips_diversity": Shown("LPIPS between styles", "{:.4f}"),
-}
 
 
 @dataclass(frozen=True)
@@ -68,7 +44,7 @@ class Report:
 
     def row(self, score: str) -> list[str]:
         """Title, our value and the published ones, as text."""
-        shown = SHOWN[score]
+        shown = SCORES[score]
         deviation = self.content["scores"].get(f"{score}_deviation")
         ours = shown.text(self.content["scores"][score]) + (f" ± {shown.text(deviation)}" if deviation else "")
         others = self.content["published"].values()
@@ -77,7 +53,7 @@ class Report:
     @property
     def rows(self) -> list[str]:
         """The scores that have a row."""
-        return [score for score in SHOWN if score in self.content["scores"]]
+        return [score for score in SCORES if score in self.content["scores"]]
 
     def words(self, score: str) -> str:
         return in_words(score, self.content["protocol"])

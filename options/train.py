@@ -6,8 +6,8 @@ from typing import ClassVar
 from options.base import BaseOptions
 from options.field import BELOW_ONE, POSITIVE, at_least, option
 
-SCORES = {"fid": min, "miou": max, "random_feature_distance": min, "accuracy": max, "kid": min}
-"""Scores that can choose the best networks, and which of two values is better."""
+DECIDING_SCORES = ("fid", "miou", "random_feature_distance", "accuracy", "kid")
+"""Scores of evaluate.py that can choose the best networks, the ones to be asked first."""
 ADAMS = ("auto", "loop", "foreach", "fused")
 GAN_MODES = ("ls", "original", "hinge", "w")
 
@@ -162,8 +162,8 @@ class TrainOptions(BaseOptions):
         None,
         "score that tells which is the best, such as fid or miou",
         "logging",
-        choices=tuple(SCORES),
-        unset="the first of these that is measured: " + ", ".join(SCORES),
+        choices=DECIDING_SCORES,
+        unset="the first of these that is measured: " + ", ".join(DECIDING_SCORES),
     )
     html: bool = option(True, "write a web page of training images", "logging")
     tensorboard: bool = option(True, "write TensorBoard files", "logging", aliases=("tf_log",))

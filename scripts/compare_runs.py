@@ -16,9 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from evaluation.scores import SCORES
 from scripts.comparison.page import build_page
 from scripts.comparison.runs import Run, all_samples, read_runs
-from scripts.comparison.scores import SCORES
 from util import html
 from util.errors import InputError, report_input_errors
 

@@ -8,42 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evaluation.scores import FORMAT, SCORES
 from util.errors import InputError
 
-FORMAT = 1
-LOWER, HIGHER = -1, 1
 OF_THE_WHOLE = ("images", "set of images")
 """Settings that say nothing about how a single image is measured."""
 DEVIATION = "_deviation"
 """Ends the name of what is not a score, but the deviation of one."""
 
 
-@dataclass(frozen=True)
-class Score:
-    """How a score is read.
-
-    Attributes:
-        better: LOWER or HIGHER.
-        is_share: written as a share, 0 to 1; shown in per cent.
-        group: name of the protocol that it shares with others; its own name names one, too.
-    """
-
-    label: str
-    better: int
-    is_share: bool = False
-    group: str | None = None
-
-
-SCORES = {
-    "fid": Score("FID", LOWER, group="inception"),
-    "kid": Score("KID", LOWER, group="inception"),
-    "miou": Score("mIoU", HIGHER, True, "segmentation"),
-    "miou_present": Score("mIoU of classes present", HIGHER, True, "segmentation"),
-    "accuracy": Score("Pixel accuracy", HIGHER, True, "segmentation"),
-    "accuracy_with_void": Score("Pixel accuracy, void counts as wrong", HIGHER, True, "segmentation"),
-    "random_feature_distance": Score("Distance in random features", LOWER),
-    "lpips_diversity": Score("LPIPS between styles", HIGHER, group="lpips"),
-}
 KNOWN_PROTOCOLS = {*SCORES, *(score.group for score in SCORES.values() if score.group)}
 
 

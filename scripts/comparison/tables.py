@@ -6,12 +6,13 @@ from typing import Any
 from dominate import tags
 from dominate.dom_tag import dom_tag
 
+from evaluation.scores import SCORES
 from options import TrainOptions
 from options.field import declared_options
 from scripts.comparison.runs import ABSENT, Run, differing_options
-from scripts.comparison.scores import DEVIATION, HIGHER, LOWER, SCORES, differing_settings, flat, groups, score_names
+from scripts.comparison.scores import DEVIATION, differing_settings, flat, groups, score_names
 
-ARROWS = {LOWER: "↓", HIGHER: "↑"}
+ARROWS = {min: "↓", max: "↑"}
 NONE = "–"
 DIGITS = 4
 """Significant ones of a small number, such as KID."""
@@ -97,7 +98,7 @@ def _score_row(runs: Sequence[Run], score: str, published: Sequence[Any]) -> tag
     better = SCORES[score].better if score in SCORES else None
     known = [value for value in values if value is not None]
     # Numbers that were measured differently have no best.
-    best = max(known, key=lambda value: value * better) if better and len(known) > 1 and not differ else None
+    best = better(known) if better and len(known) > 1 and not differ else None
     cells = []
     for run, value, way in zip(runs, values, ways):
         if value is None:

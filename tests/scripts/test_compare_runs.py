@@ -62,7 +62,7 @@ def test_scores_are_printed_too(tmp_path, capsys):
     write_run(tmp_path, "not")
     compare(tmp_path, "scored", "not")
     lines = capsys.readouterr().out.splitlines()[1:]
-    assert lines == ["scored  FID 50, mIoU 50 %, Pixel accuracy 80 %", "no scores.json: not"]
+    assert lines == ["scored  FID 50, mIoU 50 %, pixel accuracy 80 %", "no scores.json: not"]
 
 
 def test_names_are_text_not_markup(tmp_path):

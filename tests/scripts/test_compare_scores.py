@@ -15,7 +15,7 @@ def test_scores_stand_side_by_side_with_differences_and_the_best_marked(tmp_path
     assert rows[""] == ["base", "better"]
     assert rows["FID↓"] == ["50.00", "45.50−4.50"]
     assert rows["mIoU↑"] == ["50.0", "52.0+2.0"]
-    assert rows["Pixel accuracy↑"] == ["80.0", "79.0−1.0"]
+    assert rows["pixel accuracy↑"] == ["80.0", "79.0−1.0"]
     assert rows["KID↓"] == ["–", "0.0123"]
     assert rows["images"] == ["4", "4"]
     assert page.words("td", "b") == ["45.50", "52.0", "80.0"]

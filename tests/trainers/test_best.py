@@ -1,11 +1,12 @@
 """Which networks are kept as the best."""
 
-from options.train import SCORES
+from evaluation.scores import SCORES
+from options.train import DECIDING_SCORES
 from trainers.best import BestScore
 
 
 def test_the_first_score_that_is_measured_decides():
-    best = BestScore(SCORES)
+    best = BestScore({name: SCORES[name].better for name in DECIDING_SCORES})
     assert best.beaten_by({"random_feature_distance": 3.0, "miou": 0.2})
     assert best.name == "miou"
     assert not best.beaten_by({"random_feature_distance": 1.0, "miou": 0.1})
