@@ -32,8 +32,8 @@ class ScoresInTraining:
 
     def __init__(self, opt: Any, z_dim: int | None, world: World, device: torch.device):
         self.opt, self.z_dim = opt, z_dim
-        self.dataset = create_dataset(opt)
         with world.failing_together():
+            self.dataset = create_dataset(opt)
             segmenter = create_segmenter(opt, device)
             truth = DataSetTruth(
                 create_dataset(replace(opt, instance=False)),
