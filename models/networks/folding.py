@@ -1,0 +1,53 @@
+"""Networks for evaluation alone: spectral norm and batch norm become part of the convolutions beside them."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from models.networks.normalization import SPADE
+from models.networks.spectral_norm import spectral_hooks
+
+
+@torch.no_grad()
+def fold_norms(network: nn.Module) -> nn.Module:
+    """Fold in place every norm that is linear in evaluation mode into the layer before or after it; return `network`.
+
+    Spectral norm divides its weight once and is gone. Batch norm after a convolution becomes part of that; the one
+    inside of SPADE becomes part of gamma and beta. Instance norm depends on the image, and stays.
+
+    Outputs are those of evaluation mode, up to rounding. The network is in evaluation mode and its parameters need
+    no gradients afterwards; it can neither be trained nor saved under the names of the released weights.
+    """
+    network.eval().requires_grad_(False)
+    for _, layer in list(spectral_hooks(network)):
+        nn.utils.remove_spectral_norm(layer)
+        layer.weight.requires_grad_(False)
+    for module in network.modules():
+        if isinstance(module, SPADE) and isinstance(module.param_free_norm, _BatchNorm):
+            _fold_into_modulation(module)
+        if isinstance(module, nn.Sequential):
+            _fold_into_convolutions(module)
+    return network
+
+
+def _fold_into_modulation(spade: SPADE) -> None:
+    """With normalized = x * scale + shift, eq. 1 reads x * (scale * (1 + gamma)) + (beta + shift * (1 + gamma))."""
+    norm, gamma, beta = spade.param_free_norm, spade.mlp_gamma, spade.mlp_beta
+    scale = torch.rsqrt(norm.running_var + norm.eps)  # (C,)
+    shift = -norm.running_mean * scale
+    beta.weight += gamma.weight * shift[:, None, None, None]
+    beta.bias += (1 + gamma.bias) * shift
+    gamma.weight *= scale[:, None, None, None]
+    gamma.bias.copy_((1 + gamma.bias) * scale - 1)
+    spade.param_free_norm = nn.Identity()
+
+
+def _fold_into_convolutions(layers: nn.Sequential) -> None:
+    for i in range(len(layers) - 1):
+        conv, norm = layers[i], layers[i + 1]
+        if isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, _BatchNorm):
+            layers[i] = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))
+            layers[i + 1] = nn.Identity()
