@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import json
 import os
 import socket
@@ -15,6 +17,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+
+# Its functions keep the group that exists when they are imported as a default argument, for good. PyTorch imports them
+# when it needs them; imported here, before there is a group, they keep none.
+import torch.distributed.nn.functional
 from torch import Tensor
 
 from util.errors import InputError, describe
@@ -77,6 +83,10 @@ class World:
             yield self
         finally:
             dist.destroy_process_group()
+            # The group's threads end with its last user. One that has yet to drop a tensor while the interpreter ends
+            # would abort the process. Users hold themselves in circles, and the traceback of an error holds them until
+            # it has been dealt with: so they are collected last of all, before the interpreter ends.
+            atexit.register(gc.collect)
 
     def largest(self, number: int) -> int:
         """The largest of the numbers that the processes hold."""
