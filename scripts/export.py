@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""Export a trained generator for use without this project: python scripts/export.py --name RUN --output RUN.onnx.
+
+Norms are folded, and everything that only training needs is gone. The file is held against the trained network on
+random label maps before it takes its place. A run with an encoder gives a second file, RUN.encoder.onnx, which is only
+needed to take styles from photos. `scripts/generate.py` runs the files; docs/deploy.md has inputs, outputs and limits.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from models import Pix2PixModel, create_model
+from models.networks.folding import fold_norms
+from models.networks.generators import DOUBLINGS, SPADEGenerator
+from models.networks.layout import SemanticLayout
+from scripts.exporting import verify
+from scripts.exporting.formats import FORMATS, Program, check_packages
+from scripts.exporting.graphs import (
+    AnySizeSPADEGenerator,
+    EncoderGraph,
+    GeneratorGraph,
+    Sizes,
+    trace_encoder,
+    trace_generator,
+)
+from scripts.exporting.metadata import describe
+from scripts.exporting.options import ExportOptions, parse_args
+from scripts.exporting.variants import convert
+from trainers.checkpoint import load_networks
+from util.errors import InputError, report_input_errors
+from util.files import replacing
+
+TOLERANCE = 1e-3
+"""Largest difference to the trained network that is still rounding: of images in [-1, 1], of z relative to its size."""
+LEAST_PSNR = 35.0
+"""dB. A variant in fewer bits must come closer than this."""
+
+
+def load_model(opt: ExportOptions) -> tuple[Pix2PixModel, list[Path]]:
+    """The trained networks in evaluation mode, as test.py loads them, and their files."""
+    model = create_model(opt)
+    files = load_networks(opt.run_dir, opt.which_epoch, model, averaged=not opt.use_raw_G)
+    return model.eval(), files
+
+
+def live_generator(model: Pix2PixModel) -> Callable[..., Tensor]:
+    """The trained generator as a function of what the exported one takes."""
+
+    def paint(labels: Tensor, edges: Tensor | None = None, z: Tensor | None = None) -> Tensor:
+        netG = model.netG
+        if isinstance(netG, SPADEGenerator) and z is None:
+            scale = 2 ** DOUBLINGS[netG.num_upsampling_layers]
+            netG.latent_size = labels.shape[1] // scale, labels.shape[2] // scale  # what ties it to one size
+        return model.paint(SemanticLayout(labels, edges, model.num_labels), z)
+
+    return paint
+
+
+def export_generator(opt: ExportOptions, live: Pix2PixModel, metadata: dict[str, Any], path: Path) -> list[str]:
+    """Write the generator to `path`; return lines about it.
+
+    Raises:
+        InputError: it does not compute what the trained one does, or not well enough.
+    """
+    sizes, edges, z_dim = Sizes.of(opt), metadata["edges"], metadata["z_dim"]
+    netG = fold_norms(load_model(opt)[0].netG)  # one of its own: the trained one is still needed
+    dtype = convert(netG, opt.precision)
+    if opt.dynamic_size and isinstance(netG, SPADEGenerator):
+        netG.__class__ = AnySizeSPADEGenerator  # the same weights under the same names
+    graph = GeneratorGraph(netG, opt.num_labels, dtype)
+    program = write(opt, *trace_generator(graph, sizes, edges, z_dim, opt.dynamic_size), "images", metadata, path)
+
+    trained = live_generator(live)
+    batches = verify.generator_inputs(sizes, opt.num_labels, edges, z_dim, opt.dynamic_size)
+    found = verify.compare(program, trained, batches)
+    lines = [
+        f"generator: {opt.output_path}, {megabytes(path)}, {opt.precision}",
+        f"  largest difference from the trained network {found.largest:.1e}, PSNR {found.psnr:.1f} dB "
+        f"({found.batches} batches of random label maps)",
+    ]
+    if opt.time:
+        exported, in_torch = verify.seconds_per_image(program, trained, batches[0])
+        lines.append(
+            f"  {exported:.3g} s an image, and {in_torch:.3g} s in the trained network "
+            f"({torch.get_num_threads()} threads)"
+        )
+    refuse_differences(opt, found)
+    return lines
+
+
+def refuse_differences(opt: ExportOptions, found: verify.Comparison) -> None:
+    """Raise an `InputError` unless a generator is as close to the trained one as its precision allows."""
+    if opt.precision == "float32":
+        if not found.largest <= TOLERANCE:  # also for NaN
+            raise InputError(
+                f"{opt.output}: differs from the trained network by {found.largest:.1e}, more than rounding "
+                f"({TOLERANCE:.0e}), so it is not written; another version of torch or onnxruntime may help"
+            )
+    elif not found.psnr > LEAST_PSNR and not opt.allow_low_psnr:
+        raise InputError(
+            f"--precision {opt.precision}: PSNR is {found.psnr:.1f} dB, and {LEAST_PSNR:.0f} dB or less shows in "
+            f"images, so nothing is written; use another --precision, or --allow_low_psnr to have it all the same"
+        )
+
+
+def export_encoder(opt: ExportOptions, live: Pix2PixModel, metadata: dict[str, Any], path: Path) -> list[str]:
+    """Write the encoder to `path`, in 32 bits; return lines about it. Raises: InputError, if it computes otherwise."""
+    graph = EncoderGraph(fold_norms(load_model(opt)[0].netE))
+    about = metadata | {"kind": "encoder", "precision": "float32"}
+    program = write(opt, *trace_encoder(graph), "z", about, path)
+    batches = verify.encoder_inputs(Sizes.of(opt))
+    found = verify.compare(program, lambda style: live.netE(style)[0], batches)
+    with torch.no_grad():
+        scale = max(1.0, *(float(live.netE(inputs["style"])[0].abs().max()) for inputs in batches))
+    if not found.largest <= TOLERANCE * scale:
+        raise InputError(
+            f"{opt.encoder_path}: z differs from the trained encoder's by {found.largest:.1e}, more than rounding, "
+            f"so nothing is written; another version of torch or onnxruntime may help"
+        )
+    return [
+        f"encoder: {opt.encoder_path}, {megabytes(path)}, float32",
+        f"  largest difference from the trained network {found.largest:.1e}",
+    ]
+
+
+def write(opt: ExportOptions, program, shapes, output: str, metadata: dict[str, Any], path: Path) -> Program:
+    """Write a traced network, and open the file again."""
+    save, load = FORMATS[opt.format]
+    save(program, shapes, output, metadata, path)
+    return load(path)
+
+
+def megabytes(path: Path) -> str:
+    """The size of a file, 1 MB = 10^6 bytes."""
+    return f"{path.stat().st_size / 1e6:.1f} MB"
+
+
+def export(opt: ExportOptions) -> list[str]:
+    """Export as the options say; return what to tell. All files of a run are written, or none of them."""
+    check_packages(opt.format)
+    live, files = load_model(opt)
+    metadata = describe(opt, files, Sizes.of(opt))
+    with replacing(opt.output_path) as path:
+        lines = export_generator(opt, live, metadata, path)
+        if live.netE is not None:
+            with replacing(opt.encoder_path) as encoder_path:
+                lines += export_encoder(opt, live, metadata, encoder_path)
+    return [f"from {', '.join(map(str, files))}", *lines]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Export as the command line says; return the exit status."""
+    opt = parse_args(argv)
+    with report_input_errors(opt.program):
+        print("\n".join(export(opt)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""The two kinds of files: written with what generate.py needs to know inside, and read back to be verified."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.export import ExportedProgram
+
+from scripts.exporting.graphs import Shapes
+from util.errors import InputError
+
+METADATA = "spade.json"
+"""Name of the metadata: a key of ONNX's metadata_props, an extra file of torch.export. JSON in both."""
+OPSET = 18
+"""The operator set that torch's exporter writes without conversion; ONNX Runtime knows it since 1.14."""
+ONNX_LIMIT = 2**31
+"""Bytes of one ONNX file: protobuf's limit."""
+NEEDED = ("onnx", "onnxscript", "onnxruntime")
+
+Program = Callable[..., np.ndarray]
+"""Runs a file: arrays by input name in, the one output out."""
+
+
+def check_packages(format: str) -> None:
+    """Raise an `InputError` with the command that installs what is missing to write files of a format."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if format == "onnx" and missing:
+        raise InputError(f"--format onnx: needs packages that are missing: pip install {' '.join(missing)}")
+
+
+def save_onnx(program: ExportedProgram, shapes: Shapes, output: str, metadata: dict[str, Any], path: Path) -> None:
+    """Write a traced network as one ONNX file, its weights inside.
+
+    Raises:
+        InputError: they are too large for that.
+    """
+    size = sum(tensor.nbytes for tensor in program.state_dict.values())
+    if size >= ONNX_LIMIT:
+        raise InputError(
+            f"--format onnx: {size / 1e9:.1f} GB of weights, and an ONNX file holds 2.1 GB; use --format torch_export, "
+            f"or --precision float16"
+        )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "# The axis name")  # N is that of every input
+        exported = torch.onnx.export(
+            program,
+            (),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(shapes),
+            output_names=[output],
+            dynamic_shapes=shapes,
+            external_data=False,
+            verbose=False,
+        )
+    for node in exported.model.graph:
+        node.metadata_props.clear()  # where each came from: as much as small networks weigh
+    exported.model.metadata_props[METADATA] = json.dumps(metadata)
+    exported.save(path, external_data=False)
+
+
+def load_onnx(path: Path) -> Program:
+    """Open an ONNX file in ONNX Runtime, on the CPU."""
+    import onnxruntime  # not needed for the other format
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda **inputs: session.run(None, inputs)[0]
+
+
+def save_torch_export(
+    program: ExportedProgram, shapes: Shapes, output: str, metadata: dict[str, Any], path: Path
+) -> None:
+    """Write a traced network as torch.export's archive, its weights inside."""
+    buffer = io.BytesIO()  # given a path, torch wants it to end in .pt2
+    torch.export.save(program, buffer, extra_files={METADATA: json.dumps(metadata)})
+    path.write_bytes(buffer.getbuffer())
+
+
+def load_torch_export(path: Path) -> Program:
+    """Open an archive of torch.export, on the CPU."""
+    module = torch.export.load(io.BytesIO(path.read_bytes())).module()
+
+    @torch.no_grad()
+    def run(**inputs: np.ndarray) -> np.ndarray:
+        return module(**{name: torch.from_numpy(array) for name, array in inputs.items()}).numpy()
+
+    return run
+
+
+FORMATS = {"onnx": (save_onnx, load_onnx), "torch_export": (save_torch_export, load_torch_export)}
+"""How files of each `--format` are written and opened."""

@@ -1,0 +1,178 @@
+"""The networks as they are exported: tensors in, tensors out, norms folded, nothing of training left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from models.networks.encoder import ConvEncoder
+from models.networks.generators import DOUBLINGS, SPADEGenerator
+
+EXAMPLES = 2  # samples in the batch that is traced; 1 would be taken for a constant
+Shapes = dict[str, dict[int, object]]
+
+
+class ExportLayout:
+    """What a `SemanticLayout` is to the dense path of the generators, in operations that every runtime has.
+
+    The one-hot map is a comparison with 0, 1, 2, ...; ids that are no class get no channel. The generators ask for
+    sizes that divide the layout's. There torch's "nearest" picks every k-th pixel, so that is what is done here.
+
+    Args:
+        labels: class ids (N, H, W) int64.
+        edges: (N, H, W) bool, or None when the networks are built without instance maps.
+        num_labels: channels of the one-hot map, the unknown class included.
+        dtype: of the semantic maps.
+    """
+
+    def __init__(self, labels: Tensor, edges: Tensor | None, num_labels: int, dtype: torch.dtype):
+        self.labels = labels
+        self.edges = edges
+        self.num_labels = num_labels
+        self.dtype = dtype
+        self._semantics: dict[tuple[str, str], Tensor] = {}
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the label map."""
+        return tuple(self.labels.shape[-2:])
+
+    def __len__(self) -> int:
+        return self.labels.shape[0]
+
+    def at(self, height: int, width: int) -> Tensor:
+        """The semantic map (N, channels, height, width), once per size: the graph has it once, too."""
+        size = str(height), str(width)  # while a graph with free sizes is traced, they are terms such as 4*s1
+        if size not in self._semantics:
+            self._semantics[size] = self._make(height, width)
+        return self._semantics[size]
+
+    def _make(self, height: int, width: int) -> Tensor:
+        rows, columns = self.size
+        down, across = int(rows // height), int(columns // width)
+        assert (down * height, across * width) == (rows, columns), "sizes divide the layout's"
+        classes = torch.arange(self.num_labels, device=self.labels.device)
+        semantics = (self.labels[:, None, ::down, ::across] == classes[:, None, None]).to(self.dtype)
+        if self.edges is None:
+            return semantics
+        return torch.cat([semantics, self.edges[:, None, ::down, ::across].to(self.dtype)], dim=1)
+
+
+class AnySizeSPADEGenerator(SPADEGenerator):
+    """A generator without latent that makes images as large as the layout, whatever size it was trained with."""
+
+    def _latent(self, layout: ExportLayout, z: None) -> Tensor:
+        """The first feature map (N, 16 ngf, H / scale, W / scale)."""
+        scale = 2 ** DOUBLINGS[self.num_upsampling_layers]
+        height, width = layout.size
+        return self.fc(layout.at(height // scale, width // scale))
+
+
+class GeneratorGraph(nn.Module):
+    """What a file of a generator computes: labels, perhaps edges and z, to images.
+
+    Args:
+        netG: folded generator, its weights of type `dtype` where they are not of 8 bits.
+        num_labels: channels of the one-hot map.
+        dtype: of all that is computed; inputs and outputs are of 32 bits.
+    """
+
+    def __init__(self, netG: nn.Module, num_labels: int, dtype: torch.dtype = torch.float32):
+        super().__init__()
+        self.netG = netG
+        self.num_labels = num_labels
+        self.dtype = dtype
+
+    def forward(self, labels: Tensor, edges: Tensor | None = None, z: Tensor | None = None) -> Tensor:
+        """(N, H, W) int64, (N, H, W) bool, (N, z_dim) float32 -> (N, 3, H, W) float32 in [-1, 1]."""
+        layout = ExportLayout(labels, edges, self.num_labels, self.dtype)
+        return self.netG(layout, None if z is None else z.to(self.dtype)).float()
+
+
+class EncoderGraph(nn.Module):
+    """What a file of an encoder computes: the latent in the middle of a photo's, as test.py uses it."""
+
+    def __init__(self, netE: ConvEncoder):
+        super().__init__()
+        self.netE = netE
+
+    def forward(self, style: Tensor) -> Tensor:
+        """Photos (N, 3, h, w) float32 in [-1, 1] of any size -> z (N, z_dim), which is mu."""
+        size = (self.netE.input_size, self.netE.input_size)
+        # Here, and not in the network alone: that asks for the size first, and a graph cannot.
+        return self.netE(F.interpolate(style, size=size, mode="bilinear", align_corners=False))[0]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Which heights and widths a generator can make.
+
+    Attributes:
+        trained: (height, width) in pixels.
+        unit: other sizes are multiples of this.
+        smallest: side in pixels, a multiple of `unit`.
+    """
+
+    trained: tuple[int, int]
+    unit: int
+    smallest: int
+
+    @classmethod
+    def of(cls, opt) -> Sizes:
+        """The sizes of the generator that the options describe."""
+        if opt.netG == "spade":
+            unit = 2 ** DOUBLINGS[opt.num_upsampling_layers]
+            # One unit would be a first feature map of 1x1, which instance norm makes 0, and torch.export a constant.
+            return cls(opt.size, unit, 2 * unit)
+        unit = 2**opt.resnet_n_downsample
+        # Reflection needs more pixels than it adds: in the blocks, at the beginning, and 3 at the end.
+        blocks = max(2, opt.resnet_kernel_size // 2 + 1)
+        ends = max(opt.resnet_initial_kernel_size // 2, 3) + 1
+        return cls(opt.size, unit, unit * max(blocks, -(-ends // unit)))
+
+
+def trace_generator(
+    graph: GeneratorGraph, sizes: Sizes, edges: bool, z_dim: int | None, dynamic_size: bool
+) -> tuple[ExportedProgram, Shapes]:
+    """Trace a generator for any batch size and one size of images, or any that `sizes` has; also say what varies."""
+    height, width = sizes.trained
+    site = {0: Dim("N")}
+    if dynamic_size:
+        # Unequal and not the smallest, so that tracing takes neither for a rule.
+        height, width = sizes.smallest + sizes.unit, sizes.smallest + 2 * sizes.unit
+        site |= {1: _multiple("height", sizes), 2: _multiple("width", sizes)}
+    inputs = {"labels": torch.zeros(EXAMPLES, height, width, dtype=torch.int64)}
+    shapes = {"labels": site}
+    if edges:
+        inputs["edges"] = torch.zeros(EXAMPLES, height, width, dtype=torch.bool)
+        shapes["edges"] = site
+    if z_dim is not None:
+        inputs["z"] = torch.zeros(EXAMPLES, z_dim)
+        shapes["z"] = {0: site[0]}
+    return _trace(graph, inputs, shapes), shapes
+
+
+def trace_encoder(graph: EncoderGraph) -> tuple[ExportedProgram, Shapes]:
+    """Trace an encoder for any number of photos of any size; also say what varies."""
+    size = graph.netE.input_size
+    shapes = {"style": {0: Dim("N"), 2: Dim("height", min=2), 3: Dim("width", min=2)}}
+    return _trace(graph, {"style": torch.zeros(EXAMPLES, 3, size + 1, size + 2)}, shapes), shapes
+
+
+def _multiple(name: str, sizes: Sizes) -> object:
+    """A side that is a multiple of the unit, smallest or more."""
+    count = Dim(f"{name}_units" if sizes.unit > 1 else name, min=sizes.smallest // sizes.unit)
+    return sizes.unit * count if sizes.unit > 1 else count
+
+
+def _trace(graph: nn.Module, inputs: dict[str, Tensor], shapes: Shapes) -> ExportedProgram:
+    with torch.no_grad():
+        program = torch.export.export(graph.eval(), (), inputs, dynamic_shapes=shapes)
+    program.example_inputs = None
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # source files of this machine, for every operation
+    return program

@@ -1,0 +1,67 @@
+"""What a file says about itself: all that `scripts/generate.py` has to know to feed it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from data import DATASETS
+from data.classes import describe_classes
+from data.read import LabelIds
+from scripts.exporting.formats import OPSET
+from scripts.exporting.graphs import Sizes
+from scripts.exporting.options import ExportOptions
+
+VERSION = 1  # of the keys below
+
+
+def describe(opt: ExportOptions, weights: list[Path], sizes: Sizes) -> dict[str, Any]:
+    """Facts about a generator, as JSON can hold them.
+
+    Label maps hold ids 0 .. file_ids - 1, and `unknown_value` for unknown pixels, which are class `unknown_id` to the
+    network; both are None where no value of the files has a special meaning.
+    """
+    names, colors = classes_of(opt)
+    ids = LabelIds(opt.label_nc, opt.contain_dontcare_label, unknown_value_of(opt))
+    special = opt.contain_dontcare_label and ids.unknown_value is not None
+    height, width = sizes.trained
+    return {
+        "version": VERSION,
+        "kind": "generator",
+        "run": opt.name,
+        "which_epoch": opt.which_epoch,
+        "weights": [path.name for path in weights],
+        "netG": opt.netG,
+        "precision": opt.precision,
+        "num_labels": opt.num_labels,
+        "class_names": list(names),
+        "class_colors": [[int(channel) for channel in color] for color in colors],
+        "file_ids": ids.count,
+        "unknown_value": ids.unknown_value if special else None,
+        "unknown_id": opt.label_nc if special else None,
+        "edges": opt.instance,
+        "height": height,
+        "width": width,
+        "dynamic_size": opt.dynamic_size,
+        "size_multiple": sizes.unit,
+        "smallest_side": sizes.smallest,
+        "z_dim": opt.z_dim if opt.use_vae else None,
+        "encoder": opt.encoder_path.name if opt.use_vae else None,
+        "torch": str(torch.__version__),
+        "opset": OPSET if opt.format == "onnx" else None,
+    }
+
+
+def classes_of(opt: ExportOptions) -> tuple[tuple[str, ...], Any]:
+    """Names and colours (num_labels, 3) of the classes, without the files of the data set."""
+    dataset = DATASETS[opt.dataset_mode]
+    if hasattr(dataset, "class_names"):
+        return dataset.class_names, dataset.class_colors
+    return describe_classes(dataset.class_table, opt.label_nc, opt.contain_dontcare_label)
+
+
+def unknown_value_of(opt: ExportOptions) -> int | None:
+    """Which value means unknown in label files; 255 for landscapes, as make_landscapes.py writes them."""
+    return getattr(DATASETS[opt.dataset_mode], "unknown_value", 255)

@@ -1,0 +1,412 @@
+#!/usr/bin/env python3
+"""Turn label maps into images with a file of scripts/export.py: generate.py --model FILE --labels DIR --output DIR.
+
+Needs numpy, Pillow, tqdm, and onnxruntime (for .onnx files) or torch (for .pt2 files); nothing of the project it comes
+from, so it can be copied beside the model. Label maps are PNG files with one class id per pixel, at any size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import re
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+METADATA = "spade.json"
+VERSION = 1
+PICTURES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tiff", ".webp")
+# One channel of whole numbers. A palette picture ("P") holds ids; its palette is only for the eye.
+ID_MODES = {"1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N"}
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+PNG_DEPTH_AT = 24  # byte of a PNG file that holds the bits per sample
+SHOWN = 4  # wrong ids, or names, in a message
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used; the message is one line."""
+
+
+class Model:
+    """An exported network: `run` it, and read what its `metadata` says.
+
+    Args:
+        path: file of scripts/export.py.
+        kind: "generator" or "encoder".
+    Raises:
+        InputError: it is no such file, or what runs it is not installed.
+    """
+
+    def __init__(self, path: Path, kind: str):
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; scripts/export.py makes it")
+        try:
+            self.run, text = _open_torch_export(path) if zipfile.is_zipfile(path) else _open_onnx(path)
+        except ImportError as error:
+            raise InputError(f"{path}: needs the package {error.name}: pip install {error.name}") from None
+        if text is None:
+            raise InputError(f"{path}: was not made by scripts/export.py, so nothing says what it takes")
+        self.metadata: dict[str, Any] = json.loads(text)
+        if self.metadata["version"] != VERSION:
+            raise InputError(f"{path}: is of version {self.metadata['version']}; this generate.py reads {VERSION}")
+        if self.metadata["kind"] != kind:
+            raise InputError(f"{path}: holds the {self.metadata['kind']}, and the {kind} is needed")
+
+
+def _open_onnx(path: Path):
+    """A function from arrays by name to the output, and the metadata, of an ONNX file."""
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]
+    try:
+        session = onnxruntime.InferenceSession(path, providers=providers)
+    except Exception as error:  # its exceptions have no name in common
+        reason = str(error).strip().partition("\n")[0][:120]
+        raise InputError(f"{path}: neither an ONNX file that can be run, nor one of torch.export ({reason})") from None
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA)
+    return lambda **inputs: session.run(None, inputs)[0], text
+
+
+def _open_torch_export(path: Path):
+    """The same of an archive of torch.export. Its metadata are read first: other zip files need no torch to be told."""
+    with zipfile.ZipFile(path) as archive:
+        found = [name for name in archive.namelist() if name.endswith(f"/extra/{METADATA}")]
+        text = archive.read(found[0]).decode() if found else None
+    if text is None:
+        return None, None
+    import torch
+
+    try:
+        module = torch.export.load(io.BytesIO(path.read_bytes())).module()
+    except (RuntimeError, ValueError, KeyError, AttributeError, OSError) as error:
+        reason = str(error).strip().partition("\n")[0][:120]
+        raise InputError(
+            f"{path}: cannot be opened by torch {torch.__version__}, and torch {json.loads(text)['torch']} made it "
+            f"({reason})"
+        ) from None
+
+    def run(**inputs: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return module(**{name: torch.from_numpy(array) for name, array in inputs.items()}).numpy()
+
+    return run, text
+
+
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """Sort key under which "b2" comes before "b10"."""
+    return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", name))], name
+
+
+def find_pictures(folder: Path, what: str) -> dict[str, Path]:
+    """The pictures below a folder, hidden ones left out, by relative path without extension, in natural order."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; it should hold the {what}s")
+    found: dict[str, Path] = {}
+    for parent, subfolders, files in os.walk(folder):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        for file in files:
+            if file.startswith(".") or not file.lower().endswith(PICTURES):
+                continue
+            path = Path(parent, file)
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            if name in found:
+                raise InputError(f'{path} and {found[name]} are both called "{name}"; keep one of them')
+            found[name] = path
+    if not found:
+        raise InputError(f"{folder}: holds no pictures; it should hold the {what}s, as PNG files")
+    return {name: found[name] for name in sorted(found, key=natural_key)}
+
+
+def read_ids(path: Path) -> np.ndarray:
+    """Read one whole number a pixel from a PNG without loss: (H, W) uint8 or int32."""
+    picture = _read(path)
+    if picture.mode not in ID_MODES:
+        raise InputError(f"{path}: is a colour picture (mode {picture.mode}), not a map of ids; save one id per pixel")
+    if picture.format != "PNG":
+        raise InputError(f"{path}: is a {picture.format} file; save the map as a PNG with one id per pixel")
+    ids = np.asarray(picture)
+    # Not 16 bits: Pillow's NEAREST picks other pixels in its mode "I;16" than in "L".
+    ids = ids.astype(np.uint8 if ids.itemsize == 1 else np.int32, copy=False)
+    if picture.mode == "L":
+        with path.open("rb") as file:
+            bits = file.read(PNG_DEPTH_AT + 1)[PNG_DEPTH_AT]
+        if bits < 8:  # Pillow stretches grey of 2 and 4 bits to 0..255
+            ids = ids // np.uint8(255 // (2**bits - 1))
+    return ids
+
+
+def _read(path: Path) -> Image.Image:
+    """Decode a picture; for PNG files compare the check sums first."""
+    try:
+        with Image.open(path) as picture:
+            if picture.format == "PNG":
+                picture.verify()
+        with Image.open(path) as picture:
+            picture.load()
+            return picture
+    except UNREADABLE as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(f"{path}: cannot be read as a picture ({reason})") from None
+
+
+def read_labels(path: Path, metadata: dict[str, Any]) -> np.ndarray:
+    """Read a label map (H, W), its unknown pixels as the id that the network has for them; refuse other ids."""
+    ids, unknown = read_ids(path), metadata["unknown_value"]
+    is_unknown = np.zeros(ids.shape, dtype=bool) if unknown is None else ids == unknown
+    is_wrong = ((ids < 0) | (ids >= metadata["file_ids"])) & ~is_unknown
+    if is_wrong.any():
+        wrong = np.unique(ids[is_wrong]).tolist()
+        allowed = f"0..{metadata['file_ids'] - 1}" + ("" if unknown is None else f", or {unknown} for unknown")
+        shown = ", ".join(map(str, wrong[:SHOWN])) + (", ..." if len(wrong) > SHOWN else "")
+        raise InputError(f"{path}: holds label {shown}; the model knows {allowed}")
+    return np.where(is_unknown, np.int32(metadata["unknown_id"] or 0), ids.astype(np.int32))
+
+
+def resize(ids: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize ids (H, W) to (height, width) by picking pixels."""
+    return np.asarray(Image.fromarray(ids).resize(size[::-1], Image.Resampling.NEAREST))
+
+
+def instance_edges(instances: np.ndarray) -> np.ndarray:
+    """Mark every pixel of (H, W) whose instance id differs from one of its four neighbours; bool."""
+    edges = np.zeros(instances.shape, dtype=bool)
+    across, down = instances[:, 1:] != instances[:, :-1], instances[1:] != instances[:-1]
+    edges[:, 1:] |= across
+    edges[:, :-1] |= across
+    edges[1:] |= down
+    edges[:-1] |= down
+    return edges
+
+
+class Sizes:
+    """Which size the image of a label map gets: that of --size WIDTHxHEIGHT, the model's only one, or the map's own.
+
+    Raises:
+        InputError: the model cannot make the size that was asked for.
+    """
+
+    def __init__(self, text: str | None, metadata: dict[str, Any]):
+        self.unit, self.smallest = metadata["size_multiple"], metadata["smallest_side"]
+        only = None if metadata["dynamic_size"] else (metadata["height"], metadata["width"])
+        self.fixed = only
+        if text is None:
+            return
+        match = re.fullmatch(r"(\d+)x(\d+)", text)
+        if not match:
+            raise InputError(f"--size {text}: give WIDTHxHEIGHT in pixels, as in 512x256")
+        height, width = self.fixed = int(match[2]), int(match[1])
+        if only and self.fixed != only:
+            raise InputError(f"--size {text}: the model makes {only[1]}x{only[0]} only (export it with --dynamic_size)")
+        if height % self.unit or width % self.unit or (not only and min(height, width) < self.smallest):
+            raise InputError(f"--size {text}: sides must be multiples of {self.unit}, {self.smallest} or more")
+
+    def of(self, labels: np.ndarray) -> tuple[int, int]:
+        """(height, width) for labels (H, W); where every size will do, the possible one that is nearest."""
+        if self.fixed:
+            return self.fixed
+        height, width = (max(self.smallest, (side + self.unit // 2) // self.unit * self.unit) for side in labels.shape)
+        return height, width
+
+
+class Normal:
+    """Numbers from N(0, 1) as torch.randn draws them on a CPU from torch.Generator().manual_seed(seed).
+
+    The same Mersenne Twister, and the same two ways of Box and Muller: in blocks of 16 from 24-bit numbers where 16 or
+    more are drawn at once, else one after the other from 53-bit ones. Equal up to rounding, so that a seed gives the
+    styles here that test.py has for it.
+    """
+
+    def __init__(self, seed: int):
+        self.bits = np.random.RandomState(seed % 2**32)
+        self.spare: float | None = None
+
+    def draw(self, count: int) -> np.ndarray:
+        """The next `count` numbers, float32."""
+        if count < 16:
+            return np.array([self._one() for _ in range(count)], dtype=np.float32)
+        uniform = self._uniform(count)
+        whole = count // 16 * 16
+        normal = uniform.copy()
+        normal[:whole] = _box_muller(uniform[:whole])
+        if count > whole:
+            normal[-16:] = _box_muller(self._uniform(16))
+        return normal
+
+    def _words(self, count: int) -> np.ndarray:
+        return self.bits.randint(0, 2**32, size=count, dtype=np.uint32)
+
+    def _uniform(self, count: int) -> np.ndarray:
+        return (self._words(count) & 0xFFFFFF).astype(np.float32) * np.float32(2**-24)
+
+    def _one(self) -> float:
+        if self.spare is not None:
+            number, self.spare = self.spare, None
+            return number
+        words = [int(word) for word in self._words(4)]
+        turn, length = (((high << 32 | low) % 2**53) / 2**53 for high, low in (words[:2], words[2:]))
+        radius, angle = np.sqrt(-2 * np.log1p(-length)), 2 * np.pi * turn
+        self.spare = radius * np.sin(angle)
+        return radius * np.cos(angle)
+
+
+def _box_muller(uniform: np.ndarray) -> np.ndarray:
+    """Blocks of 16 numbers in [0, 1): lengths from the first eight of each, angles from the others."""
+    length, turn = uniform.reshape(-1, 2, 8).swapaxes(0, 1)
+    radius, angle = np.sqrt(-2 * np.log(1 - length)), np.float32(2 * np.pi) * turn
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).ravel()
+
+
+def style_of(path: Path, model_path: Path, metadata: dict[str, Any]) -> np.ndarray:
+    """z (1, z_dim) of a photo, by the encoder that lies beside the generator."""
+    encoder = Model(model_path.with_name(metadata["encoder"]), "encoder")
+    picture = _read(path)
+    if np.asarray(picture).dtype != np.uint8 and picture.mode != "1":
+        raise InputError(f"{path}: a photo of more than 8 bits (mode {picture.mode}); save it with 8")
+    size = metadata["width"], metadata["height"]
+    photo = np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
+    return encoder.run(style=np.ascontiguousarray(photo.transpose(2, 0, 1))[None] / np.float32(127.5) - 1)
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """An image (3, H, W) in [-1, 1] as (H, W, 3) uint8. Fractions are cut off, as in the published code."""
+    return ((image + 1) / 2 * 255).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+
+
+def save_png(pixels: np.ndarray, path: Path) -> None:
+    """Write a PNG whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.tmp")
+    try:
+        Image.fromarray(pixels).save(temporary, format="PNG")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def pair_instances(args: argparse.Namespace, labels: dict[str, Path], edges: bool) -> dict[str, Path]:
+    """The instance map of every label map; none if the model takes no edges."""
+    if not edges:
+        if args.instances:
+            raise InputError(f"--instances {args.instances}: the model was trained without instance maps; leave it out")
+        return {}
+    if not args.instances:
+        raise InputError("--instances: needed, the folder of instance maps; the model was trained with their edges")
+    instances = find_pictures(args.instances, "instance map")
+    missing = [name for name in labels if name not in instances]
+    if missing:
+        shown = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
+        raise InputError(f"{args.instances}: {len(missing)} of {len(labels)} label maps have no instance map ({shown})")
+    return instances
+
+
+def styles(args: argparse.Namespace, metadata: dict[str, Any]) -> Iterator[list[dict[str, np.ndarray]]]:
+    """For each label map in turn, what to give the generator for each of its images: z (1, z_dim), or nothing."""
+    z_dim = metadata["z_dim"]
+    if z_dim is None:
+        if args.style_image or args.num_styles != 1:
+            raise InputError("--style_image, --num_styles: the model was trained without an encoder and has no styles")
+        while True:
+            yield [{}]
+    if args.style_image:
+        if args.num_styles != 1:
+            raise InputError(f"--num_styles {args.num_styles}: --style_image is one style; give one of the two")
+        z = style_of(args.style_image, args.model, metadata)
+        while True:
+            yield [{"z": z}]
+    normal = Normal(args.seed)
+    while True:
+        drawn = normal.draw(args.num_styles * z_dim).reshape(args.num_styles, 1, z_dim)
+        yield [{"z": z} for z in drawn]
+
+
+def generate(args: argparse.Namespace) -> int:
+    """Write the images; return how many."""
+    model = Model(args.model, "generator")
+    metadata = model.metadata
+    sizes = Sizes(args.size, metadata)
+    labels = find_pictures(args.labels, "label map")
+    if args.output.resolve() in [folder.resolve() for folder in (args.labels, args.instances) if folder]:
+        raise InputError(f"--output {args.output}: images have the names of the maps there; name another folder")
+    instances = pair_instances(args, labels, metadata["edges"])
+    style = styles(args, metadata)
+    latents = next(style)  # before the bar, so that what is wrong with them has a line of its own
+    for name, path in tqdm(labels.items(), desc="generate", unit="map", dynamic_ncols=True):
+        ids = read_labels(path, metadata)
+        size = sizes.of(ids)
+        inputs = {"labels": resize(ids, size).astype(np.int64)[None]}
+        if metadata["edges"]:
+            others = read_ids(instances[name])
+            if others.shape != ids.shape:
+                raise InputError(
+                    f"{path} is {ids.shape[1]}x{ids.shape[0]} but {instances[name]} is "
+                    f"{others.shape[1]}x{others.shape[0]}; the two must have one size"
+                )
+            inputs["edges"] = instance_edges(resize(others, size))[None]
+        for number, z in enumerate(latents, start=1):
+            folder = args.output / f"style{number}" if args.num_styles > 1 else args.output
+            save_png(to_uint8(model.run(**inputs, **z)[0]), folder / f"{name}.png")
+        latents = next(style)
+    return len(labels) * args.num_styles
+
+
+def at_least(low: int):
+    """A reader of whole numbers for the command line."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < low:
+            raise argparse.ArgumentTypeError(f"{text}: must be a whole number, {low} or more")
+        return int(text)
+
+    return read
+
+
+class OneLine(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> None:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """What the command line says; wrong words end the program with status 2."""
+    parser = OneLine(prog="generate.py", description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--model", type=Path, required=True, metavar="FILE", help="generator of scripts/export.py")
+    parser.add_argument("--labels", type=Path, required=True, metavar="DIR", help="folder of label maps, PNG files")
+    parser.add_argument("--instances", type=Path, metavar="DIR", help="folder of instance maps of the same names")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the images")
+    parser.add_argument("--size", metavar="WxH", help="of the images, for a model of --dynamic_size (each map's own)")
+    parser.add_argument("--style_image", type=Path, metavar="FILE", help="photo whose style all images take")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of the random styles (%(default)s)")
+    parser.add_argument(
+        "--num_styles", type=at_least(1), default=1, metavar="N", help="for each label map (%(default)s)"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Generate as the command line says; return the exit status."""
+    args = parse_args(argv)
+    try:
+        count = generate(args)
+    except (InputError, OSError) as error:
+        named = isinstance(error, OSError) and error.filename is not None
+        message = f"{error.filename}: {error.strerror}" if named else str(error)
+        line = message.replace("\n", "\\n").replace("\r", "\\r")
+        print(f"generate.py: error: {line}", file=sys.stderr)
+        return 2
+    print(f"{count} images are in {args.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

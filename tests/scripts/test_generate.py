@@ -1,0 +1,302 @@
+"""generate.py makes the images of test.py out of exported files, alone, and refuses what it cannot use in one line."""
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import test as test_program
+from scripts import export, generate
+from tests.scripts.exported_runs import CLASSES, FILE_SIZE, NAMES, make_runs
+from tests.scripts.small_files import last_line, tree
+
+ROOT = Path(__file__).parents[2]
+pytest.importorskip("onnx", reason="onnx is not installed")
+pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+
+@pytest.fixture(scope="module")
+def runs(folder):
+    return make_runs(folder / "checkpoints")
+
+
+@pytest.fixture(scope="module")
+def maps(runs):
+    return runs.parent / "maps"
+
+
+@pytest.fixture(scope="module")
+def models(runs):
+    """Exported files by name, in a folder with a copy of generate.py, away from the project."""
+    folder = runs.parent / "elsewhere"
+    folder.mkdir()
+    shutil.copy(ROOT / "scripts" / "generate.py", folder)
+    jobs = {
+        "styles.onnx": "--name styles --format onnx",
+        "edges.onnx": "--name pix2pixhd --format onnx --dynamic_size",
+        "edges.pt2": "--name pix2pixhd --format torch_export",
+    }
+    for name, flags in jobs.items():
+        assert export.main([*flags.split(), "--checkpoints_dir", str(runs), "--output", str(folder / name)]) == 0
+    return {path.name: path for path in folder.iterdir()}
+
+
+def run_alone(models, *words) -> subprocess.CompletedProcess:
+    """Run the copy as its user does; -I keeps this project and its environment's paths out."""
+    script = models["generate.py"]
+    command = [sys.executable, "-I", script.name, *map(str, words)]
+    return subprocess.run(command, cwd=script.parent, capture_output=True, text=True, timeout=120)
+
+
+def results_of(runs, maps, name: str, *words) -> Path:
+    """The images that test.py makes of the maps; the folder of its results."""
+    folder = runs.parent / "results"
+    argv = ["--name", name, "--checkpoints_dir", runs, "--results_dir", folder, "--gpu_ids", "-1"]
+    test_program.main([str(word) for word in [*argv, "--label_dir", maps / "labels", *words]])
+    return folder / name / "test_latest" / "images"
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path)).astype(int)
+
+
+def assert_same_images(ours: Path, theirs: Path) -> None:
+    assert tree(ours) == tree(theirs) == {f"{name}.png" for name in NAMES}
+    for name in NAMES:
+        image, expected = pixels(ours / f"{name}.png"), pixels(theirs / f"{name}.png")
+        assert np.abs(image - expected).max() <= 1 and np.mean(image != expected) < 0.01 and expected.std() > 10
+
+
+@pytest.mark.parametrize("model", ["edges.onnx", "edges.pt2"])
+def test_images_are_those_of_the_test_program(runs, maps, models, tmp_path, model):
+    theirs = results_of(runs, maps, "pix2pixhd", "--instance_dir", maps / "instances")
+    words = ["--labels", maps / "labels", "--instances", maps / "instances", "--output", tmp_path / "out"]
+    size = ["--size", "64x64"] if model == "edges.onnx" else []
+    done = run_alone(models, "--model", models[model], *words, *size)
+    assert done.returncode == 0 and done.stdout.strip() == f"3 images are in {tmp_path / 'out'}"
+    assert "3/3" in done.stderr
+    assert_same_images(tmp_path / "out", theirs / "synthesized_image")
+
+
+def test_random_styles_are_those_of_the_test_program(runs, maps, models, tmp_path):
+    theirs = results_of(runs, maps, "styles", "--num_styles", 2, "--seed", 5, "--batch_size", 2)
+    words = ["--labels", maps / "labels", "--output", tmp_path, "--num_styles", 2, "--seed", 5]
+    assert run_alone(models, "--model", models["styles.onnx"], *words).returncode == 0
+    for style, folder in (("style1", "synthesized_image"), ("style2", "synthesized_image_style2")):
+        assert_same_images(tmp_path / style, theirs / folder)
+    assert np.abs(pixels(tmp_path / "style1" / "2.png") - pixels(tmp_path / "style2" / "2.png")).max() > 10
+
+
+def test_the_style_of_a_photo_is_that_of_the_test_program(runs, maps, models, tmp_path):
+    photo = tmp_path / "photo.png"
+    noise = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    Image.fromarray(noise).resize((150, 90), Image.Resampling.BICUBIC).save(photo)
+    theirs = results_of(runs, maps, "styles", "--style_image", photo)
+    words = ["--labels", maps / "labels", "--output", tmp_path / "out", "--style_image", photo]
+    assert run_alone(models, "--model", models["styles.onnx"], *words).returncode == 0
+    assert_same_images(tmp_path / "out", theirs / "synthesized_image")
+
+
+@pytest.mark.parametrize("count", [1, 4, 15, 16, 17, 40, 256, 300])
+@pytest.mark.parametrize("seed", [0, 7, 2**33 + 5])
+def test_random_numbers_are_those_of_torch(count, seed):
+    generator, normal = torch.Generator().manual_seed(seed), generate.Normal(seed)
+    for _ in range(3):
+        assert np.abs(normal.draw(count) - torch.randn(count, generator=generator).numpy()).max() < 1e-5
+
+
+def test_it_needs_nothing_of_the_project():
+    imported = set()
+    for node in ast.walk(ast.parse((ROOT / "scripts" / "generate.py").read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(node.module.partition(".")[0])
+    assert imported - set(sys.stdlib_module_names) == {"numpy", "PIL", "tqdm", "onnxruntime", "torch"}
+
+
+def call(models, maps, output, model="edges.onnx", labels=None, instances=None, *words) -> list[str]:
+    argv = ["--model", models.get(model, model), "--labels", labels or maps / "labels", "--output", output]
+    if model != "styles.onnx":
+        argv += ["--instances", instances or maps / "instances"]
+    return [str(word) for word in [*argv, *words]]
+
+
+def test_a_model_of_dynamic_size_makes_images_of_each_maps_own_size(maps, models, tmp_path):
+    assert FILE_SIZE == (80, 100)
+    Image.fromarray(np.zeros((30, 5), dtype=np.uint8)).save(tmp_path / "narrow.png")
+    (tmp_path / "labels").mkdir()
+    shutil.move(tmp_path / "narrow.png", tmp_path / "labels")
+    assert generate.main(call(models, maps, tmp_path / "out")) == 0
+    assert pixels(tmp_path / "out" / "2.png").shape == (80, 100, 3)
+    assert (
+        generate.main(call(models, maps, tmp_path / "out", "edges.onnx", tmp_path / "labels", tmp_path / "labels")) == 0
+    )
+    assert pixels(tmp_path / "out" / "narrow.png").shape == (32, 8, 3)  # multiples of 4, 8 or more
+    assert generate.main(call(models, maps, tmp_path / "out", "edges.onnx", None, None, "--size", "16x48")) == 0
+    assert pixels(tmp_path / "out" / "2.png").shape == (48, 16, 3)
+
+
+def write(path: Path, ids, **options) -> Path:
+    """A folder with one label map, "a.png"."""
+    path.mkdir()
+    image = ids if isinstance(ids, Image.Image) else Image.fromarray(np.asarray(ids))
+    image.save(path / options.pop("name", "a.png"), **options)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["palette", "two bits", "sixteen bits"])
+def test_ids_are_read_without_loss(tmp_path, kind):
+    ids = np.array([[0, 1], [2, 3]], dtype=np.uint8)
+    if kind == "palette":
+        image = Image.fromarray(ids, "P")
+        image.putpalette([200, 10, 10] * 4)
+    elif kind == "two bits":
+        image = Image.fromarray(ids * 85)  # rewritten below as PNG optimisers do
+    else:
+        image = Image.fromarray(ids.astype(np.uint16) * 300)
+    path = write(tmp_path / "maps", image) / "a.png"
+    if kind == "two bits":
+        write_two_bit_png(path, ids)
+    assert generate.read_ids(path).tolist() == (ids.astype(int) * (300 if kind == "sixteen bits" else 1)).tolist()
+
+
+def write_two_bit_png(path: Path, ids: np.ndarray) -> None:
+    """A grey PNG of 2 bits a pixel, which Pillow does not write."""
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    rows = b"".join(b"\0" + bytes([int(row[0]) << 6 | int(row[1]) << 4]) for row in ids)
+    head = struct.pack(">IIBBBBB", 2, len(ids), 2, 0, 0, 0, 0)
+    parts = [chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+
+
+def test_unknown_pixels_become_the_class_that_the_network_has_for_them(tmp_path):
+    path = write(tmp_path / "maps", np.array([[0, 255]], dtype=np.uint8)) / "a.png"
+    known = {"file_ids": CLASSES, "unknown_value": 255, "unknown_id": CLASSES}
+    assert generate.read_labels(path, known).tolist() == [[0, CLASSES]]
+    with pytest.raises(generate.InputError, match=r"label 255; the model knows 0\.\.4$"):
+        generate.read_labels(path, {"file_ids": CLASSES, "unknown_value": None, "unknown_id": None})
+
+
+def broken_input(kind: str, models, maps, folder: Path) -> list:
+    """A command line with one thing wrong, and words that the message must hold."""
+    grey = np.zeros((8, 8), dtype=np.uint8)
+    out = folder / "out"
+    if kind == "wrong id":
+        labels = write(folder / "labels", grey + 7)
+        return [
+            call(models, maps, out, "edges.onnx", labels, labels),
+            "a.png: holds label 7; the model knows 0..4, or 255",
+        ]
+    if kind == "colours":
+        labels = write(folder / "labels", np.zeros((8, 8, 3), dtype=np.uint8))
+        return [call(models, maps, out, "edges.onnx", labels, labels), "a.png: is a colour picture (mode RGB)"]
+    if kind == "jpeg":
+        labels = write(folder / "labels", grey, name="a.jpg")
+        return [call(models, maps, out, "styles.onnx", labels), "a.jpg: is a JPEG file; save the map as a PNG"]
+    if kind == "damaged":
+        labels = write(folder / "labels", np.random.default_rng(0).integers(0, 5, (64, 64), dtype=np.uint8))
+        (labels / "a.png").write_bytes((labels / "a.png").read_bytes()[:200])
+        return [call(models, maps, out, "styles.onnx", labels), "a.png: cannot be read as a picture"]
+    if kind == "no folder":
+        return [call(models, maps, out, "styles.onnx", folder / "none"), "none: no such folder"]
+    if kind == "empty folder":
+        (folder / "labels").mkdir()
+        return [call(models, maps, out, "styles.onnx", folder / "labels"), "labels: holds no pictures"]
+    if kind == "one name twice":
+        labels = write(folder / "labels", grey)
+        shutil.copy(labels / "a.png", labels / "a.bmp")
+        return [call(models, maps, out, "styles.onnx", labels), 'both called "a"']
+    if kind == "instance map missing":
+        instances = write(folder / "instances", grey)
+        words = call(models, maps, out, "edges.onnx", None, instances)
+        return [words, "instances: 3 of 3 label maps have no instance map (2, 10, more/1)"]
+    if kind == "instance map of another size":
+        labels, instances = write(folder / "labels", grey), write(folder / "instances", grey[:4])
+        return [call(models, maps, out, "edges.onnx", labels, instances), "is 8x8 but", "a.png is 8x4"]
+    if kind == "no instances":
+        words = call(models, maps, out)
+        del words[-2:]
+        return [words, "--instances: needed"]
+    if kind == "needless instances":
+        return [[*call(models, maps, out, "styles.onnx"), "--instances", str(folder)], "without instance maps"]
+    if kind == "styles of none":
+        return [[*call(models, maps, out), "--num_styles", "2"], "trained without an encoder"]
+    if kind == "photo missing":
+        return [[*call(models, maps, out, "styles.onnx"), "--style_image", "no.png"], "no.png"]
+    if kind == "two kinds of styles":
+        words = [*call(models, maps, out, "styles.onnx"), "--style_image", "no.png", "--num_styles", "2"]
+        return [words, "--num_styles 2: --style_image is one style"]
+    if kind == "no styles":
+        return [[*call(models, maps, out, "styles.onnx"), "--num_styles", "0"], "0: must be a whole number, 1 or more"]
+    if kind == "wrong size":
+        return [[*call(models, maps, out), "--size", "64x66"], "sides must be multiples of 4, 8 or more"]
+    if kind == "size of a fixed model":
+        return [[*call(models, maps, out, "styles.onnx"), "--size", "64x64"], "the model makes 128x64 only"]
+    if kind == "no size":
+        return [[*call(models, maps, out), "--size", "64"], "give WIDTHxHEIGHT"]
+    if kind == "output over input":
+        return [call(models, maps, maps / "labels"), "name another folder"]
+    if kind == "no model":
+        return [call(models, maps, out, folder / "none.onnx"), "none.onnx: no such file"]
+    if kind == "no onnx":
+        (folder / "model.onnx").write_text("something else")
+        return [call(models, maps, out, folder / "model.onnx"), "neither an ONNX file"]
+    if kind == "weights":
+        torch.save({"weight": torch.zeros(1)}, folder / "net_G.pth")
+        return [call(models, maps, out, folder / "net_G.pth"), "was not made by scripts/export.py"]
+    if kind == "cut archive":
+        with zipfile.ZipFile(folder / "model.pt2", "w") as archive:
+            archive.writestr("archive/extra/spade.json", json.dumps({"torch": "9.9"}))
+        return [call(models, maps, out, folder / "model.pt2"), "cannot be opened by torch", "torch 9.9 made it"]
+    if kind == "encoder":
+        return [
+            call(models, maps, out, models["styles.encoder.onnx"]),
+            "holds the encoder, and the generator is needed",
+        ]
+    raise AssertionError(kind)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    "wrong id|colours|jpeg|damaged|no folder|empty folder|one name twice|instance map missing|"
+    "instance map of another size|no instances|needless instances|styles of none|photo missing|two kinds of styles|"
+    "no styles|wrong size|size of a fixed model|no size|output over input|no model|no onnx|weights|cut archive|"
+    "encoder".split("|"),
+)
+def test_what_cannot_be_used_is_refused_in_one_line(models, maps, tmp_path, capsys, kind):
+    argv, *words = broken_input(kind, models, maps, tmp_path)
+    try:
+        status = generate.main(argv)
+    except SystemExit as stop:
+        status = stop.code
+    message = last_line(capsys.readouterr().err)
+    assert status == 2 and message.startswith("generate.py: error: ")
+    assert [word for word in words if word not in message] == []
+
+
+def test_a_missing_package_is_named(models, maps, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert generate.main(call(models, maps, tmp_path / "out")) == 2
+    assert capsys.readouterr().err.strip().endswith("needs the package onnxruntime: pip install onnxruntime")
+
+
+def test_an_encoder_that_was_left_behind_is_named(models, maps, tmp_path, capsys):
+    alone = shutil.copy(models["styles.onnx"], tmp_path)
+    words = ["--style_image", maps / "labels" / "2.png"]
+    assert generate.main(call(models, maps, tmp_path / "out", alone)[:-2] + [str(word) for word in words]) == 2
+    assert "styles.encoder.onnx: no such file" in capsys.readouterr().err
