@@ -17,6 +17,7 @@ from data.files import find_pictures
 from data.preprocess import image_to_tensor
 from data.read import read_image
 from models import Pix2PixModel, create_model
+from models.networks.folding import fold_norms
 from models.networks.statistics import recalibrate_batch_norm
 from options import TestOptions, parse_options
 from trainers.checkpoint import load_networks
@@ -41,10 +42,12 @@ def test(opt: TestOptions) -> Path:
     model = create_model(opt)
     files = load_networks(opt.run_dir, opt.which_epoch, model, averaged=not opt.use_raw_G)
     model.to(device, memory_format=memory_format(opt.channels_last, device)).eval()
-    if opt.compile:
-        model.netG.compile()
     if opt.recalibrate_bn:
         recalibrate(opt, dataset, model)
+    if not opt.dense:
+        fold_norms(model.netG).to(memory_format=torch.channels_last)  # a row of a table is all channels of a site
+    if opt.compile:
+        model.netG.compile()
 
     styles = Styles(opt, model)
     page = create_page(opt, dataset, styles, files)
@@ -52,6 +55,8 @@ def test(opt: TestOptions) -> Path:
         for batch in tqdm(loader, desc="test", unit="batch", dynamic_ncols=True):
             layout = model.layout(batch)
             with autocast(opt.precision, device):
+                if styles.are_many:
+                    layout = model.netG.prepare(layout)
                 results = [(caption, to_uint8(model.netG(layout, z))) for caption, z in styles.of(len(layout))]
             photos = to_uint8(batch["image"]) if "image" in batch else [None] * len(layout)
             for i, name in enumerate(batch["name"]):
@@ -91,6 +96,11 @@ class Styles:
             for name, path in found.items():  # photos of one file name in two folders have two names
                 self.photos[name] = image_to_tensor(read_image(path).resize(size, Resampling.BICUBIC))
                 self.mu[name] = model.netE(self.photos[name][None].to(model.device))[0]
+
+    @property
+    def are_many(self) -> bool:
+        """Whether a label map is painted more than once."""
+        return self.z_dim is not None and (len(self.mu) > 1 if self.mu else self.num_styles > 1)
 
     def of(self, batch_size: int) -> Iterator[tuple[str, Tensor | None]]:
         """(caption, z (N, z_dim) or None) of every result for the next `batch_size` label maps."""

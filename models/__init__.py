@@ -61,7 +61,7 @@ def create_model(opt) -> Pix2PixModel:
     for network in (netG, netD, netE):
         if network is not None:
             init_weights(network, opt.init_type, opt.init_gain)
-    return Pix2PixModel(netG, netD, netE, opt.num_labels)
+    return Pix2PixModel(netG, netD, netE, opt.num_labels, opt.modulation)
 
 
 def create_objective(opt, device: torch.device) -> Objective:

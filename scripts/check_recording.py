@@ -131,22 +131,23 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def check(path: Path) -> list[Result]:
+def check(path: Path, modulation: str | None = None) -> list[Result]:
     """All comparisons of the recording at `path` (its JSON file)."""
     if replay_segmenters.can_replay(path):
         return compare(*replay_segmenters.replay(path))
     recording = Recording.read(path)
-    return compare(measure(recording), recording.results | EXPECTED)
+    return compare(measure(recording, modulation), recording.results | EXPECTED)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Do what the command line says; return the exit status. Bad input ends it with status 2 and one line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("recordings", nargs="+", type=Path, metavar="NAME.json", help="with NAME.npz beside it")
-    failed = 0
-    for path in parser.parse_args(argv).recordings:
+    parser.add_argument("--modulation", choices=("dense", "table"), help="how SPADE makes gamma and beta")
+    args, failed = parser.parse_args(argv), 0
+    for path in args.recordings:
         print(path)
-        for result in check(path):
+        for result in check(path, args.modulation):
             failed += not result.passed
             print(f"  {result}")
     print("all within tolerance" if not failed else f"{failed} quantities out of tolerance")

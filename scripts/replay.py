@@ -56,9 +56,13 @@ class Recording:
         return cls(inputs, results)
 
 
-def measure(recording: Recording) -> dict[str, Any]:
-    """Every result of the recording, measured on our networks, in the recording's own form."""
-    return Replay(recording).measure()
+def measure(recording: Recording, modulation: str | None = None) -> dict[str, Any]:
+    """Every result of the recording, measured on our networks, in the recording's own form.
+
+    Args:
+        modulation: how SPADE makes gamma and beta, "dense" or "table".
+    """
+    return Replay(recording, modulation).measure()
 
 
 def _command_line(inputs: dict[str, Any]) -> list[str]:
@@ -91,12 +95,12 @@ def _buffers(network: nn.Module) -> dict[str, Tensor]:
 class Replay:
     """The published measurements, one method each. Every method starts from the filled state."""
 
-    def __init__(self, recording: Recording):
+    def __init__(self, recording: Recording, modulation: str | None = None):
         self.recorded = recording.results
         inputs = recording.inputs
         self.seed = inputs["fill_seed"]
         self.opt = parse_options(TrainOptions, _command_line(inputs), PRESETS)
-        self.model: Pix2PixModel = create_model(self.opt)
+        self.model: Pix2PixModel = create_model(dataclasses.replace(self.opt, modulation=modulation))
         self.networks = self.model.networks
         if "eps" in inputs:
             eps = torch.from_numpy(inputs["eps"])

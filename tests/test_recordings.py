@@ -25,10 +25,13 @@ def recording(request):
 
 @pytest.fixture(scope="module")
 def measured(recording):
-    return measure(recording)
+    return measure(recording, "dense")
 
 
-def test_every_recorded_number_is_met(recording, measured):
+@pytest.mark.parametrize("modulation", ["dense", "table"])
+def test_every_recorded_number_is_met(recording, measured, modulation):
+    if modulation == "table":
+        measured = measure(recording, modulation)
     results = compare(measured, recording.results | check_recording.EXPECTED)
     assert [str(result) for result in results if not result.passed] == []
     assert {result.quantity for result in results} >= {"eval_fake", "train_g_grad_norms", "steps.1.losses", "adam"}
@@ -111,7 +114,7 @@ def test_batch_statistics_that_advance_twice_are_noticed(monkeypatch):
     monkeypatch.setattr(SPADE, "forward", forward_twice)
     from scripts.replay import Replay
 
-    assert Replay(recording).advances_per_forward() == {"spectral_norm": 1.0, "batch_statistics": 2.0}
+    assert Replay(recording, "dense").advances_per_forward() == {"spectral_norm": 1.0, "batch_statistics": 2.0}
 
 
 def test_a_path_that_is_no_recording_is_bad_input(tmp_path, capsys):

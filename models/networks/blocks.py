@@ -10,8 +10,15 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from models.networks.layout import SemanticLayout
+from models.networks.modulation import add_projected
+from models.networks.neighbourhoods import Sites
 from models.networks.normalization import SPADE, NormSpec, normalized_conv
 from models.networks.statistics import held_statistics
+
+SLOPE = 0.2
+"""Of every leaky ReLU in generator, discriminator and encoder."""
+SMALL_MAP, WIDE_LAYER = 256, 2**18
+"""At most so many sites, and at least so many pairs of channels, make a convolution a matrix product on a CPU."""
 
 # torch.compile cannot trace a checkpoint that has contexts of its own: with it, these blocks run as they are.
 uncompiled_checkpoint = torch.compiler.disable(checkpoint)
@@ -63,8 +70,12 @@ class SPADEResnetBlock(Block):
         if self.learned_shortcut:
             self.norm_s = SPADE(in_channels, semantic_nc, norm)
 
-    def compute(self, x: Tensor, layout: SemanticLayout) -> Tensor:
-        """(N, in_channels, H, W) -> (N, out_channels, H, W)."""
+    def compute(self, x: Tensor, layout: SemanticLayout, scale: int = 1) -> Tensor:
+        """(N, in_channels, h, w) -> (N, out_channels, scale * h, scale * w); upsampled first, by nearest neighbour."""
+        sites = layout.sites(scale * x.shape[2], scale * x.shape[3], self.norm_0.kernel)
+        if sites is not None:
+            return self.compute_by_table(x, sites, scale)
+        x = upsample(x, scale)
         residual = self.conv_0(leaky_relu(self.norm_0(x, layout)))  # (N, middle, H, W)
         residual = self.conv_1(leaky_relu(self.norm_1(residual, layout)))  # (N, out, H, W)
         return self.shortcut(x, layout) + residual
@@ -72,6 +83,28 @@ class SPADEResnetBlock(Block):
     def shortcut(self, x: Tensor, layout: SemanticLayout) -> Tensor:
         """No activation after norm_s: figure 11 draws one, the released weights were trained without."""
         return self.conv_s(self.norm_s(x, layout)) if self.learned_shortcut else x
+
+    def prepare(self, sites: Sites | None) -> None:
+        """Let all SPADE layers make their rows, where tables are used and rows are kept."""
+        for name, module in self.named_children():
+            if sites is not None and name.startswith("norm_"):
+                module.rows(sites)
+
+    def compute_by_table(self, x: Tensor, sites: Sites, scale: int) -> Tensor:
+        """The same, with gamma and beta from tables, and in evaluation mode without ever upsampling `x` itself."""
+        if self.training or torch.is_grad_enabled():
+            x, scale = upsample(x, scale), 1
+        normalized = self.norm_0.param_free_norm(x)
+        residual = convolve(self.conv_0, self.norm_0.by_table(normalized, sites, SLOPE, scale))
+        residual = self.norm_1.by_table(self.norm_1.param_free_norm(residual), sites, SLOPE)
+        residual = convolve(self.conv_1, residual)
+        if not self.learned_shortcut:
+            return residual + upsample(x, scale)
+        normalized = self.norm_s.normalize_again(x, normalized)
+        if torch.is_grad_enabled() or self.conv_s._forward_pre_hooks:  # spectral norm makes its weight when called
+            return residual + self.conv_s(self.norm_s.by_table(normalized, sites, scale=scale))
+        rows = self.norm_s.rows(sites).to(x.dtype)
+        return add_projected(residual, normalized, rows, sites, self.conv_s.weight, scale)
 
 
 class ResnetBlock(Block):
@@ -94,8 +127,29 @@ class ResnetBlock(Block):
 
 
 def leaky_relu(x: Tensor) -> Tensor:
-    """The activation of generator, discriminator and encoder: slope 0.2."""
-    return F.leaky_relu(x, 0.2)
+    """The activation of generator, discriminator and encoder."""
+    return F.leaky_relu(x, SLOPE)
+
+
+def upsample(x: Tensor, scale: int = 2) -> Tensor:
+    """(N, C, H, W) -> (N, C, scale * H, scale * W), nearest neighbour."""
+    return x if scale == 1 else F.interpolate(x, scale_factor=scale, mode="nearest")
+
+
+def convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """`conv(x)`; for wide layers on small maps as one matrix product, which CPUs do two to three times as fast.
+
+    There the time goes into bringing the weight into the order that the convolution wants, anew in every call.
+    """
+    count, _, height, width = x.shape
+    small = count * height * width <= SMALL_MAP and conv.in_channels * conv.out_channels >= WIDE_LAYER
+    if not small or x.device.type != "cpu" or torch.is_grad_enabled() or conv._forward_pre_hooks:
+        return conv(x)
+    weight = conv.weight.permute(0, 2, 3, 1).flatten(1)  # (C', 9 * C), a view of channels-last memory
+    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
+    patches = padded.unfold(1, 3, 1).unfold(2, 3, 1)  # (N, H, W, C, 3, 3)
+    patches = patches.permute(0, 1, 2, 4, 5, 3).flatten(3).flatten(0, 2)  # (sites, 9 * C)
+    return F.linear(patches, weight, conv.bias).view(count, height, width, -1).permute(0, 3, 1, 2)
 
 
 def recompute_activations(network: nn.Module) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.networks.blocks import ResnetBlock, SPADEResnetBlock, leaky_relu
@@ -79,25 +78,40 @@ class SPADEGenerator(nn.Module):
 
         H x W is `output_size`, whatever the size of the layout.
         """
-        x = self.head_0(self._latent(layout, z), layout)
-        x = self.G_middle_0(upsample(x), layout)
-        if self.num_upsampling_layers in ("more", "most"):
-            x = upsample(x)
-        x = self.G_middle_1(x, layout)
-        x = self.up_0(upsample(x), layout)
-        x = self.up_1(upsample(x), layout)
-        x = self.up_2(upsample(x), layout)
-        x = self.up_3(upsample(x), layout)
-        if self.num_upsampling_layers == "most":
-            x = self.up_4(upsample(x), layout)
+        x = self._latent(layout, z)
+        for block, scale in self.stages():
+            x = block(x, layout, scale)
         return torch.tanh(self.conv_img(leaky_relu(x)))
+
+    def stages(self) -> list[tuple[SPADEResnetBlock, int]]:
+        """The blocks in their order, and how much each upsamples its input before anything else."""
+        middle = 1 if self.num_upsampling_layers == "normal" else 2
+        stages = [(self.head_0, 1), (self.G_middle_0, 2), (self.G_middle_1, middle)]
+        stages += [(block, 2) for block in (self.up_0, self.up_1, self.up_2, self.up_3)]
+        return [*stages, (self.up_4, 2)] if self.num_upsampling_layers == "most" else stages
+
+    @torch.no_grad()
+    def prepare(self, layout: SemanticLayout, earlier: SemanticLayout | None = None) -> SemanticLayout:
+        """The same layout with all that depends on it alone computed and kept: for many styles, or edits, of one map.
+
+        Its gamma and beta are made anew if the weights have changed since. Made for a network in evaluation mode.
+
+        Args:
+            earlier: a prepared layout; what an edit of it has left as it was is not computed again.
+        """
+        prepared = layout.keeping_rows(earlier)
+        height, width = self.latent_size
+        for block, scale in self.stages():
+            height, width = scale * height, scale * width
+            block.prepare(prepared.sites(height, width, block.norm_0.kernel))
+        return prepared
 
     def _latent(self, layout: SemanticLayout, z: Tensor | None) -> Tensor:
         """The first feature map (N, 16 ngf, *latent_size)."""
         if self.z_dim is None:
             return self.fc(layout.at(*self.latent_size))
         if z is None:
-            z = torch.randn(len(layout), self.z_dim, device=layout.labels.device)
+            z = torch.randn(len(layout), self.z_dim, device=layout.device)
         return self.fc(z).unflatten(1, (-1, *self.latent_size))
 
 
@@ -143,11 +157,6 @@ class Pix2PixHDGenerator(nn.Module):
     def forward(self, layout: SemanticLayout, z: Tensor | None = None) -> Tensor:
         """Images (N, 3, H, W) in [-1, 1], as large as the layout. Knows no style: `z` is ignored."""
         return self.model(layout.at(*layout.size))
-
-
-def upsample(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, C, 2H, 2W), nearest neighbour."""
-    return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
 GENERATORS = {"spade": SPADEGenerator, "pix2pixhd": Pix2PixHDGenerator}

@@ -6,6 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models.networks.neighbourhoods import Neighbourhoods, Sites, TooManyNeighbourhoodsError
+
+MOST_NEW = 0.5
+"""Distinct neighbourhoods, as a share of all sites, from which on the dense path is faster and smaller."""
+KEPT_BYTES = 2**29
+"""Rows that layouts keep for later ones: a 256x256 map of COCO needs some 60 MB."""
+FEW_SITES = 1024
+"""Maps of so few sites never need the dense path, however many distinct neighbourhoods they have."""
+
 
 def instance_edges(instances: Tensor) -> Tensor:
     """Mark every pixel whose instance id differs from one of its four neighbours (both sides of an edge are marked).
@@ -32,21 +41,29 @@ class SemanticLayout:
         labels: class ids (N, H, W), any integer type, 0 <= id < num_labels. Unknown pixels are a class of their own.
         edges: (N, H, W) bool, or None when the networks are built without instance maps.
         num_labels: channels of the one-hot map, the unknown class included.
+        modulation: "dense" for the two convolutions of eq. 1 at every site, "table" for one row of a table for each
+            distinct neighbourhood, None for tables wherever they are known to be faster. The images are the same.
 
     The semantic map has `channels` = num_labels one-hot channels, then the edge channel when there is one.
     """
 
-    def __init__(self, labels: Tensor, edges: Tensor | None, num_labels: int):
+    def __init__(self, labels: Tensor, edges: Tensor | None, num_labels: int, modulation: str | None = None):
         assert labels.dim() == 3 and (edges is None or edges.shape == labels.shape), "labels and edges are (N, H, W)"
         self.labels = labels
         self.edges = edges
         self.num_labels = num_labels
+        self.modulation = modulation
         self._semantics: dict[tuple[int, int, torch.dtype], Tensor] = {}
+        self._neighbourhoods: dict[tuple[int, int, int], Neighbourhoods] = {}
+        self._sites: dict[tuple[int, int, int], Sites | None] = {}
+        self._keep = False
 
     @classmethod
-    def from_instances(cls, labels: Tensor, instances: Tensor | None, num_labels: int) -> SemanticLayout:
+    def from_instances(
+        cls, labels: Tensor, instances: Tensor | None, num_labels: int, modulation: str | None = None
+    ) -> SemanticLayout:
         """Layout with the edges of an instance map (N, H, W), or without an edge channel when it is None."""
-        return cls(labels, None if instances is None else instance_edges(instances), num_labels)
+        return cls(labels, None if instances is None else instance_edges(instances), num_labels, modulation)
 
     @property
     def channels(self) -> int:
@@ -57,13 +74,17 @@ class SemanticLayout:
         """(height, width) of the label map."""
         return tuple(self.labels.shape[-2:])
 
+    @property
+    def device(self) -> torch.device:
+        return self.labels.device
+
     def __len__(self) -> int:
         return self.labels.shape[0]
 
     def to(self, device: torch.device | str) -> SemanticLayout:
         """The same layout on another device."""
         edges = None if self.edges is None else self.edges.to(device, non_blocking=True)
-        return SemanticLayout(self.labels.to(device, non_blocking=True), edges, self.num_labels)
+        return SemanticLayout(self.labels.to(device, non_blocking=True), edges, self.num_labels, self.modulation)
 
     def at(self, height: int, width: int) -> Tensor:
         """The semantic map (N, channels, height, width), float, made once per size and kept.
@@ -72,7 +93,7 @@ class SemanticLayout:
         and the full-size map is never needed. The rule is torch's "nearest" (not "nearest-exact"), as published.
         Under autocast the map, which holds only 0 and 1, comes in the 16 bits that convolutions would make of it.
         """
-        device_type = self.labels.device.type
+        device_type = self.device.type
         autocast = torch.is_autocast_enabled(device_type)
         dtype = torch.get_autocast_dtype(device_type) if autocast else torch.get_default_dtype()
         if (height, width, dtype) not in self._semantics:
@@ -84,11 +105,95 @@ class SemanticLayout:
             self._semantics[height, width, dtype] = semantics
         return self._semantics[height, width, dtype]
 
+    def sites(self, height: int, width: int, kernel: int) -> Sites | None:
+        """The neighbourhood of every site at one size, for two k x k convolutions in a row; made once and kept.
+
+        None where the two convolutions themselves are the better way: noise-like maps, whose neighbourhoods are all
+        different; while torch.compile traces, which cannot follow tables; and on devices on which tables have not
+        been measured to be faster, unless they are asked for.
+        """
+        if not self._by_table:
+            return None
+        key = height, width, kernel
+        if key not in self._sites:
+            self._sites[key] = self._find_sites(key)
+        return self._sites[key]
+
+    def _find_sites(self, key: tuple[int, int, int]) -> Sites | None:
+        height, width, kernel = key
+        neighbourhoods = self._neighbourhoods.setdefault(key, Neighbourhoods(kernel, self._keep))
+        labels = _resize_nearest(self.labels, height, width)
+        edges = None if self.edges is None else _resize_nearest(self.edges, height, width)
+        try:
+            sites = neighbourhoods.sites(labels, edges)
+        except TooManyNeighbourhoodsError:
+            del self._neighbourhoods[key]
+            return None
+        pays = sites.share < MOST_NEW or height * width <= FEW_SITES
+        return sites if pays or self.modulation == "table" else None
+
+    @property
+    def _by_table(self) -> bool:
+        if torch.compiler.is_compiling() or self.modulation == "dense":
+            return False
+        return self.modulation == "table" or self.device.type == "cpu"
+
+    def keeping_rows(self, earlier: SemanticLayout | None = None, limit: int = KEPT_BYTES) -> SemanticLayout:
+        """The same layout, for which every SPADE layer keeps its rows of gamma and beta.
+
+        Args:
+            earlier: a layout that keeps rows; those of neighbourhoods that both have are used again.
+            limit: bytes of kept rows above which those of earlier layouts are given up.
+        """
+        layout = SemanticLayout(self.labels, self.edges, self.num_labels, self.modulation)
+        layout._keep = True
+        if earlier is not None and earlier.kept_bytes <= limit:
+            layout._neighbourhoods = earlier._neighbourhoods
+        return layout
+
+    @property
+    def kept_bytes(self) -> int:
+        """Memory of the kept rows."""
+        return sum(neighbourhoods.kept_bytes for neighbourhoods in self._neighbourhoods.values())
+
     def split(self, parts: int) -> list[SemanticLayout]:
         """Layouts of equal shares of the batch, in its order; `parts` must divide its length."""
         labels = self.labels.chunk(parts)
         edges = [None] * parts if self.edges is None else self.edges.chunk(parts)
-        return [SemanticLayout(part, its_edges, self.num_labels) for part, its_edges in zip(labels, edges)]
+        return [SemanticLayout(*both, self.num_labels, self.modulation) for both in zip(labels, edges)]
+
+
+class SoftLayout:
+    """A semantic map of any numbers, such as the probabilities of a segmentation network or a mixture of two maps.
+
+    Serves generators wherever a `SemanticLayout` does. It has no labels, so its modulation is always dense.
+
+    Args:
+        semantics: (N, channels, H, W), the edge channel last where the network has one.
+    """
+
+    def __init__(self, semantics: Tensor):
+        self.semantics = semantics
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the map."""
+        return tuple(self.semantics.shape[-2:])
+
+    @property
+    def device(self) -> torch.device:
+        return self.semantics.device
+
+    def __len__(self) -> int:
+        return len(self.semantics)
+
+    def at(self, height: int, width: int) -> Tensor:
+        """The map (N, channels, height, width), resized as that of labels is."""
+        return F.interpolate(self.semantics, size=(height, width), mode="nearest")
+
+    def sites(self, height: int, width: int, kernel: int) -> None:
+        """Nothing repeats itself for certain."""
+        return None
 
 
 def _resize_nearest(ids: Tensor, height: int, width: int) -> Tensor:

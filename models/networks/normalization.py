@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from models.networks.layout import SemanticLayout
+from models.networks.modulation import modulate, modulation_rows, weight_by_step
+from models.networks.neighbourhoods import KeptRows, Sites
 from models.networks.spectral_norm import spectral_norm
 from models.networks.sync_batch_norm import SyncBatchNorm
 from util.errors import InputError
@@ -127,6 +130,8 @@ class SPADE(nn.Module):
             nn.Conv2d(semantic_nc, SPADE_HIDDEN_CHANNELS, kernel, padding=padding),
             nn.ReLU(),
         )
+        self.kernel = kernel
+        self._packed: tuple[object, Tensor] | None = None
         self.mlp_gamma = nn.Conv2d(SPADE_HIDDEN_CHANNELS, channels, kernel, padding=padding)
         self.mlp_beta = nn.Conv2d(SPADE_HIDDEN_CHANNELS, channels, kernel, padding=padding)
 
@@ -146,3 +151,55 @@ class SPADE(nn.Module):
         """gamma(m) and beta(m) of eq. 1, each (N, C, height, width). They depend on the layout alone."""
         hidden = self.mlp_shared(layout.at(height, width))  # (N, 128, H, W)
         return self.mlp_gamma(hidden), self.mlp_beta(hidden)
+
+    def normalize_again(self, x: Tensor, normalized: Tensor) -> Tensor:
+        """`x` normalised, given what the norm of another layer has made of it; once more only where that may differ."""
+        norm = self.param_free_norm
+        if self.training:  # by the statistics of the batch, like the other
+            with torch.no_grad():
+                norm(x)  # for its running statistics
+        elif any(True for _ in norm.buffers()):
+            return norm(x)
+        return normalized
+
+    def by_table(self, normalized: Tensor, sites: Sites, slope: float = 1.0, scale: int = 1) -> Tensor:
+        """What `forward` makes of activations that are normalised already, by way of a table; see `modulate`."""
+        return modulate(normalized, self.rows(sites).to(normalized.dtype), sites, slope, scale)
+
+    def rows(self, sites: Sites) -> Tensor:
+        """1 + gamma and beta of every distinct neighbourhood, (neighbourhoods, 2C)."""
+        neighbourhoods = sites.neighbourhoods
+
+        def compute(first: int) -> Tensor:
+            bias = torch.cat([1 + self.mlp_gamma.bias, self.mlp_beta.bias])
+            return modulation_rows(self.mlp_shared[0], self._weight_by_step(), bias, neighbourhoods, first)
+
+        if neighbourhoods.kept is None or torch.is_grad_enabled():
+            return compute(0)
+        self._weight_by_step()  # may move the weights, and their place is part of the stamp
+        stamp = *map(_stamp, self.parameters()), torch.is_autocast_enabled(sites.ids.device.type)
+        return neighbourhoods.kept.setdefault(self, KeptRows()).up_to(len(neighbourhoods.outer), stamp, compute)
+
+    def _weight_by_step(self) -> Tensor:
+        """`weight_by_step` of both layers. If they cannot be trained, they become views of it: it is made once."""
+        weights = self.mlp_gamma.weight, self.mlp_beta.weight
+        if any(weight.requires_grad for weight in weights):
+            return weight_by_step(*weights)
+        if self._packed is None or any(map(_differ_in_place, weights, self._views())):
+            self._packed = weight_by_step(*weights)  # (k * k, hidden, 2C)
+            for weight, view in zip(weights, self._views()):
+                weight.data = view
+        return self._packed
+
+    def _views(self) -> tuple[Tensor, Tensor]:
+        """The packed weights as those of convolutions, (C, hidden, k, k) each."""
+        return self._packed.unflatten(0, (self.kernel, self.kernel)).permute(3, 2, 0, 1).chunk(2)
+
+
+def _differ_in_place(a: Tensor, b: Tensor) -> bool:
+    return a.data_ptr() != b.data_ptr() or a.stride() != b.stride()
+
+
+def _stamp(parameter: Tensor) -> tuple[int, int]:
+    """Changes whenever the values of a parameter do."""
+    return parameter.data_ptr(), parameter._version

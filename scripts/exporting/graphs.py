@@ -44,6 +44,14 @@ class ExportLayout:
     def __len__(self) -> int:
         return self.labels.shape[0]
 
+    @property
+    def device(self) -> torch.device:
+        return self.labels.device
+
+    def sites(self, height: int, width: int, kernel: int) -> None:
+        """Tables of distinct neighbourhoods have sizes that depend on the labels: graphs are dense."""
+        return None
+
     def at(self, height: int, width: int) -> Tensor:
         """The semantic map (N, channels, height, width), once per size: the graph has it once, too."""
         size = str(height), str(width)  # while a graph with free sizes is traced, they are terms such as 4*s1

@@ -1,0 +1,169 @@
+"""gamma and beta by table: one row for each distinct neighbourhood of the layout, looked up by every site (eq. 1).
+
+A row holds 1 + gamma, then beta: 2C numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from models.networks.neighbourhoods import OUTSIDE, Neighbourhoods, Sites
+
+WORKSPACE = 2**22
+"""Numbers of intermediate products that are held at a time: 16 MiB in 32 bits."""
+CACHED = 2**18
+"""Numbers of rows that are looked up at a time on a CPU: 1 MiB stays in the cache of a core."""
+
+
+def modulation_rows(
+    mlp_shared: nn.Conv2d, weight: Tensor, bias: Tensor, neighbourhoods: Neighbourhoods, first: int = 0
+) -> Tensor:
+    """Rows of the neighbourhoods from number `first` on.
+
+    A k x k convolution is a sum over k * k steps. So the hidden values of every inner window are a sum of rows of
+    the first layer's weight, picked by label; one matrix product for each step takes them through the second layer;
+    and every outer window sums the products of its k * k inner windows.
+
+    Args:
+        mlp_shared: the first layer, semantic map to hidden values, followed by a ReLU.
+        weight: the second layer's (k * k, hidden, 2C), as of `weight_by_step`; `bias` its (2C,).
+    Returns:
+        (neighbourhoods - first, 2C).
+    """
+    inner, outer = neighbourhoods.inner.contents, neighbourhoods.outer.contents[first:]  # (V, k * k), (U, k * k)
+    if first:  # a few new ones need a few of the inner windows
+        needed, outer = torch.unique(outer, return_inverse=True)
+        inner = inner[needed]
+    hidden = _hidden_rows(mlp_shared, neighbourhoods, inner)  # (V, hidden)
+    steps, _, channels = weight.shape
+    bags = outer + len(hidden) * torch.arange(steps, device=outer.device)  # (U, k * k)
+    at_once = channels if torch.is_grad_enabled() else max(16, WORKSPACE // (steps * len(hidden)))
+    parts = []
+    for columns in weight.split(at_once, dim=2):
+        products = hidden.expand(steps, -1, -1).bmm(columns)  # (k * k, V, columns)
+        parts.append(F.embedding_bag(bags, products.flatten(0, 1), mode="sum"))
+    return torch.cat(parts, 1) + bias
+
+
+def _hidden_rows(mlp_shared: nn.Conv2d, neighbourhoods: Neighbourhoods, windows: Tensor) -> Tensor:
+    """What the first layer and its ReLU make of windows of symbols (V, k * k): (V, hidden)."""
+    weight = mlp_shared.weight.flatten(2)  # (hidden, semantic channels, k * k)
+    rows = weight[:, neighbourhoods.labels]  # (hidden, symbols, k * k)
+    rows = rows + neighbourhoods.edges[:, None] * weight[:, -1:]  # edges are 0 without an edge channel
+    rows = F.pad(rows.permute(2, 1, 0), (0, 0, 1, 0))  # (k * k, symbols, hidden); the one outside adds nothing
+    bags = windows + rows.shape[1] * torch.arange(len(rows), device=windows.device)
+    hidden = F.relu(F.embedding_bag(bags, rows.flatten(0, 1), mode="sum") + mlp_shared.bias)
+    outside = (windows == OUTSIDE).all(1, keepdim=True)
+    return hidden.masked_fill(outside, 0)  # the second convolution is padded with zeros, not with ReLU(bias)
+
+
+def weight_by_step(gamma: Tensor, beta: Tensor) -> Tensor:
+    """The weights of both layers, (C, hidden, k, k) each, as one matrix (hidden, 2C) for each of the k * k steps."""
+    return torch.cat([gamma, beta]).flatten(2).permute(2, 1, 0).contiguous()
+
+
+def modulate(x: Tensor, rows: Tensor, sites: Sites, slope: float = 1.0, scale: int = 1) -> Tensor:
+    """Upsample, scale and shift every site by its row (eq. 1), and apply leaky ReLU.
+
+    Args:
+        x: normalised activations (N, C, h, w).
+        rows: (neighbourhoods, 2C).
+        slope: of the leaky ReLU; 1 for none.
+        scale: of the nearest-neighbour upsampling; must be 1 where gradients are wanted.
+    Returns:
+        (N, C, scale * h, scale * w) in channels-last memory, where the channels of a site are neighbours.
+    """
+    if torch.is_grad_enabled():
+        assert scale == 1, "upsample before"
+        return _Modulation.apply(x, rows, sites, slope)
+    return _look_up(x, rows, sites.ids, slope, scale)
+
+
+def add_projected(y: Tensor, x: Tensor, rows: Tensor, sites: Sites, weight: Tensor, scale: int = 1) -> Tensor:
+    """Add to `y`, in place, the 1x1 convolution of `modulate(x, rows, sites, scale=scale)`; without gradients.
+
+    Args:
+        y: (N, C', scale * h, scale * w).
+        weight: (C', C, 1, 1).
+    """
+    if x.device.type != "cpu":
+        return y.add_(F.conv2d(_look_up(x, rows, sites.ids, 1.0, scale), weight))
+    y = y.contiguous(memory_format=torch.channels_last)
+    flat, matrix = by_site(y), weight.flatten(1).t()
+    for start, part in _modulated_parts(x, rows, sites.ids, 1.0, scale):
+        flat[start : start + len(part)].addmm_(part, matrix)  # the modulated activations are never whole
+    return y
+
+
+def by_site(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N * H * W, C), a view of channels-last memory."""
+    return x.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def _look_up(x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int) -> Tensor:
+    """`modulate` without gradients."""
+    if x.device.type == "cpu":
+        y = x.new_empty(*ids.shape, x.shape[1])  # (N, H, W, C)
+        for _ in _modulated_parts(x, rows, ids, slope, scale, into=y.flatten(0, 2)):
+            pass
+        return y.permute(0, 3, 1, 2)
+    x = F.interpolate(x, scale_factor=scale, mode="nearest") if scale > 1 else x
+    factor, beta = F.embedding(ids, rows).permute(0, 3, 1, 2).chunk(2, dim=1)
+    y = torch.addcmul(beta, x, factor)
+    return F.leaky_relu_(y, slope) if slope != 1 else y
+
+
+def _modulated_parts(
+    x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int, into: Tensor | None = None
+) -> Iterator[tuple[int, Tensor]]:
+    """Modulate some lines at a time, so that what is looked up stays in the cache: memory is what this costs.
+
+    Args:
+        into: (sites, C) that is filled; without it all parts lie in the same memory, one after the other.
+    Yields:
+        number of the first site of a part, and the part (sites, C).
+    """
+    channels, width = x.shape[1], x.shape[3]
+    lines = x.permute(0, 2, 3, 1).flatten(0, 1)  # (N * h, w, C)
+    ids = ids.flatten()
+    sites_per_line = scale * scale * width  # of a line of x
+    at_once = max(1, CACHED // (rows.shape[1] * sites_per_line))
+    buffer = rows.new_empty(at_once * sites_per_line, rows.shape[1])
+    own = into if into is not None else rows.new_empty(at_once * sites_per_line, channels)
+    for first in range(0, len(lines), at_once):
+        part = lines[first : first + at_once, None, :, None]  # (n, 1, w, 1, C): upsampled without a copy
+        start, count = first * sites_per_line, len(part) * sites_per_line
+        found = torch.index_select(rows, 0, ids[start : start + count], out=buffer[:count])
+        factor, beta = found.view(-1, scale, width, scale, 2, channels).unbind(-2)
+        result = own[start : start + count] if into is not None else own[:count]
+        torch.addcmul(beta, part, factor, out=result.view(beta.shape))
+        yield start, F.leaky_relu_(result, slope) if slope != 1 else result
+
+
+class _Modulation(torch.autograd.Function):
+    """`modulate` for training. Nothing is kept but its input and its output, which the next convolution keeps too."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, rows: Tensor, sites: Sites, slope: float) -> Tensor:
+        y = _look_up(x, rows, sites.ids, slope, scale=1)
+        ctx.save_for_backward(x, rows, y)
+        ctx.sites, ctx.slope = sites, slope
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        x, rows, y = ctx.saved_tensors
+        sites, channels = ctx.sites, x.shape[1]
+        before = by_site(gradient)  # (sites, C), before the leaky ReLU
+        before = torch.where(by_site(y) > 0, before, ctx.slope * before) if ctx.slope != 1 else before.clone()
+        gradient_rows = torch.empty_like(rows)
+        gradient_rows[:, channels:] = sites.sum_by_neighbourhood(before)
+        gradient_x = F.embedding(sites.ids.flatten(), rows[:, :channels].contiguous()).mul_(before)
+        gradient_rows[:, :channels] = sites.sum_by_neighbourhood(before.mul_(by_site(x)))
+        return gradient_x.view(*sites.ids.shape, channels).permute(0, 3, 1, 2), gradient_rows, None, None
