@@ -65,7 +65,7 @@ def _resident(field: str) -> float:
 
 
 def kept_bytes(opt: TrainOptions, recomputed: bool, mode: AbstractContextManager | None = None) -> int:
-    """Bytes that the generator keeps from the forward to the backward pass of a batch, in 32 bits.
+    """Bytes that the generator keeps from the forward to the backward pass of a batch, in 32 bits and the dense way.
 
     Nothing is computed: tensors without memory pass through the network, so the figure is the same on any machine, and
     any size fits. Every storage counts once: what autograd saves, the semantic maps, the normalised weights. Parameters
@@ -88,7 +88,7 @@ def kept_bytes(opt: TrainOptions, recomputed: bool, mode: AbstractContextManager
             recompute_activations(netG)
         shape = (opt.batch_size, height(opt), opt.crop_size)
         edges = torch.zeros(shape, dtype=torch.bool) if opt.instance else None
-        layout = SemanticLayout(torch.zeros(shape, dtype=torch.uint8), edges, opt.num_labels)
+        layout = SemanticLayout(torch.zeros(shape, dtype=torch.uint8), edges, opt.num_labels, "dense")
         z = torch.zeros(opt.batch_size, netG.z_dim) if netG.z_dim else None
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
             fake = netG(layout, z)

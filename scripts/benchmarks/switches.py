@@ -25,6 +25,8 @@ REGIONS = 24
 PLAIN = "plain"
 SWITCHES = {
     PLAIN: "",
+    "dense": "--modulation dense",
+    "table": "--modulation table",
     "tf32": "--precision tf32",
     "bf16": "--precision bf16",
     "fp16": "--precision fp16",

@@ -203,5 +203,5 @@ def kept_line(workload: Workload) -> str:
     with_all, with_few = (kept_bytes(opt, recomputed) / 2**20 for recomputed in (False, True))
     return (
         f"The generator keeps {with_all:.1f} MiB for its backward pass, "
-        f"and {with_few:.1f} MiB with `--checkpoint_activations`."
+        f"and {with_few:.1f} MiB with `--checkpoint_activations` (both with `--modulation dense`)."
     )
