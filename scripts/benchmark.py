@@ -2,6 +2,7 @@
 """Measure how fast parts of the project are on this machine, beside plain code for the same job.
 
     python scripts/benchmark.py data [--data DIR]
+    python scripts/benchmark.py generator [--dataroot DIR]
     python scripts/benchmark.py train [--only bf16 compile]
 
 The figures of one run belong together: what is compared takes turns, so that a busy machine slows all of it alike.
@@ -15,11 +16,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from scripts.benchmarks import reading, training
+from scripts.benchmarks import generating, reading, training
 from util.errors import report_input_errors
 
 # Command -> module with `HELP`, `add_arguments(parser)` and `run(args)`.
-COMMANDS = {"data": reading, "train": training}
+COMMANDS = {"data": reading, "generator": generating, "train": training}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -11,7 +11,7 @@ ALLOWED = {
     "options": set(),
     "util": {"torch", "torchvision", "numpy", "PIL", "dominate", "tqdm", "tensorboard", "wandb"},
     "data": {"options", "util", "torch", "torchvision", "numpy", "PIL", "scipy"},
-    "models": {"util", "torch", "torchvision"},
+    "models": {"util", "torch", "torchvision", "triton"},
     "trainers": {"models", "util", "torch"},
     "evaluation": {"models", "util", "data", "torch", "torchvision", "numpy", "PIL", "tqdm", "torch_fidelity", "lpips"}
     | {"dominate", "matplotlib"},

@@ -39,8 +39,25 @@ class NLayerDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(N, in_channels, H, W) -> outputs of all layers, the logits (N, 1, h, w) last."""
-        outputs = []
-        for n in range(self.n_layers + 1):
+        return self._after_first(self.model0(x))
+
+    def judge(self, semantics: Tensor, channels: Tensor, images: Tensor) -> list[Tensor]:
+        """The same for several sets of images, with the first convolution's half on the semantic map done once.
+
+        Args:
+            semantics: (N, P, H, W), those `channels` (P,) of the semantic map that are not 0 everywhere.
+            images: (K * N, 3, H, W).
+        """
+        conv, activation = self.model0
+        sizes = {"stride": conv.stride, "padding": conv.padding}
+        of_map = F.conv2d(semantics, conv.weight[:, channels], conv.bias, **sizes)
+        of_images = F.conv2d(images, conv.weight[:, -images.shape[1] :], **sizes)
+        x = of_images.unflatten(0, (-1, len(of_map))) + of_map  # (K, N, ndf, h, w)
+        return self._after_first(activation(x.flatten(0, 1)))
+
+    def _after_first(self, x: Tensor) -> list[Tensor]:
+        outputs = [x]
+        for n in range(1, self.n_layers + 1):
             x = self.get_submodule(f"model{n}")(x)
             outputs.append(x)
         return outputs
@@ -71,14 +88,31 @@ class MultiscaleDiscriminator(nn.Module):
         Returns:
             features [scale][layer], each (K * N, C, h, w); the last layer holds the logits.
         """
+        if layout.by_table:
+            return self._judge_by_present_labels(layout, images)
         semantics = layout.at(*images.shape[-2:])
         x = torch.cat([semantics.repeat(len(images) // len(layout), 1, 1, 1), images], dim=1)
         features = []
         for i, discriminator in enumerate(self.children()):
             if i > 0:
-                x = F.avg_pool2d(x, kernel_size=3, stride=2, padding=1, count_include_pad=False)
+                x = halve(x)
             features.append(discriminator(x))
         return features
+
+    def _judge_by_present_labels(self, layout: SemanticLayout, images: Tensor) -> list[list[Tensor]]:
+        """The same, with a semantic map of those labels alone that the batch has: few of COCO's 182."""
+        semantics, channels = layout.present(*images.shape[-2:])
+        features = []
+        for i, discriminator in enumerate(self.children()):
+            if i > 0:
+                semantics, images = halve(semantics), halve(images)
+            features.append(discriminator.judge(semantics, channels, images))
+        return features
+
+
+def halve(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C, H / 2, W / 2), rounded up; averages of 3x3 pixels, of fewer at the border."""
+    return F.avg_pool2d(x, kernel_size=3, stride=2, padding=1, count_include_pad=False)
 
 
 DISCRIMINATORS = {"multiscale": MultiscaleDiscriminator}

@@ -54,6 +54,7 @@ class SemanticLayout:
         self.num_labels = num_labels
         self.modulation = modulation
         self._semantics: dict[tuple[int, int, torch.dtype], Tensor] = {}
+        self._present: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
         self._neighbourhoods: dict[tuple[int, int, int], Neighbourhoods] = {}
         self._sites: dict[tuple[int, int, int], Sites | None] = {}
         self._keep = False
@@ -105,6 +106,19 @@ class SemanticLayout:
             self._semantics[height, width, dtype] = semantics
         return self._semantics[height, width, dtype]
 
+    def present(self, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """Those channels of the semantic map (N, P, height, width) whose labels occur, and which they are, (P,)."""
+        if (height, width) not in self._present:
+            labels = _resize_nearest(self.labels, height, width).long()
+            channels = torch.unique(labels)
+            semantics = (labels[:, None] == channels[:, None, None]).to(torch.get_default_dtype())
+            if self.edges is not None:
+                edges = _resize_nearest(self.edges, height, width)[:, None].to(semantics.dtype)
+                semantics = torch.cat([semantics, edges], dim=1)
+                channels = torch.cat([channels, channels.new_tensor([self.channels - 1])])
+            self._present[height, width] = semantics, channels
+        return self._present[height, width]
+
     def sites(self, height: int, width: int, kernel: int) -> Sites | None:
         """The neighbourhood of every site at one size, for two k x k convolutions in a row; made once and kept.
 
@@ -112,7 +126,7 @@ class SemanticLayout:
         different; while torch.compile traces, which cannot follow tables; and on devices on which tables have not
         been measured to be faster, unless they are asked for.
         """
-        if not self._by_table:
+        if not self.by_table:
             return None
         key = height, width, kernel
         if key not in self._sites:
@@ -133,7 +147,8 @@ class SemanticLayout:
         return sites if pays or self.modulation == "table" else None
 
     @property
-    def _by_table(self) -> bool:
+    def by_table(self) -> bool:
+        """Whether networks may make use of what repeats itself in the labels."""
         if torch.compiler.is_compiling() or self.modulation == "dense":
             return False
         return self.modulation == "table" or self.device.type == "cpu"

@@ -5,6 +5,7 @@ A row holds 1 + gamma, then beta: 2C numbers.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 
 import torch
@@ -14,6 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from models.networks.neighbourhoods import OUTSIDE, Neighbourhoods, Sites
 
+HAS_TRITON = importlib.util.find_spec("triton") is not None
 WORKSPACE = 2**22
 """Numbers of intermediate products that are held at a time: 16 MiB in 32 bits."""
 CACHED = 2**18
@@ -112,6 +114,10 @@ def _look_up(x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int) -> 
         for _ in _modulated_parts(x, rows, ids, slope, scale, into=y.flatten(0, 2)):
             pass
         return y.permute(0, 3, 1, 2)
+    if x.device.type == "cuda" and HAS_TRITON:
+        from models.networks.triton_lookup import look_up  # Triton is imported where there is a use for it
+
+        return look_up(x, rows, ids, slope, scale)
     x = F.interpolate(x, scale_factor=scale, mode="nearest") if scale > 1 else x
     factor, beta = F.embedding(ids, rows).permute(0, 3, 1, 2).chunk(2, dim=1)
     y = torch.addcmul(beta, x, factor)

@@ -2,6 +2,7 @@
 
 import gc
 import multiprocessing
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
@@ -55,6 +56,28 @@ def _resident_peak(workload: Workload, flags: str) -> float:
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew: compiling takes more
     training.step()
+    return _resident("VmHWM") - before
+
+
+def peak_of_first_call(make: Callable[..., Callable[[], object]], *args: object) -> float:
+    """MiB by which the first call of what `make(*args)` makes surpasses what its process has before; on a CPU.
+
+    Raises:
+        RuntimeError: the process was ended.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(_peak_of_first_call, make, args).result()
+        except BrokenProcessPool:
+            raise RuntimeError("its process was ended, perhaps for lack of memory") from None
+
+
+def _peak_of_first_call(make: Callable[..., Callable[[], object]], args: tuple) -> float:
+    call = make(*args)
+    gc.collect()
+    before = _resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")
+    call()
     return _resident("VmHWM") - before
 
 

@@ -115,10 +115,14 @@ class Training:
             torch.cuda.synchronize(self.device)
 
 
-def make_batch(opt: TrainOptions) -> dict[str, Tensor]:
-    """A made-up batch as a data set gives it: irregular regions with their classes, and noise for photos."""
+def make_batch(opt: TrainOptions, first: int = 0) -> dict[str, Tensor]:
+    """A made-up batch as a data set gives it: irregular regions with their classes, and noise for photos.
+
+    Args:
+        first: number of its first sample; samples of one number are the same.
+    """
     labels, instances, images = [], [], []
-    for number in range(opt.batch_size):
+    for number in range(first, first + opt.batch_size):
         random = np.random.default_rng(number)
         regions = draw_regions(random, (opt.crop_size, height(opt)), REGIONS)
         labels.append(random.integers(0, opt.num_labels, REGIONS)[regions])

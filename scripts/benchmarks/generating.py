@@ -1,0 +1,290 @@
+"""Times, memory and multiply-adds of the SPADE generator: gamma and beta by table beside the dense way."""
+
+import argparse
+import copy
+import statistics
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from models import create_generator
+from models.networks.blocks import convolve
+from models.networks.folding import fold_norms
+from models.networks.generators import SPADEGenerator
+from models.networks.layout import SemanticLayout
+from options import TrainOptions
+from scripts.benchmarks.label_maps import MODES, command_line_options, layouts_of
+from scripts.benchmarks.memory import peak_of_first_call
+from scripts.benchmarks.multiply_adds import Counts, count
+from scripts.benchmarks.switches import height
+from scripts.benchmarks.timing import Times, take_turns
+from scripts.benchmarks.training import DEFAULTS, device_name
+from util.device import choose_device, prepare_torch
+from util.errors import InputError
+from util.fill import fill
+from util.precision import autocast
+
+HELP = "images per second, memory and multiply-adds of the SPADE generator, dense and by table, beside the floor"
+BRUSH = 24
+"""Pixels across of the stroke that an edit paints."""
+DENSE, TABLE, KEPT, EDIT, FLOOR = "dense", "by table", "another style", "an edit", "other convolutions alone"
+PRODUCT_SIZE = 2048
+"""Side of the matrices whose product shows how fast this machine multiplies."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of this command to its parser."""
+    parser.add_argument("--device", choices=DEFAULTS, help="(default: cuda if there is a GPU, else cpu)")
+    parser.add_argument("--dataset_mode", choices=MODES, default="coco", help="whose preset counts (%(default)s)")
+    parser.add_argument("--dataroot", metavar="DIR", help="the data set, for real label maps (default: made-up ones)")
+    parser.add_argument("--crop_size", metavar="N", type=int, default=256, help="pixels across (%(default)s)")
+    parser.add_argument("--ngf", metavar="N", type=int, default=64, help="channels (%(default)s)")
+    parser.add_argument("--batch_size", metavar="N", type=int, default=1, help="label maps at a time (%(default)s)")
+    parser.add_argument("--maps", metavar="N", type=int, default=6, help="batches of label maps (%(default)s)")
+    parser.add_argument("--rounds", metavar="N", type=int, default=5, help="for each batch (%(default)s)")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="(%(default)s)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure and print Markdown. Raises `InputError` for wrong arguments."""
+    if args.rounds < 3 or args.maps < 1:
+        raise InputError("--rounds must be 3 or more, for quartiles, and --maps 1 or more")
+    args.device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    opt = command_line_options(args)
+    device = choose_device(opt.gpu_id_list)
+    prepare_torch(opt.seed, opt.precision, opt.deterministic)
+    print(heading(args, opt), flush=True)
+    layouts = [layout.to(device) for layout in layouts_of(opt, args.maps, args.dataroot is not None)]
+    generators = Generators(opt, device)
+    with torch.no_grad(), autocast(args.precision, device):
+        speed = product_speed(device)
+        all_times = [measure(generators, layout, args.rounds) for layout in layouts]
+        difference = max(generators.difference(layout) for layout in layouts)
+    counts = [count(generators.table, layout) for layout in layouts]
+    print("\n".join(times_table(all_times)))
+    print("\n".join(share_table(layouts, generators.table)))
+    print("\n".join(counts_table(counts, all_times, speed)))
+    print("\n".join(memory_lines(args, generators, layouts[0])))
+    print(f"Largest difference of an image, as a share of the largest value: {difference:.1e}.")
+
+
+class Generators:
+    """One generator with filled weights: as it is trained, and folded for evaluation.
+
+    Attributes:
+        dense: spectral norm and batch norm are layers of their own; the memory format is the device's usual one.
+        table: the same, folded, in channels-last memory.
+    """
+
+    def __init__(self, opt: TrainOptions, device: torch.device):
+        self.device = device
+        self.dense = make_generator(opt).to(device)
+        self.table = prepared_for_tables(copy.deepcopy(self.dense))
+        if device.type == "cuda":
+            self.dense.to(memory_format=torch.channels_last)
+        self.z = None if self.dense.z_dim is None else torch.zeros(opt.batch_size, self.dense.z_dim, device=device)
+
+    def paint(self, network: SPADEGenerator, layout: SemanticLayout) -> Tensor:
+        """Images of one of the two; returns when the device has made them."""
+        images = network(layout, self.z)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return images
+
+    def difference(self, layout: SemanticLayout) -> float:
+        """Largest difference between the images of both, as a share of the largest value."""
+        dense, table = self.paint(self.dense, anew(layout, "dense")), self.paint(self.table, anew(layout, "table"))
+        return float((dense.float() - table.float()).abs().max() / dense.abs().max())
+
+
+def make_generator(opt: TrainOptions) -> SPADEGenerator:
+    """A generator with weights and statistics of ordinary size."""
+    network = create_generator(opt)
+    fill(network, seed=0)
+    return network.eval().requires_grad_(False)
+
+
+def prepared_for_tables(network: SPADEGenerator) -> SPADEGenerator:
+    """What test.py makes of a trained generator, in place."""
+    return fold_norms(network).to(memory_format=torch.channels_last)
+
+
+def anew(layout: SemanticLayout, modulation: str) -> SemanticLayout:
+    """The same layout, for which nothing has been computed yet."""
+    return SemanticLayout(layout.labels, layout.edges, layout.num_labels, modulation)
+
+
+def measure(generators: Generators, layout: SemanticLayout, rounds: int) -> Times:
+    """Let all ways of painting take turns on one batch."""
+    dense, table, paint = generators.dense, generators.table, generators.paint
+    prepared = table.prepare(anew(layout, "table"))
+    floor = other_convolutions(table, layout)
+
+    def edit(i: int) -> None:
+        edited = SemanticLayout(stroke(layout.labels, i), layout.edges, layout.num_labels, "table")
+        paint(table, table.prepare(edited, prepared))
+
+    jobs: Mapping[str, Callable[[int], object]] = {
+        DENSE: lambda i: paint(dense, anew(layout, "dense")),
+        TABLE: lambda i: paint(table, anew(layout, "table")),
+        KEPT: lambda i: paint(table, prepared),
+        EDIT: edit,
+        FLOOR: lambda i: floor(),
+    }
+    return take_turns(jobs, rounds, "generator")
+
+
+def stroke(labels: Tensor, number: int) -> Tensor:
+    """A copy of label maps (N, H, W) with a dab of the brush, in a class that is elsewhere in the first map."""
+    height, width = labels.shape[1:]
+    y, x = (37 * number + 61) % height, (71 * number + 43) % width
+    rows, columns = (torch.arange(size, device=labels.device) for size in (height, width))
+    dab = (rows[:, None] - y) ** 2 + (columns - x) ** 2 <= (BRUSH / 2) ** 2
+    return torch.where(dab, labels[0, (y + height // 2) % height, (x + width // 2) % width], labels)
+
+
+def other_convolutions(network: SPADEGenerator, layout: SemanticLayout) -> Callable[[], None]:
+    """All that is not modulation: the convolutions of one forward, on inputs of their sizes. No table can save them."""
+    calls: list[tuple[nn.Conv2d, Tensor]] = []
+
+    def note(conv: nn.Module, inputs: tuple[Tensor]) -> None:
+        calls.append((conv, torch.randn_like(inputs[0]).contiguous(memory_format=torch.channels_last)))
+
+    convs = [m for name, m in network.named_modules() if isinstance(m, nn.Conv2d) and ".mlp_" not in name]
+    hooks = [conv.register_forward_pre_hook(note) for conv in convs]
+    z = None if network.z_dim is None else torch.zeros(len(layout), network.z_dim, device=layout.device)
+    network(anew(layout, "dense"), z)
+    for hook in hooks:
+        hook.remove()
+
+    def run() -> None:
+        for conv, x in calls:
+            convolve(conv, x)
+        if layout.device.type == "cuda":
+            torch.cuda.synchronize(layout.device)
+
+    return run
+
+
+def product_speed(device: torch.device) -> float:
+    """Multiply-adds per second of a large matrix product, in the precision that is measured; the fastest of several."""
+    a = torch.randn(PRODUCT_SIZE, PRODUCT_SIZE, device=device)
+    jobs = {"product": lambda i: float((a @ a)[0, 0])}  # read back, so that a GPU has done it
+    return PRODUCT_SIZE**3 / min(take_turns(jobs, 7, "matrix product").seconds["product"])
+
+
+def median_ratio(all_times: list[Times], job: str, base: str) -> tuple[float, float, float]:
+    """How many times faster than `base`: the median of the batches' medians, the lowest and the highest of them."""
+    ratios = [times.ratio(job, base)[0] for times in all_times]
+    return statistics.median(ratios), min(ratios), max(ratios)
+
+
+def seconds(all_times: list[Times], job: str) -> float:
+    """Median over the batches of the medians of their rounds."""
+    return statistics.median(statistics.median(times.seconds[job]) for times in all_times)
+
+
+def times_table(all_times: list[Times]) -> list[str]:
+    """Markdown: what each way of painting a batch takes."""
+    lines = [f"| | ms a batch | times {DENSE} (lowest and highest batch) |", "|---|---|---|"]
+    for job in all_times[0].seconds:
+        ratio = "{:.1f} ({:.1f}..{:.1f})".format(*median_ratio(all_times, job, DENSE))
+        lines.append(f"| {job} | {1000 * seconds(all_times, job):.0f} | {ratio} |")
+    return [*lines, ""]
+
+
+def share_table(layouts: list[SemanticLayout], network: SPADEGenerator) -> list[str]:
+    """Markdown: distinct neighbourhoods as a share of the sites, at every size of the network."""
+    sizes, (height, width) = [], network.latent_size
+    for _, scale in network.stages():
+        height, width = scale * height, scale * width
+        if (height, width) not in sizes:
+            sizes.append((height, width))
+    kernel = network.head_0.norm_0.kernel
+    inner, outer = [], []
+    for size in sizes:
+        all_sites = [anew(layout, "table").sites(*size, kernel) for layout in layouts]
+        inner.append(statistics.mean(len(sites.neighbourhoods.inner) / sites.ids.numel() for sites in all_sites))
+        outer.append(statistics.mean(sites.share for sites in all_sites))
+    return [
+        f"| distinct neighbourhoods | {' | '.join(f'{width}x{height}' for height, width in sizes)} |",
+        "|---" * (len(sizes) + 1) + "|",
+        f"| of {kernel}x{kernel} labels | {' | '.join(f'{share:.2f}' for share in inner)} |",
+        f"| of {2 * kernel - 1}x{2 * kernel - 1} labels | {' | '.join(f'{share:.2f}' for share in outer)} |",
+        "",
+    ]
+
+
+def counts_table(counts: list[Counts], all_times: list[Times], speed: float) -> list[str]:
+    """Markdown: multiply-adds, and how fast they are done, as a share of a matrix product's speed."""
+    shared, gamma_beta, rows, others = (
+        statistics.mean(getattr(count, name) for count in counts) / 1e9
+        for name in ("shared", "gamma_beta", "rows", "others")
+    )
+    dense, table = shared + gamma_beta + others, rows + others
+    lines = [
+        f"A matrix product does {speed / 1e9:.0f} G multiply-adds a second here.",
+        "",
+        "| | G multiply-adds | of a matrix product's speed |",
+        "|---|---|---|",
+    ]
+    parts = {
+        f"{DENSE}: {shared:.1f} + {gamma_beta:.1f} for gamma and beta, {others:.1f} for others": (dense, DENSE),
+        f"{TABLE}: {rows:.1f} for rows, {others:.1f} for others": (table, TABLE),
+        KEPT: (others, KEPT),
+        FLOOR: (others, FLOOR),
+    }
+    for text, (amount, job) in parts.items():
+        lines.append(f"| {text} | {amount:.1f} | {1e9 * amount / seconds(all_times, job) / speed:.0%} |")
+    return [*lines, ""]
+
+
+def memory_lines(args: argparse.Namespace, generators: Generators, layout: SemanticLayout) -> list[str]:
+    """Markdown: peaks of painting the first batch, above what is there when networks and labels are."""
+    if args.device == "cuda":
+        peaks = {}
+        for name, network in ((DENSE, generators.dense), (TABLE, generators.table)):
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+            before = torch.cuda.memory_allocated()
+            with torch.no_grad(), autocast(args.precision, generators.device):
+                generators.paint(network, anew(layout, "dense" if name == DENSE else "table"))
+            peaks[name] = (torch.cuda.max_memory_allocated() - before) / 2**20
+    else:
+        peaks = {name: peak_of_first_call(first_batch, args, name) for name in (DENSE, TABLE)}
+    share = peaks[TABLE] / peaks[DENSE]
+    return [
+        f"Peak memory of the first batch, above loaded networks: {peaks[DENSE]:.0f} MiB {DENSE}, "
+        f"{peaks[TABLE]:.0f} MiB {TABLE} ({share:.2f})."
+    ]
+
+
+def first_batch(args: argparse.Namespace, name: str) -> Callable[[], object]:
+    """A call that paints the first batch one way."""
+    opt = command_line_options(args)
+    network = make_generator(opt)
+    if name == TABLE:
+        prepared_for_tables(network)
+    layout = anew(layouts_of(opt, 1, args.dataroot is not None)[0], "dense" if name == DENSE else "table")
+    z = None if network.z_dim is None else torch.zeros(opt.batch_size, network.z_dim)
+
+    def paint() -> Tensor:
+        with torch.no_grad(), autocast(args.precision, torch.device("cpu")):
+            return network(layout, z)
+
+    return paint
+
+
+def heading(args: argparse.Namespace, opt: TrainOptions) -> str:
+    """On what, with what and how the figures were made."""
+    names = ("device", "dataset_mode", "dataroot", "crop_size", "ngf", "batch_size", "maps", "rounds", "precision")
+    flags = " ".join(f"--{name} {getattr(args, name)}" for name in names if getattr(args, name) is not None)
+    lines = [
+        f"{device_name(args.device)}, torch {torch.__version__}, threads: {torch.get_num_threads()}",
+        f"Workload: preset {args.dataset_mode} ({opt.semantic_nc} semantic channels), {opt.crop_size}x{height(opt)} "
+        f"pixels, batch {args.batch_size}, ngf {args.ngf}; {'real' if args.dataroot else 'made-up'} label maps",
+        f"Command: `python scripts/benchmark.py generator {flags}`",
+        f"{TABLE}: from labels to images; {KEPT}: of a prepared layout; {EDIT}: a dab of {BRUSH} pixels on one",
+    ]
+    return "\n".join(f"- {line}" for line in lines) + "\n"

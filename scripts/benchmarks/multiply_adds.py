@@ -1,0 +1,57 @@
+"""How many multiplications with addition (MACs) a generator needs, dense and by table."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from models.networks.generators import SPADEGenerator
+from models.networks.layout import SemanticLayout
+
+
+@dataclass(frozen=True)
+class Counts:
+    """MACs of one batch.
+
+    Attributes:
+        shared, gamma_beta: of the two layers of modulation, at every site.
+        rows: of the table that takes their place; sums of rows are additions alone, and do not count.
+        others: of all other convolutions.
+    """
+
+    shared: int
+    gamma_beta: int
+    rows: int
+    others: int
+
+    @property
+    def dense(self) -> int:
+        return self.shared + self.gamma_beta + self.others
+
+    @property
+    def table(self) -> int:
+        return self.rows + self.others
+
+
+@torch.no_grad()
+def count(network: SPADEGenerator, layout: SemanticLayout) -> Counts:
+    """Count for one batch of label maps; the table's part depends on how often their neighbourhoods repeat."""
+    layout = SemanticLayout(layout.labels, layout.edges, layout.num_labels, "table")
+    shared = gamma_beta = rows = others = 0
+    height, width = network.latent_size
+    if network.z_dim is None:
+        others += len(layout) * height * width * network.fc.weight.numel()
+    for block, scale in network.stages():
+        height, width = scale * height, scale * width
+        sites = len(layout) * height * width
+        inner = len(layout.sites(height, width, block.norm_0.kernel).neighbourhoods.inner)
+        for module in block.children():
+            if isinstance(module, nn.Conv2d):
+                others += sites * module.weight.numel()
+            else:
+                both = 2 * module.mlp_gamma.weight.numel()
+                shared += sites * module.mlp_shared[0].weight.numel()
+                gamma_beta += sites * both
+                rows += inner * both
+    others += len(layout) * height * width * network.conv_img.weight.numel()
+    return Counts(shared, gamma_beta, rows, others)
