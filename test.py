@@ -41,11 +41,11 @@ def test(opt: TestOptions) -> Path:
     loader = create_loader(opt, Subset(dataset, range(count)))
     model = create_model(opt)
     files = load_networks(opt.run_dir, opt.which_epoch, model, averaged=not opt.use_raw_G)
-    model.to(device, memory_format=memory_format(opt.channels_last, device)).eval()
+    model.to(device, memory_format=memory_format(opt.channels_last, device, opt.modulation)).eval()
     if opt.recalibrate_bn:
         recalibrate(opt, dataset, model)
     if not opt.dense:
-        fold_norms(model.netG).to(memory_format=torch.channels_last)  # a row of a table is all channels of a site
+        fold_norms(model.netG)
     if opt.compile:
         model.netG.compile()
 

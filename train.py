@@ -108,7 +108,7 @@ def prepare(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
                 import_wandb()  # or fail before an earlier run is moved aside
         dataset = create_dataset(opt)
         loader = create_loader(opt, dataset, world.rank, world.size, world.local_size)
-        model = create_model(opt).to(device, memory_format=memory_format(opt.channels_last, device))
+        model = create_model(opt).to(device, memory_format=memory_format(opt.channels_last, device, opt.modulation))
         objective = create_objective(opt, device)
     trainer = create_trainer(opt, model.train(), objective, world)
     progress = Progress(opt.niter + opt.niter_decay, images_per_epoch=len(loader) * opt.batch_size)

@@ -51,7 +51,7 @@ class BaseOptions:
         None,
         "keep activations channels-last in memory: equal up to rounding, faster on most GPUs and many CPUs",
         "run",
-        unset="on with a GPU",
+        unset="on, but not with dense modulation on a CPU",
         role="session",
     )
     precision: str = option(

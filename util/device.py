@@ -94,7 +94,9 @@ def peak_memory_mib(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10  # Linux counts in KiB
 
 
-def memory_format(channels_last: bool | None, device: torch.device) -> torch.memory_format:
-    """The memory format for `--channels_last`; None means channels-last on a GPU, contiguous on a CPU."""
-    wanted = device.type == "cuda" if channels_last is None else channels_last
+def memory_format(
+    channels_last: bool | None, device: torch.device, modulation: str | None = "dense"
+) -> torch.memory_format:
+    """The memory format for `--channels_last`; None means channels-last on a GPU, and where tables may be used."""
+    wanted = device.type == "cuda" or modulation != "dense" if channels_last is None else channels_last
     return torch.channels_last if wanted else torch.contiguous_format

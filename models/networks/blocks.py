@@ -96,7 +96,7 @@ class SPADEResnetBlock(Block):
             x, scale = upsample(x, scale), 1
         normalized = self.norm_0.param_free_norm(x)
         residual = convolve(self.conv_0, self.norm_0.by_table(normalized, sites, SLOPE, scale))
-        residual = self.norm_1.by_table(self.norm_1.param_free_norm(residual), sites, SLOPE)
+        residual = self.norm_1.by_table(self.norm_1.param_free_norm(residual), sites, SLOPE, in_place=True)
         residual = convolve(self.conv_1, residual)
         if not self.learned_shortcut:
             return residual + upsample(x, scale)
@@ -127,8 +127,8 @@ class ResnetBlock(Block):
 
 
 def leaky_relu(x: Tensor) -> Tensor:
-    """The activation of generator, discriminator and encoder."""
-    return F.leaky_relu(x, SLOPE)
+    """The activation of generator, discriminator and encoder. Without gradients it changes `x` itself."""
+    return F.leaky_relu(x, SLOPE, inplace=not torch.is_grad_enabled())
 
 
 def upsample(x: Tensor, scale: int = 2) -> Tensor:

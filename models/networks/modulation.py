@@ -37,19 +37,22 @@ def modulation_rows(
     Returns:
         (neighbourhoods - first, 2C).
     """
-    inner, outer = neighbourhoods.inner.contents, neighbourhoods.outer.contents[first:]  # (V, k * k), (U, k * k)
-    if first:  # a few new ones need a few of the inner windows
-        needed, outer = torch.unique(outer, return_inverse=True)
-        inner = inner[needed]
+    inner, outer = neighbourhoods.windows(first)  # (V, k * k), (U, k * k)
     hidden = _hidden_rows(mlp_shared, neighbourhoods, inner)  # (V, hidden)
     steps, _, channels = weight.shape
     bags = outer + len(hidden) * torch.arange(steps, device=outer.device)  # (U, k * k)
-    at_once = channels if torch.is_grad_enabled() else max(16, WORKSPACE // (steps * len(hidden)))
-    parts = []
-    for columns in weight.split(at_once, dim=2):
+
+    def sums(columns: Tensor) -> Tensor:
         products = hidden.expand(steps, -1, -1).bmm(columns)  # (k * k, V, columns)
-        parts.append(F.embedding_bag(bags, products.flatten(0, 1), mode="sum"))
-    return torch.cat(parts, 1) + bias
+        return F.embedding_bag(bags, products.flatten(0, 1), mode="sum")  # (U, columns)
+
+    if torch.is_grad_enabled():
+        return sums(weight) + bias
+    at_once = max(16, WORKSPACE // (steps * len(hidden)))
+    rows = torch.empty(len(outer), channels, dtype=bias.dtype, device=bias.device)
+    for columns, its_bias, part in zip(weight.split(at_once, 2), bias.split(at_once), rows.split(at_once, 1)):
+        torch.add(sums(columns), its_bias, out=part)
+    return rows
 
 
 def _hidden_rows(mlp_shared: nn.Conv2d, neighbourhoods: Neighbourhoods, windows: Tensor) -> Tensor:
@@ -69,7 +72,9 @@ def weight_by_step(gamma: Tensor, beta: Tensor) -> Tensor:
     return torch.cat([gamma, beta]).flatten(2).permute(2, 1, 0).contiguous()
 
 
-def modulate(x: Tensor, rows: Tensor, sites: Sites, slope: float = 1.0, scale: int = 1) -> Tensor:
+def modulate(
+    x: Tensor, rows: Tensor, sites: Sites, slope: float = 1.0, scale: int = 1, in_place: bool = False
+) -> Tensor:
     """Upsample, scale and shift every site by its row (eq. 1), and apply leaky ReLU.
 
     Args:
@@ -77,13 +82,14 @@ def modulate(x: Tensor, rows: Tensor, sites: Sites, slope: float = 1.0, scale: i
         rows: (neighbourhoods, 2C).
         slope: of the leaky ReLU; 1 for none.
         scale: of the nearest-neighbour upsampling; must be 1 where gradients are wanted.
+        in_place: whether the memory of `x` may take the result, where no gradients are wanted.
     Returns:
         (N, C, scale * h, scale * w) in channels-last memory, where the channels of a site are neighbours.
     """
     if torch.is_grad_enabled():
         assert scale == 1, "upsample before"
         return _Modulation.apply(x, rows, sites, slope)
-    return _look_up(x, rows, sites.ids, slope, scale)
+    return _look_up(x, rows, sites.ids, slope, scale, in_place)
 
 
 def add_projected(y: Tensor, x: Tensor, rows: Tensor, sites: Sites, weight: Tensor, scale: int = 1) -> Tensor:
@@ -107,10 +113,12 @@ def by_site(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1).flatten(0, 2)
 
 
-def _look_up(x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int) -> Tensor:
+def _look_up(x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int, in_place: bool = False) -> Tensor:
     """`modulate` without gradients."""
     if x.device.type == "cpu":
-        y = x.new_empty(*ids.shape, x.shape[1])  # (N, H, W, C)
+        # New memory costs more than to write it: the system gives it out zeroed, page by page.
+        in_place = in_place and scale == 1 and x.is_contiguous(memory_format=torch.channels_last)
+        y = x.permute(0, 2, 3, 1) if in_place else x.new_empty(*ids.shape, x.shape[1])  # (N, H, W, C)
         for _ in _modulated_parts(x, rows, ids, slope, scale, into=y.flatten(0, 2)):
             pass
         return y.permute(0, 3, 1, 2)

@@ -124,6 +124,7 @@ class Neighbourhoods:
         self.edges: Tensor | None = None
         self.kept: dict[object, KeptRows] | None = {} if keep else None
         self._symbols = Numbering()
+        self._windows: tuple[tuple[int, int], tuple[Tensor, Tensor]] | None = None
 
     def sites(self, labels: Tensor, edges: Tensor | None) -> Sites:
         """The neighbourhood of every site of maps (N, h, w).
@@ -139,6 +140,20 @@ class Neighbourhoods:
         before = len(self.outer)
         ids = self.outer.of(self.inner.of(numbers))
         return Sites(self, ids, (len(self.outer) - before) / ids.numel())
+
+    def windows(self, first: int) -> tuple[Tensor, Tensor]:
+        """Contents of the inner windows (V, k * k) that outer ones from `first` on need, and of these (U, k * k).
+
+        The latter count the former. All layers of one size ask for the same.
+        """
+        asked = first, len(self.outer)
+        if self._windows is None or self._windows[0] != asked:
+            inner, outer = self.inner.contents, self.outer.contents[first:]
+            if first:  # a few new ones need a few of the inner windows
+                needed, outer = torch.unique(outer, return_inverse=True)
+                inner = inner[needed]
+            self._windows = asked, (inner, outer)
+        return self._windows[1]
 
     @property
     def kept_bytes(self) -> int:

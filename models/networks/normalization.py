@@ -162,9 +162,9 @@ class SPADE(nn.Module):
             return norm(x)
         return normalized
 
-    def by_table(self, normalized: Tensor, sites: Sites, slope: float = 1.0, scale: int = 1) -> Tensor:
+    def by_table(self, normalized: Tensor, sites: Sites, *args, **kwargs) -> Tensor:
         """What `forward` makes of activations that are normalised already, by way of a table; see `modulate`."""
-        return modulate(normalized, self.rows(sites).to(normalized.dtype), sites, slope, scale)
+        return modulate(normalized, self.rows(sites).to(normalized.dtype), sites, *args, **kwargs)
 
     def rows(self, sites: Sites) -> Tensor:
         """1 + gamma and beta of every distinct neighbourhood, (neighbourhoods, 2C)."""

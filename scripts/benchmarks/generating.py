@@ -205,7 +205,7 @@ def share_table(layouts: list[SemanticLayout], network: SPADEGenerator) -> list[
     inner, outer = [], []
     for size in sizes:
         all_sites = [anew(layout, "table").sites(*size, kernel) for layout in layouts]
-        inner.append(statistics.mean(len(sites.neighbourhoods.inner) / sites.ids.numel() for sites in all_sites))
+        inner.append(statistics.mean((len(sites.neighbourhoods.inner) - 1) / sites.ids.numel() for sites in all_sites))
         outer.append(statistics.mean(sites.share for sites in all_sites))
     return [
         f"| distinct neighbourhoods | {' | '.join(f'{width}x{height}' for height, width in sizes)} |",

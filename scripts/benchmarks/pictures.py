@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from PIL.Image import Resampling
+from scipy.spatial import cKDTree
 
 COCO_SIZE = (640, 480)
 CITYSCAPES_SIZE = (2048, 1024)
@@ -54,6 +55,19 @@ def draw_regions(random: np.random.Generator, size: tuple[int, int], count: int)
     ranks = np.asarray(noise).argsort(axis=None).argsort().reshape(small[::-1])
     regions = (ranks * count // ranks.size).astype(np.uint8)
     return np.asarray(Image.fromarray(regions).resize(size, Resampling.NEAREST))
+
+
+def draw_cells(random: np.random.Generator, size: tuple[int, int], count: int) -> np.ndarray:
+    """Cut a picture into `count` cells with gently curved borders, as label maps of scenes have them: (H, W) uint8."""
+    width, height = size
+    centers = random.uniform(0, 1, (count, 2))
+    columns, rows = np.meshgrid(np.arange(width) / width, np.arange(height) / height)
+    waves = [
+        np.asarray(Image.fromarray(random.normal(0, 0.04, (5, 5)).astype(np.float32)).resize(size, Resampling.BICUBIC))
+        for _ in range(2)
+    ]
+    places = np.stack([columns + waves[0], rows + waves[1]], axis=-1)
+    return cKDTree(centers).query(places)[1].astype(np.uint8)
 
 
 def save(pixels: np.ndarray, path: Path, **options) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data import PRESETS
+from data import PRESETS, create_dataset
 from models import create_model, create_objective
 from models.vgg import VGGLoss
 from options import TrainOptions, parse_options
-from scripts.benchmarks.pictures import draw_regions
+from scripts.benchmarks.pictures import draw_cells
 from trainers import create_trainer
 from util.device import choose_device, memory_format, prepare_torch
 from util.errors import InputError
@@ -60,6 +60,7 @@ class Workload:
         batch_size, crop_size: samples, and pixels across.
         ngf: width of the generator and of the discriminator.
         vgg_weights: of the perceptual loss; None leaves it out.
+        dataroot: of the data set, to train on its first samples; None makes some up.
     """
 
     device: str
@@ -68,13 +69,15 @@ class Workload:
     crop_size: int
     ngf: int
     vgg_weights: Path | None = None
+    dataroot: str | None = None
 
     def options(self, flags: str = "") -> TrainOptions:
         """The options of train.py with more flags. Raises `InputError` where train.py would end with an error."""
         vgg = ["--no_vgg_loss"] if self.vgg_weights is None else ["--vgg_weights", str(self.vgg_weights)]
         size = f"--batch_size {self.batch_size} --crop_size {self.crop_size} --load_size {self.crop_size}"
         width = f"--ngf {self.ngf} --ndf {self.ngf} --gpu_ids {-1 if self.device == 'cpu' else 0}"
-        argv = ["--dataset_mode", self.mode, *f"{size} {width} {flags}".split(), *vgg]
+        root = [] if self.dataroot is None else ["--dataroot", self.dataroot, "--no_flip"]
+        argv = ["--dataset_mode", self.mode, *f"{size} {width} {flags}".split(), *vgg, *root]
         said = io.StringIO()
         try:
             with contextlib.redirect_stderr(said):
@@ -100,9 +103,10 @@ class Training:
         self.precision = opt.precision
         self.device = choose_device(opt.gpu_id_list)
         prepare_torch(opt.seed, opt.precision, opt.deterministic)
-        model = create_model(opt).to(self.device, memory_format=memory_format(opt.channels_last, self.device))
+        format_ = memory_format(opt.channels_last, self.device, opt.modulation)
+        model = create_model(opt).to(self.device, memory_format=format_)
         self.trainer = create_trainer(opt, model.train(), create_objective(opt, self.device))
-        self.batch = make_batch(opt)
+        self.batch = make_batch(opt) if workload.dataroot is None else first_batch(opt)
         if self.device.type == "cuda":  # as the loader gives them
             self.batch = {name: values.pin_memory() for name, values in self.batch.items()}
 
@@ -116,7 +120,7 @@ class Training:
 
 
 def make_batch(opt: TrainOptions, first: int = 0) -> dict[str, Tensor]:
-    """A made-up batch as a data set gives it: irregular regions with their classes, and noise for photos.
+    """A made-up batch as a data set gives it: cells with their classes, and noise for photos.
 
     Args:
         first: number of its first sample; samples of one number are the same.
@@ -124,7 +128,7 @@ def make_batch(opt: TrainOptions, first: int = 0) -> dict[str, Tensor]:
     labels, instances, images = [], [], []
     for number in range(first, first + opt.batch_size):
         random = np.random.default_rng(number)
-        regions = draw_regions(random, (opt.crop_size, height(opt)), REGIONS)
+        regions = draw_cells(random, (opt.crop_size, height(opt)), REGIONS)
         labels.append(random.integers(0, opt.num_labels, REGIONS)[regions])
         instances.append(regions)
         images.append(random.uniform(-1, 1, (3, *regions.shape)))
@@ -132,6 +136,14 @@ def make_batch(opt: TrainOptions, first: int = 0) -> dict[str, Tensor]:
     if opt.instance:
         batch["instances"] = _stacked(instances, torch.int32)
     return batch | {"image": _stacked(images, torch.float32)}
+
+
+def first_batch(opt: TrainOptions) -> dict[str, Tensor]:
+    """The first samples of the data set. Raises: InputError."""
+    dataset = create_dataset(opt)
+    samples = [dataset[index] for index in range(opt.batch_size)]
+    names = ("labels", "instances", "image") if opt.instance else ("labels", "image")
+    return {name: torch.stack([sample[name] for sample in samples]) for name in names}
 
 
 def height(opt: TrainOptions) -> int:

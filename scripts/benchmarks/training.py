@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, unit in (("batch_size", "samples"), ("crop_size", "pixels"), ("ngf", "channels"), ("iterations", "")):
         words = f"{unit} (default: {cuda[name]} with a GPU, else {cpu[name]})".strip()
         parser.add_argument(f"--{name}", metavar="N", type=int, help=words)
+    parser.add_argument("--dataroot", metavar="DIR", help="the data set, to train on its first samples (made-up ones)")
     parser.add_argument(
         "--no_vgg_loss",
         action="store_true",
@@ -72,7 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Measure and print Markdown, row by row. Raises `InputError` for wrong arguments."""
     args = complete(args)
-    workload = Workload(args.device, args.dataset_mode, args.batch_size, args.crop_size, args.ngf)
+    size = args.batch_size, args.crop_size, args.ngf
+    workload = Workload(args.device, args.dataset_mode, *size, dataroot=args.dataroot)
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = f"{scratch}/compiled"  # else a second run would show no warm-up
         if not args.no_vgg_loss:
@@ -90,7 +92,7 @@ def complete(args: argparse.Namespace) -> argparse.Namespace:
     """The arguments with the defaults of the device. Raises `InputError` for what cannot be."""
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     given = {name: value for name, value in vars(args).items() if value is not None}
-    args = argparse.Namespace(**{"only": None, **DEFAULTS[device], **given, "device": device})
+    args = argparse.Namespace(**{"only": None, "dataroot": None, **DEFAULTS[device], **given, "device": device})
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: there is no GPU here; use --device cpu")
     if args.iterations < 3:
@@ -157,10 +159,11 @@ def reason(error: Exception) -> str:
 def heading(args: argparse.Namespace, workload: Workload) -> str:
     """On what, with what and how the figures were made."""
     flags = [f"--{name} {getattr(args, name)}" for name in ("device", "dataset_mode", *DEFAULTS["cpu"])]
+    flags += [f"--dataroot {args.dataroot}"] if args.dataroot else []
     flags += ["--no_vgg_loss"] * args.no_vgg_loss + ([f"--only {' '.join(args.only)}"] if args.only else [])
     lines = [
         f"{device_name(args.device)}, torch {torch.__version__}, threads: {torch.get_num_threads()}",
-        f"Workload: {workload}; made-up labels and photos",
+        f"Workload: {workload}; {'real' if args.dataroot else 'made-up'} labels and photos",
         f"Command: `python scripts/benchmark.py train {' '.join(flags)}`",
         f"Ratios are of neighbouring steps; that of {PLAIN}, to its own double, shows the noise of the machine",
         f"Peak memory, of a step after warm-up: {PEAKS[args.device]}",
