@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
@@ -182,6 +183,8 @@ class Pix2PixTrainer:
         """`player` with gradients averaged over the processes during backward."""
         if self.world.size == 1:
             return player
+        # torch means speed: a gradient of 1x1 convolutions can say in several ways that it is channels-last.
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         # Processes hold equal buffers, but for plain batch norm, of which the main process's count, as published.
         return DistributedDataParallel(player, gradient_as_bucket_view=True, **{SYNC_BUFFERS: False})
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.networks.layout import SemanticLayout
@@ -13,6 +14,7 @@ from models.networks.modulation import modulate, modulation_rows, weight_by_step
 from models.networks.neighbourhoods import KeptRows, Sites
 from models.networks.spectral_norm import spectral_norm
 from models.networks.sync_batch_norm import SyncBatchNorm
+from util.distributed import process_count
 from util.errors import InputError
 from util.precision import full_precision
 
@@ -34,13 +36,18 @@ PLAIN_NORMS = {
 
 
 class InstanceNorm(nn.InstanceNorm2d):
-    """torch's InstanceNorm2d, with statistics in 32 bits on CPUs too, where it takes those of 16-bit inputs in 16."""
+    """torch's InstanceNorm2d, mended in two ways.
+
+    Statistics are in 32 bits on CPUs too, where it takes those of 16-bit inputs in 16. And single images get the right
+    gradients: torch (2.14) makes wrong ones of a gradient in channels-last memory when N is 1, without a word.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape."""
-        if x.device.type == "cpu":
-            return super().forward(full_precision(x)).to(x.dtype)
-        return super().forward(x)
+        full = full_precision(x) if x.device.type == "cpu" else x
+        if len(full) == 1:  # batch norm is the same there, and right
+            return F.batch_norm(full, None, None, training=True, eps=self.eps).to(x.dtype)
+        return super().forward(full).to(x.dtype)
 
 
 @dataclass(frozen=True)
@@ -155,9 +162,12 @@ class SPADE(nn.Module):
     def normalize_again(self, x: Tensor, normalized: Tensor) -> Tensor:
         """`x` normalised, given what the norm of another layer has made of it; once more only where that may differ."""
         norm = self.param_free_norm
-        if self.training:  # by the statistics of the batch, like the other
+        # Processes talk when they normalise together. One whose labels are noise takes the dense path, and must not be
+        # left waiting there for others that have less to say.
+        talks = isinstance(norm, SyncBatchNorm) and process_count() > 1
+        if self.training and not talks:
             with torch.no_grad():
-                norm(x)  # for its running statistics
+                norm(x)  # for its running statistics; it uses those of the batch, like the other
         elif any(True for _ in norm.buffers()):
             return norm(x)
         return normalized

@@ -80,21 +80,22 @@ def test_rows_looked_up_are_gamma_and_beta(kernel, kind, batch, size, map_size, 
 
 
 @pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("channels", [(4, 6), (6, 4), (5, 5)])
 @pytest.mark.parametrize("norm", ["spectralspadesyncbatch3x3", "spadebatch1x1", "spadeinstance5x5"])
-def test_blocks_give_the_same_images_gradients_and_statistics(norm, channels, training):
+def test_blocks_give_the_same_images_gradients_and_statistics(norm, channels, batch, training):
     torch.manual_seed(0)
-    labels, edges = regions(2, 32, 24), torch.rand(2, 32, 24) < 0.1
+    labels, edges = regions(batch, 32, 24), torch.rand(batch, 32, 24) < 0.1
     dense, table = both(labels, edges)
     by_convolution = filled(SPADEResnetBlock(*channels, CLASSES + 1, NormSpec.parse(norm))).train(training)
     by_rows = copy.deepcopy(by_convolution)
     outputs, inputs = [], []
     for block, layout in ((by_convolution, dense), (by_rows, table)):
-        x = torch.randn(2, channels[0], 8, 6, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        x = torch.randn(batch, channels[0], 8, 6, generator=torch.Generator().manual_seed(1)).requires_grad_()
         y = block(x, layout, 2)
         y.square().sum().backward()
         outputs.append(y), inputs.append(x.grad)
-    assert outputs[0].shape == (2, channels[1], 16, 12)
+    assert outputs[0].shape == (batch, channels[1], 16, 12)
     assert close(*outputs) and close(*inputs, 1e-8)
     for (name, a), b in zip(by_convolution.named_parameters(), by_rows.parameters()):
         assert close(a.grad, b.grad, 1e-8), name

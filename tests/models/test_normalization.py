@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from models.networks.layout import SemanticLayout
-from models.networks.normalization import PARAM_FREE_NORMS, PLAIN_NORMS, SPADE, NormSpec, normalized_conv
+from models.networks.normalization import PARAM_FREE_NORMS, PLAIN_NORMS, SPADE, InstanceNorm, NormSpec, normalized_conv
 from util.errors import InputError
 
 
@@ -100,3 +100,17 @@ def test_spectral_norm_advances_once_per_training_forward_and_never_in_evaluatio
     after = conv.weight_u.clone()
     conv.eval()(torch.randn(1, 3, 4, 4))
     assert torch.equal(conv.weight_u, after)
+
+
+@pytest.mark.parametrize("of_gradient", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("of_input", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("count", [1, 2])
+def test_instance_norm_has_the_gradient_of_its_definition(count, of_input, of_gradient):
+    torch.manual_seed(0)
+    x, gradient = torch.randn(2, count, 5, 8, 6, dtype=torch.float64)
+    ours = x.clone(memory_format=of_input).requires_grad_()
+    InstanceNorm(5).double()(ours).backward(gradient.contiguous(memory_format=of_gradient))
+    definition = x.clone().requires_grad_()
+    variance, mean = torch.var_mean(definition, (2, 3), correction=0, keepdim=True)
+    ((definition - mean) / (variance + 1e-5).sqrt()).backward(gradient)
+    torch.testing.assert_close(ours.grad, definition.grad)

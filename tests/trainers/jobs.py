@@ -33,13 +33,20 @@ def make_batch(samples: int = SAMPLES, size: int = 32) -> dict:
     return {"labels": labels, "instances": labels, "image": image.to(torch.get_default_dtype())}
 
 
-def train(iterations: int, dtype: torch.dtype, model: dict, settings: dict) -> dict:
-    """Losses and weights after some iterations on this process's share of the four samples."""
+def train(
+    iterations: int, dtype: torch.dtype, model: dict, settings: dict, modulations: tuple[str | None, ...] = (None,)
+) -> dict:
+    """Losses and weights after some iterations on this process's share of the four samples.
+
+    Args:
+        modulations: one for each process, or one for all.
+    """
     torch.set_default_dtype(dtype)
     world = World.from_environment()
     batch = {name: values[world.rank :: world.size] for name, values in make_batch(size=model.get("size", 32)).items()}
     with world.joined(torch.device("cpu")):
         trainer = Pix2PixTrainer(make_model(**model), Objective(), world=world, **settings)
+        trainer.model.modulation = modulations[world.rank % len(modulations)]
         for _ in range(iterations):
             trainer.generator_step(batch)
             trainer.discriminator_step(batch)
