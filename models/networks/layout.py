@@ -8,11 +8,11 @@ from torch import Tensor
 
 from models.networks.neighbourhoods import Neighbourhoods, Sites, TooManyNeighbourhoodsError
 
-MOST_NEW = 0.5
+MOST_NEW = 0.9
 """Distinct neighbourhoods, as a share of all sites, from which on the dense path is faster and smaller."""
 KEPT_BYTES = 2**29
 """Rows that layouts keep for later ones: a 256x256 map of COCO needs some 60 MB."""
-FEW_SITES = 1024
+FEW_SITES = 256
 """Maps of so few sites never need the dense path, however many distinct neighbourhoods they have."""
 
 

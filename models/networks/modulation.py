@@ -102,7 +102,7 @@ def add_projected(y: Tensor, x: Tensor, rows: Tensor, sites: Sites, weight: Tens
     if x.device.type != "cpu":
         return y.add_(F.conv2d(_look_up(x, rows, sites.ids, 1.0, scale), weight))
     y = y.contiguous(memory_format=torch.channels_last)
-    flat, matrix = by_site(y), weight.flatten(1).t()
+    flat, matrix = by_site(y), weight.flatten(1).t().to(y.dtype)  # autocast leaves in-place products alone
     for start, part in _modulated_parts(x, rows, sites.ids, 1.0, scale):
         flat[start : start + len(part)].addmm_(part, matrix)  # the modulated activations are never whole
     return y
