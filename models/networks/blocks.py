@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from models.networks.layout import SemanticLayout
-from models.networks.modulation import add_projected
+from models.networks.modulation import add_projected, looked_up_again
 from models.networks.neighbourhoods import Sites
 from models.networks.normalization import SPADE, NormSpec, normalized_conv
 from models.networks.statistics import held_statistics
@@ -95,16 +95,23 @@ class SPADEResnetBlock(Block):
         if self.training or torch.is_grad_enabled():
             x, scale = upsample(x, scale), 1
         normalized = self.norm_0.param_free_norm(x)
-        residual = convolve(self.conv_0, self.norm_0.by_table(normalized, sites, SLOPE, scale))
+        residual = self._convolve(self.conv_0, self.norm_0.by_table(normalized, sites, SLOPE, scale))
         residual = self.norm_1.by_table(self.norm_1.param_free_norm(residual), sites, SLOPE, in_place=True)
-        residual = convolve(self.conv_1, residual)
+        residual = self._convolve(self.conv_1, residual)
         if not self.learned_shortcut:
             return residual + upsample(x, scale)
         normalized = self.norm_s.normalize_again(x, normalized)
         if torch.is_grad_enabled() or self.conv_s._forward_pre_hooks:  # spectral norm makes its weight when called
-            return residual + self.conv_s(self.norm_s.by_table(normalized, sites, scale=scale))
+            return residual + self._convolve(self.conv_s, self.norm_s.by_table(normalized, sites, scale=scale))
         rows = self.norm_s.rows(sites).to(x.dtype)
         return add_projected(residual, normalized, rows, sites, self.conv_s.weight, scale)
+
+    def _convolve(self, conv: nn.Conv2d, y: Tensor) -> Tensor:
+        """`conv` of modulated activations, which are made again in the backward pass."""
+        if not torch.is_grad_enabled():
+            return convolve(conv, y)
+        with nullcontext() if self.recomputed else looked_up_again(y):  # one of the two ways will do
+            return conv(y)
 
 
 class ResnetBlock(Block):
@@ -142,6 +149,8 @@ def convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
     There the time goes into bringing the weight into the order that the convolution wants, anew in every call.
     """
     count, _, height, width = x.shape
+    if conv.kernel_size != (3, 3):
+        return conv(x)
     small = count * height * width <= SMALL_MAP and conv.in_channels * conv.out_channels >= WIDE_LAYER
     if not small or x.device.type != "cpu" or torch.is_grad_enabled() or conv._forward_pre_hooks:
         return conv(x)

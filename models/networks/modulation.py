@@ -5,6 +5,7 @@ A row holds 1 + gamma, then beta: 2C numbers.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from collections.abc import Iterator
 
@@ -160,24 +161,46 @@ def _modulated_parts(
 
 
 class _Modulation(torch.autograd.Function):
-    """`modulate` for training. Nothing is kept but its input and its output, which the next convolution keeps too."""
+    """`modulate` for training. Its output is not kept: to look it up again costs less than to store it."""
 
     @staticmethod
     def forward(ctx, x: Tensor, rows: Tensor, sites: Sites, slope: float) -> Tensor:
-        y = _look_up(x, rows, sites.ids, slope, scale=1)
-        ctx.save_for_backward(x, rows, y)
+        ctx.save_for_backward(x, rows)
         ctx.sites, ctx.slope = sites, slope
-        return y
+        return _look_up(x, rows, sites.ids, slope, scale=1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        x, rows, y = ctx.saved_tensors
+        x, rows = ctx.saved_tensors
         sites, channels = ctx.sites, x.shape[1]
-        before = by_site(gradient)  # (sites, C), before the leaky ReLU
-        before = torch.where(by_site(y) > 0, before, ctx.slope * before) if ctx.slope != 1 else before.clone()
+        before = by_site(gradient)  # (sites, C)
+        if ctx.slope != 1:  # what comes before the leaky ReLU
+            positive = by_site(_look_up(x, rows, sites.ids, ctx.slope, scale=1)) > 0
+            before = torch.where(positive, before, ctx.slope * before)
+            del positive
+        else:
+            before = before.clone()
         gradient_rows = torch.empty_like(rows)
         gradient_rows[:, channels:] = sites.sum_by_neighbourhood(before)
         gradient_x = F.embedding(sites.ids.flatten(), rows[:, :channels].contiguous()).mul_(before)
         gradient_rows[:, :channels] = sites.sum_by_neighbourhood(before.mul_(by_site(x)))
         return gradient_x.view(*sites.ids.shape, channels).permute(0, 3, 1, 2), gradient_rows, None, None
+
+
+@contextlib.contextmanager
+def looked_up_again(y: Tensor) -> Iterator[None]:
+    """What is computed from `y`, a result of `modulate` with gradients, keeps not `y` but what that was made of."""
+    made = y.grad_fn
+    x, rows = (tensor.detach() for tensor in made.saved_tensors)
+    sites, slope = made.sites, made.slope
+    place, shape = y.data_ptr(), y.shape  # torch holds `pack` as well, which must not hold `y`
+
+    def pack(tensor: Tensor) -> Tensor | None:
+        return None if (tensor.data_ptr(), tensor.shape) == (place, shape) else tensor
+
+    def unpack(kept: Tensor | None) -> Tensor:
+        return _look_up(x, rows, sites.ids, slope, scale=1) if kept is None else kept
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+        yield

@@ -1,6 +1,7 @@
 """gamma and beta from tables are those of the two convolutions: outputs, gradients, kept rows, and when not to."""
 
 import copy
+import weakref
 
 import pytest
 import torch
@@ -111,6 +112,20 @@ def test_rows_take_their_gradients_from_every_site():
     x = torch.randn(2, 3, 10, 12, requires_grad=True)
     rows = torch.randn(len(sites.neighbourhoods.outer), 6, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x, rows: modulate(x, rows, sites, 0.2), (x, rows))
+
+
+def test_modulated_activations_are_not_kept_for_the_backward_pass():
+    torch.manual_seed(0)
+    layout = SemanticLayout(regions(1, 32, 32), None, CLASSES, "table")
+    block = filled(SPADEResnetBlock(6, 4, CLASSES, NormSpec.parse("spadeinstance3x3"))).train()
+    modulated = []
+    for conv in (block.conv_0, block.conv_1, block.conv_s):
+        conv.register_forward_pre_hook(
+            lambda module, inputs: modulated.append(weakref.ref(inputs[0].untyped_storage()))
+        )
+    image = block(torch.randn(1, 6, 16, 16, requires_grad=True), layout, 2)
+    assert len(modulated) == 3 and not any(activations() is not None for activations in modulated)
+    image.sum().backward()
 
 
 def test_a_projection_is_added_without_the_whole():
