@@ -45,7 +45,7 @@ class InstanceNorm(nn.InstanceNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape."""
         full = full_precision(x) if x.device.type == "cpu" else x
-        if len(full) == 1:  # batch norm is the same there, and right
+        if torch.is_grad_enabled() and len(full) == 1:  # batch norm is the same there, and right
             return F.batch_norm(full, None, None, training=True, eps=self.eps).to(x.dtype)
         return super().forward(full).to(x.dtype)
 
