@@ -91,16 +91,16 @@ class SPADEResnetBlock(Block):
                 module.rows(sites)
 
     def compute_by_table(self, x: Tensor, sites: Sites, scale: int) -> Tensor:
-        """The same, with gamma and beta from tables, and in evaluation mode without ever upsampling `x` itself."""
-        if self.training or torch.is_grad_enabled():
+        """The same, with gamma and beta from tables, and without ever upsampling `x` itself."""
+        if self.norm_0.talks:
             x, scale = upsample(x, scale), 1
-        normalized = self.norm_0.param_free_norm(x)
+        normalized = self.norm_0.normalize(x, scale)
         residual = self._convolve(self.conv_0, self.norm_0.by_table(normalized, sites, SLOPE, scale))
-        residual = self.norm_1.by_table(self.norm_1.param_free_norm(residual), sites, SLOPE, in_place=True)
+        residual = self.norm_1.by_table(self.norm_1.normalize(residual), sites, SLOPE, in_place=True)
         residual = self._convolve(self.conv_1, residual)
         if not self.learned_shortcut:
             return residual + upsample(x, scale)
-        normalized = self.norm_s.normalize_again(x, normalized)
+        normalized = self.norm_s.normalize_again(x, normalized, scale)
         if torch.is_grad_enabled() or self.conv_s._forward_pre_hooks:  # spectral norm makes its weight when called
             return residual + self._convolve(self.conv_s, self.norm_s.by_table(normalized, sites, scale=scale))
         rows = self.norm_s.rows(sites).to(x.dtype)
@@ -108,7 +108,7 @@ class SPADEResnetBlock(Block):
 
     def _convolve(self, conv: nn.Conv2d, y: Tensor) -> Tensor:
         """`conv` of modulated activations, which are made again in the backward pass."""
-        if not torch.is_grad_enabled():
+        if y.grad_fn is None:
             return convolve(conv, y)
         with nullcontext() if self.recomputed else looked_up_again(y):  # one of the two ways will do
             return conv(y)
@@ -134,8 +134,8 @@ class ResnetBlock(Block):
 
 
 def leaky_relu(x: Tensor) -> Tensor:
-    """The activation of generator, discriminator and encoder. Without gradients it changes `x` itself."""
-    return F.leaky_relu(x, SLOPE, inplace=not torch.is_grad_enabled())
+    """The activation of generator, discriminator and encoder. Changes `x` itself: what made it must not need it."""
+    return F.leaky_relu(x, SLOPE, inplace=True)
 
 
 def upsample(x: Tensor, scale: int = 2) -> Tensor:

@@ -82,14 +82,13 @@ def modulate(
         x: normalised activations (N, C, h, w).
         rows: (neighbourhoods, 2C).
         slope: of the leaky ReLU; 1 for none.
-        scale: of the nearest-neighbour upsampling; must be 1 where gradients are wanted.
+        scale: of the nearest-neighbour upsampling.
         in_place: whether the memory of `x` may take the result, where no gradients are wanted.
     Returns:
         (N, C, scale * h, scale * w) in channels-last memory, where the channels of a site are neighbours.
     """
-    if torch.is_grad_enabled():
-        assert scale == 1, "upsample before"
-        return _Modulation.apply(x, rows, sites, slope)
+    if torch.is_grad_enabled() and (x.requires_grad or rows.requires_grad):
+        return _Modulation.apply(x, rows, sites, slope, scale)
     return _look_up(x, rows, sites.ids, slope, scale, in_place)
 
 
@@ -164,28 +163,33 @@ class _Modulation(torch.autograd.Function):
     """`modulate` for training. Its output is not kept: to look it up again costs less than to store it."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, rows: Tensor, sites: Sites, slope: float) -> Tensor:
+    def forward(ctx, x: Tensor, rows: Tensor, sites: Sites, slope: float, scale: int) -> Tensor:
         ctx.save_for_backward(x, rows)
-        ctx.sites, ctx.slope = sites, slope
-        return _look_up(x, rows, sites.ids, slope, scale=1)
+        ctx.sites, ctx.slope, ctx.scale = sites, slope, scale
+        return _look_up(x, rows, sites.ids, slope, scale)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         x, rows = ctx.saved_tensors
-        sites, channels = ctx.sites, x.shape[1]
+        sites, scale, (count, channels, height, width) = ctx.sites, ctx.scale, x.shape
+        blocks = count, height, scale, width, scale, channels  # of scale x scale sites for each value of x
         before = by_site(gradient)  # (sites, C)
         if ctx.slope != 1:  # what comes before the leaky ReLU
-            positive = by_site(_look_up(x, rows, sites.ids, ctx.slope, scale=1)) > 0
+            positive = by_site(_look_up(x, rows, sites.ids, ctx.slope, scale)) > 0
             before = torch.where(positive, before, ctx.slope * before)
             del positive
         else:
-            before = before.clone()
+            before = before.clone(memory_format=torch.contiguous_format)
         gradient_rows = torch.empty_like(rows)
         gradient_rows[:, channels:] = sites.sum_by_neighbourhood(before)
         gradient_x = F.embedding(sites.ids.flatten(), rows[:, :channels].contiguous()).mul_(before)
-        gradient_rows[:, :channels] = sites.sum_by_neighbourhood(before.mul_(by_site(x)))
-        return gradient_x.view(*sites.ids.shape, channels).permute(0, 3, 1, 2), gradient_rows, None, None
+        if scale > 1:
+            gradient_x = gradient_x.view(blocks).sum((2, 4))
+        before.view(blocks).mul_(x.permute(0, 2, 3, 1)[:, :, None, :, None])
+        gradient_rows[:, :channels] = sites.sum_by_neighbourhood(before)
+        gradient_x = gradient_x.view(count, height, width, channels).permute(0, 3, 1, 2)
+        return gradient_x, gradient_rows, None, None, None
 
 
 @contextlib.contextmanager
@@ -193,14 +197,14 @@ def looked_up_again(y: Tensor) -> Iterator[None]:
     """What is computed from `y`, a result of `modulate` with gradients, keeps not `y` but what that was made of."""
     made = y.grad_fn
     x, rows = (tensor.detach() for tensor in made.saved_tensors)
-    sites, slope = made.sites, made.slope
+    sites, slope, scale = made.sites, made.slope, made.scale
     place, shape = y.data_ptr(), y.shape  # torch holds `pack` as well, which must not hold `y`
 
     def pack(tensor: Tensor) -> Tensor | None:
         return None if (tensor.data_ptr(), tensor.shape) == (place, shape) else tensor
 
     def unpack(kept: Tensor | None) -> Tensor:
-        return _look_up(x, rows, sites.ids, slope, scale=1) if kept is None else kept
+        return _look_up(x, rows, sites.ids, slope, scale) if kept is None else kept
 
     with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
         yield

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from models.networks.layout import SemanticLayout
 from models.networks.modulation import modulate, modulation_rows, weight_by_step
@@ -159,17 +160,38 @@ class SPADE(nn.Module):
         hidden = self.mlp_shared(layout.at(height, width))  # (N, 128, H, W)
         return self.mlp_gamma(hidden), self.mlp_beta(hidden)
 
-    def normalize_again(self, x: Tensor, normalized: Tensor) -> Tensor:
-        """`x` normalised, given what the norm of another layer has made of it; once more only where that may differ."""
+    @property
+    def talks(self) -> bool:
+        """Whether processes normalise together. All must then do the same, whatever way their labels call for."""
+        return self.training and isinstance(self.param_free_norm, SyncBatchNorm) and process_count() > 1
+
+    def normalize(self, x: Tensor, scale: int = 1) -> Tensor:
+        """`x` (N, C, h, w), normalised as it would be upsampled by `scale`; it is not upsampled here.
+
+        To repeat every value leaves mean and variance as they are. But the unbiased variance of n values, which goes
+        into the running statistics, is n / (n - 1) times theirs.
+        """
         norm = self.param_free_norm
-        # Processes talk when they normalise together. One whose labels are noise takes the dense path, and must not be
-        # left waiting there for others that have less to say.
-        talks = isinstance(norm, SyncBatchNorm) and process_count() > 1
-        if self.training and not talks:
-            with torch.no_grad():
-                norm(x)  # for its running statistics; it uses those of the batch, like the other
-        elif any(True for _ in norm.buffers()):
+        if scale == 1 or not self.training or not isinstance(norm, _BatchNorm):
             return norm(x)
+        before = norm.running_var.clone()
+        normalized = norm(x)
+        with torch.no_grad():
+            step = norm.momentum if norm.momentum is not None else 1 / float(norm.num_batches_tracked)
+            few = x.numel() // x.shape[1]
+            many = few * scale**2
+            kept = (1 - step) * before
+            # .data: autograd guards running statistics too, though the gradient of training mode has no use for them.
+            norm.running_var.data.sub_(kept).mul_((1 - 1 / few) / (1 - 1 / many)).add_(kept)
+        return normalized
+
+    def normalize_again(self, x: Tensor, normalized: Tensor, scale: int = 1) -> Tensor:
+        """`normalize(x, scale)`, given what another layer has made of it; once more only where that may differ."""
+        if self.training and not self.talks:
+            with torch.no_grad():
+                self.normalize(x, scale)  # for its running statistics; it uses those of the batch, like the other
+        elif any(True for _ in self.param_free_norm.buffers()):
+            return self.normalize(x, scale)
         return normalized
 
     def by_table(self, normalized: Tensor, sites: Sites, *args, **kwargs) -> Tensor:
