@@ -15,6 +15,8 @@ from hypothesis import settings
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
+SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
 
 @pytest.fixture
 def small_disk(tmp_path):
@@ -43,3 +45,11 @@ def small_disk(tmp_path):
 def folder(tmp_path_factory) -> Path:
     """Where the runs of a file of tests live."""
     return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Real files beside the repository, where there are some."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the folder with real data set files is not beside the repository")
+    return SHARED_DATA

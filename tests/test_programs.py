@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import test as test_program
 import train as train_program
 from models import create_generator
+from models.networks.normalization import SPADE
 from options import TestOptions, parse_options
 from scripts import compare_colours, make_landscapes
 from tests.util.pages import Page
@@ -202,6 +203,23 @@ def test_random_styles_differ_side_by_side_and_follow_the_seed_not_the_batch_siz
     assert not np.array_equal(pictures(one)[0], pictures(one, "synthesized_image_style2")[0])
     assert not np.array_equal(pictures(one)[0], pictures(seeded)[0])
     assert_links_work(one / "index.html")
+
+
+def test_the_dense_definition_of_modulation_gives_the_same_images(run_test, tmp_path, monkeypatch):
+    asked_for_tables = []
+    monkeypatch.setattr(SPADE, "rows", lambda *args, rows=SPADE.rows: asked_for_tables.append(1) or rows(*args))
+
+    def run(*flags):
+        return run_test("--how_many", "3", "--num_styles", "2", *flags, results=tmp_path / f"results {len(flags)}")
+
+    by_table = run()
+    assert asked_for_tables
+    asked_for_tables.clear()
+    dense = run("--dense")
+    assert not asked_for_tables
+    for folder in ("synthesized_image", "synthesized_image_style2"):
+        for first, second in zip(pictures(by_table, folder), pictures(dense, folder), strict=True):
+            assert np.abs(first.astype(int) - second).max() <= 1
 
 
 @pytest.fixture

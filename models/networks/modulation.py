@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import torch
 import torch.nn.functional as F
@@ -192,19 +193,26 @@ class _Modulation(torch.autograd.Function):
         return gradient_x, gradient_rows, None, None, None
 
 
-@contextlib.contextmanager
-def looked_up_again(y: Tensor) -> Iterator[None]:
-    """What is computed from `y`, a result of `modulate` with gradients, keeps not `y` but what that was made of."""
+def looked_up_again(y: Tensor) -> AbstractContextManager[None]:
+    """`made_again` for `y`, a result of `modulate` with gradients."""
     made = y.grad_fn
     x, rows = (tensor.detach() for tensor in made.saved_tensors)
-    sites, slope, scale = made.sites, made.slope, made.scale
-    place, shape = y.data_ptr(), y.shape  # torch holds `pack` as well, which must not hold `y`
+    ids, slope, scale = made.sites.ids, made.slope, made.scale
+    return made_again(y, lambda: _look_up(x, rows, ids, slope, scale))
+
+
+@contextlib.contextmanager
+def made_again(y: Tensor, make: Callable[[], Tensor]) -> Iterator[None]:
+    """What is computed from `y` keeps not `y` for the backward pass but how to make it. `make` must not hold `y`."""
+    place, shape = y.data_ptr(), y.shape
+    del y  # torch holds `pack`, and with it all that it can see
 
     def pack(tensor: Tensor) -> Tensor | None:
         return None if (tensor.data_ptr(), tensor.shape) == (place, shape) else tensor
 
     def unpack(kept: Tensor | None) -> Tensor:
-        return _look_up(x, rows, sites.ids, slope, scale) if kept is None else kept
+        with torch.no_grad():
+            return make() if kept is None else kept
 
     with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
         yield

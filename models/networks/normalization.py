@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from models.networks.layout import SemanticLayout
-from models.networks.modulation import modulate, modulation_rows, weight_by_step
+from models.networks.modulation import made_again, modulate, modulation_rows, weight_by_step
 from models.networks.neighbourhoods import KeptRows, Sites
 from models.networks.spectral_norm import spectral_norm
 from models.networks.sync_batch_norm import SyncBatchNorm
@@ -203,8 +203,9 @@ class SPADE(nn.Module):
         neighbourhoods = sites.neighbourhoods
 
         def compute(first: int) -> Tensor:
-            bias = torch.cat([1 + self.mlp_gamma.bias, self.mlp_beta.bias])
-            return modulation_rows(self.mlp_shared[0], self._weight_by_step(), bias, neighbourhoods, first)
+            weight, bias = self._weight_by_step(), torch.cat([1 + self.mlp_gamma.bias, self.mlp_beta.bias])
+            with made_again(weight, self._weight_by_step):
+                return modulation_rows(self.mlp_shared[0], weight, bias, neighbourhoods, first)
 
         if neighbourhoods.kept is None or torch.is_grad_enabled():
             return compute(0)

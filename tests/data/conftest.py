@@ -8,16 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-SHARED_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-
-
-@pytest.fixture
-def shared_data() -> Path:
-    """Real files beside the repository, where there are some."""
-    if not SHARED_DATA.is_dir():
-        pytest.skip("the folder with real data set files is not beside the repository")
-    return SHARED_DATA
-
 
 @pytest.fixture
 def make_options() -> Callable[..., SimpleNamespace]:

@@ -14,7 +14,7 @@ from models.networks.blocks import SPADEResnetBlock
 from models.networks.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
-from models.networks.modulation import add_projected, modulate, modulation_rows
+from models.networks.modulation import add_projected, modulate, modulation_rows, weight_by_step
 from models.networks.normalization import SPADE, NormSpec
 
 CLASSES = 4
@@ -107,12 +107,28 @@ def test_blocks_give_the_same_images_gradients_and_statistics(norm, channels, ba
         assert close(by_convolution(inputs[0], dense, 2), by_rows(inputs[0], table, 2))
 
 
-def test_rows_take_their_gradients_from_every_site():
+@pytest.mark.parametrize("scale", [1, 2])
+def test_rows_take_their_gradients_from_every_site(scale):
     torch.manual_seed(0)
-    sites = SemanticLayout(regions(2, 20, 20), None, CLASSES, "table").sites(10, 12, 3)
-    x = torch.randn(2, 3, 10, 12, requires_grad=True)
+    sites = SemanticLayout(regions(2, 20, 20), None, CLASSES, "table").sites(scale * 5, scale * 6, 3)
+    x = torch.randn(2, 3, 5, 6, requires_grad=True)
     rows = torch.randn(len(sites.neighbourhoods.outer), 6, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x, rows: modulate(x, rows, sites, 0.2), (x, rows))
+    assert torch.autograd.gradcheck(lambda x, rows: modulate(x, rows, sites, 0.2, scale), (x, rows))
+
+
+def test_weights_in_another_order_are_not_kept_for_the_backward_pass(monkeypatch):
+    made = []
+
+    def making(*weights):
+        made.append(weakref.ref((weight := weight_by_step(*weights)).untyped_storage()))
+        return weight
+
+    monkeypatch.setattr("models.networks.normalization.weight_by_step", making)
+    spade = filled(SPADE(6, CLASSES, NormSpec.parse("spadebatch3x3")))
+    rows = spade.rows(SemanticLayout(regions(1, 32, 32), None, CLASSES, "table").sites(32, 32, 3))
+    assert len(made) == 1 and made[0]() is None
+    rows.sum().backward()
+    assert len(made) == 2
 
 
 def test_modulated_activations_are_not_kept_for_the_backward_pass():
