@@ -95,22 +95,28 @@ class SPADEResnetBlock(Block):
         if self.norm_0.talks:
             x, scale = upsample(x, scale), 1
         normalized = self.norm_0.normalize(x, scale)
-        residual = self._convolve(self.conv_0, self.norm_0.by_table(normalized, sites, SLOPE, scale))
-        residual = self.norm_1.by_table(self.norm_1.normalize(residual), sites, SLOPE, in_place=True)
-        residual = self._convolve(self.conv_1, residual)
+        residual = self._stage(self.conv_0, self.norm_0, x, normalized, sites, scale=scale)
+        normalized_1 = self.norm_1.normalize(residual)
+        residual = self._stage(self.conv_1, self.norm_1, residual, normalized_1, sites, in_place=True)
+        del normalized_1
         if not self.learned_shortcut:
             return residual + upsample(x, scale)
         normalized = self.norm_s.normalize_again(x, normalized, scale)
         if torch.is_grad_enabled() or self.conv_s._forward_pre_hooks:  # spectral norm makes its weight when called
-            return residual + self._convolve(self.conv_s, self.norm_s.by_table(normalized, sites, scale=scale))
+            return residual + self._stage(self.conv_s, self.norm_s, x, normalized, sites, slope=1.0, scale=scale)
         rows = self.norm_s.rows(sites).to(x.dtype)
         return add_projected(residual, normalized, rows, sites, self.conv_s.weight, scale)
 
-    def _convolve(self, conv: nn.Conv2d, y: Tensor) -> Tensor:
-        """`conv` of modulated activations, which are made again in the backward pass."""
+    def _stage(
+        self, conv: nn.Conv2d, norm: SPADE, x: Tensor, normalized: Tensor, sites: Sites, slope: float = SLOPE, **kwargs
+    ) -> Tensor:
+        """`conv` of `normalized`, modulated by `norm`. Both are made again of `x` in the backward pass, not kept."""
+        if self.recomputed:  # one way to compute again will do
+            return conv(norm.by_table(normalized, sites, slope, **kwargs))
+        y = norm.by_table(normalized, sites, slope, made_of=x, **kwargs)
         if y.grad_fn is None:
             return convolve(conv, y)
-        with nullcontext() if self.recomputed else looked_up_again(y):  # one of the two ways will do
+        with looked_up_again(y):
             return conv(y)
 
 

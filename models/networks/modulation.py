@@ -196,9 +196,7 @@ class _Modulation(torch.autograd.Function):
 def looked_up_again(y: Tensor) -> AbstractContextManager[None]:
     """`made_again` for `y`, a result of `modulate` with gradients."""
     made = y.grad_fn
-    x, rows = (tensor.detach() for tensor in made.saved_tensors)
-    ids, slope, scale = made.sites.ids, made.slope, made.scale
-    return made_again(y, lambda: _look_up(x, rows, ids, slope, scale))
+    return made_again(y, lambda: _look_up(*made.saved_tensors, made.sites.ids, made.slope, made.scale))
 
 
 @contextlib.contextmanager

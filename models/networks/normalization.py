@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -194,9 +195,20 @@ class SPADE(nn.Module):
             return self.normalize(x, scale)
         return normalized
 
-    def by_table(self, normalized: Tensor, sites: Sites, *args, **kwargs) -> Tensor:
-        """What `forward` makes of activations that are normalised already, by way of a table; see `modulate`."""
-        return modulate(normalized, self.rows(sites).to(normalized.dtype), sites, *args, **kwargs)
+    def by_table(self, normalized: Tensor, sites: Sites, *args, made_of: Tensor | None = None, **kwargs) -> Tensor:
+        """What `forward` makes of activations that are normalised already, by way of a table; see `modulate`.
+
+        Args:
+            made_of: what `normalized` was made of; then it is made again in the backward pass, and not kept for it.
+        """
+        with nullcontext() if made_of is None or self.talks else self._normalized_again(normalized, made_of):
+            return modulate(normalized, self.rows(sites).to(normalized.dtype), sites, *args, **kwargs)
+
+    def _normalized_again(self, normalized: Tensor, x: Tensor) -> AbstractContextManager[None]:
+        norm, x = self.param_free_norm, x.detach()
+        if self.training and isinstance(norm, _BatchNorm):  # statistics advance once
+            return made_again(normalized, lambda: F.batch_norm(x, None, None, training=True, eps=norm.eps))
+        return made_again(normalized, lambda: norm(x))
 
     def rows(self, sites: Sites) -> Tensor:
         """1 + gamma and beta of every distinct neighbourhood, (neighbourhoods, 2C)."""

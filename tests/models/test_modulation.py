@@ -131,17 +131,20 @@ def test_weights_in_another_order_are_not_kept_for_the_backward_pass(monkeypatch
     assert len(made) == 2
 
 
-def test_modulated_activations_are_not_kept_for_the_backward_pass():
+@pytest.mark.parametrize("kind", ["batch", "instance", "syncbatch"])
+def test_neither_normalised_nor_modulated_activations_are_kept_for_the_backward_pass(kind):
     torch.manual_seed(0)
-    layout = SemanticLayout(regions(1, 32, 32), None, CLASSES, "table")
-    block = filled(SPADEResnetBlock(6, 4, CLASSES, NormSpec.parse("spadeinstance3x3"))).train()
-    modulated = []
+    layout = SemanticLayout(regions(2, 32, 32), None, CLASSES, "table")
+    block = filled(SPADEResnetBlock(6, 4, CLASSES, NormSpec.parse(f"spade{kind}3x3"))).train()
+    made = []
     for conv in (block.conv_0, block.conv_1, block.conv_s):
-        conv.register_forward_pre_hook(
-            lambda module, inputs: modulated.append(weakref.ref(inputs[0].untyped_storage()))
+        conv.register_forward_pre_hook(lambda module, inputs: made.append(weakref.ref(inputs[0].untyped_storage())))
+    for norm in (block.norm_0, block.norm_1):
+        norm.param_free_norm.register_forward_hook(
+            lambda module, inputs, output: made.append(weakref.ref(output.untyped_storage()))
         )
-    image = block(torch.randn(1, 6, 16, 16, requires_grad=True), layout, 2)
-    assert len(modulated) == 3 and not any(activations() is not None for activations in modulated)
+    image = block(torch.randn(2, 6, 16, 16, requires_grad=True), layout, 2)
+    assert len(made) == 5 and not any(activations() is not None for activations in made)
     image.sum().backward()
 
 
