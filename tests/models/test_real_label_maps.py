@@ -20,7 +20,7 @@ def test_images_of_real_label_maps_are_those_of_the_dense_path(shared_data, mode
     network = create_generator(opt).requires_grad_(False)
     fill(network, seed=0)
     fold_norms(network.eval())
-    for sample in list(create_dataset(opt))[:3]:
+    for sample in [create_dataset(opt)[i] for i in range(2)]:
         instances = sample["instances"][None] if opt.instance else None
         images = []
         for modulation in ("dense", "table", None):
