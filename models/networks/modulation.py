@@ -196,21 +196,28 @@ class _Modulation(torch.autograd.Function):
 def looked_up_again(y: Tensor) -> AbstractContextManager[None]:
     """`made_again` for `y`, a result of `modulate` with gradients."""
     made = y.grad_fn
-    return made_again(y, lambda: _look_up(*made.saved_tensors, made.sites.ids, made.slope, made.scale))
+    return made_again((y, lambda: _look_up(*made.saved_tensors, made.sites.ids, made.slope, made.scale)))
 
 
 @contextlib.contextmanager
-def made_again(y: Tensor, make: Callable[[], Tensor]) -> Iterator[None]:
-    """What is computed from `y` keeps not `y` for the backward pass but how to make it. `make` must not hold `y`."""
-    place, shape = y.data_ptr(), y.shape
-    del y  # torch holds `pack`, and with it all that it can see
+def made_again(*recipes: tuple[Tensor, Callable[[], Tensor]]) -> Iterator[None]:
+    """What is computed from these tensors keeps not them for the backward pass but how to make each.
 
-    def pack(tensor: Tensor) -> Tensor | None:
-        return None if (tensor.data_ptr(), tensor.shape) == (place, shape) else tensor
+    Recipes must not hold their tensors. They are followed under the autocast of now.
+    """
+    device_type = recipes[0][0].device.type
+    autocast = device_type, torch.get_autocast_dtype(device_type), torch.is_autocast_enabled(device_type)
+    make = {(tensor.data_ptr(), tensor.shape): recipe for tensor, recipe in recipes}
+    del recipes  # torch holds `pack` and `unpack`, and with them all that they can see
 
-    def unpack(kept: Tensor | None) -> Tensor:
-        with torch.no_grad():
-            return make() if kept is None else kept
+    def pack(tensor: Tensor) -> Tensor | Callable[[], Tensor]:
+        return make.get((tensor.data_ptr(), tensor.shape), tensor)
+
+    def unpack(kept: Tensor | Callable[[], Tensor]) -> Tensor:
+        if isinstance(kept, Tensor):
+            return kept
+        with torch.no_grad(), torch.autocast(*autocast):
+            return kept()
 
     with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -199,16 +199,24 @@ class SPADE(nn.Module):
         """What `forward` makes of activations that are normalised already, by way of a table; see `modulate`.
 
         Args:
-            made_of: what `normalized` was made of; then it is made again in the backward pass, and not kept for it.
+            made_of: what `normalized` was made of; then that and the rows are made again in the backward pass.
         """
-        with nullcontext() if made_of is None or self.talks else self._normalized_again(normalized, made_of):
-            return modulate(normalized, self.rows(sites).to(normalized.dtype), sites, *args, **kwargs)
+        dtype = normalized.dtype
+        rows = self.rows(sites).to(dtype)
+        if made_of is None:
+            return modulate(normalized, rows, sites, *args, **kwargs)
+        recipes = [(rows, lambda: self.rows(sites).to(dtype))]
+        if not self.talks:
+            recipes.append((normalized, self._recipe(made_of)))
+        with made_again(*recipes):
+            return modulate(normalized, rows, sites, *args, **kwargs)
 
-    def _normalized_again(self, normalized: Tensor, x: Tensor) -> AbstractContextManager[None]:
+    def _recipe(self, x: Tensor) -> Callable[[], Tensor]:
+        """How to normalise `x` once more, with what is of the batch, and no running statistics."""
         norm, x = self.param_free_norm, x.detach()
-        if self.training and isinstance(norm, _BatchNorm):  # statistics advance once
-            return made_again(normalized, lambda: F.batch_norm(x, None, None, training=True, eps=norm.eps))
-        return made_again(normalized, lambda: norm(x))
+        if self.training and isinstance(norm, _BatchNorm):
+            return lambda: F.batch_norm(x, None, None, training=True, eps=norm.eps)
+        return lambda: norm(x)
 
     def rows(self, sites: Sites) -> Tensor:
         """1 + gamma and beta of every distinct neighbourhood, (neighbourhoods, 2C)."""
@@ -216,7 +224,7 @@ class SPADE(nn.Module):
 
         def compute(first: int) -> Tensor:
             weight, bias = self._weight_by_step(), torch.cat([1 + self.mlp_gamma.bias, self.mlp_beta.bias])
-            with made_again(weight, self._weight_by_step):
+            with made_again((weight, self._weight_by_step)):
                 return modulation_rows(self.mlp_shared[0], weight, bias, neighbourhoods, first)
 
         if neighbourhoods.kept is None or torch.is_grad_enabled():

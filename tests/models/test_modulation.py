@@ -132,7 +132,7 @@ def test_weights_in_another_order_are_not_kept_for_the_backward_pass(monkeypatch
 
 
 @pytest.mark.parametrize("kind", ["batch", "instance", "syncbatch"])
-def test_neither_normalised_nor_modulated_activations_are_kept_for_the_backward_pass(kind):
+def test_neither_rows_nor_normalised_nor_modulated_activations_are_kept(kind, monkeypatch):
     torch.manual_seed(0)
     layout = SemanticLayout(regions(2, 32, 32), None, CLASSES, "table")
     block = filled(SPADEResnetBlock(6, 4, CLASSES, NormSpec.parse(f"spade{kind}3x3"))).train()
@@ -143,8 +143,14 @@ def test_neither_normalised_nor_modulated_activations_are_kept_for_the_backward_
         norm.param_free_norm.register_forward_hook(
             lambda module, inputs, output: made.append(weakref.ref(output.untyped_storage()))
         )
+
+    def making(*args):
+        made.append(weakref.ref((rows := modulation_rows(*args)).untyped_storage()))
+        return rows
+
+    monkeypatch.setattr("models.networks.normalization.modulation_rows", making)
     image = block(torch.randn(2, 6, 16, 16, requires_grad=True), layout, 2)
-    assert len(made) == 5 and not any(activations() is not None for activations in made)
+    assert len(made) == 8 and not any(activations() is not None for activations in made)
     image.sum().backward()
 
 
