@@ -96,9 +96,9 @@ class SPADEResnetBlock(Block):
             x, scale = upsample(x, scale), 1
         normalized = self.norm_0.normalize(x, scale)
         residual = self._stage(self.conv_0, self.norm_0, x, normalized, sites, scale=scale)
-        normalized_1 = self.norm_1.normalize(residual)
-        residual = self._stage(self.conv_1, self.norm_1, residual, normalized_1, sites, in_place=True)
-        del normalized_1
+        residual = self._stage(
+            self.conv_1, self.norm_1, residual, self.norm_1.normalize(residual), sites, in_place=True
+        )
         if not self.learned_shortcut:
             return residual + upsample(x, scale)
         normalized = self.norm_s.normalize_again(x, normalized, scale)
@@ -110,7 +110,10 @@ class SPADEResnetBlock(Block):
     def _stage(
         self, conv: nn.Conv2d, norm: SPADE, x: Tensor, normalized: Tensor, sites: Sites, slope: float = SLOPE, **kwargs
     ) -> Tensor:
-        """`conv` of `normalized`, modulated by `norm`. Both are made again of `x` in the backward pass, not kept."""
+        """`conv` of `normalized`, modulated by `norm` with the further arguments of `modulate`.
+
+        What was normalised and what was modulated, full-size both, are made again of `x` in the backward pass.
+        """
         if self.recomputed:  # one way to compute again will do
             return conv(norm.by_table(normalized, sites, slope, **kwargs))
         y = norm.by_table(normalized, sites, slope, made_of=x, **kwargs)

@@ -47,7 +47,8 @@ class InstanceNorm(nn.InstanceNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape."""
         full = full_precision(x) if x.device.type == "cpu" else x
-        if torch.is_grad_enabled() and len(full) == 1:  # batch norm is the same there, and right
+        # Batch norm is the same there, and right. Not without gradients: a graph that is exported takes any N.
+        if torch.is_grad_enabled() and len(full) == 1:
             return F.batch_norm(full, None, None, training=True, eps=self.eps).to(x.dtype)
         return super().forward(full).to(x.dtype)
 
