@@ -172,7 +172,7 @@ class _Modulation(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        x, rows = ctx.saved_tensors
+        x, rows = ctx.__dict__.pop("at_hand", None) or ctx.saved_tensors
         sites, scale, (count, channels, height, width) = ctx.sites, ctx.scale, x.shape
         blocks = count, height, scale, width, scale, channels  # of scale x scale sites for each value of x
         before = by_site(gradient)  # (sites, C)
@@ -196,7 +196,12 @@ class _Modulation(torch.autograd.Function):
 def looked_up_again(y: Tensor) -> AbstractContextManager[None]:
     """`made_again` for `y`, a result of `modulate` with gradients."""
     made = y.grad_fn
-    return made_again((y, lambda: _look_up(*made.saved_tensors, made.sites.ids, made.slope, made.scale)))
+
+    def look_up() -> Tensor:
+        made.at_hand = made.saved_tensors  # for its own backward, which comes next; perhaps made again, so once only
+        return _look_up(*made.at_hand, made.sites.ids, made.slope, made.scale)
+
+    return made_again((y, look_up))
 
 
 @contextlib.contextmanager
