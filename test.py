@@ -44,8 +44,7 @@ def test(opt: TestOptions) -> Path:
     model.to(device, memory_format=memory_format(opt.channels_last, device, opt.modulation)).eval()
     if opt.recalibrate_bn:
         recalibrate(opt, dataset, model)
-    if not opt.dense:
-        fold_norms(model.netG)
+    fold_norms(model.netG)
     if opt.compile:
         model.netG.compile()
 

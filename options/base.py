@@ -61,6 +61,15 @@ class BaseOptions:
         "run",
         choices=PRECISIONS,
     )
+    modulation: str | None = option(
+        None,
+        "how SPADE makes gamma and beta: dense, by two convolutions at every site, or table, by one row for each "
+        "distinct neighborhood of the label map; images and losses are the same",
+        "run",
+        choices=("dense", "table"),
+        role="session",
+        unset="table on a CPU, dense on a GPU",
+    )
     compile: bool = option(False, "compile the networks with torch.compile: slow to start, then faster", "run")
     deterministic: bool = option(False, "use only kernels that give the same bits each time, which are slower", "run")
     seed: int = option(0, "start of all random numbers", "run", rule=at_least(0))

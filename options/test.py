@@ -34,9 +34,6 @@ class TestOptions(BaseOptions):
         unit="images",
         rule=at_least(1),
     )
-    dense: bool = option(
-        False, "make gamma and beta of SPADE at every site, not by table: slower, and the same images", "run"
-    )
     use_raw_G: bool = option(False, "use the trained weights themselves, not their average of --ema", "results")
     recalibrate_bn: int = option(
         0,
@@ -45,8 +42,3 @@ class TestOptions(BaseOptions):
         unit="images",
         rule=at_least(0),
     )
-
-    @property
-    def modulation(self) -> str | None:
-        """How SPADE makes gamma and beta, as for `train.py`; None for the faster way."""
-        return "dense" if self.dense else None

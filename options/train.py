@@ -58,16 +58,6 @@ class TrainOptions(BaseOptions):
         rule=at_least(0),
     )
 
-    modulation: str | None = option(
-        None,
-        "how SPADE makes gamma and beta: dense, by two convolutions at every site, or table, by one row for each "
-        "distinct neighbourhood of the label map; the losses are the same",
-        "run",
-        choices=("dense", "table"),
-        role="session",
-        unset="table on a CPU, dense on a GPU",
-    )
-
     # discriminator
     netD: str = option(
         "multiscale",

@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import test as test_program
 import train as train_program
 from models import create_generator
+from models.networks.folding import fold_norms
 from models.networks.normalization import SPADE
 from options import TestOptions, parse_options
 from scripts import compare_colours, make_landscapes
@@ -215,11 +216,23 @@ def test_the_dense_definition_of_modulation_gives_the_same_images(run_test, tmp_
     by_table = run()
     assert asked_for_tables
     asked_for_tables.clear()
-    dense = run("--dense")
+    dense = run("--modulation", "dense")
     assert not asked_for_tables
+    asked_by_name = run("--modulation", "table", "--seed", "0")
+    assert asked_for_tables
+    for path in images(by_table):
+        assert (by_table / path).read_bytes() == (asked_by_name / path).read_bytes()
     for folder in ("synthesized_image", "synthesized_image_style2"):
         for first, second in zip(pictures(by_table, folder), pictures(dense, folder), strict=True):
             assert np.abs(first.astype(int) - second).max() <= 1
+
+
+@pytest.mark.parametrize("flags", ([], ["--modulation", "dense"]), ids=("default", "dense"))
+def test_norms_are_folded_however_modulation_is_made(flags, run_test, monkeypatch):
+    folded = []
+    monkeypatch.setattr(test_program, "fold_norms", lambda network: folded.append(fold_norms(network)))
+    run_test("--how_many", "1", *flags)
+    assert len(folded) == 1
 
 
 @pytest.fixture

@@ -103,3 +103,15 @@ def test_custom_reads_instances_only_from_a_folder(parse_train, parse_test, save
     assert parse_test("--name run --label_dir l --instance_dir n").instance
     save_run(dataset_mode="custom", instance=False)
     assert not parse_test("--name run --label_dir l --instance_dir n").instance
+
+
+def test_modulation_has_one_name_in_training_and_test(parse_train, parse_test, save_run, refused):
+    for parse in (parse_train, parse_test):
+        assert [parse(line).modulation for line in ("", "--modulation dense", "--modulation table")] == [
+            None,
+            "dense",
+            "table",
+        ]
+    assert "--dense: no such option" in refused(parse_test, "--dense")
+    save_run(modulation="dense")
+    assert parse_test("--name run").modulation is None, "it belongs to one command"
