@@ -3,6 +3,8 @@
 
 import sys
 
+from util.console import exit_statuses
+
 import torch
 
 from data import PRESETS, count_workers, uses_gpu
@@ -20,7 +22,6 @@ from evaluation.sources import Sources, find_images, scores_path
 from options import EvaluateOptions, parse_options
 from util.device import choose_device, prepare_torch
 from util.distributed import World
-from util.errors import report_input_errors
 
 
 def evaluate(opt: EvaluateOptions, world: World, device: torch.device) -> tuple[Report, Sources]:
@@ -82,17 +83,17 @@ def publish(opt: EvaluateOptions, report: Report, sources: Sources) -> None:
         print(f"Look at {folder / 'index.html'}")
 
 
+@exit_statuses("evaluate.py")
 def main(argv: list[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
     opt = parse_options(EvaluateOptions, argv, PRESETS)
     world = World.from_environment()
     prepare_torch(opt.seed)
-    with report_input_errors("evaluate.py"):
-        device = choose_device(opt.gpu_id_list, world)
-        with world.joined(device):
-            report, sources = evaluate(opt, world, device)
-            if world.is_main:
-                publish(opt, report, sources)
+    device = choose_device(opt.gpu_id_list, world)
+    with world.joined(device):
+        report, sources = evaluate(opt, world, device)
+        if world.is_main:
+            publish(opt, report, sources)
 
 
 if __name__ == "__main__":

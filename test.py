@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from util.console import exit_statuses
+
 import torch
 from PIL.Image import Resampling
 from torch import Tensor
@@ -23,7 +25,6 @@ from options import TestOptions, parse_options
 from trainers.checkpoint import load_networks
 from trainers.fixed_inputs import fixed_inputs, forwards
 from util.device import choose_device, memory_format, prepare_torch
-from util.errors import report_input_errors
 from util.image import to_uint8
 from util.precision import autocast
 from util.results_page import ResultsPage
@@ -136,15 +137,15 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
     )
 
 
+@exit_statuses("test.py")
 def main(argv: list[str] | None = None) -> int:
     """Test as the command line says; return the exit status."""
     opt = parse_options(TestOptions, argv, PRESETS)
-    with report_input_errors("test.py"):
-        try:
-            page = test(opt)
-        except DataWorkerError as error:
-            print(f"test.py: error: {error}", file=sys.stderr)
-            return 1
+    try:
+        page = test(opt)
+    except DataWorkerError as error:
+        print(f"test.py: error: {error}", file=sys.stderr)
+        return 1
     print(f"Images are in {page.parent / 'images'}; look at {page}")
     return 0
 

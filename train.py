@@ -7,6 +7,8 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 
+from util.console import exit_statuses
+
 from torch import Tensor
 from tqdm import tqdm
 
@@ -24,7 +26,7 @@ from trainers.fixed_inputs import FixedInput, fixed_inputs, forwards
 from trainers.reporter import Reporter
 from util.device import choose_device, memory_format, prepare_torch
 from util.distributed import World, is_loss_of_another, launch, under_launcher
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 from util.interrupts import ENDING, Interrupted, Interrupts
 from util.lock import RunLock
 from util.progress import Progress
@@ -156,6 +158,7 @@ def create_visualizer(opt: TrainOptions, dataset) -> Visualizer:
     )
 
 
+@exit_statuses("train.py")
 def main(argv: list[str] | None = None) -> int:
     """Train as the command line says; return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
@@ -165,22 +168,21 @@ def main(argv: list[str] | None = None) -> int:
     world = World.from_environment()
     if world.is_main:
         print(opt.describe())
-    with report_input_errors("train.py"):
-        try:
-            with ExitStack() as stack:
-                train(opt, prepare(opt, world, stack), world)
-        except Interrupted as interrupted:
-            if world.is_main:
-                print(f"train.py: saved and ended by {interrupted}; --continue_train goes on", file=sys.stderr)
-            return interrupted.exit_status
-        except (NonFiniteLossError, DataWorkerError) as error:
-            print(f"train.py: stopped: {error}; the last good checkpoint is kept: {opt.run_dir}", file=sys.stderr)
-            return 1
-        except RuntimeError as error:
-            if not is_loss_of_another(error):
-                raise
-            print(f"train.py: process {world.rank} stopped, because it has lost another one", file=sys.stderr)
-            return 1
+    try:
+        with ExitStack() as stack:
+            train(opt, prepare(opt, world, stack), world)
+    except Interrupted as interrupted:
+        if world.is_main:
+            print(f"train.py: saved and ended by {interrupted}; --continue_train goes on", file=sys.stderr)
+        return interrupted.exit_status
+    except (NonFiniteLossError, DataWorkerError) as error:
+        print(f"train.py: stopped: {error}; the last good checkpoint is kept: {opt.run_dir}", file=sys.stderr)
+        return 1
+    except RuntimeError as error:
+        if not is_loss_of_another(error):
+            raise
+        print(f"train.py: process {world.rank} stopped, because it has lost another one", file=sys.stderr)
+        return 1
     if world.is_main:
         print(f"Networks are in {opt.run_dir}; look at {opt.run_dir / 'web' / 'index.html'}")
     return 0

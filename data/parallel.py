@@ -1,11 +1,14 @@
 """The same work on many files, in several processes."""
 
+import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Event
 from typing import Any, TypeVar
 
+from data.workers import begin_worker, group_signals_held_back
 from util.errors import InputError
 
 Item = TypeVar("Item")
@@ -15,6 +18,7 @@ FILES_PER_TASK = 16
 """Many enough that passing tasks around costs nothing, few enough that the workers end together."""
 
 _work: Callable[[Any], Any]
+_stop: Event
 
 
 def usable_cores() -> int:
@@ -36,19 +40,31 @@ def parallel_map(work: Callable[[Item], Result], items: Sequence[Item], workers:
     if workers <= 1:
         yield from map(work, items)
         return
-    with ProcessPoolExecutor(workers, initializer=_start, initargs=(work,)) as pool:
+    stop = multiprocessing.Event()
+    with ProcessPoolExecutor(workers, initializer=_start, initargs=(work, stop)) as pool:
         try:
-            yield from pool.map(_call, items, chunksize=FILES_PER_TASK)
+            with group_signals_held_back():
+                results = pool.map(_call, items, chunksize=FILES_PER_TASK)
+            yield from results
         except BrokenProcessPool as error:
             raise InputError(
                 f"--workers {workers}: a worker was ended from outside, probably for want of memory; use fewer"
             ) from error
+        finally:
+            stop.set()  # after an error or Ctrl-C every worker ends with the file that it is at
 
 
-def _start(work: Callable[[Any], Any]) -> None:
-    global _work
-    _work = work
+class _Stopped(Exception):  # noqa: N818 (nobody sees it)
+    """The results are not wanted any more."""
+
+
+def _start(work: Callable[[Any], Any], stop: Event) -> None:
+    global _work, _stop
+    _work, _stop = work, stop
+    begin_worker()
 
 
 def _call(item: Any) -> Any:
+    if _stop.is_set():
+        raise _Stopped
     return _work(item)

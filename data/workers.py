@@ -14,7 +14,7 @@ from typing import Any
 from weakref import WeakSet
 
 import torch
-from torch.utils.data import Dataset, Subset, get_worker_info
+from torch.utils.data import DataLoader, Dataset, Subset, get_worker_info
 
 from data.sample import Sample
 
@@ -69,11 +69,8 @@ class Workers:
         They inherit that signals to the group are held back, until `begin_worker` is done. Afterwards the signal
         handler of torch, which raises wherever the main thread is when a worker dies, says which one did.
         """
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP_SIGNALS)
-        try:
+        with group_signals_held_back():
             yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _watched.add(self)
         if threading.current_thread() is threading.main_thread():
             _name_deaths_in_handler()
@@ -170,7 +167,28 @@ def describe(dataset: Dataset[Sample], index: int) -> str:
     return dataset.describe(index) if hasattr(dataset, "describe") else f"sample {index}"
 
 
-def begin_worker(number: int) -> None:
+class QuietLoader(DataLoader):
+    """torch's loader; its workers leave the signals of a group to the main process. Arguments are torch's."""
+
+    def __init__(self, dataset: Dataset, *arguments: Any, **options: Any):
+        super().__init__(dataset, *arguments, worker_init_fn=begin_worker, **options)
+
+    def __iter__(self):
+        with group_signals_held_back():
+            return super().__iter__()
+
+
+@contextlib.contextmanager
+def group_signals_held_back() -> Iterator[None]:
+    """Let processes that are started in the block inherit that signals wait, until `begin_worker` answers them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def begin_worker(number: int = 0) -> None:
     """Make a new worker live exactly as long as the main process wants it.
 
     Ctrl-C and a cluster's signals reach every process of a group. The main process answers them, by saving for

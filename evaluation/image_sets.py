@@ -12,12 +12,13 @@ import torch
 from PIL import Image
 from PIL.Image import Resampling
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import Dataset, Subset
 from tqdm import tqdm
 
 from data.pairs import listing
 from data.preprocess import Preprocess, resize
 from data.read import UNREADABLE, LabelIds, picture_size, read_image, read_labels
+from data.workers import QuietLoader
 from util.errors import InputError
 
 Size = tuple[int, int]
@@ -273,5 +274,5 @@ def batches(
     """Samples of these indices, batched, with a progress bar if `show`."""
     # With a generator of its own: a training that looks at its scores must draw what it would have drawn without.
     generator = torch.Generator().manual_seed(0)
-    loader = DataLoader(Subset(images, indices), batch_size, num_workers=num_workers, generator=generator)
+    loader = QuietLoader(Subset(images, indices), batch_size, num_workers=num_workers, generator=generator)
     return iter(tqdm(loader, desc=title, unit="batch", dynamic_ncols=True, disable=not show))

@@ -16,8 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from util.console import exit_statuses
+
 from scripts.benchmarks import generating, reading, training
-from util.errors import report_input_errors
 
 # Command -> module with `HELP`, `add_arguments(parser)` and `run(args)`.
 COMMANDS = {"data": reading, "generator": generating, "train": training}
@@ -32,11 +33,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@exit_statuses("benchmark.py")
 def main(argv: list[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
-    with report_input_errors("benchmark.py"):
-        COMMANDS[args.command].run(args)
+    COMMANDS[args.command].run(args)
 
 
 if __name__ == "__main__":

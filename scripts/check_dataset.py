@@ -33,9 +33,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from util.console import exit_statuses
+
+from tqdm import tqdm
 
 from data import DATASETS, PRESETS, create_loader
 from data.advice import conversion, doubts, flags, palette_lines, propose
@@ -44,7 +46,7 @@ from data.paired import PairedDataset
 from data.parallel import usable_cores
 from data.survey import Survey, survey
 from options import TestOptions, TrainOptions, parse_options
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 from util.files import replacing
 
 OPTIONS_SHOWN = (
@@ -82,8 +84,6 @@ def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, T
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status. Bad input ends it with status 2 and one line."""
     own, opt = parse_args(argv)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold what the terminal cannot show
     dataset_class = DATASETS[opt.dataset_mode]
     if not issubclass(dataset_class, PairedDataset):
         print(f"--dataset_mode {opt.dataset_mode} draws its samples: there are no files to check")
@@ -254,5 +254,5 @@ def write_palette(path: Path, result: Survey) -> None:
 
 
 if __name__ == "__main__":
-    with report_input_errors("check_dataset.py"):
+    with exit_statuses("check_dataset.py"):
         sys.exit(main())

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from util.console import exit_statuses
+
+import numpy as np
 
 from scripts import replay_segmenters
 from scripts.replay import Recording, measure
-from util.errors import report_input_errors
 
 # Quantity -> (absolute, relative) tolerance, the first pattern that fits. They are several times the deviation that
 # memory format, threads and kernels cause between correct implementations. Anything else must be equal.
@@ -155,5 +156,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    with report_input_errors("check_recording.py"):
+    with exit_statuses("check_recording.py"):
         sys.exit(main())

@@ -11,14 +11,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from util.console import exit_statuses
+
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from data import PRESETS, create_dataset
 from options import TestOptions, parse_options
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 from util.image import to_uint8
 
 
@@ -58,11 +60,11 @@ def measure(opt: TestOptions) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     return generated.means(), real.means(), dataset.class_names
 
 
+@exit_statuses("compare_colours.py")
 def main(argv: list[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
     opt = parse_options(TestOptions, argv, PRESETS)
-    with report_input_errors("compare_colours.py"):
-        generated, real, names = measure(opt)
+    generated, real, names = measure(opt)
     differences = np.abs(generated - real).mean(axis=1)
     for name, fake, true, difference in zip(names, generated, real, differences):
         if not np.isnan(difference):

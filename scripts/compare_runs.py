@@ -16,11 +16,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from util.console import exit_statuses
+
 from evaluation.scores import SCORES
 from scripts.comparison.page import build_page
 from scripts.comparison.runs import Run, all_samples, read_runs
 from util import html
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -56,14 +58,14 @@ def summary(runs: Sequence[Run]) -> str:
     return "\n".join(lines)
 
 
+@exit_statuses("compare_runs.py")
 def main(argv: Sequence[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
-    with report_input_errors("compare_runs.py"):
-        args = parse_args(argv)
-        runs = read_runs(args.runs, args.results_dir, args.checkpoints_dir, args.which)
-        names = ", ".join(run.name for run in runs)
-        doc = build_page(runs, args.title or f"Comparison of {names}", args.output, args.how_many)
-        html.save(doc, args.output)
+    args = parse_args(argv)
+    runs = read_runs(args.runs, args.results_dir, args.checkpoints_dir, args.which)
+    names = ", ".join(run.name for run in runs)
+    doc = build_page(runs, args.title or f"Comparison of {names}", args.output, args.how_many)
+    html.save(doc, args.output)
     unscored = [run.name for run in runs if run.scores is None]
     print(f"{args.output}: {names}; {len(all_samples(runs)[: args.how_many]):,} label maps")
     if scores := summary(runs):

@@ -16,18 +16,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from util.console import exit_statuses
+
 import numpy as np
 from PIL import Image, PngImagePlugin
 from tqdm import tqdm
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data.files import find_pictures
 from data.masks import is_jpeg, read_colors
 from data.palette import UNKNOWN, Palette, pack, read_palette, shown, unpacked
 from data.parallel import parallel_map, usable_cores
 from data.read import UNREADABLE
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 from util.files import replacing
 
 STAMP = "made from"
@@ -177,5 +179,5 @@ def next_command(palette: Palette, target: Path, unknown: int | None) -> str:
 
 
 if __name__ == "__main__":
-    with report_input_errors("convert_labels.py"):
+    with exit_statuses("convert_labels.py"):
         main()

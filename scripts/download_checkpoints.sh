@@ -60,10 +60,11 @@ python scripts/unpack.py "$archive" --skip '*.pkl' "${targets[@]}" "${remove[@]}
 import sys
 from pathlib import Path
 
-from models.weights import read_weights
-from util.errors import report_input_errors
+from util.console import exit_statuses
 
-with report_input_errors("download_checkpoints.sh"):
+from models.weights import read_weights
+
+with exit_statuses("download_checkpoints.sh"):
     for path in sys.argv[1:]:
         print(f"{path}: {len(read_weights(Path(path)))} tensors")
 END

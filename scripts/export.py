@@ -13,10 +13,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from util.console import exit_statuses
+
 import torch
 from torch import Tensor
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from models import Pix2PixModel, create_model
 from models.networks.folding import fold_norms
@@ -36,7 +38,7 @@ from scripts.exporting.metadata import describe
 from scripts.exporting.options import ExportOptions, parse_args
 from scripts.exporting.variants import convert
 from trainers.checkpoint import load_networks
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 from util.files import replacing
 
 TOLERANCE = 1e-3
@@ -157,11 +159,11 @@ def export(opt: ExportOptions) -> list[str]:
     return [f"from {', '.join(map(str, files))}", *lines]
 
 
+@exit_statuses(ExportOptions.program)
 def main(argv: Sequence[str] | None = None) -> int:
     """Export as the command line says; return the exit status."""
     opt = parse_args(argv)
-    with report_input_errors(opt.program):
-        print("\n".join(export(opt)))
+    print("\n".join(export(opt)))
     return 0
 
 

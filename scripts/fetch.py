@@ -16,9 +16,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from util.console import exit_statuses
+
 from scripts.transfer import CHUNK, PATIENT, Download, Patience, byte_bar
 from scripts.unpack import CorruptArchiveError, Target, add_unpack_options, is_unpacked, targets_of, unpack_all
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        with report_input_errors("fetch.py"):
-            main()
-    except KeyboardInterrupt:
-        sys.exit("fetch.py: stopped; the same command goes on from here")
+    with exit_statuses("fetch.py", interrupted="interrupted; the same command goes on from here"):
+        main()

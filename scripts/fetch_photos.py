@@ -21,14 +21,16 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlencode, urlsplit
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from util.console import exit_statuses
+
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from scripts.fetch import fetch
 from scripts.transfer import Patience, RefusedError
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 
 FLICKR_API = "https://api.flickr.com"
 FLICKR_PAGE = re.compile(r"https?://(?:www\.|m\.)?flickr\.com/photos/[^/]+/(\d+)")
@@ -235,8 +237,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        with report_input_errors("fetch_photos.py"):
-            main()
-    except KeyboardInterrupt:
-        sys.exit("fetch_photos.py: stopped; the same command goes on from here")
+    with exit_statuses("fetch_photos.py", interrupted="interrupted; the same command goes on from here"):
+        main()

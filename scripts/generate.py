@@ -12,11 +12,15 @@ import io
 import json
 import os
 import re
+import signal
 import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+if __name__ == "__main__":  # what follows takes time to import
+    signal.signal(signal.SIGINT, lambda *_: os.write(2, b"generate.py: interrupted\n") and os._exit(130))
 
 import numpy as np
 from PIL import Image
@@ -398,15 +402,21 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         count = generate(args)
+        print(f"{count} images are in {args.output}", flush=True)
+    except KeyboardInterrupt:
+        print("generate.py: interrupted; the images that are there are whole", file=sys.stderr)
+        return 130
     except (InputError, OSError) as error:
         named = isinstance(error, OSError) and error.filename is not None
         message = f"{error.filename}: {error.strerror}" if named else str(error)
         line = message.replace("\n", "\\n").replace("\r", "\\r")
         print(f"generate.py: error: {line}", file=sys.stderr)
         return 2
-    print(f"{count} images are in {args.output}")
     return 0
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # a name may hold what the terminal cannot show
     sys.exit(main())

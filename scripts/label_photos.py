@@ -26,25 +26,28 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from util.console import exit_statuses
+
 import numpy as np
 import torch
 import torchvision
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from data.files import find_pictures
 from data.read import picture_size, read_image
+from data.workers import QuietLoader
 from models.segmenters import SEGMENTERS, Segmenter, load_own_segmenter, load_segmenter
 from models.segmenters.base import Size, resize_scores
 from models.segmenters.own import one_line
 from models.weights import read_weights
 from scripts.prepared import is_done, save_ids
 from util.device import choose_device
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TORCHVISION_SHORT_SIDE = 520  # pixels, at which torchvision's segmentation networks were measured
@@ -217,7 +220,7 @@ def main(argv: list[str] | None = None) -> None:
     sizes = {path: picture_size(path) for path in tqdm(targets, desc="sizes", unit="photo")}
     missing = [path for path in targets if not is_done(targets[path], sizes[path])]
     batches = batches_of_one_size([sizes[path] for path in missing], args.batch_size)
-    loader = DataLoader(Photos(missing), batch_sampler=batches, num_workers=args.num_workers)
+    loader = QuietLoader(Photos(missing), batch_sampler=batches, num_workers=args.num_workers)
     with tqdm(total=len(missing), desc=segmenter.name, unit="photo") as bar:
         for indices, photos in zip(batches, loader):
             for index, ids in zip(indices, segment(segmenter, photos)):
@@ -229,5 +232,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    with report_input_errors("label_photos.py"):
+    with exit_statuses("label_photos.py"):
         main()

@@ -11,10 +11,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from util.console import exit_statuses
+
 from data.ade20k import FOLDERS, find_ade20k
 from data.ade20k_outdoor import INDOOR_AT_MOST, OUTDOOR_AT_LEAST, is_outdoor, list_path
 from scripts.prepared import add_workers, read_ids, run_parallel
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 from util.files import replacing
 
 RULE = (
@@ -65,5 +67,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    with report_input_errors("list_outdoor_scenes.py"):
+    with exit_statuses("list_outdoor_scenes.py"):
         main()

@@ -10,10 +10,12 @@ import shlex
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from util.console import exit_statuses
+
 from PIL import Image
 from tqdm import tqdm
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data.landscape import CLASS_NAMES, Landscape, draw_scene
 from data.landscapes import (
@@ -22,7 +24,7 @@ from data.landscapes import (
     TRAIN_SCENES,
     VALIDATION_SCENES,
 )
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 
 SMALLEST_SIDE = 16
 FIRST_SCENES = {"train": 0, "val": FIRST_VALIDATION_SCENE}
@@ -91,5 +93,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    with report_input_errors("make_landscapes.py"):
+    with exit_statuses("make_landscapes.py"):
         main()

@@ -15,6 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from util.console import exit_statuses
+
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,9 +26,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 from util.files import replacing
 from util.loss_log import LossRecord, images_seen, read_history
 
@@ -220,5 +222,5 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    with report_input_errors("plot_losses.py"):
+    with exit_statuses("plot_losses.py"):
         main()

@@ -17,6 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from util.console import exit_statuses
+
 from data import DATASETS
 from data.files import find_pictures
 from scripts.result_folders import find_picture_folder
@@ -27,7 +29,7 @@ from scripts.study.page import build_page
 from scripts.study.pairs import Pair, PairMaker
 from scripts.study.report import report
 from util import html
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 from util.results_page import LABELS, RESULTS
 
 MOST_PAIRS = 50
@@ -114,14 +116,14 @@ def count_answers(args: argparse.Namespace) -> None:
     print(report(answers, find_key(answers[0].study, args.key, folders)))
 
 
+@exit_statuses("preference_study.py")
 def main(argv: Sequence[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
-    with report_input_errors("preference_study.py"):
-        args = parse_args(argv)
-        if args.report:
-            count_answers(args)
-        else:
-            make_study(args)
+    args = parse_args(argv)
+    if args.report:
+        count_answers(args)
+    else:
+        make_study(args)
 
 
 if __name__ == "__main__":

@@ -16,14 +16,16 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from util.console import exit_statuses
+
+import numpy as np
 
 from data.files import find_pictures
 from data.pairs import listing
 from scripts.prepared import add_workers, is_done, run_parallel, save_ids
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 
 Annotation = dict[str, Any]  # an entry of "annotations", as COCO's site describes it
 LEAST_POLYGON = 6  # numbers, x and y of three corners; of four numbers, pycocotools would make a box
@@ -133,5 +135,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    with report_input_errors("prepare_coco_instances.py"):
+    with exit_statuses("prepare_coco_instances.py"):
         main()

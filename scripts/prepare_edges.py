@@ -12,14 +12,16 @@ import functools
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from util.console import exit_statuses
+
 import numpy as np
 from scipy import ndimage
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from data.files import find_pictures
 from scripts.prepared import LARGEST_ID, add_workers, is_done, read_ids, run_parallel, save_ids
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -79,5 +81,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    with report_input_errors("prepare_edges.py"):
+    with exit_statuses("prepare_edges.py"):
         main()

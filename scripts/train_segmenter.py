@@ -21,14 +21,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from util.console import exit_statuses
+
 import torch
 import torch.nn.functional as F
 import torchvision
 from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from data import PRESETS, DataWorkerError, SampleLoader, create_dataset, create_loader
 from data.paired import PairedDataset
@@ -38,7 +40,7 @@ from models.segmenters import SEGMENTERS
 from models.segmenters.own import WIDTHS, OwnSegmenter
 from scripts.segmenter_options import HELD_OUT, SegmenterOptions, parse_args, validation_options
 from util.device import choose_device, memory_format, prepare_torch
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 from util.lock import RunLock
 from util.segmentation_scores import IGNORED, ConfusionMatrix
 
@@ -205,42 +207,39 @@ def print_classes(matrix: ConfusionMatrix, names: Sequence[str]) -> None:
             print(f"{iou:>7.3f} {accuracy:>9.3f} {share:>7.2%}  {name}")
 
 
+@exit_statuses(SegmenterOptions.program, interrupted="interrupted; nothing is saved")
 def main(argv: Sequence[str] | None = None) -> int:
     """Train as the command line says; return the exit status."""
     opt = parse_args(argv)
-    with report_input_errors(opt.program):
-        device = choose_device(opt.gpu_id_list)
-        prepare_torch(opt.seed, deterministic=opt.deterministic)
-        with RunLock(opt.run_dir):
-            training, validation = create_datasets(opt)
-            segmenter = create_segmenter(opt).to(device, memory_format=memory_format(opt.channels_last, device))
-            names = [training.class_names[index] for index in segmenter.class_ids]
-            loader, val_loader = create_loader(opt, training), create_loader(validation_options(opt), validation)
-            weights = sum(weight.numel() for weight in segmenter.parameters())
-            print(
-                f"{opt.dataset_mode}: {len(names)} classes; {len(training)} photos to train on, {len(validation)} to "
-                f"validate with; a U-Net of {weights / 1e6:.1f} million weights on {device}"
-            )
-            try:
-                with loader.naming_dead_workers():
-                    history = train(opt, segmenter, loader, device)
-                with val_loader.naming_dead_workers():
-                    matrix = validate(segmenter, val_loader)
-            except DataWorkerError as error:
-                print(f"{opt.program}: stopped: {error}", file=sys.stderr)
-                return 1
-            except KeyboardInterrupt:  # a few minutes are lost; a half-trained judge would give scores all the same
-                print(f"{opt.program}: ended by Ctrl-C; nothing is saved", file=sys.stderr)
-                return 130
-            found = scores(segmenter, matrix, names, len(validation))
-            segmenter.save(opt.run_dir, facts(names, history, found))
-        print_classes(matrix, names)
-        print(f"trained for {history['epochs']:g} epochs in {history['seconds']:.0f} s; saved in {opt.run_dir}")
-        run = opt.name if Path(opt.checkpoints_dir) == Path("checkpoints") else str(opt.run_dir)
+    device = choose_device(opt.gpu_id_list)
+    prepare_torch(opt.seed, deterministic=opt.deterministic)
+    with RunLock(opt.run_dir):
+        training, validation = create_datasets(opt)
+        segmenter = create_segmenter(opt).to(device, memory_format=memory_format(opt.channels_last, device))
+        names = [training.class_names[index] for index in segmenter.class_ids]
+        loader, val_loader = create_loader(opt, training), create_loader(validation_options(opt), validation)
+        weights = sum(weight.numel() for weight in segmenter.parameters())
         print(
-            f"mIoU {matrix.mean_iou(segmenter.mean_iou):.3f}, accuracy {matrix.pixel_accuracy():.3f} on real photos: "
-            f"python evaluate.py --name RUN --segmenter {shlex.quote(run)}"
+            f"{opt.dataset_mode}: {len(names)} classes; {len(training)} photos to train on, {len(validation)} to "
+            f"validate with; a U-Net of {weights / 1e6:.1f} million weights on {device}"
         )
+        try:
+            with loader.naming_dead_workers():
+                history = train(opt, segmenter, loader, device)
+            with val_loader.naming_dead_workers():
+                matrix = validate(segmenter, val_loader)
+        except DataWorkerError as error:
+            print(f"{opt.program}: stopped: {error}", file=sys.stderr)
+            return 1
+        found = scores(segmenter, matrix, names, len(validation))
+        segmenter.save(opt.run_dir, facts(names, history, found))
+    print_classes(matrix, names)
+    print(f"trained for {history['epochs']:g} epochs in {history['seconds']:.0f} s; saved in {opt.run_dir}")
+    run = opt.name if Path(opt.checkpoints_dir) == Path("checkpoints") else str(opt.run_dir)
+    print(
+        f"mIoU {matrix.mean_iou(segmenter.mean_iou):.3f}, accuracy {matrix.pixel_accuracy():.3f} on real photos: "
+        f"python evaluate.py --name RUN --segmenter {shlex.quote(run)}"
+    )
     return 0
 
 

@@ -25,11 +25,13 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from tqdm import tqdm
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from util.errors import InputError, report_input_errors
+from util.console import exit_statuses
+
+from tqdm import tqdm
+
+from util.errors import InputError
 from util.files import replacing
 
 CHUNK = 1 << 20  # bytes
@@ -254,5 +256,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    with report_input_errors("unpack.py"):
+    with exit_statuses("unpack.py"):
         main()

@@ -1,8 +1,4 @@
-"""The one exception for what a user gave and cannot be used, and the one place that prints it."""
-
-import contextlib
-import sys
-from collections.abc import Iterator
+"""The one exception for what a user gave and cannot be used; `util.console` prints it."""
 
 WORKER_MARK = "Original Traceback (most recent call last)"
 """In the message with which a DataLoader re-raises what happened in a worker: the whole traceback."""
@@ -26,24 +22,6 @@ class InputError(ValueError):
             message = last.removeprefix(f"{type(self).__module__}.{type(self).__name__}: ")
         # A file's name may hold line breaks; the message may not.
         super().__init__(message.replace("\n", "\\n").replace("\r", "\\r"))
-
-
-@contextlib.contextmanager
-def report_input_errors(program: str) -> Iterator[None]:
-    """Turn an `InputError`, or a file or folder that the system refuses, into one line and exit status 2."""
-    try:
-        yield
-    except InputError as error:
-        message = None if error.said_elsewhere else str(error)
-    except OSError as error:
-        if error.filename is None:  # not about a file that somebody named
-            raise
-        message = describe(error)
-    else:
-        return
-    if message is not None:
-        print(f"{program}: error: {message}", file=sys.stderr)
-    sys.exit(2)
 
 
 def describe(error: InputError | OSError) -> str:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from data.workers import begin_worker
 from models import create_generator
 from models.networks.blocks import recompute_activations
 from models.networks.layout import SemanticLayout
@@ -41,7 +42,7 @@ def peak_on_cpu(workload: Workload, flags: str) -> float:
     Raises:
         RuntimeError: the process was ended.
     """
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), begin_worker) as pool:
         try:
             return pool.submit(_resident_peak, workload, flags).result()
         except BrokenProcessPool:
@@ -65,7 +66,7 @@ def peak_of_first_call(make: Callable[..., Callable[[], object]], *args: object)
     Raises:
         RuntimeError: the process was ended.
     """
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), begin_worker) as pool:
         try:
             return pool.submit(_peak_of_first_call, make, args).result()
         except BrokenProcessPool:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from data import PRESETS, create_dataset
 from data.paired import PairedDataset
 from data.parallel import usable_cores
+from data.workers import QuietLoader
 from options import TrainOptions, parse_options
 from scripts.benchmarks.pictures import CITYSCAPES_SIZE, COCO_SIZE, make_cityscapes_like, make_coco_like
 from scripts.benchmarks.plain import PlainPairs
@@ -124,4 +125,4 @@ def open_dataset(mode: str, root: Path, *flags: str) -> PairedDataset:
 def repeat(dataset: Dataset, count: int, workers: int) -> DataLoader:
     """A loader that reads `count` samples in each epoch, one a batch, over and over the same ones."""
     indices = [i % len(dataset) for i in range(count)]
-    return DataLoader(Subset(dataset, indices), num_workers=workers, persistent_workers=workers > 0)
+    return QuietLoader(Subset(dataset, indices), num_workers=workers, persistent_workers=workers > 0)

@@ -1,6 +1,8 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+from util.console import exit_statuses
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ import data
 from data import DATASETS, PRESETS, create_dataset, create_loader
 from data.sampler import EpochSampler
 from options import TestOptions, TrainOptions, parse_options
-from util.errors import InputError, report_input_errors
+from util.errors import InputError
 
 FILE_MODES = ("coco", "ade20k", "cityscapes", "facades", "custom")
 
@@ -204,7 +206,7 @@ def test_workers_and_pinned_memory_by_default_where_they_pay(
 def test_bad_ids_are_one_line(tree, make_options, tmp_path, save_ids, capsys):
     path = save_ids(tmp_path / "maps" / "4.png", 12)
     opt = make_options(**tree)
-    with pytest.raises(SystemExit) as caught, report_input_errors("train.py"):
+    with pytest.raises(SystemExit) as caught, exit_statuses("train.py"):
         list(create_loader(opt, create_dataset(opt)))
     assert caught.value.code == 2
     expected = f"train.py: error: --label_nc 10: {path} holds label 12; ids must be 0..9 (add --label_nc 13?)\n"
@@ -216,7 +218,7 @@ def test_cut_photo_is_one_line_from_a_worker(tree, make_options, tmp_path, capsy
     photo = tmp_path / "photos" / "4.png"
     photo.write_bytes(photo.read_bytes()[:60])
     opt = make_options(**tree, num_workers=1)
-    with pytest.raises(SystemExit), report_input_errors("train.py"):
+    with pytest.raises(SystemExit), exit_statuses("train.py"):
         list(create_loader(opt, create_dataset(opt)))
     error = capsys.readouterr().err
     assert error.startswith(f"train.py: error: {photo}: cannot be read as a picture (") and error.count("\n") == 1

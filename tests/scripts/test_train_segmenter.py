@@ -186,6 +186,8 @@ def test_ctrl_c_is_one_line_and_leaves_no_half_trained_judge(pairs, tmp_path, ca
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train_segmenter, "train", interrupted)
-    assert main(custom(pairs, tmp_path)) == 130
-    assert "ended by Ctrl-C; nothing is saved" in last_line(capsys.readouterr().err)
+    with pytest.raises(SystemExit) as stop:
+        main(custom(pairs, tmp_path))
+    assert stop.value.code == 130
+    assert "interrupted; nothing is saved" in last_line(capsys.readouterr().err)
     assert not (tmp_path / "judge" / "segmenter.json").exists()

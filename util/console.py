@@ -1,0 +1,178 @@
+"""How a program meets its terminal, and how it ends: one line and an exit status for everything that stops it.
+
+    0               done
+    2               something the user gave, or the machine has, cannot be used; the line says what
+    130, 143, 129   Ctrl-C (SIGINT), SIGTERM, SIGHUP
+    141             nobody reads the output any more (`... | head`); without a line, as other programs do
+
+Programs import this module before anything that takes time to import, so that Ctrl-C ends them in one line from then
+on. It needs the standard library alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from util.errors import InputError, describe
+
+ROOT = Path(__file__).resolve().parents[1]
+ENDINGS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM", signal.SIGHUP: "ended by SIGHUP"}
+CLOSED_PIPE = 128 + signal.SIGPIPE
+ADVICE = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some of your space",
+    errno.EMFILE: "allow more open files (ulimit -n 65536), or use fewer workers",
+    errno.ENFILE: "allow more open files (ulimit -n 65536), or use fewer workers",
+    errno.EIO: "a disk or the terminal does not answer",
+}
+"""What to do about errors of the system that name no file."""
+
+
+@contextlib.contextmanager
+def exit_statuses(program: str, interrupted: str = ENDINGS[signal.SIGINT]) -> Iterator[None]:
+    """End `program` in one line, and with a status, where a user, the machine or a signal stops it.
+
+    Every other exception is a bug of ours and keeps its traceback. It is a decorator for `main`, too.
+
+    Args:
+        interrupted: what to say after Ctrl-C.
+    Raises:
+        SystemExit: with the status.
+    """
+    try:
+        with _unwinding_at_signals(program):
+            try:
+                yield
+            finally:
+                _flush(sys.stdout)
+    except SystemExit as error:
+        traceback.clear_frames(error.__traceback__)
+        raise
+    except (KeyboardInterrupt, InputError, UnicodeEncodeError, OSError) as error:
+        status, message = _meaning(error, interrupted)
+        if not status:
+            raise
+        traceback.clear_frames(error.__traceback__)  # ends what they hold: pools of processes, progress bars
+        if message:
+            with contextlib.suppress(OSError):
+                print(f"{program}: {message}", file=sys.stderr, flush=True)
+        sys.exit(status)
+
+
+def _meaning(error: BaseException, interrupted: str) -> tuple[int, str]:
+    """Exit status and line for an exception; status 0 for one that is nothing a user could mend."""
+    if isinstance(error, KeyboardInterrupt):
+        return 128 + signal.SIGINT, interrupted
+    if isinstance(error, InputError):
+        return 2, "" if error.said_elsewhere else f"error: {error}"
+    if isinstance(error, UnicodeEncodeError):
+        return 2, f"error: {error.object!a}: {error.encoding} cannot write this; rename it, or set PYTHONUTF8=1"
+    if (broken := _broken_output(error)) is not None:
+        is_closed = isinstance(broken, BrokenPipeError)
+        line = f"error: the output cannot be written ({broken.strerror}); finished files are kept"
+        return (CLOSED_PIPE, "") if is_closed else (2, line)
+    if error.filename is not None:
+        return 2, f"error: {describe(error)}"
+    return (2, f"error: {error.strerror}; {ADVICE[error.errno]}") if error.errno in ADVICE else (0, "")
+
+
+def _broken_output(error: OSError) -> OSError | None:
+    """What is wrong with standard output or standard error, which take everything from now on; None if nothing is."""
+    found = None
+    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+        try:
+            _flush(stream)  # tries again what it could not write
+            if isinstance(error, BrokenPipeError) and _nobody_reads(number):  # a stream without a buffer holds nothing
+                raise error
+        except OSError as trouble:
+            found = trouble
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)  # or the interpreter would try once more at its end
+    return found
+
+
+def _flush(stream) -> None:
+    if stream is not None and not stream.closed:
+        stream.flush()
+
+
+def _nobody_reads(number: int) -> bool:
+    """Whether a file descriptor is the end of a pipe that has no other end any more."""
+    poll = select.poll()
+    poll.register(number, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+@contextlib.contextmanager
+def _unwinding_at_signals(program: str) -> Iterator[None]:
+    """Let signals that would end the process at once raise an exception instead: everything is cleaned up then."""
+
+    def unwind(number: int, frame: FrameType | None) -> None:
+        for other in ENDINGS:
+            signal.signal(other, _end_at_once)
+        _write_line(f"\n{program}: {ENDINGS[number]}")
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in ENDINGS}
+    for number, handler in before.items():
+        if handler in (signal.SIG_DFL, _end_at_once):  # what is ignored (nohup), or handled already, stays so
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else unwind)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> None:
+    # Without an exception: libraries turn one that they meet while they are imported into something else.
+    _write_line(f"{_program_name()}: {ENDINGS[number]}")
+    os._exit(128 + number)
+
+
+def _write_line(line: str) -> None:
+    """Write to standard error past Python's buffers, which may be in the middle of a line of their own."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{line}\n".encode(errors="backslashreplace"))
+
+
+def _program() -> Path | None:
+    """The file that Python was started with, if it is a program of this project."""
+    file = getattr(sys.modules["__main__"], "__file__", None)
+    path = Path(file).resolve() if file else None
+    return path if path and (path.parent == ROOT or path.is_relative_to(ROOT / "scripts")) else None
+
+
+def _program_name() -> str:
+    program = _program() or Path(sys.argv[0])
+    return program.parent.name if program.name == "__main__.py" else program.name
+
+
+def _begin() -> None:
+    """Make streams usable that are closed, or cannot show a name, and let Ctrl-C end the program at once."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:  # closed, so that the next file to be opened would get the number, and all that is printed
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end_at_once)
+
+
+if _program():
+    _begin()
