@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from data.files import TREES, Files, by_name, find_pictures, split_of, walk
+from data.files import TREES, Files, by_name, find_pictures, split_of
+from data.listing import list_folder
 from data.paired import PairedDataset
 from options import Preset
 from util.errors import InputError
@@ -50,7 +51,7 @@ def find_ade20k(root: Path, phase: str, photos_required: bool) -> Files:
             find_pictures(root / "annotations" / FOLDERS[split], "label maps"),
             find_pictures(root / "images" / FOLDERS[split], "photos", required=photos_required),
         )
-    files = [path for path in walk(root) if f"_{split}_" in path.name]
+    files = [path for path in list_folder(root, f"ADE20K ({TREES})").pictures if f"_{split}_" in path.name]
     labels = by_name((path.stem, path) for path in files if path.suffix.lower() == ".png")
     if not labels:
         raise InputError(f"{root}: found neither annotations/{FOLDERS[split]} nor files *_{split}_*.png; {TREES}")

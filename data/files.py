@@ -1,14 +1,16 @@
 """Finding the files of a data set on disk."""
 
-import os
 import re
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from data.listing import EXTENSIONS, LOSSY, Listing, count_endings, ending_of, files, list_folder, shown
 from util.errors import InputError
+from util.warn import warn_once
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tiff", ".webp")  # in any case
 TREES = "datasets/README.md shows the expected tree"
 
 
@@ -32,45 +34,116 @@ def natural_key(text: str) -> tuple[list[str | int], str]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], text
 
 
-def walk(folder: Path) -> Iterator[Path]:
-    """Every picture file below `folder`, links followed, hidden files and folders skipped; in no particular order.
+def one_form(name: str) -> str:
+    """A name in Unicode's form NFC: macOS writes "ü" as two characters, other systems as one."""
+    return unicodedata.normalize("NFC", name)
 
-    A link to a folder that contains it is not followed round and round.
+
+def without_ending(name: str) -> str:
+    """A name without the ending of a picture that is read, if it has one."""
+    stem, dot, ending = name.rpartition(".")
+    return stem if f"{dot}{ending}".lower() in EXTENSIONS and stem and not stem.endswith("/") else name
+
+
+def sample_name(path: Path, folder: Path, suffix: str = "") -> str | None:
+    """The path below `folder` without extension, `suffix`, and the ending of the photo in "photo.jpg.png".
+
+    None for a file that does not end with the suffix.
     """
-    for parent, subfolders, names in os.walk(folder, followlinks=True):
-        above = {os.path.realpath(path) for path in (parent, *Path(parent).parents)}
-        subfolders[:] = [
-            name
-            for name in subfolders
-            if not name.startswith(".") and os.path.realpath(Path(parent, name)) not in above
-        ]
-        for name in names:
-            if not name.startswith(".") and name.lower().endswith(EXTENSIONS):
-                yield Path(parent, name)
+    name = one_form(without_ending(path.relative_to(folder).with_suffix("").as_posix()))
+    if not name.endswith(suffix):
+        return None
+    return without_ending(name.removesuffix(suffix))
 
 
 def by_name(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
     """Collect (name, path) in natural order of the names; two paths of one name are an `InputError`."""
     found: dict[str, Path] = {}
     for name, path in named:
+        name = one_form(name)
         if name in found:
             first, second = sorted([str(found[name]), str(path)])
-            raise InputError(f'{first} and {second} are both called "{name}"; keep one of them or rename it')
+            same = " in two Unicode forms" if one_form(first) == one_form(second) else ""
+            raise InputError(f'{first} and {second} are both called "{name}"{same}; keep one of them or rename it')
         found[name] = path
     return {name: found[name] for name in sorted(found, key=natural_key)}
 
 
-def find_pictures(folder: Path, what: str, suffix: str = "", required: bool = True) -> dict[str, Path]:
+def find_pictures(
+    folder: Path,
+    what: str,
+    suffix: str = "",
+    required: bool = True,
+    holds_ids: bool = False,
+    other_suffixes: Collection[str] | None = None,
+    without: Sequence[Path] = (),
+) -> dict[str, Path]:
     """Find the pictures below `folder` by sample name: the relative path without extension and without `suffix`.
+
+    Pictures of kinds that are not read are counted and named on stderr.
 
     Args:
         what: what the folder should hold, for the message.
         suffix: end of the stem of the wanted files ("_leftImg8bit"); others are passed over.
         required: whether a missing or empty folder is an `InputError`, or just means that there are none.
+        holds_ids: of a JPEG and another file of one name, the JPEG is passed over: it cannot hold class ids.
+        other_suffixes: files that end so belong to something else, even if they also end with `suffix`; if this is
+            given, files with none of all these are counted and named, too.
+        without: folders below this one that hold something else.
+
+    Raises:
+        InputError: see `required`; also for two files of one name, and folders that cannot be read.
     """
-    names = ((path.relative_to(folder).with_suffix("").as_posix(), path) for path in walk(folder))
-    found = by_name((name.removesuffix(suffix), path) for name, path in names if name.endswith(suffix))
+    if not required and not folder.exists():
+        return {}
+    listing = list_folder(folder, f"{what} ({TREES})", without)
+    named = _with_suffix(listing.pictures, folder, suffix, other_suffixes or ())
+    if other_suffixes is not None:
+        _warn_of_unnamed(listing.pictures, folder, {suffix, *other_suffixes})
+    found = by_name(_without_jpegs(named, folder) if holds_ids else named)
     if required and not found:
-        missing = f"no files *{suffix}.* of type {', '.join(EXTENSIONS)}" if folder.is_dir() else "no such folder"
-        raise InputError(f"{folder}: {missing}; it should hold the {what} ({TREES})")
+        raise InputError(f"{folder}: {_none_found(listing, suffix)}; it should hold the {what} ({TREES})")
+    listing.warn_of_left_out(folder)
     return found
+
+
+def _with_suffix(
+    paths: Iterable[Path], folder: Path, suffix: str, other_suffixes: Collection[str]
+) -> list[tuple[str, Path]]:
+    """Names and paths of the files that end with `suffix` and with no longer one of the others."""
+    longer = tuple(other for other in other_suffixes if other.endswith(suffix) and other != suffix)
+    named = ((sample_name(path, folder, suffix), path) for path in paths)
+    return [
+        (name, path)
+        for name, path in named
+        if name is not None and not any(sample_name(path, folder, other) for other in longer)
+    ]
+
+
+def _warn_of_unnamed(paths: Iterable[Path], folder: Path, suffixes: Collection[str]) -> None:
+    passed = [path for path in paths if all(sample_name(path, folder, suffix) is None for suffix in suffixes)]
+    if passed:
+        ends = " or ".join(f"*{suffix}.*" for suffix in sorted(suffixes))
+        warn_once(f"{folder}: {files(len(passed))} left out, not named {ends} ({_examples(passed)})")
+
+
+def _none_found(listing: Listing, suffix: str) -> str:
+    """That there are no wanted files, and what there is instead."""
+    message = f"no files *{suffix}.* of type {', '.join(EXTENSIONS)}"
+    if listing.pictures:
+        return f"{message}, but {files(len(listing.pictures))} named otherwise ({_examples(listing.pictures)})"
+    there = count_endings(listing.others + Counter(map(ending_of, listing.left_out)))
+    return message + (f", but {there}" if there else "")
+
+
+def _examples(paths: Iterable[Path]) -> str:
+    return shown(sorted(path.name for path in paths))
+
+
+def _without_jpegs(named: list[tuple[str, Path]], folder: Path) -> list[tuple[str, Path]]:
+    """Leave out JPEGs that lie beside another file of the same name, and say so once."""
+    lossless = {name for name, path in named if path.suffix.lower() not in LOSSY}
+    kept = [(name, path) for name, path in named if name not in lossless or path.suffix.lower() not in LOSSY]
+    if left := len(named) - len(kept):
+        warn_once(f"{folder}: {files(left)} left out: JPEG, beside another file of its name, which is read")
+    return kept

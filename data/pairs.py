@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from data.files import EXTENSIONS, Files
+from data.files import Files
+from data.listing import EXTENSIONS
 from util.errors import InputError
 
 SHOWN = 3  # names listed in a message before "..."

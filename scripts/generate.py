@@ -14,6 +14,7 @@ import os
 import re
 import signal
 import sys
+import unicodedata
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,8 @@ from tqdm import tqdm
 
 METADATA = "spade.json"
 VERSION = 1
-PICTURES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tiff", ".webp")
+PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
+NO_PICTURES = (".txt", ".json", ".xml", ".csv", ".md", ".html")
 # One channel of whole numbers. A palette picture ("P") holds ids; its palette is only for the eye.
 ID_MODES = {"1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N"}
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
@@ -114,20 +116,25 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
 def find_pictures(folder: Path, what: str) -> dict[str, Path]:
     """The pictures below a folder, hidden ones left out, by relative path without extension, in natural order."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; it should hold the {what}s")
+        why = "is a file, and a folder is wanted" if folder.is_file() else "no such folder"
+        raise InputError(f"{folder}: {why}; it should hold the {what}s")
     found: dict[str, Path] = {}
+    left_out = []
     for parent, subfolders, files in os.walk(folder):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         for file in files:
             if file.startswith(".") or not file.lower().endswith(PICTURES):
+                left_out += [file] * (not file.startswith(".") and not file.lower().endswith(NO_PICTURES))
                 continue
             path = Path(parent, file)
-            name = path.relative_to(folder).with_suffix("").as_posix()
+            name = unicodedata.normalize("NFC", path.relative_to(folder).with_suffix("").as_posix())
             if name in found:
                 raise InputError(f'{path} and {found[name]} are both called "{name}"; keep one of them')
             found[name] = path
     if not found:
         raise InputError(f"{folder}: holds no pictures; it should hold the {what}s, as PNG files")
+    if left_out:
+        print(f"warning: {folder}: {len(left_out)} files left out, such as {min(left_out)}", file=sys.stderr)
     return {name: found[name] for name in sorted(found, key=natural_key)}
 
 

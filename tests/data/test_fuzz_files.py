@@ -6,6 +6,7 @@ import itertools
 import os
 import struct
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image, features
 
 from data import create_dataset
+from data.files import without_ending
 from data.read import LabelIds, read_labels
 from scripts import check_dataset
 from util.errors import InputError
@@ -140,7 +142,8 @@ def test_any_name_is_a_name(make_options, name, extension):
     with custom_tree() as root:
         for kind in ("maps", "photos", "inst"):
             (root / kind / "a.png").rename(root / kind / f"{name}.{extension}")
-        assert load(root, make_options)["name"] == f"{name}.{extension}"[: -len(".png")]
+        stem = f"{name}.{extension}"[: -len(".png")]
+        assert load(root, make_options)["name"] == unicodedata.normalize("NFC", without_ending(stem))
         (root / "maps" / f"{name}.{extension}").write_bytes(b"")
         assert load_or_refusal(root, make_options, f"{name}.{extension}") is None
 
