@@ -3,16 +3,17 @@
 A palette file is one of
 
 * text, one colour a line: `id r g b name`, spaces or commas between; # starts a comment (as in data/class_tables);
-* JSON, a list of {"id": 0, "name": "road", "color": [128, 64, 0]}, alone or under the key "classes";
+* JSON, a list of {"id": 0, "name": "road", "color": [128, 64, 0]}, alone or under any key;
 * JSON, {"road": [128, 64, 0], ...}: ids 0, 1, 2, ... in the order of the file;
 * JSON, {"names": ["road", ...], "colors": {"road": [128, 64, 0], ...}, "unknown": 255}: ids in the order of "names";
-  colours of other names are unknown.
+  colours of other names are unknown;
+* what a labeling tool writes: `data/palette_formats.py` and `data/palette_lines.py` have the tables.
 
 Several colours may share an id. Where an id is the word unknown, null or negative, the colour belongs to no class.
 "colour" is as good as "color".
 """
 
-import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
+from data.palette_formats import read_content
+from data.palette_items import ID_WORDS, Color, Row, parse_color
 from util.errors import InputError
 
 UNKNOWN = 255
 LARGEST_ID = 65535  # what a 16-bit PNG holds
-FORMATS = 'give lines of `id r g b name`, or JSON such as {"road": [128, 64, 0]}'
-
-Color = tuple[int, int, int]
+ENTRIES_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,21 @@ class Entry:
 
 
 class Palette:
-    """Colours and their ids. Raises `InputError` for a colour that stands for two ids."""
+    """Colours and their ids. Raises `InputError` for a colour that stands for two ids.
 
-    def __init__(self, entries: list[Entry], source: Path):
-        self.entries, self.source = entries, source
+    Args:
+        is_numbered: whether the ids stand in the file; where they do not, they are places in it.
+    """
+
+    def __init__(self, entries: list[Entry], source: Path, is_numbered: bool = True):
+        self.entries, self.source, self.is_numbered = entries, source, is_numbered
         by_color: dict[Color, Entry] = {}
         for entry in entries:
             other = by_color.setdefault(entry.color, entry)
             if other.id != entry.id:
                 raise InputError(
                     f"{source}: {other.name} (id {other.id}) and {entry.name} (id {entry.id}) have one colour, "
-                    f"{shown(entry.color)}; give every id a colour of its own"
+                    f"{shown(entry.color)}, so masks cannot tell them apart; give both the same id, or leave one out"
                 )
 
     @property
@@ -67,7 +72,7 @@ class Palette:
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the table, which each process makes for itself."""
-        return {"entries": self.entries, "source": self.source}
+        return {"entries": self.entries, "source": self.source, "is_numbered": self.is_numbered}
 
     def find(self, rgba: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Look up a picture (H, W, 4) uint8: its ids (H, W), and where (H, W) bool its colour is in no entry.
@@ -77,6 +82,13 @@ class Palette:
         places = self._places[pack(rgba)]
         ids = np.array([0, *(entry.id for entry in self.entries)], dtype=self.dtype)
         return ids[places], places == 0
+
+    def summary(self) -> str:
+        """One line that says what was read: how many colors, where their ids are from, and the first ones."""
+        ids = "ids as in the file" if self.is_numbered else "ids in the order of the file"
+        first = [f"{entry.id} {entry.name} ({shown(entry.color)})" for entry in self.entries[:ENTRIES_SHOWN]]
+        more = ", ..." if len(self.entries) > ENTRIES_SHOWN else ""
+        return f"{self.source}: {len(self.entries)} colors, {ids}: {', '.join(first)}{more}"
 
     def nearest(self, color: Color) -> tuple[Entry, float]:
         """The entry of the least Euclidean distance to `color`, and that distance."""
@@ -108,91 +120,37 @@ def read_palette(path: str | Path, unknown: int | None = None) -> Palette:
     """Read a palette file.
 
     Args:
-        unknown: id of colours that belong to no class; by default the file's own, or 255.
+        unknown: id of colors that belong to no class; by default the file's own, or 255.
 
     Raises:
         InputError: for a file that is no palette, naming the line or the class.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise InputError(f"{path}: cannot be read as a palette ({reason}); {FORMATS}") from error
-    rows, own_unknown = _rows_of_json(text, path) if text.lstrip()[:1] in ("{", "[") else (_rows_of_text(text), None)
+    content = read_content(path)
     if unknown is None:
-        unknown = UNKNOWN if own_unknown is None else own_unknown
-    entries = [_entry(*row, unknown, path) for row in rows]
-    if not entries:
-        raise InputError(f"{path}: holds no colour; {FORMATS}")
-    return Palette(entries, path)
+        unknown = UNKNOWN if content.unknown is None else _id(content.unknown, 'the "unknown" id', path)
+    return Palette([_entry(row, unknown, path) for row in content.rows], path, content.is_numbered)
 
 
-Row = tuple[str, Any, Any, str]  # place for messages, id, colour, name; nothing checked
-
-
-def _rows_of_text(text: str) -> list[Row]:
-    rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        words = line.replace(",", " ").replace("\t", " ").split(maxsplit=4)
-        if not words or words[0].startswith("#") or words[0].lower() == "id":  # the head of a CSV file
-            continue
-        rows.append((f"line {number}", words[0], words[1:4], words[4] if len(words) > 4 else f"class {words[0]}"))
-    return rows
-
-
-def _rows_of_json(text: str, path: Path) -> tuple[list[Row], Any]:
-    """Rows, and the id of the unknown if the file has one."""
+def _entry(row: Row, unknown: int, path: Path) -> Entry:
     try:
-        content = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: is no JSON ({error}); {FORMATS}") from error
-    unknown = None
-    if isinstance(content, dict):
-        unknown = content.get("unknown") if not isinstance(content.get("unknown"), list) else None
-        if unknown is not None:
-            unknown = _id(unknown, 'the "unknown" id', path)
-        colors = content.get("colours", content.get("colors"))
-        if isinstance(colors, dict):
-            return _rows_of_names(content.get("names", list(colors)), colors, path), unknown
-        if "classes" not in content:
-            return [(f'"{name}"', place, color, name) for place, (name, color) in enumerate(content.items())], None
-        content = content["classes"]
-    if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
-        raise InputError(f'{path}: "classes" must be a list of {{"id", "name", "color"}}')
-    rows = []
-    for place, item in enumerate(content):
-        name = item.get("name", f"class {item.get('id')}")
-        rows.append((f"entry {place} ({name})", item.get("id"), item.get("color", item.get("colour")), name))
-    return rows, unknown
-
-
-def _rows_of_names(names: Any, colors: dict[str, Any], path: Path) -> list[Row]:
-    without = [name for name in names if name not in colors]
-    if without:
-        raise InputError(f"{path}: {without[0]} is among the names but has no colour; write its name the same in both")
-    ids = {name: place for place, name in enumerate(names)}
-    return [(f'"{name}"', ids.get(name), color, name) for name, color in colors.items()]
-
-
-def _entry(place: str, given_id: Any, color: Any, name: Any, unknown: int, path: Path) -> Entry:
-    try:
-        channels = tuple(int(channel) for channel in color)
-    except (TypeError, ValueError):
-        channels = ()
-    if len(channels) != 3 or not all(0 <= channel <= 255 for channel in channels):
-        raise InputError(f"{path}: {place}: a colour is three numbers 0..255, red, green and blue; not {color}")
-    if given_id is None or str(given_id).lower() == "unknown":
-        return Entry(unknown, channels, str(name))
-    number = _id(given_id, place, path)
-    return Entry(unknown if number < 0 else number, channels, str(name))
+        color = parse_color(row.color)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: {row.place}: a color is three whole numbers 0..255, red, green and blue, or #rrggbb; "
+            f"not {row.color}"
+        ) from error
+    if row.id is None or str(row.id).lower() in ID_WORDS:
+        return Entry(unknown, color, row.name)
+    number = _id(row.id, row.place, path)
+    return Entry(unknown if number < 0 else number, color, row.name)
 
 
 def _id(given: Any, place: str, path: Path) -> int:
     try:
-        number = int(given)
+        number = float(given)
     except (TypeError, ValueError):
-        number = LARGEST_ID + 1
-    if number > LARGEST_ID:
+        number = math.nan
+    if not (number.is_integer() and number <= LARGEST_ID):
         raise InputError(f"{path}: {place}: an id is a number 0..{LARGEST_ID}, or the word unknown; not {given}")
-    return number
+    return int(number)

@@ -4,8 +4,11 @@ SRC is a folder of RGB, RGBA (opaque), palette or grey pictures, sub-folders and
 name for each, 16-bit if an id is above 255. The conversion is exact: a colour that is not in the palette is refused
 with file, position and the nearest colour that is. Other files are still converted; the exit status is then 2.
 
-FILE holds the colours: lines of `id r g b name` or JSON, see data/palette.py. `check_dataset.py --propose_palette`
-writes one to start from. Run again, the script skips what it made from the same file and the same palette.
+FILE holds the colours: lines of `id r g b name`, JSON, or what labeling tools write (labelmap.txt, class_dict.csv,
+.gpl, .ctbl, .clr, meta.json, a palette PNG, ...); see data/palette.py. `check_dataset.py --propose_palette` writes one
+to start from. Where nothing numbers the classes, their order does; the first line printed says what was read.
+
+Run again, the script skips what it made from the same file and the same palette.
 """
 
 import argparse
@@ -153,6 +156,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.unknown is not None and not 0 <= args.unknown <= 65535:
         raise InputError(f"--unknown {args.unknown}: must be 0..65535")
     palette = read_palette(args.palette, args.unknown)
+    print(palette.summary())
     pairs = plan(args.source, args.target)
     results = parallel_map(Converter(palette, args.overwrite), pairs, args.workers)
     results = list(tqdm(results, desc="convert", total=len(pairs), unit="file", dynamic_ncols=True))

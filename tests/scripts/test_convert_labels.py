@@ -180,6 +180,18 @@ def test_sources_are_never_overwritten(tmp_path, palette):
 # Palette files
 
 
+def test_the_palette_of_a_labeling_tool_will_do_and_what_was_read_is_said(tmp_path, capsys):
+    save(tmp_path / "colour" / "a.png", paint(IDS))
+    rows = "".join(f"{name}:{','.join(map(str, color))}::\n" for name, color in COLORS.items())
+    (tmp_path / "labelmap.txt").write_text("# label:color_rgb:parts:actions\n" + rows)
+    run(tmp_path / "colour", tmp_path / "ids", tmp_path / "labelmap.txt")
+    assert ids_of(tmp_path / "ids" / "a.png") == IDS.tolist()
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.endswith(
+        "labelmap.txt: 3 colors, ids in the order of the file: 0 road (128 64 0), 1 sky (0 128 128), 2 tree (0 128 0)"
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -217,16 +229,17 @@ def test_colours_of_no_class_are_unknown(tmp_path, text, unknown):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "holds no colour"),
-        ("0 1 1\n", "line 1: a colour is three numbers"),
-        ("0 1 1 256 x\n", "line 1: a colour is three numbers"),
-        ("# x\nzero 1 1 1 x\n", "line 2: an id is a number 0..65535"),
+        ("", "holds no color"),
+        ("0 1\n", "line 1: '0 1' is no color of a class"),
+        ("0 1 1\n1 2 2 2 x\n", "line 1: '0 1 1' is no color of a class as others are, of the form `id r g b"),
+        ("0 1 1 256 x\n", "line 1: a color is three whole numbers 0..255"),
+        ("0 1 1 1 x\n# x\nzero 1 1 1 x\n", "line 3: 'zero 1 1 1 x' is no color of a class as others are"),
         ("0 1 1 1 a\n1 1 1 1 b\n", r"a \(id 0\) and b \(id 1\) have one colour, 1 1 1"),
         ("{", "is no JSON"),
-        ('{"a": 3}', '"a": a colour is three numbers'),
-        ('{"a": null}', '"a": a colour is three numbers'),
-        ("[1]", '"classes" must be a list'),
-        ('{"names": ["raod"], "colors": {"road": [1, 1, 1]}}', "raod is among the names but has no colour"),
+        ('{"a": 3}', "holds no classes with colors; write lines of `id r g b name`"),
+        ('{"a": null, "b": [1, 1, 1]}', '"a": a color is three whole numbers'),
+        ("[1]", "holds no classes with colors"),
+        ('{"names": ["raod"], "colors": {"road": [1, 1, 1]}}', "raod is among the names but has no color"),
         ('[{"id": 65536, "color": [1, 1, 1]}]', "an id is a number"),
     ],
 )

@@ -1,0 +1,142 @@
+"""The classes of a palette file as dictionaries of whatever keys a tool gives them: which key is what, and colors.
+
+Where nothing numbers the classes, their order does: 0, 1, 2, ...
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import ImageColor
+
+from util.errors import InputError
+
+WANTED = "write lines of `id r g b name`, such as `0 128 64 0 road`"
+Color = tuple[int, int, int]
+Item = dict[str, Any]
+
+# What tools call the parts of a class, in letters and digits alone; the first that is there counts.
+KEYS = {
+    "name": ("name", "title", "classname", "labelname", "label", "class", "category", "value"),
+    "id": (
+        *("id", "index", "idx", "labelvalue", "pixelvalue", "classid", "labelid", "categoryid", "no", "number"),
+        *("quantity", "value", "label", "class"),
+    ),
+    "color": ("color", "colour", "rgb", "colorrgb", "rgbcolor", "hex", "hexcolor", "colorhex"),
+    "r": ("r", "red", "colorr"),
+    "g": ("g", "green", "colorg"),
+    "b": ("b", "blue", "colorb"),
+}
+OTHER_COLUMNS = {"a", "alpha", "opacity", "colora", "visible", "vis", "mesh", "msh", "parts", "actions"}
+COLUMNS = OTHER_COLUMNS.union(*KEYS.values())
+ID_WORDS = {"unknown", "null", "nodata", "nv"}  # in place of an id: of no class
+# Keys by which a tool is known whose ids are those of its database, and not of its masks: Supervisely, CVAT.
+DATABASE_IDS = ({"title", "color"}, {"name", "color", "type", "attributes"})
+ID_TEXT = re.compile(rf"\s*(-?\d+(\.0+)?|{'|'.join(ID_WORDS)})\s*$", re.IGNORECASE)
+COLOR_TEXT = re.compile(
+    r"#[0-9a-f]{6}$|(rgba?)?[\[(]?\s*\d{1,3}(\s*[,;:]\s*|\s+)\d{1,3}(\s*[,;:]\s*|\s+)\d{1,3}([\s,;:]+[\d.]+)?\s*[\])]?$",
+    re.IGNORECASE,
+)
+
+
+class Row(NamedTuple):
+    """A color as a file has it, unchecked."""
+
+    place: str  # for messages: "line 3"
+    id: Any  # None: of no class
+    color: Any
+    name: str
+
+
+class Content(NamedTuple):
+    """What a palette file holds."""
+
+    rows: list[Row]
+    is_numbered: bool = True  # False: the ids are places in the file
+    unknown: Any = None  # the id of colors of no class, where the file says
+
+
+def plain(key: str) -> str:
+    """Letters and digits of a key, small."""
+    return re.sub(r"[\W_]", "", str(key)).lower()
+
+
+def has_color(keys: Iterable[str]) -> bool:
+    """Whether one of these keys, or three, are those of a color."""
+    found = {plain(key) for key in keys}
+    return not found.isdisjoint(KEYS["color"]) or all(not found.isdisjoint(KEYS[channel]) for channel in "rgb")
+
+
+def content_of_items(items: Sequence[Mapping[str, Any]], path: Path) -> Content:
+    """Rows of classes given as dictionaries, each with a "place" for messages, or a name to go by."""
+    flat = [{plain(key): value for key, value in item.items()} for item in items]
+    values = {key: [item.get(key) for item in flat] for key in dict.fromkeys(key for item in flat for key in item)}
+
+    def first(role: str, suits: Callable[[list[Any]], bool]) -> str | None:
+        return next((key for key in KEYS[role] if key in values and suits(values[key])), None)
+
+    name = first("name", lambda texts: True)
+    of_database = any(keys <= item.keys() for keys in DATABASE_IDS for item in flat)
+    number = None if of_database else first("id", lambda texts: any(map(_is_id, texts)))
+    if number == name:  # a column "class" or "value" of numbers alone
+        others = [key for key in KEYS["name"] if key in values and key != number]
+        name = others[0] if others else None
+    rows = []
+    for order, item in enumerate(flat):
+        given = item.get(number) if number else order
+        title = item.get(name) if name and item.get(name) not in (None, "") else f"class {given}"
+        place = item.get("place") or f"entry {order} ({title})"
+        rows.append(Row(place, given, _color_of(item), str(title)))
+    if all(row.color is None for row in rows):
+        raise InputError(f"{path}: holds names without colors; {WANTED}")
+    return Content(rows, is_numbered=number is not None)
+
+
+def _color_of(item: Mapping[str, Any]) -> Any:
+    key = next((key for key in KEYS["color"] if item.get(key) is not None), None)
+    if key:
+        return item[key]
+    channels = [next((item[key] for key in KEYS[channel] if key in item), None) for channel in "rgb"]
+    return None if None in channels else channels
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int) or (isinstance(value, str) and bool(ID_TEXT.match(value)))
+
+
+def is_color(given: Any) -> bool:
+    """Whether a value of a file is meant as a color: numbers or #rrggbb, not a word."""
+    if isinstance(given, str):
+        return bool(COLOR_TEXT.match(given.strip()))
+    return isinstance(given, list) and len(given) in (3, 4) and all(isinstance(value, int | float) for value in given)
+
+
+def parse_color(given: Any) -> Color:
+    """Red, green and blue, 0..255, of what a file has: three numbers, with or without opacity; #rrggbb; a name.
+
+    Raises:
+        ValueError: it is no color, or could be several.
+    """
+    if isinstance(given, str):
+        text = given.strip()
+        if COLOR_TEXT.match(text) and not text.startswith("#"):
+            return parse_color(re.findall(r"\d+(?:\.\d+)?", text))
+        if re.match(r"#?[0-9a-fA-F]{8}$", text):
+            raise ValueError("eight digits may begin or end with opacity")
+        return ImageColor.getrgb("#" + text if re.match(r"[0-9a-fA-F]{6}$", text) else text)[:3]
+    if isinstance(given, Mapping):
+        given = _color_of({plain(key): value for key, value in given.items()})
+    if not isinstance(given, list | tuple) or not 3 <= len(given) <= 4:
+        raise ValueError("not three numbers")
+    red, green, blue = (_channel(value) for value in given[:3])
+    return red, green, blue
+
+
+def _channel(value: Any) -> int:
+    """A whole number 0..255. 1.0 is none: in files that count from 0 to 1 it is 255."""
+    number = float(value)
+    is_of_unit_scale = number == 1 and "." in str(value)
+    if isinstance(value, bool) or is_of_unit_scale or not (number.is_integer() and 0 <= number <= 255):
+        raise ValueError(f"{value} is no whole number 0..255")
+    return int(number)
