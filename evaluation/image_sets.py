@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset
 from tqdm import tqdm
 
-from data.pairs import listing
 from data.preprocess import Preprocess, resize
 from data.read import UNREADABLE, LabelIds, picture_size, read_image, read_labels
 from data.workers import QuietLoader
@@ -55,6 +54,20 @@ class LabelRule:
         return LabelIds(self.label_nc, self.contain_dontcare_label, self.unknown_value)
 
 
+def _mode_in_words(preprocess: Preprocess | None) -> str:
+    """What decides how files come to size, equal for equal ways; for the protocol.
+
+    Args:
+        preprocess: None for samples that are drawn at the size of the images.
+    """
+    if preprocess is None:
+        return "none"
+    if preprocess.mode in ("fixed", "resize_and_crop") and preprocess.resized((1, 1)) == preprocess.output_size:
+        return "fixed"
+    sized = preprocess.mode not in ("none", "crop")
+    return f"{preprocess.mode} --load_size {preprocess.load_size}" if sized else preprocess.mode
+
+
 class DataSetTruth(Dataset):
     """Photos and label maps of a data set, as it reads them for testing: photos bicubic, labels by nearest pixels.
 
@@ -87,7 +100,7 @@ class DataSetTruth(Dataset):
             opt.label_nc, opt.contain_dontcare_label, getattr(dataset, "unknown_value", UNKNOWN_IN_FILES)
         )
         self.size: Size = (round(opt.crop_size / opt.aspect_ratio), opt.crop_size)
-        self.preprocess_mode = opt.preprocess_mode
+        self.preprocess_mode = _mode_in_words(getattr(dataset, "preprocess", None))
         if labels and whole_labels:
             _check_uncropped(dataset.preprocess, dataset.paths[0].labels)
         indices = range(len(dataset))[:count]
@@ -138,7 +151,7 @@ class FolderTruth(Dataset):
         self.names = list(names)
         self.photo_paths, self.label_paths = photos, labels
         self.preprocess, self.rule, self.class_names = preprocess, rule, class_names
-        self.preprocess_mode = preprocess.mode
+        self.preprocess_mode = _mode_in_words(preprocess)
         self.whole_labels = whole_labels
         width, height = preprocess.output_size
         self.size: Size = (height, width)
@@ -168,8 +181,13 @@ class FolderTruth(Dataset):
 
     def _fit(self, picture: Image.Image, path: Path, resample: Resampling) -> np.ndarray:
         """(H, W) or (H, W, 3) at the size of the images: resized, and the middle cut out where the mode crops."""
-        self.preprocess.check(picture.size, path)
         size = self.preprocess.resized(picture.size)
+        if not self.preprocess.fits(size):
+            raise InputError(
+                f"--preprocess_mode {self.preprocess.mode}: {path} ({picture.width}x{picture.height}) becomes "
+                f"{size[0]}x{size[1]}, and the generated images are {self.size[1]}x{self.size[0]}; leave out "
+                f"--preprocess_mode and --load_size to have it resized to that"
+            )
         return self.preprocess.draw(size).apply(resize(picture, size, resample))
 
 
@@ -189,8 +207,8 @@ def _check_uncropped(preprocess: Preprocess, path: Path) -> None:
     width, height = preprocess.resized(picture_size(path))
     if (width, height) != preprocess.output_size:
         raise InputError(
-            f"--preprocess_mode {preprocess.mode}: cuts a part out of {path}, and this network judges whole pictures; "
-            f"use --resolution 512"
+            f"--preprocess_mode {preprocess.mode}: cuts a part out of {path}, and the segmentation network sees whole "
+            f"pictures; use --resolution 512"
         )
 
 
@@ -234,38 +252,6 @@ class GeneratedImages(Dataset):
                 f"{picture.width / picture.height:g} if all images are of that size"
             )
         return {"index": index, "image": torch.from_numpy(np.array(picture).transpose(2, 0, 1).copy())}
-
-
-def pair(
-    names: Sequence[str], source: str, found: Mapping[str, Path], what: str, where: Path, extras_allowed: bool
-) -> list[Path]:
-    """The file of every name, in their order.
-
-    Args:
-        names: of the samples.
-        source: where these names come from, in words.
-        found: files by name in the folder `where`.
-        what: they are, in the singular.
-        extras_allowed: pass over files that have none of the names.
-    Raises:
-        InputError: a name without file, or a file without name; the message has the first few.
-    """
-    missing = [name for name in names if name not in found]
-    known = set(names)
-    extra = [] if extras_allowed else [name for name in found if name not in known]
-    problems = []
-    if missing:
-        problems.append(f"has no {what} for {len(missing)} of the {len(names)} names in {source} ({listing(missing)})")
-    if extra:
-        problems.append(
-            f"holds {len(extra)} of {len(found)} {what}s under names that {source} lacks ({listing(extra)})"
-        )
-    if problems:
-        first = len(names) - len(missing)
-        in_order = first >= 2 and not extra and missing == list(names[first:])
-        fix = f", or score the first ones with --how_many {first}" if in_order else ""
-        raise InputError(f"{where}: {'; '.join(problems)}; files of one sample must have the same name{fix}")
-    return [found[name] for name in names]
 
 
 def batches(

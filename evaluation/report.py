@@ -196,6 +196,8 @@ def _commit() -> str | None:
 
 def check_writable(path: Path) -> None:
     """Raise an `InputError` now rather than after hours if scores cannot be written to `path`."""
+    if path.is_dir():
+        raise InputError(f"--output {path}: is a folder; name a file in it, such as {path / 'scores.json'}")
     try:
         with replacing(path.with_name(f".{path.name}.probe")) as temporary:
             temporary.touch()

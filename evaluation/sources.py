@@ -13,7 +13,16 @@ from data import DATASETS, create_dataset
 from data.classes import describe_classes
 from data.files import find_pictures
 from data.preprocess import Preprocess
-from evaluation.image_sets import UNKNOWN_IN_FILES, DataSetTruth, FolderTruth, GeneratedImages, LabelRule, Truth, pair
+from data.read import picture_size
+from evaluation.image_sets import (
+    UNKNOWN_IN_FILES,
+    DataSetTruth,
+    FolderTruth,
+    GeneratedImages,
+    LabelRule,
+    Truth,
+)
+from evaluation.pictures import check_one_size, pair, pictures_in
 from util.errors import InputError
 from util.results_page import RESULTS
 
@@ -56,13 +65,16 @@ def find_images(opt: Any, whole_labels: bool) -> Sources:
     labels = bool(opt.segmenter or opt.segmenter_weights)
     wanted = {"photos": photos, "labels": labels, "whole_labels": labels and whole_labels}
     folder = Path(opt.fake) if opt.fake else results_of(opt)
+    if opt.fake:
+        first = next(iter(pictures_in(folder, "generated images", "--fake").values()))
+        opt = _at_size(opt, picture_size(first))
     if not opt.uses_data_set:
         truth = _from_folders(opt, folder, **wanted)
     else:
         # Without instance maps, whose edges are for networks alone.
         truth = DataSetTruth(create_dataset(dataclasses.replace(opt, instance=False)), opt, opt.how_many, **wanted)
     names_from = "the data set" if opt.uses_data_set else opt.real or opt.labels or str(folder)
-    styles = [_images(truth, names_from, style, bool(opt.how_many)) for style in style_folders(opt, folder)]
+    styles = [_images(opt, truth, names_from, style) for style in style_folders(opt, folder)]
     where = opt.dataroot or f"{opt.dataset_mode}, drawn in memory" if opt.uses_data_set else opt.real
     return Sources(
         folder,
@@ -70,6 +82,25 @@ def find_images(opt: Any, whole_labels: bool) -> Sources:
         labels=(where if opt.uses_data_set else opt.labels) if labels else None,
         truth=truth,
         styles=styles,
+    )
+
+
+def _at_size(opt: Any, size: tuple[int, int]) -> Any:
+    """The options under which photos and label maps come out at the size of images that are given.
+
+    Everything is resized to exactly that size, unless `--preprocess_mode` asks for a part of the picture.
+
+    Args:
+        opt: evaluation options.
+        size: width and height of the images.
+    """
+    width, height = size
+    return dataclasses.replace(
+        opt,
+        crop_size=width,
+        aspect_ratio=width / height,
+        load_size=width if opt.load_size == opt.crop_size else opt.load_size,
+        preprocess_mode=opt.preprocess_mode if opt.preprocess_mode.endswith("crop") else "fixed",
     )
 
 
@@ -91,7 +122,7 @@ def results_of(opt: Any) -> Path:
             f"runs there: {', '.join(known) or 'none'}"
         )
     folder = results / f"{opt.phase}_{opt.which_epoch}" / "images" / RESULTS
-    if not folder.is_dir():
+    if not find_pictures(folder, "generated images", required=False):
         raise InputError(f"{folder}: no images have been generated yet; make them with: {test_command(opt)}")
     return folder
 
@@ -119,18 +150,21 @@ def style_folders(opt: Any, folder: Path) -> list[Path]:
     return folders
 
 
-def _images(truth: Truth, names_from: str, folder: Path, extras_allowed: bool) -> GeneratedImages:
-    found = find_pictures(folder, "generated images")
+def _images(opt: Any, truth: Truth, names_from: str, folder: Path) -> GeneratedImages:
+    extras_allowed = bool(opt.how_many)
+    found = pictures_in(folder, "generated images", "--fake" if opt.fake else "--name")
     paths = pair(truth.names, names_from, found, "generated image", folder, extras_allowed)
+    if opt.fake:
+        check_one_size(paths)
     return GeneratedImages(paths, truth.size)
 
 
 def _from_folders(opt: Any, fake: Path, photos: bool, labels: bool, whole_labels: bool) -> FolderTruth:
     """The real side in folders; names are of the photos, else of the label maps, else of the images themselves."""
     suffixes = SUFFIXES.get(opt.dataset_mode, ("", ""))
-    real = _find(opt.real, "real photos", suffixes[0]) if photos else None
-    ids = _find(opt.labels, "label maps", suffixes[1]) if labels else None
-    names = list(real or ids or find_pictures(fake, "generated images"))
+    real = _find(opt.real, "real photos", "--real", suffixes[0]) if photos else None
+    ids = _find(opt.labels, "label maps", "--labels", suffixes[1]) if labels else None
+    names = list(real or ids or pictures_in(fake, "generated images", "--fake"))
     if real and ids:
         pair(names, opt.real, ids, "label map", Path(opt.labels), extras_allowed=True)
     kind = DATASETS[opt.dataset_mode]
@@ -145,7 +179,7 @@ def _from_folders(opt: Any, fake: Path, photos: bool, labels: bool, whole_labels
     return FolderTruth(names[: opt.how_many], real, ids, preprocess, rule, class_names, whole_labels)
 
 
-def _find(folder: str, what: str, suffix: str) -> dict[str, Path]:
+def _find(folder: str, what: str, flag: str, suffix: str) -> dict[str, Path]:
     """Pictures by name, less the suffix they have in the data set's own tree, if they have it."""
     with_suffix = find_pictures(Path(folder), what, suffix, required=False) if suffix else {}
-    return with_suffix or find_pictures(Path(folder), what)
+    return with_suffix or pictures_in(Path(folder), what, flag)

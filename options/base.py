@@ -224,6 +224,10 @@ class BaseOptions:
                 declared.check(value)
             except OptionError as error:
                 raise OptionError(f"--{name} {value}: {error}") from None
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Raise an `OptionError` for options that contradict each other."""
         check_together(self)
 
     @property

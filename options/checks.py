@@ -14,7 +14,8 @@ UPSAMPLINGS = {"normal": 5, "more": 6, "most": 7}
 
 def check_together(opt: "BaseOptions") -> None:
     """Raise an `OptionError` with the fix for the first options that contradict each other."""
-    _check_custom_folders(opt)
+    check_custom_folders(opt)
+    _check_instance_maps(opt)
     _check_network_size(opt)
     _check_crop_fits(opt)
     _check_generator(opt)
@@ -25,15 +26,19 @@ def check_together(opt: "BaseOptions") -> None:
         _check_style(opt)
 
 
-def _check_custom_folders(opt: "BaseOptions") -> None:
-    """The custom data set has no folders of its own."""
+def check_custom_folders(opt: "BaseOptions") -> None:
+    """Raise an `OptionError` if folders of the custom data set are missing: it has none of its own."""
     if opt.dataset_mode != "custom":
         return
     if not opt.label_dir:
         raise OptionError("--dataset_mode custom: add --label_dir FOLDER, the folder of label maps")
     if not opt.image_dir and opt.is_train:
         raise OptionError("--dataset_mode custom: add --image_dir FOLDER, the folder of photos")
-    if opt.instance and not opt.instance_dir:
+
+
+def _check_instance_maps(opt: "BaseOptions") -> None:
+    """Networks that were trained with edges of instances need them."""
+    if opt.dataset_mode == "custom" and opt.instance and not opt.instance_dir:
         raise OptionError(
             "--instance: with --dataset_mode custom add --instance_dir FOLDER, "
             "or use --no_instance for networks without that channel"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from options.checks import check_custom_folders
 from options.field import PLAIN_NAME, OptionError, Rule, option, with_default
 from options.test import TestOptions
 
@@ -31,7 +32,8 @@ class EvaluateOptions(TestOptions):
     batch_size: int = with_default(TestOptions, "batch_size", 8)
     fake: str | None = option(
         None,
-        "folder of images to score, in place of --name; held against --real and --labels, or else the data set",
+        "folder of images to score, in place of --name; held against --real and --labels, or else the data set, which "
+        "are read at the size of these images",
         "results",
         unset="what test.py wrote",
     )
@@ -90,10 +92,12 @@ class EvaluateOptions(TestOptions):
     allow_download: bool = option(False, "download weights that are not on this machine", "results", role="session")
     output: str | None = option(None, "JSON file to write", "results", unset="scores.json beside the images")
 
-    def __post_init__(self) -> None:
-        """Check what is scored. Folders alone need no network and no data set, so nothing of these."""
-        if self.uses_data_set:
-            super().__post_init__()
+    def check_together(self) -> None:
+        """Raise an `OptionError` for options that contradict each other; a folder of images has no network."""
+        if not self.fake:
+            super().check_together()
+        elif self.uses_data_set:
+            check_custom_folders(self)
         _check_what_is_scored(self)
         _check_features(self)
         _check_judges(self)
