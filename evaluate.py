@@ -18,7 +18,7 @@ from evaluation.instruments import (
 from evaluation.page import CONFUSION_NAME, draw_confusion, show_on_page
 from evaluation.report import Report, check_writable, create_report
 from evaluation.scoring import Evaluation, generated_batches, style_diversity
-from evaluation.sources import Sources, find_images, scores_path
+from evaluation.sources import Sources, find_images, scores_path, warn_of_one_folder
 from options import EvaluateOptions, parse_options
 from util.device import choose_device, prepare_torch
 from util.distributed import World
@@ -32,6 +32,7 @@ def evaluate(opt: EvaluateOptions, world: World, device: torch.device) -> tuple[
         sources = find_images(opt, judges_whole_labels(opt))
         if world.is_main:
             check_writable(scores_path(opt, sources))
+            warn_of_one_folder(opt)
         tools = create_instruments(opt, device)
     features, segmenter, truth = tools.features, tools.segmenter, sources.truth
     evaluation = Evaluation(

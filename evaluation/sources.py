@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,15 @@ def find_images(opt: Any, whole_labels: bool) -> Sources:
         truth=truth,
         styles=styles,
     )
+
+
+def warn_of_one_folder(opt: Any) -> None:
+    """Say so if images are held against themselves."""
+    if opt.fake and opt.real and Path(opt.fake).samefile(opt.real):
+        print(
+            f"warning: --fake {opt.fake} and --real {opt.real} are one folder: distances are 0 and say nothing",
+            file=sys.stderr,
+        )
 
 
 def _at_size(opt: Any, size: tuple[int, int]) -> Any:

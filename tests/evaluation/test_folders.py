@@ -124,3 +124,45 @@ VALUES = {"batch_size": 0, "how_many": 0, "num_workers": -1, "label_nc": 0}
 def test_values_are_checked_for_folders_too(tmp_path, capsys, flag, value):
     fake, real = noise(tmp_path, "fake", (64, 64)), noise(tmp_path, "real", (64, 64))
     assert f"--{flag} {value}" in refused(capsys, "--fake", fake, "--real", real, f"--{flag}", value)
+
+
+def test_a_folder_held_against_itself_is_said(tmp_path, capsys):
+    fake = noise(tmp_path, "fake", (32, 32))
+    (tmp_path / "link").symlink_to(fake, target_is_directory=True)
+    for real in (fake, tmp_path / "link"):
+        assert evaluate("--fake", fake, "--real", real)["scores"]["random_feature_distance"] == pytest.approx(0)
+        assert f"warning: --fake {fake} and --real {real} are one folder" in capsys.readouterr().err
+    evaluate("--fake", fake, "--real", noise(tmp_path, "real", (32, 32)))
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_folders_that_cannot_be_meant_are_told_apart(tmp_path, capsys):
+    fake, real = noise(tmp_path, "fake", (32, 32)), noise(tmp_path, "real", (32, 32))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "readme.txt").write_text("nothing")
+    statistics = tmp_path / "real.npz"
+    statistics.write_bytes(b"")
+    wrong = {
+        (empty, real): [f"--fake {empty}", "holds no generated images", ".png"],
+        (fake, empty): [f"--real {empty}", "holds no real photos"],
+        (fake / "a.png", real): [f"--fake {fake}/a.png: is a file; give the folder of the generated images"],
+        (fake, real / "a.png"): [f"--real {real}/a.png: is a file; give the folder of the real photos"],
+        (fake, statistics): [f"--real {statistics}", "--real_statistics"],
+        (tmp_path / "absent", real): [f"--fake {tmp_path}/absent: no such folder"],
+        (fake, tmp_path / "absent"): [f"--real {tmp_path}/absent: no such folder"],
+    }
+    for (one, other), words in wrong.items():
+        line = refused(capsys, "--fake", one, "--real", other)
+        assert all(word in line for word in words) and "datasets/README.md" not in line, line
+    test = tmp_path / "test_latest"
+    noise(test / "images", "synthesized_image", (32, 32))
+    assert f"{test}/images/synthesized_image" in refused(capsys, "--fake", test, "--real", real)
+    assert f"--output {empty}: is a folder" in refused(capsys, "--fake", fake, "--real", real, "--output", empty)
+    assert not (fake / "scores.json").exists()
+
+
+def test_counts_that_differ_say_how_many(tmp_path, capsys):
+    three, five = noise(tmp_path, "three", (32, 32)), noise(tmp_path, "five", (32, 32), "abcde")
+    assert "for 2 of the 5 names" in (line := refused(capsys, "--fake", three, "--real", five)) and "(d, e)" in line
+    assert "holds 2 of 5 generated images" in refused(capsys, "--fake", five, "--real", three)
