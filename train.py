@@ -17,6 +17,7 @@ from evaluation.in_training import ScoresInTraining
 from evaluation.scores import SCORES
 from models import create_model, create_objective
 from options import EvaluateOptions, TrainOptions, parse_options
+from options.scale import scale_note
 from options.train import DECIDING_SCORES
 from trainers import NonFiniteLossError, Pix2PixTrainer, create_trainer
 from trainers.beginning import begin
@@ -168,6 +169,8 @@ def main(argv: list[str] | None = None) -> int:
     world = World.from_environment()
     if world.is_main:
         print(opt.describe())
+        if note := scale_note(opt, PRESETS[opt.dataset_mode]):
+            print(f"train.py: warning: {note}", file=sys.stderr)
     try:
         with ExitStack() as stack:
             train(opt, prepare(opt, world, stack), world)

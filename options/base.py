@@ -123,7 +123,11 @@ class BaseOptions:
         "scale_width_and_crop", "how files are brought to size", "data", choices=PREPROCESS_MODES, role="data"
     )
     load_size: int = option(
-        1024, "size that files are scaled to, before cropping", "data", unit="pixels", rule=at_least(1)
+        1024,
+        "size that files are scaled to, before cropping; follows --crop_size, in the preset's ratio (equal in test)",
+        "data",
+        unit="pixels",
+        rule=at_least(1),
     )
     crop_size: int = option(
         512, "width of the networks' images", "data", unit="pixels", rule=at_least(1), role="weights"

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from options.base import BaseOptions
 from options.field import Option, OptionError, Preset, declared_options
 from options.saved import SAVED_NAME, load_saved
+from options.scale import usual_load_size
 from options.train import TrainOptions
 
 Program = TypeVar("Program", bound=BaseOptions)
@@ -25,8 +26,8 @@ def resolve(
 
         field default  <  what follows from other options  <  dataset preset  <  saved run  <  what the user typed
 
-    A value that changes brings along what follows from it (`follow`), at its own strength: `--netG` decides `norm_G`
-    unless `norm_G` comes from the same place or a stronger one.
+    A value that changes brings along what follows from it (`follow`), at its own strength: `--netG` decides `norm_G`,
+    and `--crop_size` decides `load_size`, unless that comes from the same place or a stronger one.
 
     Returns:
         (options object, list of one-line warnings).
@@ -42,19 +43,25 @@ def resolve(
         preset["instance"] = bool(given.get("instance_dir"))
 
     values = {name: option.default for name, option in options.items()}
+    usual = values | preset
     for layer in (preset, saved, typed):
+        ahead = values | layer
         for name, value in layer.items():
             if value != values[name]:
-                values |= follow(program, name, value)
+                values |= follow(program, name, ahead, usual)
         values |= layer
     if not program.is_train or values["continue_train"] or values["auto_resume"]:
         _check_architecture(options, typed, saved, path)
     return program(**values), warnings
 
 
-def follow(program: type[BaseOptions], name: str, value: Any) -> Values:
-    """Defaults that change when option `name` becomes `value`; as in the published code."""
-    match name, value:
+def follow(program: type[BaseOptions], name: str, values: Values, usual: Values) -> Values:
+    """Defaults that change when option `name` becomes what it is in `values`; as in the published code.
+
+    Args:
+        usual: defaults and preset, whose sizes give the ratio of `load_size` to `crop_size` in training.
+    """
+    match name, values[name]:
         case "netG", "spade":
             return {"norm_G": "spectralspadesyncbatch3x3"}
         case "netG", "pix2pixhd":
@@ -63,8 +70,8 @@ def follow(program: type[BaseOptions], name: str, value: Any) -> Values:
             return {"beta1": 0.0, "beta2": 0.9}
         case "TTUR", False:
             return {"beta1": 0.5, "beta2": 0.999}
-        case "crop_size", _ if not program.is_train:
-            return {"load_size": value}  # a test image is not cropped out of a larger one
+        case ("crop_size", _) | ("preprocess_mode", "scale_width" | "scale_shortside"):
+            return {"load_size": usual_load_size(values, usual, program.is_train)}
     return {}
 
 

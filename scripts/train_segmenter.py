@@ -38,6 +38,7 @@ from data.sample import Sample
 from evaluation.instruments import JUDGED_BY
 from models.segmenters import SEGMENTERS
 from models.segmenters.own import WIDTHS, OwnSegmenter
+from options.scale import scale_note
 from scripts.segmenter_options import HELD_OUT, SegmenterOptions, parse_args, validation_options
 from util.device import choose_device, memory_format, prepare_torch
 from util.errors import InputError
@@ -211,6 +212,8 @@ def print_classes(matrix: ConfusionMatrix, names: Sequence[str]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Train as the command line says; return the exit status."""
     opt = parse_args(argv)
+    if note := scale_note(opt, PRESETS[opt.dataset_mode]):
+        print(f"{opt.program}: warning: {note}", file=sys.stderr)
     device = choose_device(opt.gpu_id_list)
     prepare_torch(opt.seed, deterministic=opt.deterministic)
     with RunLock(opt.run_dir):

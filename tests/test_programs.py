@@ -317,6 +317,20 @@ def test_landscapes_as_files_train_with_the_printed_command(tmp_path, capsys, mo
     assert train(tmp_path, *shlex.split(command), "--name", "files", "--niter", "1", "--load_size", "64") == 0
 
 
+def test_a_scale_that_test_does_not_have_is_said_once_in_training(coco, tmp_path, capsys):
+    flags = ["--dataset_mode", "coco", "--dataroot", str(coco), "--niter", "1", "--no_instance", "--no_html"]
+    assert train(tmp_path, "--name", "small", *flags) == 0
+    assert "times smaller" not in "".join(capsys.readouterr())
+    assert json.loads((tmp_path / "small" / "options.json").read_text())["options"]["load_size"] == 72
+    assert train(tmp_path, "--name", "large", *flags, "--load_size", "128") == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "times smaller" in line]
+    assert said == [
+        "train.py: warning: training sees crops of 64 (--crop_size) from pictures scaled to 128 (--load_size), 50% "
+        "across; test scales whole pictures to 64, so objects are 2.0 times smaller there: --load_size 72 trains near "
+        "that scale"
+    ]
+
+
 BAD_INPUT = {
     "missing folder": (["--dataset_mode", "coco", "--dataroot", "/absent/place"], "/absent/place"),
     "typo": (["--batchsize", "4"], "--batchSize"),

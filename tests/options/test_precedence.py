@@ -5,6 +5,7 @@ import json
 import pytest
 
 from options import Preset, TrainOptions, parse_options
+from options.scale import scale_note
 
 
 @pytest.fixture
@@ -89,6 +90,67 @@ def test_test_images_are_loaded_at_crop_size(parse_test, save_run):
     save_run(dataset_mode="coco", crop_size=512, load_size=572)
     opt = parse_test("--name run")
     assert (opt.crop_size, opt.load_size) == (512, 512)
+
+
+def sizes(opt) -> tuple[int, int]:
+    return opt.load_size, opt.crop_size
+
+
+def test_in_training_files_are_scaled_to_the_crop_in_the_ratio_of_the_preset(parse_train, save_run):
+    assert sizes(parse_train("--crop_size 128")) == (256, 128)  # the field's 1024 for 512
+    assert sizes(parse_train("--dataset_mode coco")) == (286, 256)
+    assert sizes(parse_train("--dataset_mode coco --crop_size 128")) == (143, 128)
+    assert sizes(parse_train("--dataset_mode coco --crop_size 512 --aspect_ratio 2")) == (572, 512)
+    assert sizes(parse_train("--dataset_mode coco --crop_size 1024 --preprocess_mode scale_shortside_and_crop")) == (
+        1144,
+        1024,
+    )
+    assert sizes(parse_train("--dataset_mode coco --crop_size 128 --load_size 286")) == (286, 128)
+    assert sizes(parse_train("--load_size 286 --dataset_mode coco --crop_size 128")) == (286, 128)
+
+    save_run(dataset_mode="coco", crop_size=128, load_size=286, use_vae=False)
+    going_on = "--name run --continue_train"
+    assert sizes(parse_train(going_on)) == (286, 128), "a run goes on as it began"
+    assert sizes(parse_train(f"{going_on} --crop_size 128")) == (286, 128)
+    assert sizes(parse_train(f"{going_on} --crop_size 192")) == (214, 192)
+    assert sizes(parse_train(f"{going_on} --crop_size 192 --load_size 300")) == (300, 192)
+
+
+@pytest.mark.parametrize("mode", ("scale_width", "scale_shortside"))
+@pytest.mark.parametrize("size", (256, 128))
+def test_modes_that_do_not_crop_scale_to_the_size_of_the_network(mode, size, parse_train, parse_test, save_run):
+    words = f"--dataset_mode coco --preprocess_mode {mode}" + ("" if size == 256 else f" --crop_size {size}")
+    assert sizes(parse_train(words)) == sizes(parse_test(words)) == (size, size)
+    save_run(dataset_mode="coco", preprocess_mode=mode, crop_size=size, load_size=size)
+    assert sizes(parse_train("--name run --load_from_opt_file --crop_size 512")) == (512, 512)
+
+
+SCALES = {
+    "preset": ("", None),
+    "small": ("--crop_size 128", None),
+    "whole pictures": ("--load_size 256", None),
+    "small, whole": ("--crop_size 128 --load_size 128", None),
+    "small, from large": ("--crop_size 128 --load_size 286", ("45% across", "2.2 times smaller", "--load_size 143")),
+    "from twice the size": ("--load_size 512", ("50% across", "2.0 times smaller", "--load_size 286")),
+    "a little larger": ("--load_size 300", None),
+    "by width": (
+        "--load_size 512 --preprocess_mode scale_width_and_crop",
+        ("scaled to 512", "2.0 times smaller", "--load_size 286"),
+    ),
+    "pixels as they are": ("--load_size 512 --preprocess_mode crop", None),
+    "one size": ("--load_size 512 --preprocess_mode fixed", None),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), SCALES.values(), ids=SCALES)
+def test_a_scale_that_test_does_not_have_is_said_with_a_load_size_that_ends_it(words, said, parse_train, presets):
+    note = scale_note(parse_train(f"--dataset_mode coco {words}"), presets["coco"])
+    if said is None:
+        assert note is None
+        return
+    assert all(part in note for part in said) and "\n" not in note
+    fix = note[note.rindex("--load_size") :].split()[:2]
+    assert scale_note(parse_train(f"--dataset_mode coco {words} {' '.join(fix)}"), presets["coco"]) is None
 
 
 def test_custom_reads_instances_only_from_a_folder(parse_train, parse_test, save_run, refused):

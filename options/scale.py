@@ -1,0 +1,34 @@
+"""How large objects are in training and in test: files are scaled to `load_size`, and crops of `crop_size` cut out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from options.base import BaseOptions
+from options.field import Preset, declared_options
+
+MARGIN = 1.05
+"""How much larger than usual `load_size` may be without a word."""
+
+
+def usual_load_size(values: Mapping[str, Any], usual: Mapping[str, Any], is_train: bool) -> int:
+    """The size in pixels that files are scaled to, for the `crop_size` and `preprocess_mode` in `values`.
+
+    In training in the ratio that `usual` has, defaults and preset: 286 for 256, as published. Test takes whole
+    pictures, and so do both in modes that scale without cropping.
+    """
+    if not is_train or values["preprocess_mode"] in ("scale_width", "scale_shortside"):
+        return values["crop_size"]
+    return round(values["crop_size"] * usual["load_size"] / usual["crop_size"])
+
+
+def scale_note(opt: BaseOptions, preset: Preset) -> str | None:
+    """One line if training sees objects much larger than test does, more so than with `preset`; None if not."""
+    defaults = {name: declared.default for name, declared in declared_options(type(opt)).items()}
+    usual = usual_load_size(vars(opt), defaults | preset.values(opt.is_train), opt.is_train)
+    if not opt.preprocess_mode.endswith("_and_crop") or opt.load_size <= MARGIN * usual:
+        return None
+    return (
+        f"training sees crops of {opt.crop_size} (--crop_size) from pictures scaled to {opt.load_size} (--load_size), "
+        f"{opt.crop_size / opt.load_size:.0%} across; test scales whole pictures to {opt.crop_size}, so objects are "
+        f"{opt.load_size / opt.crop_size:.1f} times smaller there: --load_size {usual} trains near that scale"
+    )
