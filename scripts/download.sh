@@ -52,6 +52,13 @@ get_archive() {
     python scripts/fetch.py "$url" "$folder/.download/$name" "$@" "${remove[@]}"
 }
 
+# unpack ARCHIVE FLAGS...: an archive that was not downloaded here is kept.
+unpack() {
+    local flags=()
+    [ ! -e "$1.fetched" ] || flags=("${remove[@]}")
+    python scripts/unpack.py "$@" "${flags[@]}"
+}
+
 # install PACKAGE...: puts Python packages that only one script needs into the environment.
 install() {
     echo "Installing $*"

@@ -50,11 +50,12 @@ if [ ! -e "$archive.done" ] && [ ! -e "$archive" ]; then
         gdown --continue --output "$archive" "${CHECKPOINTS_ID:-12gvlTbMvUcJewQlSEaZdeb2CdOB-b8kQ}" ||
             fail "gdown cannot get the archive (see above); try again later, or set CHECKPOINTS_ID or CHECKPOINTS_URL"
     fi
+    touch "$archive.fetched"
 fi
 # opt.pkl stays out: reading a pickle can run any code, and nothing here reads it.
 new=""
 [ -e "$archive.done" ] || new=1
-python scripts/unpack.py "$archive" --skip '*.pkl' "${targets[@]}" "${remove[@]}"
+unpack "$archive" --skip '*.pkl' "${targets[@]}"
 
 [ -z "$new" ] || python - "$folder"/*_pretrained/latest_net_G.pth <<'END'
 import sys

@@ -58,6 +58,7 @@ download() {
         echo "$name: trying again" >&2
     done
     mv "$parts/$name" "$archives/$name"
+    touch "$archives/$name.fetched"
 }
 
 for name in gtFine_trainvaltest.zip leftImg8bit_trainvaltest.zip; do
@@ -66,6 +67,6 @@ for name in gtFine_trainvaltest.zip leftImg8bit_trainvaltest.zip; do
         prepare_csdownload
         download "$name"
     fi
-    python scripts/unpack.py "$archives/$name" --unpack "$folder" . "${remove[@]}"
+    unpack "$archives/$name" --unpack "$folder" .
 done
 check cityscapes

@@ -4,8 +4,9 @@
 
 Bytes gather in FILE.part. A cut connection, or the same command after an interruption, goes on where they end; a
 server that cannot do so, or whose file has changed, starts over. FILE appears only when it is whole, so an existing
-FILE is not fetched again. `--unpack DIR FOLDER` writes what lies below FOLDER of the archive ("." for everything) to
-DIR, see `unpack.py`; it may be given several times.
+FILE is not fetched again. A FILE that is not as published is kept under another name, and so is what arrives otherwise
+than published, as FILE.damaged. `--unpack DIR FOLDER` writes what lies below FOLDER of the archive ("." for everything)
+to DIR, see `unpack.py`; it may be given several times.
 """
 
 import argparse
@@ -19,8 +20,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from util.console import exit_statuses
 
 from scripts.transfer import CHUNK, PATIENT, Download, Patience, byte_bar
-from scripts.unpack import CorruptArchiveError, Target, add_unpack_options, is_unpacked, targets_of, unpack_all
+from scripts.unpack import (
+    CorruptArchiveError,
+    Target,
+    add_unpack_options,
+    is_unpacked,
+    put_aside_if_fetched,
+    receipt,
+    targets_of,
+    unpack_all,
+)
 from util.errors import InputError
+from util.files import impostor, set_aside
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,10 @@ class Expected:
 
     def problem(self, file: Path) -> str | None:
         """What is wrong with `file`, in words; None if it is as published."""
+        wrong = self._difference(file)
+        return f"it is {what}" if wrong and (what := impostor(file)) else wrong
+
+    def _difference(self, file: Path) -> str | None:
         if self.size is not None and file.stat().st_size != self.size:
             return f"it has {file.stat().st_size} bytes instead of {self.size}"
         for name, wanted in (("md5", self.md5), ("sha256", self.sha256)):
@@ -66,7 +81,8 @@ def fetch(
 
     Raises:
         RefusedError: for statuses such as 404.
-        InputError: no connection, disk full, or twice not what is published. What has arrived stays in FILE.part.
+        InputError: no connection or disk full, and what has arrived stays in FILE.part; or twice not what is
+            published, and it is kept as FILE.damaged.
     """
     if not url.startswith(("http://", "https://")):
         raise InputError(f"{url}: not an address that starts with http:// or https://")
@@ -74,8 +90,7 @@ def fetch(
         problem = expected.problem(file)
         if problem is None:
             return None
-        print(f"{file}: {problem}; fetching it again", file=sys.stderr)
-        file.unlink()
+        print(f"{file}: {problem}; it is kept as {set_aside(file)}, and fetched again", file=sys.stderr)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -87,27 +102,41 @@ def fetch(
         if problem is None:
             download.finish()
             return address
-        download.discard()
+        damaged = download.put_aside()
         if not last:
             print(f"{url}: {problem}; fetching it once more", file=sys.stderr)
-    raise InputError(f"{url}: {problem}, twice in a row; the file has changed there or is damaged on the way")
+    raise InputError(
+        f"{url}: {problem}, twice in a row; the file has changed there or is damaged on the way (what came is kept as "
+        f"{damaged})"
+    )
 
 
 def fetch_and_unpack(
     url: str, file: Path, targets: list[Target], expected: Expected, patience: Patience, remove: bool = False
 ) -> None:
-    """Download an archive and unpack it; a damaged one is fetched once more. A finished one costs nothing again."""
+    """Download an archive and unpack it; a damaged one is fetched once more. A finished one costs nothing again.
+
+    Args:
+        remove: delete the archive when it is unpacked, unless it was there before.
+    """
     if is_unpacked(file, targets):
         print(f"{file.name}: already unpacked")
         return
     for last in (False, True):
-        fetch(url, file, expected, patience, to_unpack=True)
+        if fetch(url, file, expected, patience, to_unpack=True) is not None:
+            receipt(file).touch()
         try:
-            return unpack_all(file, targets, remove=remove)
+            return unpack_all(file, targets, remove=remove and receipt(file).exists())
         except CorruptArchiveError as error:
-            file.unlink()
+            aside = put_aside_if_fetched(file)
+            if aside is None:
+                raise InputError(
+                    f"{error}; it was there before and is left alone: move it away, and the same command fetches it"
+                ) from None
             if last:
-                raise InputError(f"{url}: damaged, twice in a row ({error}); try again later or use a mirror") from None
+                raise InputError(
+                    f"{url}: damaged, twice in a row ({error}; it is kept as {aside}); try again later or use a mirror"
+                ) from None
             print(f"{error}; fetching it once more", file=sys.stderr)
 
 
@@ -121,6 +150,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sha256", metavar="HEX", help="published checksum")
     parser.add_argument("--attempts", type=int, default=Patience.attempts, metavar="N", help="(%(default)s)")
     parser.add_argument("--pause", type=float, default=Patience.pause, metavar="SECONDS", help="before the second one")
+    parser.add_argument(
+        "--remove", action="store_true", help="delete the archive when it is unpacked, unless it was there before"
+    )
     add_unpack_options(parser)
     return parser.parse_args(argv)
 

@@ -9,6 +9,7 @@ picture. The same command goes on after an interruption; lines deleted from skip
 """
 
 import argparse
+import filecmp
 import hashlib
 import json
 import os
@@ -108,13 +109,21 @@ class Album:
         return found
 
     def add(self, photo: Photo, url: str, staged: Path) -> None:
-        """Take a downloaded file in. Raises `GoneError` if it is no whole picture."""
+        """Take a downloaded file in.
+
+        Raises:
+            GoneError: it is no whole picture.
+            InputError: another photo of its name is there, which did not come from here.
+        """
         ending = ENDINGS.get(_picture_format(staged))
         if ending is None:
             staged.unlink()
             raise GoneError("not a whole JPEG, PNG, WebP or BMP picture")
         name = staged.name + ending
-        staged.rename(self.photos / name)
+        path = self.photos / name
+        if path.exists() and not filecmp.cmp(staged, path, shallow=False):
+            raise InputError(f"{path}: is there already, and not in {self.attribution.name}; move it away")
+        staged.replace(path)
         date = datetime.now(timezone.utc).date().isoformat()
         if not self.attribution.exists():
             _append(self.attribution, "\t".join(COLUMNS))

@@ -8,14 +8,15 @@ setup_venv() {
         PATH="$PATH:$(dirname "$(command -v "$SPADE_PYTHON")")"
         return
     fi
-    local python=${PYTHON:-python3} stamp=.venv/.installed
+    local python=${PYTHON:-python3} stamp=.venv/.installed new=""
+    [ -e .venv ] || new=1
     if [ ! -x .venv/bin/python ]; then
         "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || {
             echo "setup: Python 3.10 or newer is needed, found $("$python" --version 2>&1); PYTHON=/path/to/python names another" >&2
             exit 2
         }
         "$python" -m venv .venv || {
-            rm -rf .venv
+            [ -z "$new" ] || rm -rf .venv
             echo "setup: 'python3 -m venv' does not work here; on Debian and Ubuntu: apt install python3-venv" >&2
             exit 2
         }

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from scripts.unpack import readable_size
 from util.errors import InputError
-from util.files import replacing
+from util.files import replacing, set_aside
 
 CHUNK = 1 << 18  # bytes
 USER_AGENT = "spade-fetch/1.0"
@@ -91,6 +91,11 @@ class Download:
         self.part.rename(self.file)
         self.note.unlink(missing_ok=True)
 
+    def put_aside(self) -> Path:
+        """Keep what has arrived, but is not what was wanted, as FILE.damaged; return its path."""
+        self.note.unlink(missing_ok=True)
+        return self.part.replace(self.file.with_name(f"{self.file.name}.damaged"))
+
     def discard(self) -> None:
         self.part.unlink(missing_ok=True)
         self.note.unlink(missing_ok=True)
@@ -99,7 +104,9 @@ class Download:
         return self.part.stat().st_size if self.part.exists() else 0
 
     def _remembered(self) -> dict:
-        """What FILE.part.json says of this address; without it the part is worth nothing and goes."""
+        """What FILE.part.json says of this address; without it the part is not ours, and is set aside."""
+        if self._arrived() and not self.note.exists():
+            print(f"{self.part}: of another program; it is kept as {set_aside(self.part)}", file=sys.stderr)
         try:
             note = json.loads(self.note.read_text(encoding="utf-8"))
             if note["url"] == self.url and (note["size"] is None or note["size"] >= self._arrived()):

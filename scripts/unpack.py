@@ -4,7 +4,9 @@
 
 Writes what lies below the folder called FOLDER, wherever that is in the archive, to DIR; "." is the whole archive.
 Every file is written under a temporary name and checked against the archive's checksum before it gets its own, so a
-second call leaves out what is there. ARCHIVE.done marks that all is unpacked; delete it to check the files again.
+second call leaves out what is there, and a file of another size that is in the way is kept under another name.
+ARCHIVE.done marks that all is unpacked; delete it to check the files again. ARCHIVE.fetched marks an archive that was
+downloaded, not given: when it is damaged, it is renamed to ARCHIVE.damaged, so that it can be fetched anew.
 """
 
 import argparse
@@ -32,7 +34,7 @@ from util.console import exit_statuses
 from tqdm import tqdm
 
 from util.errors import InputError
-from util.files import replacing
+from util.files import impostor, replacing, set_aside
 
 CHUNK = 1 << 20  # bytes
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError)
@@ -56,6 +58,8 @@ class Member:
 def unpack(archive: Path, target: Path, folder: str = ".", skip: Iterable[str] = ()) -> int:
     """Unpack what lies below `folder` of a zip or tar archive to `target`; files of the right size are left alone.
 
+    Files of another size are set aside, and their number is printed.
+
     Args:
         skip: patterns of file names to leave out, such as "*.pkl".
 
@@ -78,7 +82,9 @@ def unpack(archive: Path, target: Path, folder: str = ".", skip: Iterable[str] =
                 raise InputError(f"{archive}: holds no files below a folder {folder}; is it the right archive?")
             missing = {path: member for path, member in wanted.items() if not _is_there(path, member)}
             _check_space(target, sum(member.size for member in missing.values()))
-            _write(content, missing, f"unpacking {archive.name}")
+            kept = _write(content, missing, f"unpacking {archive.name}")
+            if kept:
+                print(f"{target}: {len(kept)} files of other sizes were there; they are kept, the first as {kept[0]}")
             return len(wanted)
     except DAMAGE as error:
         raise CorruptArchiveError(f"{archive}: damaged ({str(error) or type(error).__name__})") from error
@@ -97,6 +103,20 @@ def unpack_all(archive: Path, targets: list[Target], remove: bool = False, skip:
         temporary.write_text(json.dumps(_content_of_stamp(archive, targets)) + "\n", encoding="utf-8")
     if remove:
         archive.unlink()
+        receipt(archive).unlink(missing_ok=True)
+
+
+def receipt(archive: Path) -> Path:
+    """The file beside an archive that tells that it was downloaded, and is not a user's own."""
+    return archive.with_name(f"{archive.name}.fetched")
+
+
+def put_aside_if_fetched(archive: Path) -> Path | None:
+    """Rename a damaged archive that was downloaded, so that another can come; None for a user's, which stays."""
+    if not receipt(archive).exists():
+        return None
+    receipt(archive).unlink()
+    return archive.replace(archive.with_name(f"{archive.name}.damaged"))
 
 
 def is_unpacked(archive: Path, targets: list[Target]) -> bool:
@@ -135,7 +155,10 @@ def _open(archive: Path) -> Iterator[zipfile.ZipFile | tarfile.TarFile]:
     try:
         content = tarfile.open(archive)  # noqa: SIM115 (closed below; only opening may fail as "not an archive")
     except (tarfile.ReadError, EOFError) as error:
-        raise CorruptArchiveError(f"{archive}: neither a whole zip nor a whole tar archive") from error
+        what = impostor(archive)
+        raise CorruptArchiveError(
+            f"{archive}: neither a whole zip nor a whole tar archive" + (f", but {what}" if what else "")
+        ) from error
     with content:
         yield content
 
@@ -192,19 +215,24 @@ def _check_space(target: Path, needed: int) -> None:
         )
 
 
-def _write(content: zipfile.ZipFile | tarfile.TarFile, missing: dict[Path, Member], what: str) -> None:
-    total = sum(member.size for member in missing.values())
+def _write(content: zipfile.ZipFile | tarfile.TarFile, missing: dict[Path, Member], what: str) -> list[Path]:
+    """Write the members; return where files are now that were in their place."""
+    total, kept = sum(member.size for member in missing.values()), []
     with tqdm(desc=what, total=total, unit="B", unit_scale=True, leave=False) as bar:
         for path, member in missing.items():
             try:
-                with replacing(path) as temporary, temporary.open("wb") as file:
-                    _copy(_open_member(content, member), file, member, bar)
+                with replacing(path) as temporary:
+                    with temporary.open("wb") as file:
+                        _copy(_open_member(content, member), file, member, bar)
+                    if path.is_file():
+                        kept.append(set_aside(path))
             except gzip.BadGzipFile:  # an OSError, but not of the disk
                 raise
             except OSError as error:
                 raise InputError(
                     f"{path}: {error.strerror}; make room or get permission, and run the same command again"
                 ) from error
+    return kept
 
 
 def _open_member(content: zipfile.ZipFile | tarfile.TarFile, member: Member) -> IO[bytes]:
@@ -227,11 +255,10 @@ def _copy(source: IO[bytes], file: IO[bytes], member: Member, bar: tqdm) -> None
 
 
 def add_unpack_options(parser: argparse.ArgumentParser) -> None:
-    """`--unpack` and `--remove`."""
+    """`--unpack`; what `--remove` means differs."""
     parser.add_argument(
         "--unpack", nargs=2, action="append", metavar=("DIR", "FOLDER"), help="unpack FOLDER of the archive to DIR"
     )
-    parser.add_argument("--remove", action="store_true", help="delete the archive when it is unpacked")
 
 
 def targets_of(args: argparse.Namespace) -> list[Target]:
@@ -244,6 +271,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("archive", metavar="ARCHIVE", type=Path)
     parser.add_argument("--skip", action="append", default=[], metavar="PATTERN", help='file names such as "*.pkl"')
+    parser.add_argument("--remove", action="store_true", help="delete the archive when it is unpacked")
     add_unpack_options(parser)
     args = parser.parse_args(argv)
     if not args.unpack:
@@ -251,8 +279,11 @@ def main(argv: list[str] | None = None) -> None:
     try:
         unpack_all(args.archive, targets_of(args), args.remove, args.skip)
     except CorruptArchiveError as error:
-        args.archive.unlink(missing_ok=True)
-        raise InputError(f"{error}; the archive is deleted, run the same command again to fetch it anew") from None
+        aside = put_aside_if_fetched(args.archive)
+        advice = "it is left as it is; give another copy, or move it away where a script should fetch it"
+        if aside:
+            advice = f"it is now {aside}; run the same command again to fetch it anew"
+        raise InputError(f"{error}; {advice}") from None
 
 
 if __name__ == "__main__":

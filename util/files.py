@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import os
 import uuid
 from collections.abc import Iterator
@@ -23,6 +24,32 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)  # noqa: PTH105 (the call that is atomic on every system, by its own name)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that is in the way to the first free one of NAME.old1, NAME.old2, ...; return its new path."""
+    asides = (path.with_name(f"{path.name}.old{number}") for number in itertools.count(1))
+    return path.rename(next(aside for aside in asides if not os.path.lexists(aside)))
+
+
+# First bytes, in lower case, of files that come under the name of another -> what they are.
+IMPOSTORS = {
+    b"<!doctype html": "a web page",
+    b"<html": "a web page",
+    b"<?xml": "an XML answer of a server",
+    b"version https://git-lfs": "a pointer of Git LFS in place of the file",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
+    b"rar!": "a RAR archive",
+}
+
+
+def impostor(path: Path) -> str | None:
+    """What a file is in place of what its name says: "a web page", "empty"; None if its start does not tell."""
+    with path.open("rb") as file:
+        start = file.read(512).lstrip().lower()
+    if not start:
+        return "empty"
+    return next((what for beginning, what in IMPOSTORS.items() if start.startswith(beginning)), None)
 
 
 def checksum(path: Path) -> str:

@@ -138,9 +138,25 @@ def test_checkpoints_need_agreement_and_leave_pickles_out(scripts, tmp_path):
     assert len((tmp_path / "gdown.log").read_text().splitlines()) == 1
 
 
-def test_a_page_instead_of_checkpoints_is_deleted_and_named(scripts, server, tmp_path):
+def test_a_page_instead_of_checkpoints_is_put_aside_and_named(scripts, server, tmp_path):
     server.files["/c.tar.gz"] = b"<html>quota exceeded</html>"
     failed = scripts.run("download_checkpoints.sh", tmp_path, "--yes", CHECKPOINTS_URL=server.url + "/c.tar.gz")
     assert failed.returncode == 2
     assert "neither a whole zip nor a whole tar archive" in last_line(failed.stderr)
-    assert not (tmp_path / ".download" / "checkpoints.tar.gz").exists()
+    folder = tmp_path / ".download"
+    assert [path.name for path in folder.iterdir()] == ["checkpoints.tar.gz.damaged"]
+    server.files["/c.tar.gz"] = checkpoints_tar()
+    done = scripts.run("download_checkpoints.sh", tmp_path, "--yes", CHECKPOINTS_URL=server.url + "/c.tar.gz")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoints.tar.gz.damaged", "checkpoints.tar.gz.done"]
+
+
+@pytest.mark.parametrize("whole", (True, False), ids=("whole", "damaged"))
+def test_checkpoints_that_somebody_put_there_stay(whole, scripts, tmp_path):
+    archive = tmp_path / ".download" / "checkpoints.tar.gz"
+    archive.parent.mkdir()
+    content = checkpoints_tar() if whole else b"<html>quota exceeded</html>"
+    archive.write_bytes(content)
+    done = scripts.run("download_checkpoints.sh", tmp_path, "--yes")
+    assert done.returncode == (0 if whole else 2), done.stderr
+    assert archive.read_bytes() == content

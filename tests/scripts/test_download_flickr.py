@@ -31,6 +31,20 @@ def photo_list(server, tmp_path) -> Path:
     return path
 
 
+def test_a_photo_of_ones_own_is_not_written_over(server, photo_list, tmp_path, capsys):
+    root = tmp_path / "flickr"
+    own = root / "photos" / f"{fetch_photos.file_stem(server.url + '/lake.jpg')}.jpg"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"my own")
+    with pytest.raises(InputError, match="1 photos failed for now"):
+        fetch_photos.main([str(photo_list), str(root), "--pause", "0"])
+    assert f"{own}: is there already, and not in attribution.tsv" in capsys.readouterr().err
+    assert own.read_bytes() == b"my own"
+    own.write_bytes(server.files["/lake.jpg"])  # as if the program had been killed before it noted the photo
+    fetch_photos.main([str(photo_list), str(root), "--pause", "0"])
+    assert len((root / "attribution.tsv").read_text().splitlines()) == 3
+
+
 def test_flickr_keeps_attribution_and_skips_what_is_gone(scripts, server, photo_list, tmp_path, capsys):
     root = tmp_path / "flickr"
     fetch_photos.main([str(photo_list), str(root), "--pause", "0"])

@@ -131,7 +131,36 @@ def test_a_damaged_file_is_fetched_once_more_and_then_refused(expected, server, 
     with pytest.raises(InputError, match="twice in a row"):
         fetch(server.url + "/a.bin", file, expected, HASTY)
     assert len(server.requests) == 2
-    assert left_over(file.parent) == []
+    assert left_over(file.parent) == ["a.bin.damaged"]
+    assert file.with_name("a.bin.damaged").read_bytes() == BODY
+
+
+def test_a_file_that_was_there_and_is_not_as_published_is_kept(server, file, capsys):
+    file.parent.mkdir()
+    file.write_bytes(b"mine")
+    fetch(server.url + "/a.bin", file, Expected(size=len(BODY)), HASTY)
+    assert file.read_bytes() == BODY
+    assert "it has 4 bytes instead of" in capsys.readouterr().err
+    file.write_bytes(b"edited")
+    fetch(server.url + "/a.bin", file, Expected(size=len(BODY)), HASTY)
+    assert {path.name: path.read_bytes() for path in file.parent.glob("*.old*")} == {
+        "a.bin.old1": b"mine",
+        "a.bin.old2": b"edited",
+    }
+
+
+def test_a_part_of_another_program_is_kept(server, file):
+    file.parent.mkdir()
+    file.with_name("a.bin.part").write_bytes(b"of a browser")
+    fetch(server.url + "/a.bin", file, patience=HASTY)
+    assert file.read_bytes() == BODY
+    assert left_over(file.parent) == ["a.bin", "a.bin.part.old1"]
+
+
+def test_a_page_in_place_of_a_file_is_named(server, file):
+    server.files["/a.bin"] = b"\n<!DOCTYPE HTML><title>Log in</title>"
+    with pytest.raises(InputError, match=r"a\.bin: it is a web page, twice in a row"):
+        fetch(server.url + "/a.bin", file, Expected(sha256="0" * 64), HASTY)
 
 
 def test_a_file_damaged_only_once_ends_well(server, file):
@@ -194,12 +223,41 @@ def test_a_damaged_archive_is_fetched_once_more(server, tmp_path):
     with pytest.raises(InputError, match=r"a\.zip: damaged, twice in a row"):
         fetch_and_unpack(server.url + "/a.zip", tmp_path / "a.zip", targets, Expected(), HASTY)
     assert len(server.requests) == 2
-    assert not (tmp_path / "a.zip").exists()
+    assert sorted(path.name for path in tmp_path.glob("a.zip*")) == ["a.zip.damaged"]
     server.files["/a.zip"] = zipped(CONTENT)
     fetch_and_unpack(server.url + "/a.zip", tmp_path / "a.zip", targets, Expected(), HASTY, remove=True)
     assert not (tmp_path / "a.zip").exists()
     fetch_and_unpack(server.url + "/a.zip", tmp_path / "a.zip", targets, Expected(), HASTY)
     assert len(server.requests) == 3, "what is unpacked is not fetched again, although the archive is gone"
+    assert sorted(path.name for path in tmp_path.glob("a.zip*")) == ["a.zip.damaged", "a.zip.done"]
+
+
+def test_an_archive_that_was_there_is_neither_deleted_nor_fetched_over(server, tmp_path):
+    server.files["/a.zip"] = zipped(CONTENT)
+    archive, targets = tmp_path / "a.zip", [(tmp_path / "img", "train2017")]
+    for mine in (b"not an archive", zipped(CONTENT).replace(b"one" * 10, b"oNe" * 10)):
+        archive.write_bytes(mine)
+        with pytest.raises(InputError, match=r"was there before and is left alone: move it away"):
+            fetch_and_unpack(server.url + "/a.zip", archive, targets, Expected(), HASTY, remove=True)
+        assert archive.read_bytes() == mine
+    archive.write_bytes(zipped(CONTENT))
+    fetch_and_unpack(server.url + "/a.zip", archive, targets, Expected(), HASTY, remove=True)
+    assert archive.read_bytes() == zipped(CONTENT)
+    assert not server.requests
+
+
+def test_a_fetched_archive_is_removed_also_by_a_later_call(server, tmp_path, monkeypatch):
+    server.files["/a.zip"] = zipped(CONTENT)
+    archive, targets = tmp_path / "a.zip", [(tmp_path / "img", "train2017")]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2 * len(server.files["/a.zip"])))
+    (tmp_path / "img").write_text("in the way of the folder")
+    with pytest.raises((InputError, OSError)):
+        fetch_and_unpack(server.url + "/a.zip", archive, targets, Expected(), HASTY, remove=True)
+    assert archive.exists()
+    (tmp_path / "img").unlink()
+    fetch_and_unpack(server.url + "/a.zip", archive, targets, Expected(), HASTY, remove=True)
+    assert sorted(path.name for path in tmp_path.glob("a.zip*")) == ["a.zip.done"]
+    assert len(server.requests) == 1
 
 
 def test_the_command_line_fetches_checks_and_unpacks(server, tmp_path, capsys):
@@ -211,7 +269,32 @@ def test_the_command_line_fetches_checks_and_unpacks(server, tmp_path, capsys):
     assert "already there" in capsys.readouterr().out
     unpack.main([str(tmp_path / "a.zip"), "--unpack", str(tmp_path / "all"), "."])
     assert (tmp_path / "all/top/val2017/3.png").read_bytes() == b"three"
-    (tmp_path / "b.zip").write_bytes(b"no archive")
-    with pytest.raises(InputError, match="the archive is deleted"):
-        unpack.main([str(tmp_path / "b.zip"), "--unpack", str(tmp_path / "all"), "."])
-    assert not (tmp_path / "b.zip").exists()
+
+
+GIVEN = {
+    "text": (b"no archive", "neither a whole zip nor a whole tar archive; it is left"),
+    "page": (b"<html>too many people</html>", "but a web page; it is left"),
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+    "other archive": (b"7z\xbc\xaf\x27\x1c\0\4", "but a 7-Zip archive"),
+    "empty": (b"", "but empty"),
+    "cut": (zipped(CONTENT)[:-40], "neither a whole zip"),
+    "wrong checksum": (zipped(CONTENT).replace(b"one" * 10, b"oNe" * 10), "damaged"),
+}
+
+
+@pytest.mark.parametrize("flags", ([], ["--remove"]), ids=("plain", "remove"))
+@pytest.mark.parametrize(("content", "said"), GIVEN.values(), ids=GIVEN)
+def test_a_file_that_the_user_gave_is_never_deleted(content, said, flags, tmp_path):
+    given = tmp_path / "b.zip"
+    given.write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        unpack.main([str(given), "--unpack", str(tmp_path / "all"), ".", *flags])
+    assert given.read_bytes() == content
+    assert left_over(tmp_path) == (["all", "b.zip"] if said == "damaged" else ["b.zip"])
+
+
+def test_unpack_deletes_a_whole_archive_when_asked(tmp_path):
+    given = tmp_path / "b.zip"
+    given.write_bytes(zipped(CONTENT))
+    unpack.main([str(given), "--unpack", str(tmp_path / "all"), ".", "--remove"])
+    assert left_over(tmp_path) == ["all", "b.zip.done"]

@@ -50,7 +50,7 @@ def test_a_folder_of_an_archive_is_unpacked_from_wherever_it_is(make, tmp_path):
         unpack.unpack(archive, tmp_path / "img", "test2017")
 
 
-def test_unpacking_goes_on_with_files_that_are_missing_or_half(tmp_path):
+def test_unpacking_goes_on_with_files_that_are_missing_or_half(tmp_path, capsys):
     archive, target = tmp_path / "a.zip", tmp_path / "all"
     archive.write_bytes(make_zip(CONTENT))
     unpack.unpack(archive, target)
@@ -60,6 +60,9 @@ def test_unpacking_goes_on_with_files_that_are_missing_or_half(tmp_path):
     assert unpack.unpack(archive, target) == 3
     assert whole.read_bytes() == b"THREE"
     assert half.read_bytes() == CONTENT["top/train2017/1.png"]
+    kept = half.with_name("1.png.old1")
+    assert kept.read_bytes() == b"on"
+    assert f"1 files of other sizes were there; they are kept, the first as {kept}" in capsys.readouterr().out
 
 
 def tar_member(name: str, kind: bytes, link: str = "") -> tarfile.TarInfo:
