@@ -16,6 +16,7 @@ from data import PRESETS, DataWorkerError, SampleLoader, SkippedSamples, create_
 from evaluation.in_training import ScoresInTraining
 from evaluation.scores import SCORES
 from models import create_model, create_objective
+from models.fixed_inputs import FixedInput, fixed_inputs, forwards
 from options import EvaluateOptions, TrainOptions, parse_options
 from options.scale import scale_note
 from options.train import DECIDING_SCORES
@@ -23,7 +24,6 @@ from trainers import NonFiniteLossError, Pix2PixTrainer, create_trainer
 from trainers.beginning import begin
 from trainers.best import BEST, BestScore
 from trainers.checkpoint import Checkpoints
-from trainers.fixed_inputs import FixedInput, fixed_inputs, forwards
 from trainers.reporter import Reporter
 from util.device import choose_device, memory_format, prepare_torch
 from util.distributed import World, is_loss_of_another, launch, under_launcher

@@ -16,6 +16,7 @@ from evaluation.instruments import create_features, create_segmenter, judges_who
 from evaluation.scoring import Evaluation
 from util.distributed import World
 from util.image import to_uint8
+from util.latents import draw_latents
 
 
 class ScoresInTraining:
@@ -62,8 +63,5 @@ class ScoresInTraining:
             done += len(indices)
 
     def _latents(self, indices: list[int]) -> Tensor | None:
-        """One from N(0, 1) for each label map, the same every time and on any number of processes."""
-        if self.z_dim is None:
-            return None
-        draws = [torch.Generator().manual_seed(self.opt.seed * 1_000_003 + index) for index in indices]
-        return torch.stack([torch.randn(self.z_dim, generator=generator) for generator in draws])
+        """Those of `test.py`."""
+        return None if self.z_dim is None else draw_latents(self.opt.seed, indices, self.z_dim)[:, 0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import json
 import os
 import re
@@ -229,52 +230,10 @@ class Sizes:
         return height, width
 
 
-class Normal:
-    """Numbers from N(0, 1) as torch.randn draws them on a CPU from torch.Generator().manual_seed(seed).
-
-    The same Mersenne Twister, and the same two ways of Box and Muller: in blocks of 16 from 24-bit numbers where 16 or
-    more are drawn at once, else one after the other from 53-bit ones. Equal up to rounding, so that a seed gives the
-    styles here that test.py has for it.
-    """
-
-    def __init__(self, seed: int):
-        self.bits = np.random.RandomState(seed % 2**32)
-        self.spare: float | None = None
-
-    def draw(self, count: int) -> np.ndarray:
-        """The next `count` numbers, float32."""
-        if count < 16:
-            return np.array([self._one() for _ in range(count)], dtype=np.float32)
-        uniform = self._uniform(count)
-        whole = count // 16 * 16
-        normal = uniform.copy()
-        normal[:whole] = _box_muller(uniform[:whole])
-        if count > whole:
-            normal[-16:] = _box_muller(self._uniform(16))
-        return normal
-
-    def _words(self, count: int) -> np.ndarray:
-        return self.bits.randint(0, 2**32, size=count, dtype=np.uint32)
-
-    def _uniform(self, count: int) -> np.ndarray:
-        return (self._words(count) & 0xFFFFFF).astype(np.float32) * np.float32(2**-24)
-
-    def _one(self) -> float:
-        if self.spare is not None:
-            number, self.spare = self.spare, None
-            return number
-        words = [int(word) for word in self._words(4)]
-        turn, length = (((high << 32 | low) % 2**53) / 2**53 for high, low in (words[:2], words[2:]))
-        radius, angle = np.sqrt(-2 * np.log1p(-length)), 2 * np.pi * turn
-        self.spare = radius * np.sin(angle)
-        return radius * np.cos(angle)
-
-
-def _box_muller(uniform: np.ndarray) -> np.ndarray:
-    """Blocks of 16 numbers in [0, 1): lengths from the first eight of each, angles from the others."""
-    length, turn = uniform.reshape(-1, 2, 8).swapaxes(0, 1)
-    radius, angle = np.sqrt(-2 * np.log(1 - length)), np.float32(2 * np.pi) * turn
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).ravel()
+def draw_latents(seed: int, index: int, z_dim: int, styles: int) -> np.ndarray:
+    """Latents (styles, z_dim) float32 of a label map, by its place in the folder, as test.py draws them."""
+    generator = np.random.Generator(np.random.PCG64([seed, index]))
+    return generator.standard_normal((styles, z_dim), dtype=np.float32)
 
 
 def style_of(path: Path, model_path: Path, metadata: dict[str, Any]) -> np.ndarray:
@@ -334,10 +293,8 @@ def styles(args: argparse.Namespace, metadata: dict[str, Any]) -> Iterator[list[
         z = style_of(args.style_image, args.model, metadata)
         while True:
             yield [{"z": z}]
-    normal = Normal(args.seed)
-    while True:
-        drawn = normal.draw(args.num_styles * z_dim).reshape(args.num_styles, 1, z_dim)
-        yield [{"z": z} for z in drawn]
+    for index in itertools.count():
+        yield [{"z": z[None]} for z in draw_latents(args.seed, index, z_dim, args.num_styles)]
 
 
 def generate(args: argparse.Namespace) -> int:

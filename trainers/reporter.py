@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from trainers.fixed_inputs import FixedInput
+from models.fixed_inputs import FixedInput
 from trainers.pix2pix_trainer import Pix2PixTrainer
 from util.device import peak_memory_mib
 from util.progress import Progress

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from models.pix2pix_model import Pix2PixModel
 from util.distributed import World
+from util.latents import draw_latents
 from util.precision import autocast
 
 
@@ -30,14 +30,13 @@ class FixedInput:
 def fixed_inputs(
     batches: Iterable[dict], z_dim: int | None, seed: int, world: World | None = None
 ) -> Iterator[FixedInput]:
-    """`batches` of this process with latents from N(0, 1) that follow from `seed`, on any number of processes."""
+    """`batches` of this process, whose samples take turns, with the latents of all: the same on any number of them."""
     world = world or World()
-    generator = torch.Generator().manual_seed(seed)
+    first = 0
     for batch in batches:
-        z = None
-        if z_dim is not None:
-            all_z = torch.randn(len(batch["labels"]) * world.size, z_dim, generator=generator)
-            z = all_z[world.rank :: world.size]
+        places = range(first, first + len(batch["labels"]) * world.size)
+        first = places.stop
+        z = None if z_dim is None else draw_latents(seed, places[world.rank :: world.size], z_dim)[:, 0]
         yield FixedInput({name: batch[name] for name in ("labels", "instances") if name in batch}, z)
 
 

@@ -1,0 +1,122 @@
+"""From label maps to 8-bit images, as `test.py` makes them: also what is scored while a model is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL.Image import Resampling
+from torch import Tensor
+from torch.utils.data import Dataset, Subset
+
+from data import SampleLoader, create_loader
+from data.files import find_pictures
+from data.preprocess import image_to_tensor
+from data.read import read_image
+from models import Pix2PixModel
+from models.fixed_inputs import fixed_inputs, forwards
+from models.networks.folding import fold_norms
+from models.networks.statistics import recalibrate_batch_norm
+from util.image import to_uint8
+from util.latents import draw_latents
+from util.precision import arithmetic
+
+CALIBRATION_BATCH = 16
+
+
+class IndexedSubset(Subset):
+    """Samples of these indices, each with its "index" in the data set, whatever order a loader reads them in."""
+
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        return {**super().__getitem__(place), "index": self.indices[place]}
+
+    def __getitems__(self, places: list[int]) -> list[dict[str, Any]]:
+        return [self[place] for place in places]  # torch asks for both
+
+
+def indexed_batches(opt: Any, dataset: Dataset, indices: Sequence[int]) -> SampleLoader:
+    """Batches of the samples of these indices, for `Generation.images`."""
+    return create_loader(opt, IndexedSubset(dataset, indices))
+
+
+class Generation:
+    """Generates images by the options of `test.py`: precision, seed and styles, statistics measured anew, folded norms.
+
+    Args:
+        opt: of `test.py`, or of a program that has them too.
+        model: with trained weights, on its device. It is changed in place, and of no use for training afterwards.
+        dataset: what --recalibrate_bn takes its first label maps from.
+    Raises:
+        InputError: --style_image cannot be read.
+    """
+
+    def __init__(self, opt: Any, model: Pix2PixModel, dataset: Dataset):
+        self.opt, self.model = opt, model.eval()
+        with torch.no_grad(), arithmetic(opt.precision, model.device):
+            if opt.recalibrate_bn:
+                recalibrate(opt, dataset, model)
+            self.styles = Styles(opt, model)
+        fold_norms(model.netG)
+        if opt.compile:
+            model.netG.compile()
+
+    @torch.no_grad()
+    def images(self, batch: dict[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
+        """(caption, images (N, H, W, 3) uint8) of every style, for a batch of `indexed_batches`."""
+        with arithmetic(self.opt.precision, self.model.device):
+            layout = self.model.layout(batch)
+            if self.styles.are_many:
+                layout = self.model.netG.prepare(layout)
+        for caption, z in self.styles.of(batch["index"].tolist()):
+            with arithmetic(self.opt.precision, self.model.device):
+                images = to_uint8(self.model.netG(layout, z))
+            yield caption, images
+
+
+def recalibrate(opt: Any, dataset: Dataset, model: Pix2PixModel) -> None:
+    """Estimate the batch-norm statistics of the generator anew from label maps of the test, as one large batch would.
+
+    Batches of a few samples in training leave statistics that are too noisy for single images.
+    """
+    count = min(opt.recalibrate_bn, len(dataset))
+    batches = create_loader(replace(opt, batch_size=min(count, CALIBRATION_BATCH)), Subset(dataset, range(count)))
+    recalibrate_batch_norm(model.netG, forwards(model, fixed_inputs(batches, model.z_dim, opt.seed), opt.precision))
+
+
+class Styles:
+    """The latents of a test: one a style photo, `num_styles` random ones a label map, or none without encoder."""
+
+    def __init__(self, opt: Any, model: Pix2PixModel):
+        self.z_dim = opt.z_dim if opt.use_vae else None
+        self.num_styles, self.seed = opt.num_styles, opt.seed
+        self.device = model.device
+        self.photos: dict[str, Tensor] = {}
+        self.mu: dict[str, Tensor] = {}
+        if opt.style_image:
+            given = Path(opt.style_image)
+            found = find_pictures(given, "style photos") if given.is_dir() else {given.stem: given}
+            size = (opt.crop_size, round(opt.crop_size / opt.aspect_ratio))
+            for name, path in found.items():  # photos of one file name in two folders have two names
+                self.photos[name] = image_to_tensor(read_image(path).resize(size, Resampling.BICUBIC))
+                self.mu[name] = model.netE(self.photos[name][None].to(model.device))[0]
+
+    @property
+    def are_many(self) -> bool:
+        """Whether a label map gets more than one image."""
+        return self.z_dim is not None and (len(self.mu) > 1 if self.mu else self.num_styles > 1)
+
+    def of(self, indices: Sequence[int]) -> Iterator[tuple[str, Tensor | None]]:
+        """(caption, z (N, z_dim) or None) of every style, for label maps of these indices in the data set."""
+        if self.z_dim is None:
+            yield "synthesized", None
+        elif self.mu:
+            for name, mu in self.mu.items():
+                yield f"style of {name}", mu.expand(len(indices), -1)
+        else:
+            z = draw_latents(self.seed, indices, self.z_dim, self.num_styles).to(self.device)  # (N, num_styles, z_dim)
+            for k in range(self.num_styles):
+                yield f"random style {k + 1}" if self.num_styles > 1 else "random style", z[:, k]
