@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Train SPADE: python train.py --name NAME [--dataset_mode coco --dataroot DIR] [...]; --help lists everything."""
 
-import shlex
 import sys
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
@@ -9,15 +8,15 @@ from functools import cache
 
 from util.console import exit_statuses
 
-from torch import Tensor
+import torch
 from tqdm import tqdm
 
 from data import PRESETS, DataWorkerError, SampleLoader, SkippedSamples, create_dataset, create_loader, fixed_batches
-from evaluation.in_training import ScoresInTraining
+from evaluation.in_training import ScoresInTraining, about_the_flags, evaluation_options
 from evaluation.scores import SCORES
 from models import create_model, create_objective
-from models.fixed_inputs import FixedInput, fixed_inputs, forwards
-from options import EvaluateOptions, TrainOptions, parse_options
+from models.fixed_inputs import fixed_inputs, forwards
+from options import TrainOptions, parse_options
 from options.scale import scale_note
 from options.train import DECIDING_SCORES
 from trainers import NonFiniteLossError, Pix2PixTrainer, create_trainer
@@ -58,11 +57,7 @@ class Run:
         """Score the generator, or its average, as it would be saved now; return whether it is the best so far."""
         trainer = self.trainer
         netG = trainer.model.netG if trainer.average is None else self.checkpoints.consistent_average()
-
-        def paint(batch: dict, z: Tensor | None) -> Tensor:
-            return FixedInput(batch, z).images(trainer.model, netG, trainer.precision)
-
-        scores = trainer.in_evaluation(netG, lambda: self.scores.of(paint))
+        scores = self.scores.of(netG, trainer.model.netE)
         self.reporter.tell_scores(scores)
         return self.best.beaten_by(scores)
 
@@ -127,7 +122,7 @@ def prepare(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
     parts = {"progress": progress, "skipped": skipped, "best": best}
     checkpoints = Checkpoints(opt.run_dir, trainer, parts, opt.keep_checkpoints, calibration)
     begin(opt, world, checkpoints, progress)
-    scores = ScoresInTraining(evaluation_options(opt), model.z_dim, world, device) if opt.eval_freq else None
+    scores = create_scores(opt, dataset, world, device) if opt.eval_freq else None
     visualizer = fixed = None
     with world.failing_together():
         if world.is_main:
@@ -138,10 +133,24 @@ def prepare(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
     return Run(loader, trainer, progress, skipped, checkpoints, reporter, best, scores)
 
 
-def evaluation_options(opt: TrainOptions) -> EvaluateOptions:
-    """What evaluate.py is told when a run is scored while it is trained."""
-    argv = ["--name", opt.name, "--checkpoints_dir", opt.checkpoints_dir, *shlex.split(opt.eval_flags)]
-    return parse_options(EvaluateOptions, argv, PRESETS)
+def create_scores(opt: TrainOptions, dataset, world: World, device: torch.device) -> ScoresInTraining:
+    """What scores the generator while it is trained on a data set, as --eval_flags say."""
+    with world.failing_together():
+        options = evaluation_options(opt)
+    with about_the_flags(opt):
+        scores = ScoresInTraining(options, world, device)
+    if opt.best_score and opt.best_score not in scores.names:
+        raise InputError(
+            f"--best_score {opt.best_score}: is not measured with --eval_flags {opt.eval_flags!r}; measured are "
+            f"{', '.join(sorted(scores.names))}"
+        )
+    if world.is_main and (trained := scores.trained_on(opt, dataset)):
+        print(
+            f"warning: --eval_flags: {trained} of {len(scores.evaluation.truth)} label maps that are scored are also "
+            f"trained on; such scores say little of new label maps",
+            file=sys.stderr,
+        )
+    return scores
 
 
 def create_visualizer(opt: TrainOptions, dataset) -> Visualizer:

@@ -87,6 +87,17 @@ def recalibrate(opt: Any, dataset: Dataset, model: Pix2PixModel) -> None:
     recalibrate_batch_norm(model.netG, forwards(model, fixed_inputs(batches, model.z_dim, opt.seed), opt.precision))
 
 
+def style_photos(opt: Any) -> dict[str, Tensor]:
+    """The photos (3, H, W) in [-1, 1] of --style_image by name, at the size of the networks' images."""
+    if not opt.style_image:
+        return {}
+    given = Path(opt.style_image)
+    # Photos of one file name in two folders have two names.
+    found = find_pictures(given, "style photos") if given.is_dir() else {given.stem: given}
+    size = (opt.crop_size, round(opt.crop_size / opt.aspect_ratio))
+    return {name: image_to_tensor(read_image(path).resize(size, Resampling.BICUBIC)) for name, path in found.items()}
+
+
 class Styles:
     """The latents of a test: one a style photo, `num_styles` random ones a label map, or none without encoder."""
 
@@ -94,15 +105,8 @@ class Styles:
         self.z_dim = opt.z_dim if opt.use_vae else None
         self.num_styles, self.seed = opt.num_styles, opt.seed
         self.device = model.device
-        self.photos: dict[str, Tensor] = {}
-        self.mu: dict[str, Tensor] = {}
-        if opt.style_image:
-            given = Path(opt.style_image)
-            found = find_pictures(given, "style photos") if given.is_dir() else {given.stem: given}
-            size = (opt.crop_size, round(opt.crop_size / opt.aspect_ratio))
-            for name, path in found.items():  # photos of one file name in two folders have two names
-                self.photos[name] = image_to_tensor(read_image(path).resize(size, Resampling.BICUBIC))
-                self.mu[name] = model.netE(self.photos[name][None].to(model.device))[0]
+        self.photos = style_photos(opt)
+        self.mu = {name: model.netE(photo[None].to(model.device))[0] for name, photo in self.photos.items()}
 
     @property
     def are_many(self) -> bool:

@@ -2,66 +2,174 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+import contextlib
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils.data import Subset
+from torch import Tensor, nn
+from torch.utils.data import Dataset
 
-from data import create_dataset, create_loader
+from data import PRESETS, create_dataset
+from evaluation.generation import Generation, indexed_batches, style_photos
 from evaluation.image_sets import DataSetTruth
-from evaluation.instruments import create_features, create_segmenter, judges_whole_labels
+from evaluation.instruments import create_instruments, judges_whole_labels, segmenter_files
+from evaluation.protocol import protocol_hash
 from evaluation.scoring import Evaluation
+from models import Pix2PixModel, create_model
+from options import EvaluateOptions, OptionError
+from options.parse import parse_embedded
+from util.device import memory_format
 from util.distributed import World
-from util.image import to_uint8
-from util.latents import draw_latents
+from util.errors import InputError
+from util.precision import arithmetic
+
+FLAG = "--eval_flags"
+SAYS_NOTHING = {
+    "name": "the run that is trained is scored",
+    "checkpoints_dir": "the run that is trained is scored",
+    "load_from_opt_file": "the run that is trained is scored",
+    "fake": "the run that is trained is scored",
+    "real": "photos are those of the data set",
+    "labels": "label maps are those of the data set",
+    "which_epoch": "the networks of the moment are scored",
+    "use_raw_G": "--eval_generator raw, beside it, scores the trained weights",
+    "gpu_ids": "scores are computed where the training runs",
+    "deterministic": "it goes with the training's own",
+    "num_styles": "every label map gets one image",
+    "lpips": "every label map gets one image; evaluate.py --lpips compares styles after test.py --num_styles 2",
+    "lpips_weights": "every label map gets one image; evaluate.py --lpips compares styles after test.py --num_styles 2",
+    "results_dir": "no images are written, and scores go into the run's folder",
+    "output": "no images are written, and scores go into the run's folder",
+    "save_real_statistics": "no images are written, and scores go into the run's folder",
+}
+"""Options of evaluate.py that would have no effect in training -> why."""
+
+
+def evaluation_options(opt: Any) -> EvaluateOptions:
+    """What `--eval_flags` says, for the run of the training options `opt`.
+
+    Raises:
+        InputError: the flags are wrong, or would have no effect.
+    """
+    session = {"name": opt.name, "checkpoints_dir": opt.checkpoints_dir, "gpu_ids": opt.gpu_ids, "num_workers": 0}
+    with about_the_flags(opt):
+        options, typed = parse_embedded(EvaluateOptions, opt.eval_flags, PRESETS, asdict(opt), **session)
+        if useless := sorted(typed & SAYS_NOTHING.keys()):
+            raise OptionError(f"--{useless[0]}: leave it out; {SAYS_NOTHING[useless[0]]}")
+    return options
+
+
+@contextlib.contextmanager
+def about_the_flags(opt: Any) -> Iterator[None]:
+    """Let errors of the block speak of `--eval_flags`; a custom data set's say which folders it wants.
+
+    Args:
+        opt: training options.
+    """
+    try:
+        yield
+    except (OptionError, InputError) as error:
+        hint = ""
+        if opt.dataset_mode == "custom" and "--image_dir" not in opt.eval_flags:
+            folders = "--label_dir LABELS --image_dir PHOTOS" + (" --instance_dir INSTANCES" if opt.instance else "")
+            hint = f'; name the validation folders: {FLAG} "{" ".join([opt.eval_flags, folders]).strip()}"'
+        told = InputError(f"{FLAG}: {error}{hint}")
+        told.said_elsewhere = getattr(error, "said_elsewhere", False)
+        raise told from None
 
 
 class ScoresInTraining:
-    """What `evaluate.py` would say of a generator, without files in between.
+    """What `test.py` and then `evaluate.py` would say of a generator, without files in between.
 
-    Each process of `world` paints and judges its share of the label maps; all of them get the same scores.
+    Each process of `world` generates and judges its part of the label maps; all of them get the same scores. Random
+    numbers of the training are not touched.
 
     Args:
-        opt: evaluation options of the run.
-        z_dim: length of the generator's latent, or None.
+        opt: of `evaluation_options`.
     Raises:
         InputError: as `evaluate.py`, before anything is trained.
+    Attributes:
+        protocol_hash: as in scores.jsonl.
     """
 
-    def __init__(self, opt: Any, z_dim: int | None, world: World, device: torch.device):
-        self.opt, self.z_dim = opt, z_dim
-        with world.failing_together():
-            self.dataset = create_dataset(opt)
-            segmenter = create_segmenter(opt, device)
-            truth = DataSetTruth(
-                create_dataset(replace(opt, instance=False)),
-                opt,
-                opt.how_many,
-                labels=segmenter is not None,
-                whole_labels=judges_whole_labels(opt),
+    def __init__(self, opt: EvaluateOptions, world: World, device: torch.device):
+        self.opt, self.device = opt, device
+        with torch.random.fork_rng(devices=[]), arithmetic("fp32", device):  # as evaluate.py measures
+            with world.failing_together():
+                if len(style_photos(opt)) > 1:
+                    raise InputError(f"--style_image {opt.style_image}: every label map gets one image; name one photo")
+                self.dataset = create_dataset(opt)
+                tools = create_instruments(opt, device)
+                segmenter = tools.segmenter
+                truth = DataSetTruth(
+                    create_dataset(replace(opt, instance=False)),
+                    opt,
+                    opt.how_many,
+                    photos=tools.features is not None and tools.real is None,
+                    labels=segmenter is not None,
+                    whole_labels=segmenter is not None and judges_whole_labels(opt),
+                )
+            self.evaluation = Evaluation(
+                truth,
+                features=tools.features,
+                segmenter=segmenter,
+                real=tools.real,
+                world=world,
+                kid=opt.kid,
+                seed=opt.seed,
+                batch_size=opt.batch_size,
             )
-            features = create_features(opt, device)
-        self.evaluation = Evaluation(
-            truth, features=features, segmenter=segmenter, world=world, kid=opt.kid, batch_size=opt.batch_size
+        protocol = self.evaluation.protocol
+        if segmenter:
+            protocol["segmentation"]["files"] = segmenter_files(opt, segmenter)
+        self.protocol_hash = protocol_hash(protocol)
+
+    @property
+    def names(self) -> set[str]:
+        """The scores that can come out."""
+        evaluation = self.evaluation
+        features = {evaluation.features.score_name} if evaluation.features else set()
+        kid = {"kid"} if evaluation.with_kid else set()
+        return features | kid | ({"miou", "accuracy"} if evaluation.segmenter else set())
+
+    def trained_on(self, opt: Any, dataset: Dataset) -> int:
+        """How many of the label maps belong to the training, of options `opt` and data set `dataset`, too."""
+        indices = range(len(self.evaluation.truth))
+        if not hasattr(self.dataset, "paths"):  # drawn in memory: a phase has scenes of its own
+            same = (opt.dataset_mode, opt.phase) == (self.opt.dataset_mode, self.opt.phase)
+            return len(indices[: len(dataset)]) if same else 0
+        trained: Collection = {paths.labels.resolve() for paths in getattr(dataset, "paths", ())}
+        return sum(self.dataset.paths[index].labels.resolve() in trained for index in indices)
+
+    def of(
+        self, netG: nn.Module, netE: nn.Module | None = None, check: Callable[[], None] = lambda: None
+    ) -> dict[str, float]:
+        """Finite scores by name of a generator, and the encoder beside it, whose weights are copied.
+
+        Args:
+            check: called before each batch; may raise `InputError` to stop in all processes.
+        """
+        with arithmetic("fp32", self.device):
+            scores = self.evaluation.score(self._generated(netG, netE, check))
+        return {name: value for name, value in scores.items() if math.isfinite(value)}
+
+    def _generated(
+        self, netG: nn.Module, netE: nn.Module | None, check: Callable[[], None]
+    ) -> Iterator[tuple[list[int], Tensor]]:
+        generation = Generation(self.opt, self._copy({"G": netG, "E": netE}), self.dataset)
+        for batch in indexed_batches(self.opt, self.dataset, self.evaluation.share):
+            check()
+            _, images = next(generation.images(batch))  # (N, H, W, 3)
+            yield batch["index"].tolist(), torch.from_numpy(images).movedim(-1, 1)
+
+    def _copy(self, trained: Mapping[str, nn.Module | None]) -> Pix2PixModel:
+        with torch.random.fork_rng(devices=[]):  # first weights are drawn although they are replaced
+            model = create_model(self.opt)
+        for letter, network in model.networks.items():
+            network.load_state_dict(trained[letter].state_dict())
+        return model.to(
+            self.device, memory_format=memory_format(self.opt.channels_last, self.device, self.opt.modulation)
         )
-
-    def of(self, paint: Callable[[dict, Tensor | None], Tensor]) -> dict[str, float]:
-        """Scores by name of what `paint` makes of batches of label maps and latents: images (N, 3, H, W) in [-1, 1]."""
-        return self.evaluation.score(self._generated(paint))
-
-    def _generated(self, paint: Callable[[dict, Tensor | None], Tensor]) -> Iterator[tuple[list[int], Tensor]]:
-        share = self.evaluation.share
-        loader = create_loader(replace(self.opt, num_workers=0), Subset(self.dataset, share))
-        done = 0
-        for batch in loader:
-            indices = list(share[done : done + len(batch["labels"])])
-            images = to_uint8(paint(batch, self._latents(indices)))  # (N, H, W, 3), as test.py would write them
-            yield indices, torch.from_numpy(images).movedim(-1, 1)
-            done += len(indices)
-
-    def _latents(self, indices: list[int]) -> Tensor | None:
-        """Those of `test.py`."""
-        return None if self.z_dim is None else draw_latents(self.opt.seed, indices, self.z_dim)[:, 0]

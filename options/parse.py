@@ -1,11 +1,13 @@
 """`parse_options`: the one way from a command line to an options object."""
 
 import dataclasses
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 from options.command_line import CommandLine
-from options.field import OptionError, Preset, declared_options
+from options.field import Option, OptionError, Preset, declared_options
 from options.resolve import Program, resolve
 
 
@@ -20,8 +22,7 @@ def parse_options(program: type[Program], argv: Sequence[str] | None, presets: M
     Raises:
         SystemExit: status 2 after one line on standard error, for anything the user got wrong; 0 after `--help`.
     """
-    options = dict(declared_options(program))
-    options["dataset_mode"] = dataclasses.replace(options["dataset_mode"], choices=tuple(presets))
+    options = _options_of(program, presets)
     command_line = CommandLine(program.program, options, presets, program.is_train)
     typed = command_line.typed(sys.argv[1:] if argv is None else argv)
     try:
@@ -31,3 +32,39 @@ def parse_options(program: type[Program], argv: Sequence[str] | None, presets: M
     for warning in warnings:
         command_line.warn(warning)
     return opt
+
+
+def parse_embedded(
+    program: type[Program], text: str, presets: Mapping[str, Preset], saved: Mapping[str, Any], **given: Any
+) -> tuple[Program, set[str]]:
+    """The options of a program for flags that are the value of another program's option.
+
+    Args:
+        text: the flags, as in a shell.
+        saved: options by name of the run that they are about; read from no file.
+        given: options that count as typed.
+    Returns:
+        (options object, names of the options in `text`).
+    Raises:
+        OptionError: anything the user got wrong.
+    """
+    options = _options_of(program, presets)
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise OptionError(f"{text}: {str(error).lower()}") from None
+    typed = _Embedded(program.program, options, presets, program.is_train).typed(words)
+    return resolve(program, options, presets, typed | given, saved)[0], set(typed)
+
+
+class _Embedded(CommandLine):
+    """A command line whose mistakes are the caller's to tell."""
+
+    def error(self, message: str) -> NoReturn:
+        raise OptionError(message.removeprefix("argument "))
+
+
+def _options_of(program: type[Program], presets: Mapping[str, Preset]) -> dict[str, Option]:
+    options = dict(declared_options(program))
+    options["dataset_mode"] = dataclasses.replace(options["dataset_mode"], choices=tuple(presets))
+    return options

@@ -18,7 +18,11 @@ SIZE = ("crop_size", "aspect_ratio")
 
 
 def resolve(
-    program: type[Program], options: Mapping[str, Option], presets: Mapping[str, Preset], typed: Values
+    program: type[Program],
+    options: Mapping[str, Option],
+    presets: Mapping[str, Preset],
+    typed: Values,
+    saved_run: Mapping[str, Any] | None = None,
 ) -> tuple[Program, list[str]]:
     """Build the options of `program` from what the user typed, and warnings about the saved run.
 
@@ -29,11 +33,13 @@ def resolve(
     A value that changes brings along what follows from it (`follow`), at its own strength: `--netG` decides `norm_G`,
     and `--crop_size` decides `load_size`, unless that comes from the same place or a stronger one.
 
+    Args:
+        saved_run: options of the saved run; None reads them from its file, if there is one.
     Returns:
         (options object, list of one-line warnings).
     """
     path = _saved_path(options, typed)
-    saved, warnings = _saved_layer(program, options, path, typed)
+    saved, warnings = _saved_layer(program, options, path, typed, saved_run)
     given = saved | typed
     mode = given.get("dataset_mode", options["dataset_mode"].default)
     if mode not in presets:
@@ -81,19 +87,23 @@ def _saved_path(options: Mapping[str, Option], typed: Values) -> Path:
 
 
 def _saved_layer(
-    program: type[BaseOptions], options: Mapping[str, Option], path: Path, typed: Values
+    program: type[BaseOptions],
+    options: Mapping[str, Option],
+    path: Path,
+    typed: Values,
+    content: Mapping[str, Any] | None,
 ) -> tuple[Values, list[str]]:
     """What the saved run says to this program, checked; and warnings about what it says to nobody."""
     asked = typed.get("load_from_opt_file", False)
     going_on = typed.get("continue_train", False) or typed.get("auto_resume", False)
     if program.is_train and not asked and not going_on:
         return {}, []
-    if not path.exists():
+    if content is None and not path.exists():
         if asked:
             raise OptionError(f"--load_from_opt_file: there is no saved run at {path}")
         return {}, []  # test runs on released weights, and training reports the missing checkpoint itself
 
-    content = load_saved(path)
+    content = load_saved(path) if content is None else content
     roles = {"weights", "data", "recipe"} if program.is_train else {"weights", "data"}
     if typed.get("dataset_mode", content.get("dataset_mode")) != content.get("dataset_mode"):
         roles -= {"data"}  # folder and preprocessing of another data set

@@ -155,7 +155,8 @@ class TrainOptions(BaseOptions):
     )
     eval_flags: str = option(
         "",
-        'flags of evaluate.py for that, in quotes: "--features random --segmenter judge --phase val --how_many 500"',
+        'flags of evaluate.py and test.py for that, in quotes: "--features random --segmenter RUN --how_many 500"; '
+        'with --dataset_mode custom also the validation folders: "--label_dir DIR --image_dir DIR"',
         "logging",
     )
     best_score: str | None = option(

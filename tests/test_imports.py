@@ -13,8 +13,8 @@ ALLOWED = {
     "data": {"options", "util", "torch", "torchvision", "numpy", "PIL", "scipy"},
     "models": {"util", "torch", "torchvision", "triton"},
     "trainers": {"models", "util", "torch"},
-    "evaluation": {"models", "util", "data", "torch", "torchvision", "numpy", "PIL", "tqdm", "torch_fidelity", "lpips"}
-    | {"dominate", "matplotlib"},
+    "evaluation": {"options", "models", "util", "data", "torch", "torchvision", "numpy", "PIL", "tqdm", "dominate"}
+    | {"torch_fidelity", "lpips", "matplotlib"},
 }
 
 

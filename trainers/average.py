@@ -25,6 +25,7 @@ class GeneratorAverage:
     def __init__(self, netG: nn.Module, decay: float):
         self._averaged = AveragedModel(netG, multi_avg_fn=get_ema_multi_avg_fn(decay))
         self.network.requires_grad_(False)
+        self._is_consistent = False
 
     @property
     def network(self) -> nn.Module:
@@ -34,15 +35,20 @@ class GeneratorAverage:
     def update(self, netG: nn.Module) -> None:
         """Take a step of `netG` into the average."""
         self._averaged.update_parameters(netG)
+        self._is_consistent = False
 
     def make_consistent(self, forwards: Iterable[Callable[[nn.Module], object]]) -> nn.Module:
         """Give the network the singular vectors and batch-norm statistics of its own weights, and return it.
 
+        Once after each `update`: so what is scored and what is saved then are the same to the bit.
+
         Args:
             forwards: each calls the network it is given on one batch, for the statistics.
         """
-        settle_spectral_norm(self.network)
-        recalibrate_batch_norm(self.network, forwards)
+        if not self._is_consistent:
+            settle_spectral_norm(self.network)
+            recalibrate_batch_norm(self.network, forwards)
+            self._is_consistent = True
         return self.network
 
     def state_dict(self) -> dict[str, Any]:
@@ -51,3 +57,4 @@ class GeneratorAverage:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._averaged.n_averaged.fill_(state["updates"])
+        self._is_consistent = False

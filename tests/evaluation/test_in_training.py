@@ -3,10 +3,16 @@
 import json
 import re
 import shlex
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+import evaluate
+import test as test_program
+from data.landscape import CLASS_NAMES
 from tests.runs import TINY, contents, differences, train
 from tests.worlds import run_together
 
@@ -57,23 +63,104 @@ def test_two_processes_score_like_one(folder, whole):
     assert scores_in(printed) == pytest.approx(scores_in(whole)[:1], rel=0.02)
 
 
-def test_flags_that_are_wrong_stop_before_the_training(tmp_path):
-    status, printed = train(command(tmp_path, "wrong", "--eval_flags", "--features inception", "--niter", "1"))
+def refused(folder, *more: str) -> str:
+    """The one line with which a training is refused."""
+    status, printed = train(command(folder, "refused", "--niter", "1", *more))
     assert status == 2
-    assert "--inception_weights" in printed
-    assert not list(tmp_path.glob("wrong/*.pth"))
+    assert "Traceback" not in printed
+    (line,) = [line for line in printed.splitlines() if "error: " in line]
+    return line
 
 
-def test_scores_are_those_of_the_images_test_py_writes(folder, whole, capsys):
-    """Without an encoder there is nothing random: test.py and evaluate.py come to the last score of the training."""
-    import evaluate
-    import test as test_program
+WRONG_FLAGS = {
+    "--features inception --inception_weights /absent": "/absent",
+    "--features random --how_manny 4": "no such option; did you mean --how_many?",
+    "--features random --how_many none_at_all": "--how_many none_at_all: must be an integer",
+    "--features 'random": "no closing quotation",
+    "--features random --lpips": "--lpips: leave it out; every label map gets one image",
+    "--features random --use_raw_G": "--use_raw_G: leave it out; --eval_generator raw",
+    "--features random --name another": "--name: leave it out; the run that is trained is scored",
+    "--features random --ngf 4": "--ngf 4: the saved run has --ngf 2",
+    "--features random --segmenter nobody": "--segmenter nobody",
+    "--features random --max_dataset_size 1": "1 image cannot be scored",
+}
 
-    torch.set_num_threads(1)
-    where = ["--name", "whole", "--checkpoints_dir", str(folder), "--results_dir", str(folder / "results")]
-    test_program.main([*where, "--how_many", "4", "--gpu_ids", "-1"])
-    evaluate.main(
-        [*where, "--how_many", "4", "--gpu_ids", "-1", "--features", "random", "--output", str(folder / "s.json")]
-    )
-    score = json.loads((folder / "s.json").read_text())["scores"]["random_feature_distance"]
-    assert score == pytest.approx(scores_in(whole)[-1], rel=0.01)
+
+@pytest.mark.parametrize("flags, named", WRONG_FLAGS.items(), ids=WRONG_FLAGS)
+def test_flags_that_are_wrong_stop_before_the_training(tmp_path, flags, named):
+    line = refused(tmp_path, "--eval_flags", flags)
+    assert line.startswith("train.py: error: --eval_flags: ")
+    assert named in line
+    assert not list(tmp_path.glob("refused/*.pth"))
+
+
+def test_a_best_score_that_is_not_measured_is_refused(tmp_path):
+    line = refused(tmp_path, "--best_score", "fid")
+    assert "--best_score fid: is not measured" in line and "measured are random_feature_distance" in line
+
+
+def make_pairs(folder: Path, seed: int) -> tuple[str, str]:
+    """Four label maps with photos; the two folders."""
+    rng = np.random.default_rng(seed)
+    for name in "abcd":
+        for kind, shape in (("maps", (64, 64)), ("photos", (64, 64, 3))):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 3, shape, dtype=np.uint8)).save(folder / kind / f"{name}.png")
+    return str(folder / "maps"), str(folder / "photos")
+
+
+def test_a_data_set_of_ones_own_is_scored_on_its_validation_folders_alone(tmp_path):
+    maps, photos = make_pairs(tmp_path / "train", 0)
+    new_maps, new_photos = make_pairs(tmp_path / "val", 1)
+    data = ["--dataset_mode", "custom", "--label_nc", "3", "--preprocess_mode", "none"]
+    data += ["--label_dir", maps, "--image_dir", photos]
+    line = refused(tmp_path, *data)
+    assert '--eval_flags "--features random --how_many 4 --label_dir LABELS --image_dir PHOTOS"' in line
+    line = refused(tmp_path, *data, "--eval_flags", f"--features random --label_dir {new_maps}")
+    assert "--eval_flags: a: has no photo in the data set" in line and "--image_dir PHOTOS" in line
+
+    for labels, images, warned in ((new_maps, new_photos, False), (maps, photos, True)):
+        flags = shlex.join(["--features", "random", "--label_dir", labels, "--image_dir", images])
+        argv = command(tmp_path, f"warned {warned}", "--niter", "1", *data, "--eval_flags", flags)
+        status, printed = train(argv)
+        assert status == 0
+        assert ("4 of 4 label maps that are scored are also trained on" in printed) == warned
+        assert len(scores_in(printed)) == 1
+
+
+TEST_FLAGS = {
+    "fp32": "",
+    "bf16, and the second seed": "--precision bf16 --seed 1",
+    "one style of a photo": "--style_image",
+    "statistics of batch norm measured anew": "--recalibrate_bn 4",
+}
+
+
+@pytest.fixture(scope="module")
+def segmenter(folder) -> Path:
+    """A network that judges landscapes: its weights are random, and any will do."""
+    torch.manual_seed(0)
+    network = torch.jit.script(torch.nn.Conv2d(3, len(CLASS_NAMES), 1))
+    torch.jit.save(network, folder / "segmenter.pt")
+    return folder / "segmenter.pt"
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("flags", TEST_FLAGS.values(), ids=TEST_FLAGS)
+def test_scores_are_those_of_test_and_evaluate(folder, segmenter, tmp_path, flags, capsys):
+    """To the bit: the same latents, precision and statistics, also with an encoder."""
+    if flags == "--style_image":
+        Image.new("RGB", (70, 70), (200, 100, 0)).save(tmp_path / "style.png")
+        flags += f" {tmp_path / 'style.png'}"
+    both = f"{flags} --how_many 4 --batch_size 3"
+    measured = f"--features random --segmenter {segmenter}"
+    argv = [*command(tmp_path, "vae", "--niter", "1", "--use_vae", "--z_dim", "4", "--precision", "bf16")]
+    status, printed = train([*argv, "--eval_flags", f"{both} {measured}"])
+    assert status == 0, printed
+    where = ["--name", "vae", "--checkpoints_dir", str(tmp_path), "--results_dir", str(tmp_path), "--gpu_ids", "-1"]
+    test_program.main([*where, *both.split()])
+    evaluate.main([*where, *both.split(), *measured.split(), "--output", str(tmp_path / "scores.json")])
+    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    assert scores.keys() >= {"random_feature_distance", "miou", "accuracy"}
+    in_training = dict(re.findall(r"(\w+) ([\d.]+)", re.search(r"epoch 1: (.*)", printed)[1]))
+    assert in_training == {name: f"{value:.4g}" for name, value in scores.items()}
