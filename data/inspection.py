@@ -1,18 +1,17 @@
 """What is wrong with the files of one sample, and what its label map looks like: small reports of big pictures."""
 
-import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from data.masks import is_jpeg, read_colors
+from data.opening import open_picture, opened
 from data.pairs import SamplePaths
 from data.palette import Color, pack, unpacked
 from data.preprocess import Preprocess, Size
-from data.read import UNREADABLE, LabelIds, picture_size, read_image, read_instances, read_labels, verify
+from data.read import LabelIds, picture_size, read_image, read_instances, read_labels, verify
 from util.errors import InputError
 
 COLORS_KEPT = 256  # of one mask; a mask of more is not flat
@@ -115,7 +114,7 @@ class Inspector:
     def _describe(self, labels: np.ndarray, path: Path, report: SampleReport) -> None:
         report.values = count_values(labels)
         report.is_blended = is_blended(labels)
-        with Image.open(path) as picture:
+        with opened(path) as picture:
             if picture.mode == "P":
                 flat = picture.getpalette("RGB")
                 used = (index for index in report.values if 0 <= index < len(flat) // 3)
@@ -140,7 +139,7 @@ class Inspector:
         except InputError as error:
             report.problems.append(Problem("unreadable", str(path), str(error)))
             return
-        with Image.open(path) as picture:
+        with opened(path) as picture:
             report.photo_mode = picture.mode
         report.problems += damage(path)
         self._compare_sizes(paths.labels, report, path, report.photo_size)
@@ -162,11 +161,9 @@ def classify(path: Path, refusal: InputError) -> Problem:
     if damage(path):
         return Problem("unreadable", str(path), str(refusal))
     try:
-        with Image.open(path) as picture:
-            picture.load()
-            is_colour = len(picture.getbands()) > 1
+        is_colour = len(open_picture(path).getbands()) > 1
         kind = "not_ids" if not is_colour or is_jpeg(path) else "colour"
-    except UNREADABLE:
+    except InputError:
         kind = "unreadable"
     return Problem(kind, str(path), str(refusal))
 
@@ -174,23 +171,21 @@ def classify(path: Path, refusal: InputError) -> Problem:
 def is_turned(path: Path) -> bool:
     """Whether the EXIF tag of a picture says to turn it for display."""
     try:
-        with Image.open(path) as picture:
+        with opened(path) as picture:
             return picture.getexif().get(ORIENTATION) not in UPRIGHT
-    except (*UNREADABLE, struct.error):  # EXIF is a file in the file, with ways of its own to be broken
+    except InputError:  # EXIF is a file in the file, with ways of its own to be broken
         return False
 
 
 def damage(path: Path) -> list[Problem]:
     """A problem if the check sums of a PNG do not match: it may still decode, to wrong pixels."""
     try:
-        with Image.open(path) as picture:
+        with opened(path) as picture:
             is_png = picture.format == "PNG"
         if is_png:
             verify(path)
     except InputError as error:
         return [Problem("unreadable", str(path), str(error))]
-    except UNREADABLE as error:
-        return [Problem("unreadable", str(path), f"{path}: is damaged ({error}); get or save it again")]
     return []
 
 

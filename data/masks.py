@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from data.read import UNREADABLE
+from data.opening import open_picture, opened
 from util.errors import InputError
 
 MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "L", "LA", "1")  # 8 bits a channel or less, and RGBA holds all of it
@@ -17,23 +16,18 @@ def read_colors(path: Path) -> np.ndarray:
     Raises:
         InputError: for a file that cannot be read, or whose colours 8 bits a channel cannot hold.
     """
-    try:
-        with Image.open(path) as picture:
-            depths = {str(tile[-1]).partition(";")[2] for tile in picture.tile}
-            # Pillow has no mode for colours of 16 bits and drops their lower half.
-            if picture.format == "PNG" and "16B" in depths and picture.mode in ("RGB", "RGBA"):
-                return _read_16_bits(path)
-            if picture.mode not in MODES or any(depth.startswith(("16", "32")) for depth in depths):
-                raise InputError(
-                    f"{path}: holds no colours of 8 bits a channel (mode {picture.mode}); save colour-coded masks as "
-                    f"RGB or palette PNG"
-                )
-            return np.asarray(picture.convert("RGBA"))
-    except InputError:
-        raise
-    except UNREADABLE as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(f"{path}: cannot be read as a picture ({reason}); replace or remove the file") from error
+    picture = open_picture(path)
+    with opened(path) as head:
+        stored = [str(tile[-1]) for tile in head.tile]  # Pillow's names of how pixels lie in the file
+    # Pillow has no mode for colours of 16 bits and drops their lower half.
+    if picture.format == "PNG" and stored == [f"{picture.mode};16B"]:
+        return _read_16_bits(path)
+    if picture.mode not in MODES or any(name.partition(";")[2].startswith(("16", "32")) for name in stored):
+        raise InputError(
+            f"{path}: holds no colours of 8 bits a channel (mode {picture.mode}); save colour-coded masks as RGB or "
+            f"palette PNG"
+        )
+    return np.asarray(picture.convert("RGBA"))
 
 
 def _read_16_bits(path: Path) -> np.ndarray:
@@ -52,7 +46,7 @@ def _read_16_bits(path: Path) -> np.ndarray:
 
 def _decode(path: Path, byte_order: str) -> np.ndarray:
     """Decode channels of 16 bits as if in `byte_order`: PNG has the high byte first, and Pillow keeps the high one."""
-    with Image.open(path) as picture:
+    with opened(path) as picture:
         picture.tile = [(*tile[:3], f"{picture.mode};{byte_order}") for tile in picture.tile]
         return np.asarray(picture.convert("RGBA"))
 

@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image
 
+from data.file_kinds import UNREADABLE
 from data.palette_items import ID_TEXT, WANTED, Content, Item, Row, content_of_items, has_color, is_color
 from data.palette_lines import read_lines
-from data.read import UNREADABLE
 from util.errors import InputError
 from util.text import read_text
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from data.opening import Size, open_picture, opened, picture_size
 from util.errors import InputError
+
+__all__ = ["ID_MODES", "LabelIds", "picture_size", "read_image", "read_instances", "read_labels", "verify"]
 
 # One channel of whole numbers. A palette picture ("P") holds ids; its palette is only for the eye.
 ID_MODES = {"1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N"}
-# What Pillow raises for files that are cut short or no pictures; SyntaxError is its word for a broken PNG.
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 # Files that give back the numbers that were written. JPEG, WebP, AVIF and JPEG 2000 change them, GIF numbers them anew.
 ID_FORMATS = {"PNG", "TIFF", "BMP", "PPM"}
 TIFF_BITS, TIFF_PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
@@ -90,14 +91,14 @@ def read_instances(path: Path) -> Image.Image:
     return Image.fromarray(_read_whole_numbers(path))
 
 
-def read_image(path: Path, draft: tuple[int, int] | None = None) -> Image.Image:
+def read_image(path: Path, draft: Size | None = None) -> Image.Image:
     """Read a photo as RGB; grey and palette pictures are converted.
 
     Args:
         draft: (width, height) that are enough. A JPEG at least twice as large is decoded at 1/2, 1/4 or 1/8 of its
             size, which is quicker and changes pixels. Other files are read whole.
     """
-    picture = _open(path, draft=draft)
+    picture = open_picture(path, draft)
     if picture.mode == "RGB":
         return picture
     if picture.mode in ID_MODES and np.asarray(picture).itemsize > 1:
@@ -108,31 +109,13 @@ def read_image(path: Path, draft: tuple[int, int] | None = None) -> Image.Image:
         picture = Image.fromarray((values.astype(np.int32) >> 8).astype(np.uint8))
     elif picture.mode == "F":
         raise InputError(f"{path}: a photo of floating-point pixels; save it with 8 or 16 bits")
+    picture.info.pop("transparency", None)  # of which a conversion would warn
     return picture.convert("RGB")
-
-
-def picture_size(path: Path) -> tuple[int, int]:
-    """Width and height from the head of the file, without decoding it."""
-    return _open(path, decode=False).size
-
-
-def _open(path: Path, decode: bool = True, draft: tuple[int, int] | None = None) -> Image.Image:
-    """Open a file. Orientation tags (EXIF) are not applied: label maps are drawn over the pixels as they are stored."""
-    try:
-        with Image.open(path) as picture:
-            if draft:
-                picture.draft("RGB", draft)
-            if decode:
-                picture.load()
-            return picture
-    except UNREADABLE as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(f"{path}: cannot be read as a picture ({reason}); replace or remove the file") from error
 
 
 def _read_whole_numbers(path: Path) -> np.ndarray:
     """Read one whole number a pixel without loss: (H, W) uint8 or int32, as the file needs."""
-    picture = _open(path)
+    picture = open_picture(path)
     _refuse_what_changes_numbers(picture, path)
     values = np.asarray(picture)
     # Not 16 bits: Pillow's NEAREST picks other pixels in its mode "I;16" than in "L", so maps would slip by one.
@@ -180,8 +163,5 @@ def verify(path: Path) -> None:
     Raises:
         InputError: they differ.
     """
-    try:
-        with Image.open(path) as picture:
-            picture.verify()
-    except UNREADABLE as error:
-        raise InputError(f"{path}: is damaged ({error}); get or save it again") from error
+    with opened(path) as picture:
+        picture.verify()

@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset
 from tqdm import tqdm
 
+from data.opening import open_picture
 from data.preprocess import Preprocess, resize
-from data.read import UNREADABLE, LabelIds, picture_size, read_image, read_labels
+from data.read import LabelIds, picture_size, read_image, read_labels
 from data.workers import QuietLoader
 from util.errors import InputError
 
@@ -233,12 +234,7 @@ class GeneratedImages(Dataset):
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Raises `InputError` for a file that cannot be read, is no RGB picture or has another size."""
         path = self.paths[index]
-        try:
-            with Image.open(path) as picture:
-                picture.load()
-        except UNREADABLE as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise InputError(f"{path}: cannot be read as a picture ({reason}); generate it again") from None
+        picture = open_picture(path)
         if picture.mode != "RGB":
             what = {"L": "grey", "P": "a palette picture", "RGBA": "transparent"}.get(picture.mode, "not RGB")
             raise InputError(

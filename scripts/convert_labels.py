@@ -29,9 +29,9 @@ from tqdm import tqdm
 
 from data.files import find_pictures
 from data.masks import is_jpeg, read_colors
+from data.opening import opened
 from data.palette import UNKNOWN, Palette, pack, read_palette, shown, unpacked
 from data.parallel import parallel_map, usable_cores
-from data.read import UNREADABLE
 from util.errors import InputError
 from util.files import replacing
 
@@ -129,9 +129,9 @@ class Converter:
 def read_stamp(path: Path) -> str | None:
     """What an id map says that it was made from; None for other files and none."""
     try:
-        with Image.open(path) as picture:
+        with opened(path) as picture:
             return picture.info.get(STAMP)
-    except UNREADABLE:
+    except InputError:
         return None
 
 

@@ -7,7 +7,8 @@ from PIL import Image
 
 from data import DATASETS, PRESETS
 from data.classes import describe_classes
-from data.read import ID_MODES, UNREADABLE, LabelIds, read_image, read_labels
+from data.opening import opened
+from data.read import ID_MODES, LabelIds, read_image, read_labels
 from util import html
 from util.colormap import colorize
 from util.errors import InputError
@@ -69,11 +70,8 @@ def class_table(dataset_mode: str) -> tuple[LabelIds, tuple[str, ...], np.ndarra
 
 
 def _mode(path: Path) -> str:
-    try:
-        with Image.open(path) as picture:
-            return picture.mode
-    except UNREADABLE as error:
-        raise InputError(f"{path}: cannot be read as a picture; replace or remove the file") from error
+    with opened(path) as picture:
+        return picture.mode
 
 
 def _visible(values: np.ndarray) -> list[int]:

@@ -24,11 +24,6 @@ from util.errors import InputError
 
 FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::UserWarning"),  # Pillow's own about cut TIFF heads
-    pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning"),
-]
-
 
 def load(root: Path, make_options) -> dict:
     opt = make_options(

@@ -189,7 +189,7 @@ def test_exif_orientation_is_not_applied(tmp_path):
     assert picture_size(tmp_path / "a.jpg") == read_image(tmp_path / "a.jpg").size == (6, 4)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's own about cut TIFF heads
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("extension", ["jpg", "png", "bmp", "tiff", "webp", "ppm"])
 def test_cut_files_are_named_wherever_they_are_cut(tmp_path, extension):
     noise = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
