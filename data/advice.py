@@ -117,8 +117,8 @@ def palette_lines(result: Survey) -> list[str]:
     Grey colours that are ids as they are keep them; all others are numbered.
     """
     colors: list[Color] = sorted(result.colors)
-    if not colors and stretch(result):
-        colors = [(value, value, value) for value in sorted(result.pixels)]
+    if (colors and not result.palette) or stretch(result):  # beside masks in colors, some may be all black, say
+        colors = sorted({*colors, *((value, value, value) for value in result.pixels if 0 <= value <= UNKNOWN)})
     if not colors:
         colors = sorted({color for color, _ in result.palette.values()})
     are_ids = all(len(set(color)) == 1 for color in colors) and math.gcd(*(color[0] for color in colors)) < STRETCH

@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.id_maps import ColoredError, NotIdsError, verify
 from data.masks import is_jpeg, read_colors
-from data.opening import open_picture, opened
+from data.opening import opened
 from data.pairs import SamplePaths
 from data.palette import Color, pack, unpacked
 from data.preprocess import Preprocess, Size
-from data.read import LabelIds, picture_size, read_image, read_instances, read_labels, verify
+from data.read import LabelIds, picture_size, read_image, read_instances, read_labels
 from util.errors import InputError
 
 COLORS_KEPT = 256  # of one mask; a mask of more is not flat
@@ -41,6 +42,7 @@ KINDS = {
     "size": "files of one sample that differ in size",
     "preprocess": "sizes that do not suit the preprocessing",
 }
+KIND_OF = {ColoredError: "colour", NotIdsError: "not_ids"}  # others are unreadable
 
 
 @dataclass
@@ -157,15 +159,11 @@ class Inspector:
 
 
 def classify(path: Path, refusal: InputError) -> Problem:
-    """The problem of a file that was refused as an id map."""
-    if damage(path):
-        return Problem("unreadable", str(path), str(refusal))
-    try:
-        is_colour = len(open_picture(path).getbands()) > 1
-        kind = "not_ids" if not is_colour or is_jpeg(path) else "colour"
-    except InputError:
-        kind = "unreadable"
-    return Problem(kind, str(path), str(refusal))
+    """The problem of a file that was refused."""
+    kind = next((kind for error, kind in KIND_OF.items() if isinstance(refusal, error)), "unreadable")
+    if kind == "colour" and is_jpeg(path):
+        kind = "not_ids"
+    return Problem("unreadable" if damage(path) else kind, str(path), str(refusal))
 
 
 def is_turned(path: Path) -> bool:

@@ -1,24 +1,17 @@
 """Reading label maps, instance maps and photos without loss, and refusing what cannot be meant."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from data.opening import Size, open_picture, opened, picture_size
+from data.id_maps import ONE_CHANNEL, read_ids
+from data.opening import Size, open_picture, picture_size
 from util.errors import InputError
 
-__all__ = ["ID_MODES", "LabelIds", "picture_size", "read_image", "read_instances", "read_labels", "verify"]
+__all__ = ["LabelIds", "picture_size", "read_image", "read_instances", "read_labels"]
 
-# One channel of whole numbers. A palette picture ("P") holds ids; its palette is only for the eye.
-ID_MODES = {"1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N"}
-# Files that give back the numbers that were written. JPEG, WebP, AVIF and JPEG 2000 change them, GIF numbers them anew.
-ID_FORMATS = {"PNG", "TIFF", "BMP", "PPM"}
-TIFF_BITS, TIFF_PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
-LOSSLESS_TIFF = {"raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "lzma", "zstd"}
-PNG_DEPTH_AT = 24  # byte of a PNG file that holds the bits per sample: signature 8, length 4, "IHDR" 4, sides 8
 SHOWN = 4  # wrong ids named in a message
 
 
@@ -83,12 +76,12 @@ class LabelIds:
 
 def read_labels(path: Path, ids: LabelIds) -> Image.Image:
     """Read a label map as class ids, mode "L" or "I" as they need; unknown pixels are id `ids.label_nc`."""
-    return Image.fromarray(ids.check(_read_whole_numbers(path), path))
+    return Image.fromarray(ids.check(read_ids(path), path))
 
 
 def read_instances(path: Path) -> Image.Image:
     """Read an instance map, mode "L" or "I" as the file needs; any whole numbers will do."""
-    return Image.fromarray(_read_whole_numbers(path))
+    return Image.fromarray(read_ids(path))
 
 
 def read_image(path: Path, draft: Size | None = None) -> Image.Image:
@@ -101,7 +94,7 @@ def read_image(path: Path, draft: Size | None = None) -> Image.Image:
     picture = open_picture(path, draft)
     if picture.mode == "RGB":
         return picture
-    if picture.mode in ID_MODES and np.asarray(picture).itemsize > 1:
+    if picture.mode in ONE_CHANNEL and np.asarray(picture).itemsize > 1:
         # 16 bits a pixel: Pillow's own conversion cuts at 255, which makes nearly all of it white.
         values = np.asarray(picture)
         if picture.format != "PNG" and not picture.mode.startswith("I;16"):
@@ -111,57 +104,3 @@ def read_image(path: Path, draft: Size | None = None) -> Image.Image:
         raise InputError(f"{path}: a photo of floating-point pixels; save it with 8 or 16 bits")
     picture.info.pop("transparency", None)  # of which a conversion would warn
     return picture.convert("RGB")
-
-
-def _read_whole_numbers(path: Path) -> np.ndarray:
-    """Read one whole number a pixel without loss: (H, W) uint8 or int32, as the file needs."""
-    picture = open_picture(path)
-    _refuse_what_changes_numbers(picture, path)
-    values = np.asarray(picture)
-    # Not 16 bits: Pillow's NEAREST picks other pixels in its mode "I;16" than in "L", so maps would slip by one.
-    values = values.astype(np.uint8 if values.itemsize == 1 else np.int32, copy=False)
-    if picture.format == "PNG" and picture.mode == "L":
-        # Pillow stretches grey of 2 and 4 bits, which PNG optimisers write, to 0..255.
-        with path.open("rb") as file:
-            bits = file.read(PNG_DEPTH_AT + 1)[PNG_DEPTH_AT]
-        if bits < 8:
-            values = values // np.uint8(255 // (2**bits - 1))
-    return values
-
-
-def _refuse_what_changes_numbers(picture: Image.Image, path: Path) -> None:
-    """Raise an `InputError` unless the pixels of a decoded file are the numbers that somebody wrote."""
-    fix = "save the map as a PNG with one id per pixel"
-    if picture.mode not in ID_MODES:
-        raise InputError(
-            f"{path}: is a colour picture (mode {picture.mode}), not an id map; save one id per pixel, as a grey or "
-            f"palette PNG (scripts/convert_labels.py turns colour-coded masks into such)"
-        )
-    if picture.format not in ID_FORMATS:
-        raise InputError(f"{path}: {picture.format} changes pixel values, so it cannot hold ids; {fix}")
-    if picture.format == "PNG":
-        verify(path)
-    if picture.format == "PPM" and _largest_grey(path) not in (b"255", b"65535"):
-        raise InputError(f"{path}: PGM whose greys do not end at 255 or 65535 is read stretched; {fix}")
-    if picture.format == "TIFF":
-        bits, photometric = picture.tag_v2.get(TIFF_BITS, (8,)), picture.tag_v2.get(TIFF_PHOTOMETRIC)
-        compression = picture.info.get("compression", "raw")
-        if compression not in LOSSLESS_TIFF or min(bits) < 8 or photometric == WHITE_IS_ZERO:
-            raise InputError(f"{path}: TIFF of {min(bits)} bits, compression {compression}, is not read safely; {fix}")
-
-
-def _largest_grey(path: Path) -> bytes:
-    """The fourth word of a PGM file: "P5", width, height, and the grey that is white; comments are skipped."""
-    with path.open("rb") as file:
-        words = re.sub(rb"#[^\n]*", b"", file.read(4096)).split(maxsplit=4)
-    return words[3]
-
-
-def verify(path: Path) -> None:
-    """Compare the check sums of a PNG: without them some damaged files decode to wrong numbers, and nobody notices.
-
-    Raises:
-        InputError: they differ.
-    """
-    with opened(path) as picture:
-        picture.verify()

@@ -7,8 +7,9 @@ from PIL import Image
 
 from data import DATASETS, PRESETS
 from data.classes import describe_classes
+from data.id_maps import NEVER_COLORED
 from data.opening import opened
-from data.read import ID_MODES, LabelIds, read_image, read_labels
+from data.read import LabelIds, read_image, read_labels
 from util import html
 from util.colormap import colorize
 from util.errors import InputError
@@ -43,7 +44,7 @@ class LabelPictures:
         Returns:
             its colours (height, width, 3) uint8, and name and colour `#rrggbb` of its classes, the largest first.
         """
-        if _mode(path) not in ID_MODES:
+        if _mode(path) not in NEVER_COLORED:
             pixels = np.asarray(read_image(path).resize(size, Image.Resampling.NEAREST))
             return pixels, self._classes([self._id_of_color.get(color) for color in _visible(_packed(pixels))])
         if self.ids is None:

@@ -38,6 +38,10 @@ def with_random_palette(ids: np.ndarray) -> Image.Image:
     return picture
 
 
+def converted(ids: np.ndarray, mode: str, form: str) -> bytes:
+    return encode(Image.fromarray(ids.astype(np.uint8)).convert(mode), form)
+
+
 # Ways to write ids so that they can be read back.
 KEEPING: dict[str, Callable[[np.ndarray], bytes]] = {
     "grey png": lambda ids: encode(Image.fromarray(ids.astype(np.uint8)), "PNG"),
@@ -49,22 +53,26 @@ KEEPING: dict[str, Callable[[np.ndarray], bytes]] = {
     "32-bit tiff": lambda ids: encode(Image.fromarray(ids.astype(np.int32)), "TIFF"),
     "grey bmp": lambda ids: encode(Image.fromarray(ids.astype(np.uint8)), "BMP"),
     "pgm": lambda ids: encode(Image.fromarray(ids.astype(np.uint8)), "PPM"),
+    "float tiff": lambda ids: encode(Image.fromarray(ids.astype(np.float32)), "TIFF"),
+    "grey and alpha png": lambda ids: converted(ids, "LA", "PNG"),
+    "grey as rgb png": lambda ids: converted(ids, "RGB", "PNG"),
+    "grey as rgba png": lambda ids: converted(ids, "RGBA", "PNG"),
 }
 
 
-def colour(ids: np.ndarray, mode: str, form: str) -> bytes:
-    return encode(Image.fromarray(ids.astype(np.uint8)).convert(mode), form)
+def colored(ids: np.ndarray, form: str) -> bytes:
+    """A mask in which blue is the negative of grey."""
+    return encode(Image.fromarray(np.dstack([ids, ids, 255 - ids]).astype(np.uint8)), form)
 
 
 # Ways to write what is no id map.
 SPOILING: dict[str, Callable[[np.ndarray], bytes]] = {
-    "rgb png": lambda ids: colour(ids, "RGB", "PNG"),
-    "rgba png": lambda ids: colour(ids, "RGBA", "PNG"),
-    "grey and alpha png": lambda ids: colour(ids, "LA", "PNG"),
-    "grey jpeg": lambda ids: colour(ids, "L", "JPEG"),
-    "gif": lambda ids: colour(ids, "L", "GIF"),
-    "webp": lambda ids: colour(ids, "RGB", "WEBP"),
-    "float tiff": lambda ids: encode(Image.fromarray(ids.astype(np.float32)), "TIFF"),
+    "rgb png": lambda ids: colored(ids, "PNG"),
+    "rgb tiff": lambda ids: colored(ids, "TIFF"),
+    "grey jpeg": lambda ids: converted(ids, "L", "JPEG"),
+    "gif": lambda ids: converted(ids, "L", "GIF"),
+    "webp": lambda ids: converted(ids, "RGB", "WEBP"),
+    "halves in a float tiff": lambda ids: encode(Image.fromarray(ids.astype(np.float32) + 0.5), "TIFF"),
     "negative tiff": lambda ids: encode(Image.fromarray(ids.astype(np.int32) - 300), "TIFF"),
     "out of range": lambda ids: encode(Image.fromarray(ids.astype(np.uint16) + CLASSES), "PNG"),
     "text": lambda ids: b"these are not the ids you are looking for\n" * 9,

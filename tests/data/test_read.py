@@ -63,28 +63,112 @@ def test_one_bit_pictures_are_0_and_1(tmp_path, save):
 
 @pytest.mark.parametrize("bits", [2, 4])
 def test_grey_png_of_few_bits_is_not_stretched(tmp_path, bits):
-    """Pillow cannot write such files, so this one is put together by hand."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
     ids = [0, 1, 2, 3]
     packed = {2: b"\x1b", 4: b"\x01\x23"}[bits]
-    path = tmp_path / "a.png"
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 1, bits, 0, 0, 0, 0))
-        + chunk(b"IDAT", zlib.compress(b"\0" + packed))
-        + chunk(b"IEND", b"")
-    )
+    path = write_png(tmp_path / "a.png", 4, 1, bits, 0, b"\0" + packed)
     assert values(read_labels(path, LabelIds(4, False))).tolist() == [ids]
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "CMYK", "F"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "CMYK"])
 def test_colour_pictures_are_no_label_maps(tmp_path, mode):
-    path = tmp_path / ("a.tiff" if mode in ("CMYK", "F") else "a.png")
-    Image.new(mode, (4, 4)).save(path)
+    path = tmp_path / ("a.tiff" if mode == "CMYK" else "a.png")
+    Image.new(mode, (4, 4), "red").save(path)
     assert f"colour picture (mode {mode}), not an id map; save one id per pixel" in refusal(path, LabelIds(5, False))
+
+
+def as_palette(ids: np.ndarray) -> Image.Image:
+    """Ids as palette indices with an alpha channel, under colors that are not theirs."""
+    picture = Image.fromarray(ids).convert("P")
+    picture.putpalette([200, 10, 10] * 256)
+    picture.putdata(ids.ravel().tolist())
+    picture = picture.convert("PA")
+    picture.putalpha(255)
+    return picture
+
+
+OPAQUE = np.full_like(IDS, 255)
+# Ids as programs write them that know no better way.
+ROUNDABOUT = {
+    "whole floats": ("tiff", Image.fromarray(IDS.astype(np.float32))),
+    "grey and alpha": ("png", Image.fromarray(np.dstack([IDS, OPAQUE]))),
+    "grey and alpha in TIFF": ("tiff", Image.fromarray(np.dstack([IDS, OPAQUE]))),
+    "palette and alpha": ("tiff", as_palette(IDS)),
+    "three equal channels": ("png", Image.fromarray(np.dstack([IDS] * 3))),
+    "three equal channels in BMP": ("bmp", Image.fromarray(np.dstack([IDS] * 3))),
+    "three equal channels and alpha": ("png", Image.fromarray(np.dstack([IDS, IDS, IDS, OPAQUE]))),
+}
+
+
+@pytest.mark.parametrize("case", ROUNDABOUT)
+def test_ids_in_a_roundabout_form_are_ids(tmp_path, case):
+    ending, picture = ROUNDABOUT[case]
+    path = tmp_path / f"a.{ending}"
+    picture.save(path)
+    assert Image.open(path).mode == picture.mode
+    assert (values(read_labels(path, LabelIds(5, False))) == IDS).all()
+    assert (values(read_instances(path)) == IDS).all()
+
+
+def test_large_and_negative_whole_floats_keep_their_values(tmp_path, save):
+    ids = np.array([[-3, 0, 65536, 2**24]], dtype=np.float32)
+    assert values(read_instances(save(tmp_path / "a.tiff", ids))).tolist() == ids.tolist()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.5, "0.5"), (np.nan, "nodata, NaN"), (np.inf, "inf"), (2.0**25, "3.35544e+07")]
+)
+def test_floats_that_are_no_whole_numbers_are_named_with_their_place(tmp_path, save, value, shown):
+    floats = IDS.astype(np.float32)
+    floats[1, 2] = value
+    message = refusal(save(tmp_path / "a.tiff", floats), LabelIds(5, False))
+    assert (
+        f"1 floating-point pixels are no whole numbers up to 16,777,216 (the first, at x 2, y 1, is {shown})" in message
+    )
+    assert "colour" not in message
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_transparent_ids_are_refused_with_their_place(tmp_path, channels):
+    alpha = OPAQUE.copy()
+    alpha[0, 1] = 0
+    Image.fromarray(np.dstack([*[IDS] * channels, alpha])).save(tmp_path / "a.png")
+    message = refusal(tmp_path / "a.png", LabelIds(5, False))
+    assert "the pixel at x 1, y 0 is transparent (alpha 0 of 255)" in message and "colour" not in message
+
+
+def test_equal_channels_of_a_jpeg_are_no_ids(tmp_path):
+    Image.fromarray(np.dstack([IDS] * 3)).save(tmp_path / "a.jpg", quality=100, subsampling=0)
+    assert "a.jpg" in refusal(tmp_path / "a.jpg", LabelIds(256, False))
+    Image.new("RGB", (8, 8)).save(tmp_path / "b.jpg")
+    assert "JPEG changes pixel values" in refusal(tmp_path / "b.jpg", LabelIds(5, False))
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def write_png(path: Path, width: int, height: int, bits: int, color_type: int, rows: bytes) -> Path:
+    """A PNG of a kind that Pillow cannot write."""
+    head = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, 0)
+    parts = chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    return path
+
+
+@pytest.mark.parametrize(("color_type", "channels"), [(4, 2), (2, 3), (6, 4)])
+def test_channels_of_16_bits_are_not_cut_to_8(tmp_path, color_type, channels):
+    """Pillow drops their lower half, and with it what tells ids apart."""
+    samples = [value for number in (1, 300) for value in [number] * min(channels, 3)]
+    if channels in (2, 4):
+        samples = [1] * (channels - 1) + [65535] + [300] * (channels - 1) + [65535]
+    rows = b"\0" + struct.pack(f">{len(samples)}H", *samples)
+    path = write_png(tmp_path / "a.png", 2, 1, 16, color_type, rows)
+    assert "16 bits in each of several channels are not read safely" in refusal(path, LabelIds(999, False))
+
+
+def test_pbm_is_refused_for_what_it_is(tmp_path):
+    Image.fromarray(IDS > 1).save(tmp_path / "a.pbm")
+    assert "PBM has 1 for black" in refusal(tmp_path / "a.pbm", LabelIds(5, False))
 
 
 def test_jpeg_label_maps_are_refused(tmp_path, save):

@@ -107,7 +107,7 @@ def test_all_problems_are_found_in_one_walk(tree, capsys):
     (tree / "maps" / "1.png").write_bytes((tree / "maps" / "1.png").read_bytes()[:60])
     save(tree / "photos" / "2.jpg", np.zeros((SIZE, SIZE + 1, 3)))
     (tree / "photos" / "3.jpg").write_bytes(b"")
-    save(tree / "maps" / "4.png", np.dstack([quarters(0, 128, 128, 0)] * 3))
+    save(tree / "maps" / "4.png", np.dstack([quarters(0, 128, 128, 0)] * 2 + [quarters(0, 0, 64, 0)]))
     save(tree / "maps" / "5.png", quarters(0, 1, 2, 3))
     status, report = check(tree)
     assert status == 1 and kinds(report) == ["colour", "files", "label_range", "size", "unreadable"]
@@ -157,11 +157,22 @@ def test_photos_as_masks_are_not_a_palette(tree):
     assert status == 1 and doubts(report) == ["smooth_colors"] and report["colours"] == []
 
 
-def test_ids_saved_as_rgb_keep_their_numbers(tree):
+def test_ids_saved_as_rgb_are_ids(tree):
     for i in range(6):
         save(tree / "maps" / f"{i}.png", np.dstack([quarters(0, 1, 2, 5)] * 3))
-    check(tree, "--propose_palette", str(tree / "palette.txt"))
-    assert (tree / "palette.txt").read_text().splitlines()[-1] == "5 5 5 5 class 5"
+    status, report = check(tree)
+    assert status == 1 and kinds(report) == ["label_range"] and report["colours"] == []
+    assert report["proposal"]["flags"] == "--label_nc 6 --no_instance" and report["proposal"]["command"] is None
+    assert check(tree, "--label_nc", "6")[0] == 0 and trains(tree, "--label_nc", "6")
+
+
+def test_masks_all_in_black_keep_their_place_in_the_palette(tree):
+    """Alone, such a mask could be an id map; among masks in colors it is none."""
+    for i in range(6):
+        save(tree / "maps" / f"{i}.png", np.zeros((SIZE, SIZE, 3)) if i == 3 else [[[200, 10, 10]] * SIZE] * SIZE)
+    status, report = check(tree, "--propose_palette", str(tree / "palette.txt"))
+    assert status == 1 and kinds(report) == ["colour"] and report["proposal"]["command"]
+    assert (tree / "palette.txt").read_text().splitlines()[1:] == ["0 0 0 0 class 0", "1 200 10 10 class 1"]
 
 
 @pytest.mark.parametrize(("values", "step"), [((0, 255, 255, 0), "0 and 255"), ((0, 60, 120, 180), "multiples of 60")])
@@ -236,6 +247,28 @@ def test_photos_on_their_side_and_deep_ones(tree):
     (tree / "photos" / "1.jpg").unlink()
     Image.fromarray(np.full((SIZE, SIZE), 3000, dtype=np.uint16)).save(tree / "photos" / "1.png")
     assert "deep_photos" in doubts(check(tree)[1])
+
+
+def test_files_that_hold_no_ids_are_named_with_what_they_hold(tree):
+    (tree / "maps" / "1.png").unlink()
+    Image.fromarray(quarters(0, 1, 2, 1) + np.float32(0.5)).save(tree / "maps" / "1.tiff")
+    Image.fromarray(quarters(0, 1, 2, 1).astype(np.uint8)).convert("LA").save(tree / "maps" / "2.png")
+    alpha = np.dstack([quarters(0, 1, 2, 1), quarters(0, 255, 255, 255)])
+    save(tree / "maps" / "3.png", alpha)
+    (tree / "photos" / "4.jpg").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    status, report = check(tree)
+    said = {Path(problem["file"]).name: (problem["kind"], problem["message"]) for problem in report["problems"]}
+    assert status == 1 and not trains(tree)
+    assert {name: kind for name, (kind, _) in said.items()} == {
+        "1.tiff": "not_ids", "3.png": "not_ids", "4.jpg": "unreadable",
+    }  # fmt: skip
+    words = {
+        "1.tiff": "no whole numbers",
+        "3.png": "is transparent",
+        "4.jpg": "git lfs pull",
+    }
+    assert all(word in said[name][1] for name, word in words.items())
+    assert report["proposal"]["command"] is None and report["colours"] == []
 
 
 def test_fewer_samples_than_a_batch(tree):
