@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
-from data.files import Files, find_pictures
+from data.files import Files, find_beside, find_pictures
 from data.paired import PairedDataset
 from options import Preset
 
 
 class CustomDataset(PairedDataset):
-    """--label_dir; --image_dir, which testing can do without; --instance_dir, or --no_instance."""
+    """--label_dir; --image_dir, which testing can do without; --instance_dir, or --no_instance.
+
+    Folders may lie in one another or be one and the same: --label_suffix and its like tell the files apart, or else the
+    endings do (1.png beside 1.jpg).
+    """
 
     preset = Preset(
         both={
@@ -23,8 +27,29 @@ class CustomDataset(PairedDataset):
 
     def find_files(self, opt) -> Files:
         """List the folders that were given; options see to it that those needed are."""
-        return Files(
-            find_pictures(Path(opt.label_dir), "label maps"),
-            find_pictures(Path(opt.image_dir), "photos") if opt.image_dir else {},
-            find_pictures(Path(opt.instance_dir), "instance maps") if opt.instance else {},
-        )
+        given = {"label": opt.label_dir, "image": opt.image_dir, "instance": opt.instance_dir if opt.instance else None}
+        folders = {kind: Path(folder) for kind, folder in given.items() if folder}
+        suffixes = {kind: getattr(opt, f"{kind}_suffix") for kind in folders}
+        places = {kind: folder.resolve() for kind, folder in folders.items()}
+
+        def beside(kind: str) -> set[str]:
+            return {suffixes[other] for other in folders if places[other] == places[kind]}
+
+        def find(kind: str, what: str) -> dict[str, Path]:
+            if kind not in folders:
+                return {}
+            return find_pictures(
+                folders[kind],
+                what,
+                suffixes[kind],
+                holds_ids=kind != "image",
+                other_suffixes=beside(kind),
+                without=[path for path in places.values() if places[kind] in path.parents],
+            )
+
+        instances = find("instance", "instance maps")
+        is_one_folder = places["label"] == places.get("image")
+        if is_one_folder and suffixes["label"] == suffixes["image"]:
+            both = find_beside(folders["label"], suffixes["label"], beside("label"))
+            return Files(both.labels, both.images, instances)
+        return Files(find("label", "label maps"), find("image", "photos"), instances)

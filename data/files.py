@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,9 @@ from util.errors import InputError
 from util.warn import warn_once
 
 TREES = "datasets/README.md shows the expected tree"
+APART = (
+    "tell label maps and photos apart by what their names end with (--label_suffix _mask), or put them into two folders"
+)
 
 
 @dataclass(frozen=True)
@@ -147,3 +150,41 @@ def _without_jpegs(named: list[tuple[str, Path]], folder: Path) -> list[tuple[st
     if left := len(named) - len(kept):
         warn_once(f"{folder}: {files(left)} left out: JPEG, beside another file of its name, which is read")
     return kept
+
+
+def find_beside(folder: Path, suffix: str = "", other_suffixes: Collection[str] = ()) -> Files:
+    """Find label maps and photos that lie in one folder under the same names: 1.png with 1.jpg.
+
+    Of each two, the label map is the one whose format loses less. Raises `InputError` where endings do not tell.
+
+    Args:
+        suffix: end of the stems of both; files with one of `other_suffixes` are passed over.
+    """
+    named = defaultdict(list)
+    listing = list_folder(folder, f"label maps and photos ({TREES})")
+    for name, path in _with_suffix(listing.pictures, folder, suffix, other_suffixes):
+        named[name].append(path)
+    refusal = InputError(
+        f"{folder}: holds label maps and photos, and their endings do not tell which is which; {APART}"
+    )
+    endings = {True: set(), False: set()}  # of label maps, and of photos
+    for paths in named.values():
+        if len(paths) > 1:
+            photo, *_, label_map = sorted(paths, key=_keeps_ids)
+            if _keeps_ids(photo) == _keeps_ids(label_map):
+                raise refusal
+            endings[True].add(label_map.suffix.lower())
+            endings[False].add(photo.suffix.lower())
+    if not endings[True] or endings[True] & endings[False]:
+        raise refusal
+    listing.warn_of_left_out(folder)
+    all_named = [(name, path) for name, paths in named.items() for path in paths]
+    return Files(
+        by_name((name, path) for name, path in all_named if path.suffix.lower() not in endings[False]),
+        by_name((name, path) for name, path in all_named if path.suffix.lower() in endings[False]),
+    )
+
+
+def _keeps_ids(path: Path) -> int:
+    """0 for formats that change pixels, 1 for those that may, 2 for those that do not."""
+    return 0 if path.suffix.lower() in LOSSY else 1 if path.suffix.lower() == ".webp" else 2

@@ -105,6 +105,13 @@ class BaseOptions:
         "data",
         unset="not given",
     )
+    label_suffix: str = option(
+        "",
+        "what the names of label maps end with beside the sample's name, such as _mask, for --dataset_mode custom only",
+        "data",
+    )
+    image_suffix: str = option("", "the same of photos, such as _sat", "data")
+    instance_suffix: str = option("", "the same of instance maps", "data")
     label_nc: int = option(
         182, "number of classes, without the unknown one", "data", unit="classes", rule=at_least(1), role="weights"
     )

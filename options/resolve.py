@@ -16,6 +16,8 @@ Values = dict[str, Any]
 SIZE = ("crop_size", "aspect_ratio")
 """Not part of the weights unless there is an encoder: then `fc` has one input row for every latent position."""
 
+CUSTOM_ONLY = {f"{kind}_{what}" for kind in ("label", "image", "instance") for what in ("dir", "suffix")}
+
 
 def resolve(
     program: type[Program],
@@ -44,6 +46,7 @@ def resolve(
     mode = given.get("dataset_mode", options["dataset_mode"].default)
     if mode not in presets:
         raise OptionError(f"--dataset_mode {mode}: must be one of {', '.join(presets)}")
+    _check_folders(typed, mode)
     preset = presets[mode].values(program.is_train)
     if mode == "custom":  # the one preset that follows from an option
         preset["instance"] = bool(given.get("instance_dir"))
@@ -79,6 +82,16 @@ def follow(program: type[BaseOptions], name: str, values: Values, usual: Values)
         case ("crop_size", _) | ("preprocess_mode", "scale_width" | "scale_shortside"):
             return {"load_size": usual_load_size(values, usual, program.is_train)}
     return {}
+
+
+def _check_folders(typed: Values, mode: str) -> None:
+    """Folders that the data set would not read are not ignored, for it would be the wrong data set."""
+    for name in sorted(CUSTOM_ONLY & typed.keys()):
+        if mode != "custom" and typed[name]:
+            raise OptionError(
+                f"--{name} {typed[name]}: --dataset_mode {mode} does not read it; add --dataset_mode custom, or leave "
+                f"the flag out"
+            )
 
 
 def _saved_path(options: Mapping[str, Option], typed: Values) -> Path:

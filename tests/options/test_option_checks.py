@@ -123,6 +123,13 @@ def test_contradictions(line, message, parse_train, refused):
     assert refused(parse_train, line) == f"train.py: error: {message}"
 
 
+@pytest.mark.parametrize("flag", ["label_dir", "image_dir", "instance_dir", "label_suffix"])
+def test_folders_of_a_data_set_that_would_not_read_them(flag, parse_train, parse_test, refused):
+    for parse in (parse_train, parse_test):  # landscapes are drawn: training would never see these files
+        line = refused(parse, f"--{flag} maps")
+        assert f"--{flag} maps: --dataset_mode landscapes does not read it; add --dataset_mode custom" in line
+
+
 def test_decay_alone_is_a_schedule(parse_train):
     assert parse_train("--niter 0 --niter_decay 5").niter == 0
 
