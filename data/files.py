@@ -110,6 +110,12 @@ def find_pictures(
     return found
 
 
+def unread_pictures(folder: Path) -> dict[str, Path]:
+    """The pictures below a folder whose kinds are not read, by sample name; none where there is no folder."""
+    listing = list_folder(folder, "pictures") if folder.is_dir() else Listing()
+    return {sample_name(path, folder): path for path in listing.left_out}
+
+
 def _with_suffix(
     paths: Iterable[Path], folder: Path, suffix: str, other_suffixes: Collection[str]
 ) -> list[tuple[str, Path]]:

@@ -2,12 +2,14 @@
 
 import difflib
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from data.files import Files
+from data.files import Files, unread_pictures
 from data.listing import EXTENSIONS
+from data.names import as_seen, crossings, difference, prefixes_that_pair, suffixes_that_pair
 from util.errors import InputError
 
 SHOWN = 3  # names listed in a message before "..."
@@ -59,17 +61,19 @@ def join_by_name(
     if extra:
         problems.append(f"{len(extra)} of {len(others)} {what}s have no label map ({listing(extra)})")
     if problems:
-        raise InputError(
-            f"{folder(labels)} and {folder(others)}: {'; '.join(problems)}; give files of one sample the same name, "
-            f"or pair them by position with --no_pairing_check"
-        )
+        fix = advice(labels, others, what)
+        raise InputError(f"{folder(labels)} and {folder(others)}: {'; '.join(problems)}; {fix}")
     return [others[name] for name in labels]
 
 
 def join_by_position(
     labels: dict[str, Path], others: dict[str, Path], what: str, extras_allowed: bool
 ) -> list[Path] | list[None]:
-    """The others as they are ordered; all None when there are none. Equal counts are needed whatever is allowed."""
+    """The others as they are ordered; all None when there are none. Equal counts are needed whatever is allowed.
+
+    Raises:
+        InputError: also where names say that this would join files of different samples.
+    """
     if not others:
         return [None] * len(labels)
     if len(labels) != len(others):
@@ -77,7 +81,86 @@ def join_by_position(
             f"--no_pairing_check: {folder(labels)} holds {len(labels)} label maps and {folder(others)} "
             f"{len(others)} {what}s; pairing by position needs equal counts"
         )
+    if wrong := crossings(list(labels), list(others)):
+        examples = " and ".join(
+            f"{labels[name].name} with {others[at].name} (not {others[due].name})" for name, at, due in wrong[:2]
+        )
+        fix = (
+            "leave the flag out"
+            if labels.keys() == others.keys()
+            else f"leave the flag out; {advice(labels, others, what)}"
+        )
+        raise InputError(f"--no_pairing_check: would pair {examples}; {fix}")
     return list(others.values())
+
+
+SAME_NAMES = "give files of one sample the same name"
+FLAGS = {"photo": "image_suffix", "instance map": "instance_suffix"}
+
+
+def advice(labels: dict[str, Path], others: dict[str, Path], what: str) -> str:
+    """What to do about names that do not pair: the first of `REMEDIES` that would work."""
+    return next(filter(None, (remedy(labels, others, what) for remedy in REMEDIES)), SAME_NAMES)
+
+
+def _convert(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
+    """The partner is there, in a format that is not read."""
+    unread = unread_pictures(Path(folder(others)))
+    there = [unread[name] for name in labels if name not in others and name in unread]
+    if not there:
+        unread = unread_pictures(Path(folder(labels)))
+        there = [unread[name] for name in others if name not in labels and name in unread]
+    if not there:
+        return None
+    return f"what is missing may be {listing(map(str, there))}, whose format is not read: convert it to PNG or JPEG"
+
+
+def _rename(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
+    """Names look equal, and are not."""
+    looks = {as_seen(name): name for name in others if name not in labels}
+    for name in labels:
+        other = looks.get(as_seen(name))
+        if other and name not in others:
+            return (
+                f'"{name}" of the label maps and "{other}" of the {what}s look alike and differ '
+                f"({difference(name, other)}): rename one of them"
+            )
+    return None
+
+
+def _add_suffix(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
+    """Names have an ending of their own on one side or both."""
+    ends = suffixes_that_pair(list(labels), list(others))
+    if not ends:
+        return None
+    flags = " ".join(f"--{flag} {shlex.quote(end)}" for flag, end in zip(("label_suffix", FLAGS[what]), ends) if end)
+    return f"names would pair without {' and '.join(filter(None, ends))}: with --dataset_mode custom, add {flags}"
+
+
+def _strip_prefix(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
+    """The same of beginnings, for which there is no flag."""
+    starts = prefixes_that_pair(list(labels), list(others))
+    return (
+        starts and f"names would pair without {' and '.join(filter(None, starts))} at the beginning: rename the files"
+    )
+
+
+def _move(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
+    """Names are equal but for their folders."""
+    base, other_base = ([PurePosixPath(name).name for name in names] for names in (labels, others))
+    if len({*base}) < len(base) or not {*base} <= {*other_base}:
+        return None
+    return f"names are equal but for the folders ({next(iter(labels))} and {next(iter(others))}): make these alike, too"
+
+
+def _pair_by_position(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
+    """Nothing speaks against it."""
+    if len(labels) != len(others) or crossings(list(labels), list(others)):
+        return None
+    return f"{SAME_NAMES}, or pair them by position with --no_pairing_check"
+
+
+REMEDIES = (_convert, _rename, _add_suffix, _strip_prefix, _move, _pair_by_position)
 
 
 def select_listed(samples: list[SamplePaths], file_list: str | Path) -> list[SamplePaths]:

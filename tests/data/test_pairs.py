@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.files import Files
+from data.files import Files, find_pictures, natural_key
 from data.pairs import SamplePaths, pair_files, select_listed
 from util.errors import InputError
 
@@ -29,7 +29,7 @@ def test_report_counts_and_names_both_sides():
     message = str(caught.value)
     assert "maps and photos: 4 of 5 label maps have no photo (1, 2, 3, ...)" in message
     assert "1 of 2 photos have no label map (6)" in message
-    assert "--no_pairing_check" in message
+    assert message.endswith("; give files of one sample the same name")  # positions would join 5 maps with 2 photos
     assert "\n" not in message
 
 
@@ -59,6 +59,100 @@ def test_pairing_by_position_needs_equal_counts():
     assert [(sample.name, sample.image.stem) for sample in samples] == [("a", "x"), ("b", "y")]
     with pytest.raises(InputError, match="maps holds 2 label maps and photos 1 photos"):
         pair_files(Files(files.labels, paths("photos", "x")), check_names=False, extras_allowed=True)
+
+
+# What helps where names do not pair
+
+
+def refusal(labels: list[str], photos: list[str], **given) -> str:
+    """What is said about names that do not pair."""
+    files = Files(paths("maps", *labels), paths("photos", *photos))
+    with pytest.raises(InputError) as caught:
+        pair_files(files, **{"check_names": True, "extras_allowed": False} | given)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "photos", "advice"),
+    [
+        (["1_mask", "2_mask"], ["1", "2"], "add --label_suffix _mask"),
+        (["a/10_mask", "a/20_mask"], ["a/10", "a/20"], "add --label_suffix _mask"),
+        (["1-seg (new)", "2-seg (new)"], ["1", "2"], "add --label_suffix '-seg (new)'"),
+        (["1L", "2L"], ["1", "2"], "add --label_suffix L"),
+        (["1", "2"], ["1_photo", "2_photo"], "add --image_suffix _photo"),
+        (["855_mask", "955_mask"], ["855_sat", "955_sat"], "add --label_suffix _mask --image_suffix _sat"),
+        (["mask_1", "mask_2"], ["1", "2"], "names would pair without mask_ at the beginning: rename"),
+        (["mask_1", "mask_2"], ["img_1", "img_2"], "without mask_ and img_ at the beginning: rename"),
+        (["a/1", "b/2"], ["1", "2"], "equal but for the folders (a/1 and 1)"),
+        (["x", "y"], ["n", "m"], "the same name, or pair them by position with --no_pairing_check"),
+    ],
+)
+def test_the_advice_is_what_would_pair_them(labels, photos, advice):
+    assert advice in refusal(labels, photos)
+
+
+@pytest.mark.parametrize(
+    ("labels", "photos"),
+    [
+        (["a", "b", "c"], ["b", "c", "d"]),  # every position is wrong
+        (["cat_mask", "dog_mask"], ["bird", "cat"]),
+        (["x", "y", "z"], ["n", "m"]),
+        (["s/2", "t/1"], ["1", "3"]),
+    ],
+)
+def test_positions_are_not_proposed_where_they_would_be_wrong(labels, photos):
+    assert "--no_pairing_check" not in refusal(labels, photos)
+
+
+@pytest.mark.parametrize(
+    ("label", "photo", "difference"),
+    [
+        ("IMG_1", "img_1", "in upper and lower case"),
+        ("a b", "a\xa0b", "U+0020 SPACE against U+00A0 NO-BREAK SPACE"),
+        ("a", "a ", "nothing against U+0020 SPACE"),
+        ("a\u200b1", "a1", "U+200B ZERO WIDTH SPACE against nothing"),
+        ("a-1", "a\u20131", "U+002D HYPHEN-MINUS against U+2013 EN DASH"),
+        ("а1", "a1", "U+0430 CYRILLIC SMALL LETTER A against U+0061 LATIN SMALL LETTER A"),
+    ],
+)
+def test_names_that_look_equal_say_how_they_differ(label, photo, difference):
+    said = refusal([label, "2"], [photo, "2"])
+    assert f'"{label}" of the label maps and "{photo}" of the photos look alike and differ ({difference})' in said
+
+
+@pytest.mark.parametrize(("label", "photo"), [("3.png", "3.heic"), ("sub/3.svg", "sub/3.jpg")])
+def test_a_partner_in_a_format_that_is_not_read_is_named(tmp_path, label, photo):
+    for folder, name in (("maps", "1.png"), ("photos", "1.jpg"), ("maps", label), ("photos", photo)):
+        (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / name).touch()
+    files = Files(find_pictures(tmp_path / "maps", "label maps"), find_pictures(tmp_path / "photos", "photos"))
+    with pytest.raises(InputError, match=r"may be \S+3\.(heic|svg), whose format is not read: convert it to PNG"):
+        pair_files(files, check_names=True, extras_allowed=False)
+
+
+@pytest.mark.parametrize(
+    ("labels", "photos", "pairs"),
+    [
+        (["a", "b", "c"], ["b", "c", "d"], "b.png with c.png (not b.png) and c.png with d.png (not c.png)"),
+        (["a_m", "a-1_m", "a (1)_m"], ["a", "a-1", "a (1)"], "a (1)_m.png with a.png (not a (1).png)"),
+        (["m_01", "m_02"], ["p_2", "p_3"], "m_02.png with p_3.png (not p_2.png)"),
+        (["s/2", "t/1"], ["1", "2"], "s/2.png with 1.png (not 2.png) and t/1.png with 2.png (not 1.png)"),
+    ],
+)
+def test_pairing_by_position_is_refused_where_names_cross(labels, photos, pairs):
+    in_order = [sorted(names, key=natural_key) for names in (labels, photos)]
+    said = refusal(*in_order, check_names=False)
+    assert said.startswith("--no_pairing_check: would pair ") and "leave the flag out" in said
+    assert pairs.replace("s/", "").replace("t/", "") in said
+
+
+@pytest.mark.parametrize(
+    ("labels", "photos"),
+    [(["a", "b"], ["x", "y"]), (["m_1", "m_2"], ["p_001", "p_002"]), (["1", "2"], ["10", "20"]), (["a"], ["b"])],
+)
+def test_pairing_by_position_goes_where_names_say_nothing_else(labels, photos):
+    files = Files(paths("maps", *labels), paths("photos", *photos))
+    assert [sample.image.stem for sample in pair_files(files, False, False)] == photos
 
 
 # --file_list
