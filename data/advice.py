@@ -4,12 +4,12 @@ import math
 import shlex
 from typing import NamedTuple
 
+from data.id_advice import INSTANCE_IDS, LEAST_STEP, stretch
 from data.pairs import listing
 from data.palette import Color, shown
 from data.survey import Survey
 
 UNKNOWN = 255
-STRETCH = 10  # ids are hardly all multiples of this or more by chance
 
 
 class Doubt(NamedTuple):
@@ -28,7 +28,7 @@ def propose(result: Survey, opt) -> dict[str, int | bool]:
     instance = opt.instance and (result.counts["instances"] > 0)
     ids = result.ids
     proposal = {"label_nc": ids.label_nc, "contain_dontcare_label": ids.contain_dontcare_label, "instance": instance}
-    if not result.pixels or min(result.pixels) < 0 or stretch(result):
+    if not result.pixels or min(result.pixels) < 0 or stretch(result.pixels):
         return proposal
     is_unknown_seen = ids.unknown_value in result.pixels and max(result.pixels) == ids.unknown_value
     classes = [value for value in result.pixels if not (is_unknown_seen and value == ids.unknown_value)]
@@ -49,32 +49,27 @@ def flags(proposal: dict[str, int | bool]) -> str:
 
 
 def conversion(result: Survey, opt) -> str | None:
-    """The command that makes id maps of these label maps, where they are masks in colours or stretched greys."""
-    if not (result.colors or result.palettes_differ or stretch(result)):
+    """The command that makes id maps of these label maps, where they are masks in colours or stretched grays."""
+    if not (result.colors or result.palettes_differ or stretch(result.pixels)):
         return None
     source = shlex.quote(opt.label_dir or result.folders["labels"])
     return f"python scripts/convert_labels.py {source} NEW_FOLDER --palette FILE"
 
 
-def stretch(result: Survey) -> int | None:
-    """The step between values where ids seem multiplied to be seen by eye: 255 for black and white, 85 for 4 greys."""
-    step = math.gcd(*result.pixels)
-    if step < STRETCH or len(result.pixels) < 2:
-        return None
-    is_binary = set(result.pixels) == {0, UNKNOWN}
-    return step if is_binary or len(result.pixels) >= 3 else None
-
-
 def doubts(result: Survey) -> list[Doubt]:
     """Label maps that can be read and are probably wrong, and instance maps that say nothing."""
     found = []
-    if step := stretch(result):
-        what = (
-            "0 and 255: black-and-white masks" if step == UNKNOWN else f"multiples of {step}: ids stretched for the eye"
-        )
+    if step := stretch(result.pixels):
+        is_binary = step == UNKNOWN
+        what = "0 and 255: black-and-white masks" if is_binary else f"multiples of {step}: ids stretched for the eye"
         found.append(
             Doubt("stretched", f"all label values are {what}; convert_labels.py makes ids 0, 1, ... of them", [])
         )
+    if result.pixels and max(result.pixels) >= INSTANCE_IDS:
+        message = (
+            f"label maps hold numbers up to {max(result.pixels)}: instance or panoptic maps? label maps hold class ids"
+        )
+        found.append(Doubt("instance_ids", message, []))
     if result.palettes_differ:
         names = result.palettes_differ
         message = (
@@ -117,10 +112,11 @@ def palette_lines(result: Survey) -> list[str]:
     Grey colours that are ids as they are keep them; all others are numbered.
     """
     colors: list[Color] = sorted(result.colors)
-    if (colors and not result.palette) or stretch(result):  # beside masks in colors, some may be all black, say
+    if (colors and not result.palette) or stretch(result.pixels):  # beside masks in colors, some may be all black, say
         colors = sorted({*colors, *((value, value, value) for value in result.pixels if 0 <= value <= UNKNOWN)})
     if not colors:
         colors = sorted({color for color, _ in result.palette.values()})
-    are_ids = all(len(set(color)) == 1 for color in colors) and math.gcd(*(color[0] for color in colors)) < STRETCH
+    grays = [color[0] for color in colors if len(set(color)) == 1]
+    are_ids = len(grays) == len(colors) and math.gcd(*grays) < LEAST_STEP and not stretch(grays)
     numbers = [color[0] for color in colors] if are_ids else range(len(colors))
     return [f"{number} {shown(color)} class {number}" for number, color in zip(numbers, colors)]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from data.id_advice import remedy
 from data.id_maps import ONE_CHANNEL, read_ids
 from data.opening import Size, open_picture, picture_size
 from util.errors import InputError
@@ -21,11 +22,13 @@ class LabelIds:
 
     Classes are 0..label_nc-1. With `contain_dontcare_label`, `unknown_value` in a file means unknown and becomes id
     label_nc. Where `unknown_value` is None, unknown is an ordinary id of the files, so all label_nc + 1 ids are.
+    `is_trained` says that a trained network fixes all this, so that a refusal proposes no options.
     """
 
     label_nc: int
     contain_dontcare_label: bool
     unknown_value: int | None = 255
+    is_trained: bool = False
 
     @property
     def count(self) -> int:
@@ -49,28 +52,17 @@ class LabelIds:
         is_unknown = (values == self.unknown_value) if self._has_unknown_value else np.zeros(values.shape, dtype=bool)
         is_wrong = ((values < 0) | (values >= self.count)) & ~is_unknown
         if is_wrong.any():
-            raise InputError(self._refusal(np.unique(values[is_wrong]).tolist(), path))
+            raise InputError(self._refusal(np.unique(values).tolist(), np.unique(values[is_wrong]).tolist(), path))
         return np.where(is_unknown, np.int32(self.label_nc), values).astype(self.dtype)
 
     @property
     def _has_unknown_value(self) -> bool:
         return self.contain_dontcare_label and self.unknown_value is not None
 
-    def _refusal(self, wrong: list[int], path: Path) -> str:
-        allowed = f"0..{self.count - 1}"
-        options = []
-        if self._has_unknown_value:
-            allowed += f", or {self.unknown_value} for unknown"
-        elif self.unknown_value in wrong:
-            options.append("--contain_dontcare_label")
-        classes = [value for value in wrong if value not in (self.unknown_value, 255)]
-        if classes and classes[-1] >= self.count:
-            options.insert(0, f"--label_nc {classes[-1] + 1 - (self.count - self.label_nc)}")
-        if wrong[0] < 0:
-            fix = " (negative ids cannot be used: number the classes from 0)"
-        else:
-            fix = f" (add {' '.join(options)}?)" if options else ""
+    def _refusal(self, values: list[int], wrong: list[int], path: Path) -> str:
+        allowed = f"0..{self.count - 1}" + f", or {self.unknown_value} for unknown" * self._has_unknown_value
         shown = ", ".join(map(str, wrong[:SHOWN])) + (", ..." if len(wrong) > SHOWN else "")
+        fix = remedy(values, wrong, self)
         return f"--label_nc {self.label_nc}: {path} holds label {shown}; ids must be {allowed}{fix}"
 
 

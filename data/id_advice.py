@@ -1,0 +1,76 @@
+"""What to do about label maps whose values are no class ids: stretched ones, instance maps, or options that lack."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from data.read import LabelIds
+
+LEAST_STEP = 10  # between ids that somebody multiplied; real ones lie closer
+UPPER_OF_TWO = {127, 128, 254, 255, 65535}  # what two values are stretched to
+INSTANCE_IDS = 1000  # values from here on are hardly ever classes
+BLACK_AND_WHITE = {0, 255}
+
+
+def stretch(values: Collection[int]) -> int | None:
+    """The step between values that seem to be ids multiplied for the eye: 255 for black and white, 85 for four.
+
+    Grays that divide 255 unevenly (0, 128, 255) count, too. At least half of the steps must be there.
+    """
+    levels = sorted(values)
+    if len(levels) < 2 or levels[0] < 0:
+        return None
+    step = min(after - before for before, after in pairwise(levels))
+    places = [round(value / step) for value in levels]
+    is_even = all(abs(value - place * step) <= place for value, place in zip(levels, places))
+    is_wide = step >= LEAST_STEP if len(levels) > 2 else levels[-1] in UPPER_OF_TWO
+    return step if is_wide and is_even and places[-1] < 2 * len(levels) else None
+
+
+def remedy(values: list[int], wrong: list[int], ids: LabelIds) -> str:
+    """What to do about a label map, as words in brackets, or "".
+
+    Args:
+        values: all that the map holds, in order.
+        wrong: those that are not allowed.
+    """
+    if wrong[0] < 0:
+        unknown = "" if ids.unknown_value is None else f", and write {ids.unknown_value} for unknown"
+        return f" (negative ids cannot be used: number the classes from 0{unknown})"
+    options = _options(wrong, ids)
+
+    def otherwise(meaning: str) -> str:
+        return f"; if {meaning}, add {options}" if options else ""
+
+    if {*values} == BLACK_AND_WHITE:
+        return (
+            " (a black-and-white mask? convert_labels.py makes ids of it, with palette lines `0 0 0 0 background` and "
+            f"`1 255 255 255 object`{otherwise('255 means unknown')})"
+        )
+    if wrong != [ids.unknown_value] and stretch(values):
+        if values[-1] > 255:
+            return f" (ids stretched to 16 bits? save 0, 1, 2, ... themselves{otherwise('they are ids')})"
+        return (
+            " (ids stretched to be seen? check_dataset.py --propose_palette FILE writes the palette by which "
+            f"convert_labels.py makes ids 0, 1, 2, ... of them{otherwise('they are ids')})"
+        )
+    if wrong[-1] >= INSTANCE_IDS:
+        return f" (an instance or panoptic map? label maps hold class ids{otherwise('these are classes')})"
+    if ids.is_trained:
+        return " (a network is tested with the ids it was trained with: use label maps of those)"
+    return f" (add {options}?)" if options else ""
+
+
+def _options(wrong: list[int], ids: LabelIds) -> str:
+    """The options with which training takes these values, if it is not over."""
+    if ids.is_trained:
+        return ""
+    options = []
+    is_unknown_wrong = ids.unknown_value in wrong and not ids.contain_dontcare_label
+    classes = [value for value in wrong if value not in (ids.unknown_value, 255)]
+    if classes and classes[-1] >= ids.count:
+        options.append(f"--label_nc {classes[-1] + 1 - (ids.count - ids.label_nc)}")
+    return " ".join(options + ["--contain_dontcare_label"] * is_unknown_wrong)

@@ -1,0 +1,114 @@
+"""What a refusal of a label map proposes works, and does not make the object of a mask unknown."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data.id_advice import stretch
+from data.palette import read_palette
+from data.read import LabelIds, read_labels
+from scripts.check_dataset import main as check_dataset
+from scripts.convert_labels import main as convert_labels
+from util.errors import InputError
+
+
+def save(path, *values: int):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.repeat(np.array([values], dtype=np.int32), 8, axis=1).repeat(8, axis=0)).save(path)
+    return path
+
+
+def save_gray(path, *values: int):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.array([values], dtype=np.uint8).repeat(8, axis=1).repeat(8, axis=0)).save(path)
+    return path
+
+
+def refusal(path, ids: LabelIds) -> str:
+    with pytest.raises(InputError) as caught:
+        read_labels(path, ids)
+    return str(caught.value)
+
+
+def test_black_and_white_masks_lead_to_the_converter_by_lines_that_work(tmp_path):
+    mask = save_gray(tmp_path / "masks" / "a.png", 0, 255)
+    message = refusal(mask, LabelIds(2, False))
+    assert "a black-and-white mask?" in message and "if 255 means unknown, add --contain_dontcare_label" in message
+    lines = message.split("`")[1::2]
+    (tmp_path / "palette.txt").write_text("\n".join(lines) + "\n")
+    convert_labels(
+        [str(mask.parent), str(tmp_path / "ids"), "--palette", str(tmp_path / "palette.txt"), "--workers", "1"]
+    )
+    read = read_labels(tmp_path / "ids" / "a.png", LabelIds(2, False))
+    assert np.unique(np.asarray(read)).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "values", [(0, 128, 255), (0, 127, 254), (0, 85, 170, 255), (0, 85, 255), (0, 128), (0, 10, 20)]
+)
+def test_stretched_ids_lead_to_the_converter_by_a_palette_that_works(tmp_path, values, capsys):
+    mask = save_gray(tmp_path / "masks" / "a.png", *values)
+    save_gray(tmp_path / "photos" / "a.png", *values)
+    message = refusal(mask, LabelIds(4, False))
+    assert "ids stretched to be seen? check_dataset.py --propose_palette FILE" in message
+    assert f"if they are ids, add --label_nc {max(value for value in values if value != 255) + 1}" in message
+    palette = tmp_path / "palette.txt"
+    words = (
+        f"--dataset_mode custom --no_instance --label_nc 4 --label_dir {mask.parent} --image_dir {tmp_path / 'photos'}"
+    )
+    assert check_dataset([*words.split(), "--workers", "1", "--propose_palette", str(palette)]) == 1
+    assert [entry.id for entry in read_palette(palette).entries] == list(range(len(values)))
+    convert_labels([str(mask.parent), str(tmp_path / "ids"), "--palette", str(palette), "--workers", "1"])
+    read = read_labels(tmp_path / "ids" / "a.png", LabelIds(4, False))
+    assert np.unique(np.asarray(read)).tolist() == list(range(len(values)))
+
+
+@pytest.mark.parametrize(
+    "values", [(0, 15, 255), (0, 1, 2), (1, 2, 3), (15, 255), (0, 15), (0, 20, 150), (3,), (0, 5, 10)]
+)
+def test_real_ids_are_not_taken_for_stretched_ones(values):
+    assert stretch(values) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "ids", "options"),
+    [
+        ((1, 2, 3), LabelIds(3, False), {"label_nc": 4}),  # numbered from 1
+        ((0, 7, 255), LabelIds(8, False), {"contain_dontcare_label": True}),
+        ((0, 15, 255), LabelIds(3, False), {"label_nc": 16, "contain_dontcare_label": True}),
+        ((0, 300), LabelIds(3, True), {"label_nc": 301}),
+        ((0, 151), LabelIds(150, True, None), {"label_nc": 151}),
+    ],
+)
+def test_options_that_are_proposed_make_the_file_readable(tmp_path, values, ids, options):
+    path = save(tmp_path / "a.tiff", *values)
+    words = [f"--{name}" + f" {value}" * (value is not True) for name, value in options.items()]
+    assert f"(add {' '.join(words)}?)" in refusal(path, ids)
+    assert read_labels(path, LabelIds(**vars(ids) | options))
+
+
+@pytest.mark.parametrize(
+    ("values", "ids", "words"),
+    [
+        (
+            (0, 24000, 26001),
+            LabelIds(35, False),
+            "(an instance or panoptic map? label maps hold class ids; if these are",
+        ),
+        ((0, 65535), LabelIds(2, False), "(ids stretched to 16 bits? save 0, 1, 2, ... themselves; if they are"),
+        (
+            (-1, 3),
+            LabelIds(5, False),
+            "(negative ids cannot be used: number the classes from 0, and write 255 for unknown)",
+        ),
+        ((-1, 3), LabelIds(150, True, None), "(negative ids cannot be used: number the classes from 0)"),
+        ((0, 7), LabelIds(3, False, is_trained=True), "(a network is tested with the ids it was trained with"),
+    ],
+)
+def test_other_values_are_told_what_they_may_be(tmp_path, values, ids, words):
+    assert words in refusal(save(tmp_path / "a.tiff", *values), ids)
+
+
+def test_a_trained_network_is_proposed_no_options(tmp_path):
+    for values in ((0, 7), (0, 255), (0, 128, 255), (0, 26001), (1, 255)):
+        assert "add --" not in refusal(save(tmp_path / "a.tiff", *values), LabelIds(2, False, is_trained=True))
