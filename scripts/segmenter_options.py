@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,17 +10,12 @@ from data import PRESETS
 from models.segmenters.own import WIDTHS
 from options import BaseOptions, OptionError, Preset, TestOptions, TrainOptions
 from options.command_line import CommandLine
-from options.field import POSITIVE, at_least, declared_options, option, with_default
+from options.field import POSITIVE, Option, at_least, declared_options, option, with_default
 from options.resolve import resolve
 from util.segmentation_scores import IGNORED
 
-USED = (
-    "name", "checkpoints_dir", "gpu_ids", "channels_last", "deterministic", "seed", "dataset_mode", "dataroot",
-    "label_dir", "image_dir", "label_suffix", "image_suffix", "val_label_dir", "val_image_dir", "label_nc",
-    "contain_dontcare_label", "instance", "coco_portraits", "pairing_check", "preprocess_mode", "load_size",
-    "crop_size", "aspect_ratio", "flip", "file_list", "cache_dir", "fast_decode", "max_dataset_size", "batch_size",
-    "num_workers", "epochs", "minutes", "lr", "width",
-)  # fmt: skip
+USED_BESIDE_DATA = ("name", "checkpoints_dir", "gpu_ids", "channels_last", "deterministic", "seed", "lr")
+WITHOUT_EFFECT = ("instance", "instance_dir", "instance_suffix")  # segmenters see photos alone
 # Landscapes of the quick start's size. With these 1500 and 10 epochs: 2.5 minutes on two cores, mIoU 0.76.
 SMALL_LANDSCAPES = {"load_size": 128, "crop_size": 128, "aspect_ratio": 2.0, "max_dataset_size": 1500}
 EPOCHS = 10
@@ -29,14 +24,15 @@ HELD_OUT = 10  # without validation folders, one photo of so many is kept for va
 
 @dataclass(frozen=True, kw_only=True)
 class SegmenterOptions(TrainOptions):
-    """What this script can be told: its own options, and of those of train.py the ones named in `USED`."""
+    """What this script can be told: its own options, and those of train.py about data and some about the run."""
 
     program: ClassVar[str] = "train_segmenter.py"
 
     name: str = with_default(TrainOptions, "name", "judge")
     channels_last: bool | None = with_default(TrainOptions, "channels_last", True)
     batch_size: int = with_default(TrainOptions, "batch_size", 8)
-    instance: bool = option(False, "accepted as train.py has it, without effect: judges see photos alone", "data")
+    instance: bool = option(False, "as in train.py, without effect: segmenters see photos alone", "data")
+    instance_dir: str | None = option(None, "as in train.py, without effect", "data", unset="not given")
     val_label_dir: str | None = option(
         None,
         "folder of label maps to score with, for --dataset_mode custom only",
@@ -71,8 +67,9 @@ def parse_args(argv: Sequence[str] | None = None) -> SegmenterOptions:
     presets = PRESETS | {"landscapes": landscapes}
     options = dict(declared_options(SegmenterOptions))
     options["dataset_mode"] = dataclasses.replace(options["dataset_mode"], choices=tuple(presets))
-    command_line = CommandLine(SegmenterOptions.program, {name: options[name] for name in USED}, presets, is_train=True)
+    command_line = CommandLine(SegmenterOptions.program, _used(options), presets, is_train=True)
     typed = command_line.typed(sys.argv[1:] if argv is None else argv)
+    typed = {name: value for name, value in typed.items() if name not in WITHOUT_EFFECT}
     try:
         opt, _ = resolve(SegmenterOptions, options, presets, typed)
         check(opt, typed)
@@ -81,10 +78,22 @@ def parse_args(argv: Sequence[str] | None = None) -> SegmenterOptions:
     return dataclasses.replace(opt, instance=False)
 
 
+def _used(options: Mapping[str, Option]) -> dict[str, Option]:
+    """All options about data, so that those of a training can be given as they are; and those of this script."""
+    of_train = declared_options(TrainOptions)
+    return {
+        name: option
+        for name, option in options.items()
+        if option.group == "data" or name in USED_BESIDE_DATA or name not in of_train
+    }
+
+
 def check(opt: SegmenterOptions, typed: dict[str, Any]) -> None:
     """Raise an `OptionError` for what is wrong with this script's own options."""
     if "minutes" in typed and "epochs" in typed:
         raise OptionError(f"--minutes {opt.minutes:g}: with --epochs {opt.epochs} there are two ends; give one of them")
+    if opt.phase in ("val", "test"):
+        raise OptionError(f"--phase {opt.phase}: a segmenter is scored with those photos; use --phase train")
     folders = (opt.val_label_dir, opt.val_image_dir)
     if any(folders) and opt.dataset_mode != "custom":
         raise OptionError(f"--val_label_dir: --dataset_mode {opt.dataset_mode} has validation photos of its own")

@@ -70,8 +70,9 @@ def hold_out(training: PairedDataset, validation: PairedDataset) -> None:
     paths = training.paths
     if len(paths) < 2:
         raise InputError("--image_dir: holds one photo; training and validation need one each")
-    validation.paths = paths[HELD_OUT - 1 :: HELD_OUT] or paths[-1:]
-    training.paths = [path for path in paths if path not in set(validation.paths)]
+    held_out = slice(min(HELD_OUT, len(paths)) - 1, None, HELD_OUT)
+    validation.paths, training.paths = paths[held_out], [*paths]
+    del training.paths[held_out]
 
 
 def create_segmenter(opt: SegmenterOptions) -> OwnSegmenter:

@@ -1,5 +1,6 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from PIL import Image
 
 from data import PRESETS
 from models.segmenters import SEGMENTERS, load_own_segmenter
+from options import TrainOptions, parse_options
+from options.field import declared_options
 from scripts import train_segmenter
-from scripts.train_segmenter import create_segmenter, learning_rate, main, parse_args, pixel_loss
+from scripts.train_segmenter import create_segmenter, hold_out, learning_rate, main, parse_args, pixel_loss
 from tests.scripts.small_files import last_line
 from util.segmentation_scores import IGNORED
 
@@ -95,6 +98,40 @@ def test_without_validation_folders_one_photo_of_ten_is_held_out(pairs, tmp_path
     assert facts["validation"]["photos"] == 1 and 0 < facts["training"]["epochs"] < 1
 
 
+def test_the_data_flags_of_a_training_can_be_given_as_they_are(pairs):
+    data = {name for name, option in declared_options(TrainOptions).items() if option.group == "data"}
+    words = "--dataset_mode custom --label_dir a --image_dir b --instance_dir nowhere --phase train --serial_batches"
+    training = parse_options(TrainOptions, words.split(), PRESETS)
+    opt = parse_args(words.split())
+    assert training.instance and not opt.instance  # it sees photos alone
+    own = {"instance", "instance_dir", "batch_size"}
+    assert {name: getattr(opt, name) for name in data - own} == {name: getattr(training, name) for name in data - own}
+    assert not parse_args("--dataset_mode custom --label_dir a --image_dir b --instance".split()).instance
+
+
+def test_holding_photos_out_takes_time_in_proportion_to_their_number():
+    class Path(str):
+        """Counts how often paths are compared or looked up."""
+
+        looks = 0
+
+        def __hash__(self):
+            Path.looks += 1
+            return super().__hash__()
+
+        def __eq__(self, other):
+            Path.looks += 1
+            return super().__eq__(other)
+
+    for count, held_out in ((2, 1), (9, 1), (10, 1), (20, 2), (3000, 300)):
+        paths = [Path(number) for number in range(count)]
+        training, validation = SimpleNamespace(paths=paths), SimpleNamespace(paths=[])
+        hold_out(training, validation)
+        assert Path.looks <= 4 * count and (len(validation.paths), len(training.paths)) == (held_out, count - held_out)
+        assert sorted(training.paths + validation.paths) == sorted(paths) and len(paths) == count
+        Path.looks = 0
+
+
 def test_photos_whose_pixels_have_no_class_change_nothing():
     logits = torch.randn(2, 3, 4, 4, requires_grad=True)
     truth = torch.full((2, 4, 4), IGNORED)
@@ -147,6 +184,7 @@ def test_landscapes_are_the_default_at_the_size_of_the_quick_start():
         (["--minutes", "1", "--epochs", "2"], "--minutes 1: with --epochs 2 there are two ends; give one of them"),
         (["--val_label_dir", "x"], "--val_label_dir: --dataset_mode landscapes has validation photos of its own"),
         (["--dataset_mode", "custom"], "--dataset_mode custom: add --label_dir FOLDER"),
+        (["--phase", "val"], "--phase val: a segmenter is scored with those photos; use --phase train"),
         (["--label_nc", "300"], "--label_nc 300: judges know 255 classes at most"),
         (["--label_nc", "3"], "--dataset_mode landscapes has 18 classes"),
         (["--gpu_ids", "97"], "--gpu_ids 97: no such GPU"),
