@@ -44,9 +44,10 @@ class SampleCache:
         self.folder = folder
         self.reader = reader
         preprocess = reader.preprocess
+        ids = {name: value for name, value in asdict(reader.ids).items() if name != "fixed"}  # which are only words
         self._depends_on = [
             VERSION, preprocess.mode, preprocess.load_size, preprocess.crop_size, preprocess.aspect_ratio,
-            asdict(reader.ids), reader.fast_decode,
+            ids, reader.fast_decode,
         ]  # fmt: skip
         self._writing = torch.ones(1, dtype=torch.bool).share_memory_()  # one answer for all workers of a loader
 

@@ -59,14 +59,14 @@ def remedy(values: list[int], wrong: list[int], ids: LabelIds) -> str:
         )
     if wrong[-1] >= INSTANCE_IDS:
         return f" (an instance or panoptic map? label maps hold class ids{otherwise('these are classes')})"
-    if ids.is_trained:
-        return " (a network is tested with the ids it was trained with: use label maps of those)"
+    if ids.fixed:
+        return f" ({ids.fixed})"
     return f" (add {options}?)" if options else ""
 
 
 def _options(wrong: list[int], ids: LabelIds) -> str:
-    """The options with which training takes these values, if it is not over."""
-    if ids.is_trained:
+    """The options with which these values are read, where they can be."""
+    if ids.fixed:
         return ""
     options = []
     is_unknown_wrong = ids.unknown_value in wrong and not ids.contain_dontcare_label

@@ -49,7 +49,8 @@ class PairedDataset(Dataset[Sample], ABC):
 
     def __init__(self, opt):
         self.paths = self._find_samples(opt)
-        self.ids = LabelIds(opt.label_nc, opt.contain_dontcare_label, self.unknown_value, is_trained=not opt.is_train)
+        fixed = "" if opt.is_train else "a network is tested with the ids it was trained with: use label maps of those"
+        self.ids = LabelIds(opt.label_nc, opt.contain_dontcare_label, self.unknown_value, fixed)
         self.preprocess = Preprocess(
             opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=opt.is_train, flip=opt.flip
         )

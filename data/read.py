@@ -22,13 +22,13 @@ class LabelIds:
 
     Classes are 0..label_nc-1. With `contain_dontcare_label`, `unknown_value` in a file means unknown and becomes id
     label_nc. Where `unknown_value` is None, unknown is an ordinary id of the files, so all label_nc + 1 ids are.
-    `is_trained` says that a trained network fixes all this, so that a refusal proposes no options.
+    `fixed` says why options cannot change this, and what to do; where it is empty, a refusal proposes options.
     """
 
     label_nc: int
     contain_dontcare_label: bool
     unknown_value: int | None = 255
-    is_trained: bool = False
+    fixed: str = ""
 
     @property
     def count(self) -> int:

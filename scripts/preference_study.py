@@ -44,7 +44,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("systems", nargs="*", metavar="A B", help="two folders of pictures, or names of runs")
     parser.add_argument("--labels", metavar="DIR", help="label maps, coloured or ids, or a run (those of A, if a run)")
     parser.add_argument(
-        "--dataset_mode", choices=DATASETS, help="whose classes the label maps hold: colours, and names"
+        "--dataset_mode", choices=DATASETS, help="whose classes the label maps hold: colors and names (numbers without)"
     )
     parser.add_argument("--output", type=Path, default="study.html", metavar="FILE", help="the page (%(default)s)")
     parser.add_argument("--pairs", type=int, metavar="N", help=f"pairs to ask about (all, up to {MOST_PAIRS})")

@@ -14,8 +14,8 @@ from util import html
 from util.colormap import colorize
 from util.errors import InputError
 
-MOST_CLASSES = 254
-"""Of a data set whose number of classes is not known here: all that fit into a byte beside 255 for unknown."""
+MOST_CLASSES = 1 << 16
+"""Of a data set whose number of classes is not known here: all that 16 bits hold; 255 is unknown."""
 SHOWN_SHARE = 0.005
 """Classes of fewer pixels are not named: nobody finds them in the picture."""
 
@@ -26,13 +26,11 @@ class LabelPictures:
     """Reads label maps for the eye: id maps in the class colours of a data set, coloured pictures as they are.
 
     Args:
-        dataset_mode: whose classes they are. Without it, coloured pictures have no names, and id maps are refused.
+        dataset_mode: whose classes they are. Without it, they have no names, and id maps a color for each number.
     """
 
     def __init__(self, dataset_mode: str | None):
-        self.ids, self.names, self.colors = None, (), np.zeros((0, 3), dtype=np.uint8)
-        if dataset_mode:
-            self.ids, self.names, self.colors = class_table(dataset_mode)
+        self.ids, self.names, self.colors = class_table(dataset_mode or "custom")
         # Of classes that share a colour, the first: the common one in the published tables.
         self._id_of_color = {int(color): i for i, color in reversed(list(enumerate(_packed(self.colors))))}
 
@@ -47,8 +45,6 @@ class LabelPictures:
         if _mode(path) not in NEVER_COLORED:
             pixels = np.asarray(read_image(path).resize(size, Image.Resampling.NEAREST))
             return pixels, self._classes([self._id_of_color.get(color) for color in _visible(_packed(pixels))])
-        if self.ids is None:
-            raise InputError(f"--labels: {path} holds ids, not colours; add --dataset_mode to say of which data set")
         labels = np.asarray(read_labels(path, self.ids).resize(size, Image.Resampling.NEAREST))
         return colorize(labels, self.colors), self._classes(_visible(labels))
 
@@ -62,11 +58,12 @@ class LabelPictures:
 def class_table(dataset_mode: str) -> tuple[LabelIds, tuple[str, ...], np.ndarray]:
     """Ids that label files of a data set may hold, and names and colours (n, 3) uint8 of its classes."""
     dataset, preset = DATASETS[dataset_mode], PRESETS[dataset_mode].values(is_train=False)
+    fixed = f"--dataset_mode {dataset_mode} has no others: name the data set of these label maps, or none"
     if hasattr(dataset, "class_names"):
-        return LabelIds(len(dataset.class_names) - 1, True), dataset.class_names, dataset.class_colors
+        return LabelIds(len(dataset.class_names) - 1, True, fixed=fixed), dataset.class_names, dataset.class_colors
     label_nc = preset["label_nc"] if dataset.class_table else MOST_CLASSES
     # Unknown pixels are shown black whether or not a network was trained to see them.
-    ids = LabelIds(label_nc, True, dataset.unknown_value)
+    ids = LabelIds(label_nc, True, dataset.unknown_value, fixed)
     return ids, *describe_classes(dataset.class_table, label_nc, True)
 
 

@@ -89,6 +89,13 @@ def test_crops_and_flips_stay_fresh(tree, make_options):
     assert len(seen) > 30  # of 9 * 9 * 2 crops
 
 
+def test_testing_finds_the_entries_of_training(tree, make_options, decoded):
+    samples(create_dataset(make_options(**tree)))
+    decoded.clear()
+    samples(create_dataset(make_options(**tree | {"is_train": False})))
+    assert decoded == ["a"]  # to know how large they are
+
+
 def test_another_run_finds_the_entries(tree, make_options, decoded, capsys):
     list(create_dataset(make_options(**tree)))
     assert "6 of them not there yet" in capsys.readouterr().out

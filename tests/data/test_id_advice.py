@@ -102,13 +102,14 @@ def test_options_that_are_proposed_make_the_file_readable(tmp_path, values, ids,
             "(negative ids cannot be used: number the classes from 0, and write 255 for unknown)",
         ),
         ((-1, 3), LabelIds(150, True, None), "(negative ids cannot be used: number the classes from 0)"),
-        ((0, 7), LabelIds(3, False, is_trained=True), "(a network is tested with the ids it was trained with"),
+        ((0, 7), LabelIds(3, False, fixed="a network has these"), "must be 0..2 (a network has these)"),
     ],
 )
 def test_other_values_are_told_what_they_may_be(tmp_path, values, ids, words):
     assert words in refusal(save(tmp_path / "a.tiff", *values), ids)
 
 
-def test_a_trained_network_is_proposed_no_options(tmp_path):
+def test_where_options_cannot_help_none_are_proposed(tmp_path):
+    ids = LabelIds(2, False, fixed="a network has these")
     for values in ((0, 7), (0, 255), (0, 128, 255), (0, 26001), (1, 255)):
-        assert "add --" not in refusal(save(tmp_path / "a.tiff", *values), LabelIds(2, False, is_trained=True))
+        assert "add --" not in refusal(save(tmp_path / "a.tiff", *values), ids)

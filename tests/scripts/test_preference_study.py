@@ -121,11 +121,30 @@ def test_coloured_label_maps_stay_as_they_are_and_have_names_where_they_are_know
         assert [name for name, _ in classes] == names
 
 
-def test_ids_without_a_data_set_are_refused(tmp_path):
-    write(tmp_path, "ids", np.zeros((4, 4)))
-    with pytest.raises(InputError, match="--dataset_mode"):
-        LabelPictures(None).read(tmp_path / "ids.png", (4, 4))
-    assert LabelPictures("custom").read(tmp_path / "ids.png", (4, 4))[1] == [], "class 0 means nothing to people"
+def test_ids_without_a_data_set_get_a_color_each_and_no_names(tmp_path):
+    write(tmp_path, "ids", np.repeat([[0, 3, 254, 255]], 4, axis=0))
+    for mode in (None, "custom"):
+        pixels, classes = LabelPictures(mode).read(tmp_path / "ids.png", (4, 4))
+        assert classes == [], "class 0 means nothing to people"
+        assert len(np.unique(pixels.reshape(-1, 3), axis=0)) == 4 and (pixels[:, 3] == 0).all()
+    Image.fromarray(np.array([[0, 60000]], dtype=np.uint16)).save(tmp_path / "deep.png")
+    assert len(np.unique(LabelPictures(None).read(tmp_path / "deep.png", (2, 1))[0].reshape(-1, 3), axis=0)) == 2
+
+
+def test_id_maps_make_a_study_without_more_words(tmp_path):
+    write_pictures(tmp_path)
+    for path in (tmp_path / "labels").iterdir():
+        Image.open(path).convert("L").save(path)
+    main(arguments(tmp_path))
+    assert (tmp_path / "study.html").is_file()
+
+
+def test_ids_that_a_data_set_does_not_have_are_refused_with_what_this_program_takes(tmp_path):
+    write(tmp_path, "ids", np.full((4, 4), 60))
+    with pytest.raises(InputError, match="--dataset_mode cityscapes has no others") as caught:
+        LabelPictures("cityscapes").read(tmp_path / "ids.png", (4, 4))
+    assert "add --" not in str(caught.value)
+    LabelPictures(None).read(tmp_path / "ids.png", (4, 4))
 
 
 # ---- What is refused when a study is made ----
