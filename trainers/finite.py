@@ -21,21 +21,22 @@ class NonFiniteLossError(RuntimeError):
 class FiniteWatch:
     """Looks at the losses and gradients of every step before it is taken.
 
-    Without skipping, the first that is not finite ends the training. On a GPU `watch` then costs no synchronisation,
-    and `check` reads back: call it when a line or a checkpoint is due. On a CPU, where reading is free, `watch` checks
-    by itself.
+    Without skipping, the first that is not finite ends the training. `watch` then reads nothing back from the device,
+    and `check` does: call it before a line, an image, a score or a checkpoint is made of what has been trained.
 
     Args:
-        world: processes that must come to the same decision.
+        world: processes that must come to the same decision; all of them call `watch` and `check` alike.
         skip: how many steps of a player in a row may be left out; with any but 0 every step is read back.
+        at_once: whether `watch` checks by itself, before the step is taken: on a CPU, where reading is free.
 
     Attributes:
         skipped: steps left out in all.
     """
 
-    def __init__(self, world: World | None = None, skip: int = 0):
+    def __init__(self, world: World | None = None, skip: int = 0, at_once: bool = True):
         self.world = world or World()
         self.skip = skip
+        self.at_once = at_once
         self.skipped = 0
         self._in_a_row: dict[str, int] = {}
         self._first_bad_step: dict[str, Tensor] = {}
@@ -55,29 +56,33 @@ class FiniteWatch:
             bad_now = torch.where(scalar.detach().isfinite(), torch.inf, float(step))
             earlier = self._first_bad_step.get(name, bad_now)
             self._first_bad_step[name] = torch.minimum(earlier, bad_now)
-        if all(scalar.device.type == "cpu" for scalar in scalars.values()):
+        if self.at_once:
             self.check()
         return True
 
     def check(self) -> None:
-        """Raise `NonFiniteLossError` with the first bad step and what was bad in it."""
+        """Raise `NonFiniteLossError` in every process, with the first bad step of any and what was bad in it."""
         first_bad = {name: float(step) for name, step in self._first_bad_step.items()}
-        step = min(first_bad.values(), default=torch.inf)
-        if step < torch.inf:
-            raise NonFiniteLossError(_message((name for name, bad in first_bad.items() if bad == step), int(step)))
+        first_bad = {name: int(step) for name, step in first_bad.items() if step < torch.inf}
+        if not self.world.largest(len(first_bad)):
+            return
+        found = [item for of_one in self.world.collect(first_bad) for item in of_one.items()]
+        step = min(bad for _, bad in found)
+        raise NonFiniteLossError(_message((name for name, bad in found if bad == step), step))
 
     def _watch_and_decide(self, step: int, scalars: dict[str, Tensor], player: str) -> bool:
         bad = [name for name, scalar in scalars.items() if not scalar.isfinite()]
         if not self.world.largest(len(bad)):
             self._in_a_row[player] = 0
             return True
-        message = _message(bad or ["of another process"], step)
+        message = _message((name for names in self.world.collect(bad) for name in names), step)
         before = self._in_a_row.get(player, 0)
         if before == self.skip:
             raise NonFiniteLossError(f"{message}; {before} before it were left out (--skip_nonfinite {self.skip})")
         self._in_a_row[player] = before + 1
         self.skipped += 1
-        print(f"warning: {message}: left out; {self.skipped} so far", file=sys.stderr)
+        if self.world.is_main:
+            print(f"warning: {message}: left out; {self.skipped} so far", file=sys.stderr)
         return False
 
     @contextlib.contextmanager
@@ -102,7 +107,7 @@ class FiniteWatch:
 
 
 def _message(names: Iterable[str], step: int) -> str:
-    names = list(names)
+    names = list(dict.fromkeys(names))  # several processes may name the same
     losses = [name for name in names if not name.startswith(GRADIENT)]  # a bad loss has a bad gradient
     what = f"loss {', '.join(losses)}" if losses else names[0]
     return f"{what} is not finite in step {step}"

@@ -21,6 +21,8 @@ from trainers.schedule import learning_rate, player_rates
 from util.distributed import World
 from util.precision import autocast
 
+SMALLEST_SCALE = 1e-4
+"""Loss scale of fp16 at which gradients that still overflow are not the scale's fault."""
 Losses = dict[str, Tensor]
 Result = TypeVar("Result")
 ADAM_SWITCHES: Mapping[str, dict[str, bool]] = {
@@ -98,7 +100,7 @@ class Pix2PixTrainer:
         self.losses: Losses = {}
         self.watched: dict[str, Tensor] = {}
         self.pictures: tuple[Tensor, Tensor, Tensor] | None = None
-        self.finite = FiniteWatch(self.world, skip_nonfinite)
+        self.finite = FiniteWatch(self.world, skip_nonfinite, at_once=model.device.type == "cpu")
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -134,12 +136,15 @@ class Pix2PixTrainer:
         """Update G (and E) on a batch of `data`: labels, instances or none, image."""
         with frozen(self.model.netD):
             fakes = self._step("G", self.generator, self.optimizer_G, batch)
-        self.pictures = batch["labels"], torch.cat(fakes), batch["image"]
+        if fakes is not None:
+            self.pictures = batch["labels"], torch.cat(fakes), batch["image"]
 
     def discriminator_step(self, batch: dict) -> None:
         """Update D on a batch."""
         logits = self._step("D", self.discriminator, self.optimizer_D, batch)
-        self.watched |= {f"logits/{kind}": torch.stack([part[kind] for part in logits]).mean() for kind in logits[0]}
+        if logits is not None:
+            for kind in logits[0]:
+                self.watched[f"logits/{kind}"] = torch.stack([part[kind] for part in logits]).mean()
         self.steps += 1
 
     def read_losses(self) -> dict[str, float]:
@@ -188,25 +193,27 @@ class Pix2PixTrainer:
         # Processes hold equal buffers, but for plain batch norm, of which the main process's count, as published.
         return DistributedDataParallel(player, gradient_as_bucket_view=True, **{SYNC_BUFFERS: False})
 
-    def _step(self, name: str, player: nn.Module, optimizer: torch.optim.Optimizer, batch: dict) -> list:
-        """Take one step of a player; return what its losses came with, part by part."""
+    def _step(self, name: str, player: nn.Module, optimizer: torch.optim.Optimizer, batch: dict) -> list | None:
+        """Take one step of a player; return what its losses came with, part by part, or None if it was left out."""
         with self.finite.undoing(self.model) as undo:
             optimizer.zero_grad(set_to_none=True)
             losses, extras = self._backward(name, player, batch)
             scaler = self.scalers[name]
             scaler.unscale_(optimizer)
             norm = nn.utils.get_total_norm([p.grad for p in player.parameters() if p.grad is not None])
-            # Scaled 16-bit gradients overflow at times: the scaler leaves such a step out, and lowers the scale.
-            signs = losses if scaler.is_enabled() else losses | {GRADIENT + name: norm}
-            if self.finite.watch(self.steps + 1, signs, name):
-                self.losses |= losses
+            overflow, gradient = _judge_scale(scaler, norm)
+            signs = losses if overflow else losses | {f"{GRADIENT}{name}{gradient}": norm}
+            if not self.finite.watch(self.steps + 1, signs, name):
+                undo()
+                scaler.update(scaler.get_scale())  # a batch that is bad at every scale says nothing about this one
+                return None
+            self.losses |= losses
+            if not overflow:
                 self.watched[f"grad_norm/{name}"] = norm
                 scaler.step(optimizer)
-                scaler.update()
                 if name == "G" and self.average is not None:
                     self.average.update(self.model.netG)
-            else:
-                undo()
+            scaler.update()
         return extras
 
     def _backward(self, name: str, player: nn.Module, batch: dict) -> tuple[Losses, list]:
@@ -254,6 +261,18 @@ class Player(nn.Module):
 
     def forward(self, *inputs):
         return self.losses(*inputs)
+
+
+def _judge_scale(scaler: torch.amp.GradScaler, norm: Tensor) -> tuple[bool, str]:
+    """Whether gradients have overflowed because the loss scale is too large, and what an error adds about the scale.
+
+    That happens at times in 16 bits, is no fault, and costs one step: `scaler.update` then lowers the scale. Gradients
+    are those of all processes, so that all judge alike. With fp16 this reads every step back, as GradScaler does.
+    """
+    if not scaler.is_enabled() or norm.isfinite():
+        return False, ""
+    scale = scaler.get_scale()
+    return scale > SMALLEST_SCALE, f" at a loss scale of {scale:.0e} (--precision bf16 needs none)"
 
 
 @contextlib.contextmanager

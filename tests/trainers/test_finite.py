@@ -1,10 +1,17 @@
 """Losses and gradients that are not finite: stop, or leave the step out and undo it."""
 
+import itertools
+import math
+
 import pytest
 import torch
 
-from trainers import NonFiniteLossError
+from models.pix2pix_model import Objective
+from tests.trainers.jobs import make_batch, make_model
+from tests.worlds import run_together
+from trainers import NonFiniteLossError, Pix2PixTrainer
 from trainers.finite import FiniteWatch
+from util.distributed import World
 
 
 def snapshot(module) -> dict:
@@ -84,3 +91,133 @@ def test_the_first_bad_step_is_remembered_until_it_is_asked_for(monkeypatch):
     monkeypatch.undo()
     with pytest.raises(NonFiniteLossError, match="loss VGG is not finite in step 2"):
         watch.check()
+
+
+def scale_of(trainer, player: str = "G") -> dict:
+    return {key: trainer.state_dict()["scalers"][player][key] for key in ("scale", "_growth_tracker")}
+
+
+def with_scale(trainer, scale: float):
+    state = trainer.state_dict()
+    for scaler in state["scalers"].values():
+        scaler["scale"] = scale
+    trainer.load_state_dict(state)
+    return trainer
+
+
+def spoil_gradients(trainer, spoiled_passes=lambda number: True) -> None:
+    """Make gradients of both players infinite in those backward passes whose number (from 1) is chosen."""
+    networks = trainer.model.netG, trainer.model.netD
+    for weight in (networks[0].conv_img.weight, networks[1].discriminator_0.model4[0].weight):
+        passes = itertools.count(1)
+        weight.register_hook(lambda grad, passes=passes: grad * torch.inf if spoiled_passes(next(passes)) else grad)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_half_precision_goes_on_after_a_step_left_out_with_the_same_scale(make_trainer, accumulate):
+    batch = make_batch()
+    spoiled = batch | {"image": torch.full_like(batch["image"], torch.nan)}
+    settings = {"precision": "fp16", "skip_nonfinite": 1, "ema": 0.5, "accumulate": accumulate}
+    trainer = with_scale(make_trainer(**settings), 16.0)
+    for sample in (batch, spoiled):
+        trainer.generator_step(sample)
+        trainer.discriminator_step(sample)
+    assert trainer.finite.skipped == 2
+    assert scale_of(trainer, "G") == scale_of(trainer, "D") == {"scale": 16.0, "_growth_tracker": 1}
+    resumed = make_trainer(**settings)
+    resumed.load_state_dict(trainer.state_dict())
+    before = snapshot(trainer.model)
+    for each in (trainer, resumed):
+        each.generator_step(batch)
+        each.discriminator_step(batch)
+        assert scale_of(each, "G") == scale_of(each, "D") == {"scale": 16.0, "_growth_tracker": 2}
+    changed = {name for name, tensor in trainer.model.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert {"netG.conv_img.weight", "netD.discriminator_0.model4.0.weight"} <= changed
+
+
+@pytest.mark.parametrize("skip", [0, 1])
+@pytest.mark.parametrize("bad_parts", [(1,), (2,), (1, 2)])
+def test_scaled_gradients_that_overflow_in_any_part_leave_one_step_out(make_trainer, skip, bad_parts):
+    """It is no fault: only the scale is lowered. The average, and what is printed, are of steps that were taken."""
+    batch = make_batch()
+    trainer = with_scale(make_trainer(precision="fp16", accumulate=2, ema=0.5, skip_nonfinite=skip), 16.0)
+    trainer.generator_step(batch)
+    trainer.discriminator_step(batch)
+    norms = {name: trainer.read_watched()[name] for name in ("grad_norm/G", "grad_norm/D")}
+    parameters = {name: parameter.clone() for name, parameter in trainer.model.named_parameters()}
+    average = snapshot(trainer.average.network), trainer.average.state_dict()
+    spoil_gradients(trainer, lambda number: number in bad_parts)
+    trainer.generator_step(batch)
+    trainer.discriminator_step(batch)
+    assert all(torch.equal(parameter, parameters[name]) for name, parameter in trainer.model.named_parameters())
+    assert_unchanged(trainer.average.network, average[0])
+    assert trainer.average.state_dict() == average[1]
+    assert {name: trainer.read_watched()[name] for name in norms} == norms
+    assert scale_of(trainer, "G") == scale_of(trainer, "D") == {"scale": 8.0, "_growth_tracker": 0}
+    assert trainer.finite.skipped == 0
+    trainer.generator_step(batch)
+    assert trainer.average.state_dict() != average[1]
+    assert scale_of(trainer, "G") == {"scale": 8.0, "_growth_tracker": 1}
+
+
+@pytest.mark.parametrize("skip", [0, 2])
+def test_an_overflow_at_every_scale_ends(make_trainer, batch, skip):
+    trainer = with_scale(make_trainer(precision="fp16", skip_nonfinite=skip), 2.0**-10)
+    spoil_gradients(trainer)
+    with pytest.raises(NonFiniteLossError, match=r"^gradient of G at a loss scale of 6e-05 .* is not finite in step 1"):
+        for _ in range(5 + skip):
+            trainer.generator_step(batch)
+    assert scale_of(trainer)["scale"] > 0
+
+
+def test_a_run_saved_with_a_scale_of_zero_ends_instead_of_standing_still(make_trainer, batch):
+    trainer = with_scale(make_trainer(precision="fp16"), 0.0)
+    with pytest.raises(NonFiniteLossError, match=r"gradient of D at a loss scale of 0e[+]00"):
+        trainer.discriminator_step(batch)
+
+
+def test_half_precision_tells_a_bad_loss_from_an_overflow(make_trainer, batch, spoiled):
+    trainer = make_trainer(precision="fp16")
+    with pytest.raises(NonFiniteLossError, match=r"^loss GAN_Feat is not finite in step 1$"):
+        trainer.generator_step(spoiled)
+
+
+def test_what_is_shown_is_of_steps_that_were_taken(make_trainer, batch, spoiled):
+    trainer = make_trainer(skip_nonfinite=2)
+    for sample in (batch, spoiled):
+        trainer.generator_step(sample)
+        trainer.discriminator_step(sample)
+    assert all(image.isfinite().all() for image in trainer.pictures)
+    numbers = trainer.read_losses() | trainer.read_watched()
+    assert all(math.isfinite(number) for number in numbers.values()), numbers
+
+
+@pytest.mark.parametrize("precision, skip", [("fp32", 0), ("fp16", 0), ("fp16", 1)])
+def test_processes_decide_alike_when_one_of_them_has_a_bad_batch(precision, skip):
+    one, other = run_together(2, meet_a_bad_batch, precision, skip)
+    if skip:
+        assert one == other
+        assert one["skipped"] == 1
+    else:
+        assert one == other == "loss D_real is not finite in step 2"
+
+
+def meet_a_bad_batch(precision: str, skip: int) -> dict | str:
+    """A job: what comes of three iterations in which the second process has a photo that is none, once."""
+    world = World.from_environment()
+    with world.joined(torch.device("cpu")):
+        settings = {"precision": precision, "skip_nonfinite": skip, "ema": 0.5}
+        trainer = Pix2PixTrainer(make_model(), Objective(lambda_feat=None), world=world, **settings)
+        batch = {name: values[world.rank :: 2] for name, values in make_batch().items()}
+        try:
+            for bad in (False, True, False):
+                photo = torch.full_like(batch["image"], torch.nan if bad and world.rank == 1 else 0.5)
+                trainer.generator_step(batch)
+                trainer.discriminator_step(batch | {"image": photo})
+        except NonFiniteLossError as error:
+            return str(error)
+        weights = {name: parameter.detach().numpy().tolist() for name, parameter in trainer.model.named_parameters()}
+        average = {
+            name: value.tolist() for name, value in trainer.average.network.state_dict().items() if "bias" in name
+        }
+        return {"skipped": trainer.finite.skipped, "scalers": trainer.state_dict()["scalers"], **weights, **average}
