@@ -54,8 +54,13 @@ class Run:
     scores: ScoresInTraining | None
 
     def score(self) -> bool:
-        """Score the generator, or its average, as it would be saved now; return whether it is the best so far."""
+        """Score the generator, or its average, as it would be saved now; return whether it is the best so far.
+
+        Raises:
+            NonFiniteLossError: training has gone wrong.
+        """
         trainer = self.trainer
+        trainer.finite.check()
         netG = trainer.model.netG if trainer.average is None else self.checkpoints.consistent_average()
         scores = self.scores.of(netG, trainer.model.netE)
         self.reporter.tell_scores(scores)
@@ -188,7 +193,8 @@ def main(argv: list[str] | None = None) -> int:
             print(f"train.py: saved and ended by {interrupted}; --continue_train goes on", file=sys.stderr)
         return interrupted.exit_status
     except (NonFiniteLossError, DataWorkerError) as error:
-        print(f"train.py: stopped: {error}; the last good checkpoint is kept: {opt.run_dir}", file=sys.stderr)
+        if world.is_main or isinstance(error, DataWorkerError):  # the other one is raised by all processes alike
+            print(f"train.py: stopped: {error}; the last good checkpoint is kept: {opt.run_dir}", file=sys.stderr)
         return 1
     except RuntimeError as error:
         if not is_loss_of_another(error):

@@ -61,8 +61,10 @@ class Reporter:
                     watched,
                     bar.seconds_left,
                 )
-        if self.visualizer and trainer.pictures and (progress.at_edge or progress.due(self.display_freq)):
-            self.visualizer.show(progress.epoch, progress.images_seen, *trainer.pictures, samples=self._paint())
+        if progress.at_edge or progress.due(self.display_freq):
+            trainer.finite.check()
+            if self.visualizer and trainer.pictures:
+                self.visualizer.show(progress.epoch, progress.images_seen, *trainer.pictures, samples=self._paint())
 
     def tell_scores(self, scores: Mapping[str, float]) -> None:
         """Print and log what the generator has scored."""

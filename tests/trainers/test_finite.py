@@ -9,9 +9,13 @@ import torch
 from models.pix2pix_model import Objective
 from tests.trainers.jobs import make_batch, make_model
 from tests.worlds import run_together
+from train import Run
 from trainers import NonFiniteLossError, Pix2PixTrainer
+from trainers.checkpoint import Checkpoints
 from trainers.finite import FiniteWatch
+from trainers.reporter import Reporter
 from util.distributed import World
+from util.progress import Progress
 
 
 def snapshot(module) -> dict:
@@ -81,14 +85,12 @@ def test_a_good_step_in_between_counts_anew_and_a_restored_run_goes_on_counting(
         resumed.generator_step(spoiled)
 
 
-def test_the_first_bad_step_is_remembered_until_it_is_asked_for(monkeypatch):
-    watch = FiniteWatch()
-    monkeypatch.setattr(watch, "check", lambda: None)  # as on a GPU, where watching never reads back
+def test_the_first_bad_step_is_remembered_until_it_is_asked_for():
+    watch = FiniteWatch(at_once=False)  # as on a GPU
     good, bad = torch.tensor(1.0), torch.tensor(float("inf"))
     watch.watch(1, {"GAN": good, "VGG": good})
     watch.watch(2, {"GAN": good, "VGG": bad})
     watch.watch(3, {"GAN": bad, "VGG": bad})
-    monkeypatch.undo()
     with pytest.raises(NonFiniteLossError, match="loss VGG is not finite in step 2"):
         watch.check()
 
@@ -221,3 +223,36 @@ def meet_a_bad_batch(precision: str, skip: int) -> dict | str:
             name: value.tolist() for name, value in trainer.average.network.state_dict().items() if "bias" in name
         }
         return {"skipped": trainer.finite.skipped, "scalers": trainer.state_dict()["scalers"], **weights, **average}
+
+
+CONSUMERS = {
+    "a save": lambda run: run.checkpoints.save(),
+    "an epoch for good": lambda run: run.checkpoints.save("1"),
+    "a score": lambda run: run.score(),
+    "a line": lambda run: run.reporter.after_batch(None),
+    "an image": lambda run: run.reporter.after_batch(None),
+}
+
+
+@pytest.mark.parametrize("consumer", CONSUMERS)
+def test_nothing_is_made_of_bad_weights_where_steps_are_not_read_back(make_trainer, batch, spoiled, tmp_path, consumer):
+    """As on a GPU: the step is taken unread, and whatever is made of the networks next ends the training instead."""
+    trainer = make_trainer(ema=0.5)
+    progress = Progress(epochs=2, images_per_epoch=8)
+    checkpoints = Checkpoints(tmp_path, trainer, {"progress": progress})
+    freqs = (1, 100) if consumer == "a line" else (100, 1)
+    reporter = Reporter(trainer, progress, None, None, *freqs)
+    run = Run(None, trainer, progress, None, checkpoints, reporter, None, None)
+    trainer.generator_step(batch)
+    checkpoints.save()
+    progress.advance(2)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    trainer.finite.at_once = False
+    for sample in (spoiled, batch):
+        trainer.generator_step(sample)
+        trainer.discriminator_step(sample)
+        progress.advance(2)
+    assert not all(parameter.isfinite().all() for parameter in trainer.model.netG.parameters())
+    with pytest.raises(NonFiniteLossError, match=r"^loss GAN_Feat, D_real is not finite in step 1$"):
+        CONSUMERS[consumer](run)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
