@@ -18,7 +18,7 @@ from data.pairs import SamplePaths
 from data.pixels import PixelReader, Pixels
 from data.read import picture_size
 from util.errors import InputError
-from util.files import replacing
+from util.files import remove_temporaries, replacing
 
 VERSION = 1  # a higher one makes every entry of older code a stranger
 MAGIC = b"samples1"
@@ -27,6 +27,7 @@ MAGIC = b"samples1"
 HEAD = struct.Struct("<8sI16sII3s3s?")
 CHECKED_FROM = struct.calcsize("<8sI")
 MEASURED = 64  # samples whose sizes stand for all, where resizing does not make them equal
+ABANDONED = 24 * 3600  # seconds after which an entry that is still being written belongs to a process that is gone
 
 
 class SampleCache:
@@ -59,6 +60,7 @@ class SampleCache:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            remove_temporaries(self.folder, older_than=ABANDONED)
             parts = [part for part in self.folder.iterdir() if len(part.name) == 2 and part.is_dir()]
             there = {name for part in parts for name in os.listdir(part)}  # noqa: PTH208 (names are enough)
             free = shutil.disk_usage(self.folder).free

@@ -1,7 +1,7 @@
 """The options of a run on disk: `<checkpoints_dir>/<name>/options.json`."""
 
 import json
-import os
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ def write_saved(path: str | Path, values: Mapping[str, Any]) -> None:
     """Write options as JSON to a temporary name, then put them in place at once."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")  # the form of util.files, which cleans up after a kill
     try:
         temporary.write_text(json.dumps({"options": dict(values)}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         temporary.replace(path)  # os.replace

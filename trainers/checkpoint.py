@@ -265,7 +265,7 @@ def set_aside(run_dir: Path) -> Path | None:
     Returns:
         its new folder, or None if there was nothing to lose.
     """
-    if not any(run_dir.glob("*_net_*.pth")):
+    if not any(run_dir.glob("*_net_*.pth")) and not Saves(run_dir).all():
         return None
     numbers = itertools.count(1)
     aside = next(path for number in numbers if not (path := run_dir.with_name(f"{run_dir.name}.old{number}")).exists())

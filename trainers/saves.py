@@ -6,7 +6,8 @@
 
 A folder is written under another name, every file of it is flushed to the disk, the manifest last, and then the folder
 takes its own name at once. So a process that is killed, or a machine that loses power, leaves the save before, or this
-one. Numbers count the saves of a run.
+one. A save that is removed loses its name first. What a killed process leaves under other names, the next save removes.
+Numbers count the saves of a run.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from typing import Any, BinaryIO
 import torch
 
 from util.errors import InputError
-from util.files import checksum, replacing
+from util.files import checksum, remove_temporaries, replacing
 
 FOLDER = "saves"
 MANIFEST = "manifest.json"
-UNFINISHED = ".unfinished"
+UNFINISHED, REMOVED = ".unfinished", ".removed"
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Saves:
     def all(self) -> list[Save]:
         """Those with a manifest that can be read, newest first."""
         found = []
-        for path in sorted(self.folder.glob("[0-9]*"), reverse=True):
+        for path in reversed(self._folders()):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 manifest = json.loads((path / MANIFEST).read_text())
                 if all(isinstance(entry["sha256"], str) for entry in manifest["files"].values()):
@@ -98,7 +99,7 @@ class Saves:
         Raises:
             InputError: it cannot be written, because the disk is full or forbidden. Earlier saves are as they were.
         """
-        taken = [int(path.name) for path in self.folder.glob("[0-9]*") if path.name.isdecimal()]
+        taken = [int(path.name) for path in self._folders()]
         path = self.folder / f"{max(taken, default=0) + 1:06d}"
         unfinished = path.with_name(path.name + UNFINISHED)
         self.clean()
@@ -120,9 +121,11 @@ class Saves:
         return Save(path, manifest)
 
     def clean(self) -> None:
-        """Remove what a process left that was killed while it saved."""
-        for path in self.folder.glob(f"*{UNFINISHED}"):
-            shutil.rmtree(path, ignore_errors=True)
+        """Remove what a process left that was killed while it saved, published or removed."""
+        for ending in (UNFINISHED, REMOVED):
+            for path in self.folder.glob(f"*{ending}"):
+                shutil.rmtree(path, ignore_errors=True)
+        remove_temporaries(self.run_dir)
 
     def publish(self, save: Save, names: Mapping[str, Iterable[str]]) -> None:
         """Let names in the run's folder stand for files of a save: `names[file]` lists those of one file.
@@ -137,11 +140,23 @@ class Saves:
                     except OSError:
                         shutil.copyfile(save.file(file), temporary)
 
+    def _folders(self) -> list[Path]:
+        """Those that have their name, and so were written to the end, oldest first."""
+        paths = [path for path in self.folder.glob("[0-9]*") if path.name.isdecimal()]
+        return sorted(paths, key=lambda path: int(path.name))
+
     def _remove_old(self) -> None:
-        for save in self.all()[self.keep :]:
-            # The manifest first: what is half removed is no save.
-            save.file(MANIFEST).unlink(missing_ok=True)
-            shutil.rmtree(save.path, ignore_errors=True)
+        """Remove all that is older than the saves to keep, also what can no longer be read."""
+        kept = self.all()[: self.keep]
+        if len(kept) < self.keep:
+            return
+        oldest = int(kept[-1].path.name)
+        for path in self._folders():
+            if int(path.name) < oldest:
+                removed = path.with_name(path.name + REMOVED)
+                with contextlib.suppress(OSError):
+                    path.rename(removed)  # at once: what is half removed is no save
+                    shutil.rmtree(removed, ignore_errors=True)
 
 
 def _write_file(path: Path, content: Any) -> dict[str, Any]:

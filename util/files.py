@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import itertools
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,18 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)  # noqa: PTH105 (the call that is atomic on every system, by its own name)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries(folder: Path, older_than: float = 0) -> None:
+    """Remove what `replacing` has left in `folder`, and in those below it, when its process was killed.
+
+    Args:
+        older_than: seconds since the last byte was written; 0 only where no other process writes.
+    """
+    for path in folder.rglob(f".{'[0-9a-f]' * 32}.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime >= older_than:
+                path.unlink()
 
 
 def set_aside(path: Path) -> Path:

@@ -4,6 +4,7 @@ import errno
 import multiprocessing
 import os
 import pickle
+import time
 from pathlib import Path
 
 import numpy as np
@@ -240,6 +241,19 @@ def test_size_is_announced_first(tree, make_options, tmp_path, monkeypatch, caps
         f"cache: 6 samples x {each / 1000:.3g} kB = {6 * each / 1000:.3g} kB in {tmp_path / 'cache'}, "
         f"6 of them not there yet; 80 GB free\n"
     )
+
+
+def test_what_killed_processes_left_goes_and_what_others_write_stays(tree, make_options, tmp_path):
+    samples(create_dataset(make_options(**tree)))
+    written = entries(tmp_path)
+    folder = next(iter(written)).parent
+    abandoned, in_work = folder / f".{'a' * 32}.tmp", folder / f".{'b' * 32}.tmp"
+    for path in (abandoned, in_work):
+        path.write_bytes(b"half")
+    yesterday = time.time() - 25 * 3600
+    os.utime(abandoned, (yesterday, yesterday))
+    create_dataset(make_options(**tree))
+    assert entries(tmp_path) == written | {in_work: b"half"}
 
 
 def test_sizes_are_for_people():

@@ -184,6 +184,15 @@ def test_an_earlier_run_is_moved_aside_never_overwritten(make_trainer, tmp_path)
     assert (tmp_path / "run.old1" / "latest_net_G.pth").exists()
 
 
+def test_an_earlier_run_that_was_killed_before_its_networks_had_names_is_moved_aside_too(make_trainer, tmp_path):
+    """Or a run that begins anew, and is interrupted before its first save, would go on from the save of another."""
+    checkpoints(tmp_path / "run", make_trainer()).save()
+    for path in (tmp_path / "run").glob("*.pth"):
+        path.unlink()
+    assert set_aside(tmp_path / "run") == tmp_path / "run.old1"
+    assert Saves(tmp_path / "run.old1").newest_whole()
+
+
 def test_testing_prefers_the_average_and_falls_back_to_an_earlier_save(make_trainer, batch, tmp_path, capsys):
     trainer = make_trainer(ema=0.5)
     saving = checkpoints(tmp_path, trainer)

@@ -1,8 +1,11 @@
 """Files of a save: whole, and known to be, or not there."""
 
+import itertools
 import json
+import os
 import resource
 import subprocess
+import sys
 
 import pytest
 import torch
@@ -135,3 +138,72 @@ def test_names_are_copies_where_there_are_no_links(tmp_path, monkeypatch):
     saves.publish(save, {"net_G.pth": ["latest_net_G.pth"]})
     assert (tmp_path / "latest_net_G.pth").read_bytes() == save.file("net_G.pth").read_bytes()
     assert not (tmp_path / "latest_net_G.pth").samefile(save.file("net_G.pth"))
+
+
+CHANGES = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "shutil.rmtree", "shutil.copyfile"}
+"""What Python tells an audit hook before it changes something on the disk; it calls `open` for folders, too."""
+
+
+def killed_before_change(number: int, job) -> bool:
+    """Run `job` in a process of its own that ends without a word before its change `number` of the disk.
+
+    Returns:
+        whether it came to that.
+    """
+    if (process := os.fork()) == 0:
+        changes = itertools.count(1)
+
+        def count(event, args):
+            if event in CHANGES and next(changes) == number:
+                os._exit(9)
+
+        sys.addaudithook(count)
+        job()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 9
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "copies"])
+def test_a_kill_at_any_moment_leaves_a_whole_save_and_nothing_that_the_next_one_does_not_remove(
+    tmp_path, monkeypatch, links
+):
+    if not links:
+        monkeypatch.setattr("os.link", lambda *paths: (_ for _ in ()).throw(OSError("not supported")))
+
+    def save(value: int) -> None:
+        saves = Saves(folder, keep=1)
+        saves.publish(saves.write(content(value), FACTS), {"net_G.pth": ["latest_net_G.pth", f"{value}_net_G.pth"]})
+
+    for number in itertools.count(1):
+        folder = tmp_path / str(number)
+        save(1)
+        killed = killed_before_change(number, lambda: save(2))
+        assert value_of(Saves(folder).newest_whole()) in (1, 2)
+        save(3)
+        (kept,) = (folder / "saves").iterdir()
+        assert kept.name.isdecimal() and value_of(Saves(folder).newest_whole()) == 3
+        names = {path.name for path in folder.iterdir()} - {"2_net_G.pth"}
+        assert names == {"saves", "latest_net_G.pth", "1_net_G.pth", "3_net_G.pth"}
+        if not killed:
+            break
+    assert number > 15
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_text('{"files": {"net_G')])
+def test_old_folders_go_whether_or_not_they_can_be_read(tmp_path, spoil):
+    """As an earlier version left them when it was killed while it removed one."""
+    saves = Saves(tmp_path, keep=2)
+    spoil(saves.write(content(1), FACTS).file("manifest.json"))
+    for value in (2, 3):
+        saves.write(content(value), FACTS)
+    assert sorted(path.name for path in saves.folder.iterdir()) == ["000002", "000003"]
+
+
+def test_a_folder_that_has_not_got_its_name_yet_is_no_save(tmp_path):
+    saves = Saves(tmp_path)
+    for value in (1, 2):
+        last = saves.write(content(value), FACTS)
+    for ending in (".unfinished", ".removed"):
+        last.path.rename(saves.folder / f"000002{ending}")
+        assert value_of(Saves(tmp_path).newest_whole()) == 1
+        (saves.folder / f"000002{ending}").rename(last.path)

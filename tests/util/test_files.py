@@ -1,10 +1,11 @@
 """A file is replaced whole or not at all."""
 
+import os
 import stat
 
 import pytest
 
-from util.files import replacing
+from util.files import remove_temporaries, replacing
 
 
 def test_writes_into_new_folders(tmp_path):
@@ -31,3 +32,22 @@ def test_the_longest_names_and_usual_permissions(tmp_path):
     plain = tmp_path / "plain"
     plain.write_text("")
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    (tmp_path / "web").mkdir()
+    process = os.fork()
+    if process == 0:
+        with replacing(tmp_path / "page.html") as one, replacing(tmp_path / "web" / "page.html") as other:
+            one.write_text("half")
+            other.write_text("half")
+            os._exit(9)
+    os.waitpid(process, 0)
+    kept = [tmp_path / name for name in (".tmp", "notes.tmp", ".abc.tmp", ".run.lock")]
+    for path in kept:
+        path.write_text("kept")
+    assert len(list(tmp_path.rglob(".*.tmp"))) == 3
+    remove_temporaries(tmp_path, older_than=60)
+    assert len(list(tmp_path.rglob(".*.tmp"))) == 3, "another process may be writing them"
+    remove_temporaries(tmp_path)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
