@@ -65,6 +65,7 @@ def evaluate(opt: EvaluateOptions, world: World, device: torch.device) -> tuple[
         protocol=protocol,
         class_names=names_of_classes(segmenter, truth.class_names) if segmenter else [],
         left_out=what_is_left_out(opt, features, evaluation.with_kid),
+        provenance={"folders": sources.folders},
     )
     return report, sources
 

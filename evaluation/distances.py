@@ -14,7 +14,7 @@ from torch import Tensor
 
 from util.distributed import World
 from util.errors import InputError
-from util.files import replacing
+from util.files import checksum, replacing
 
 MOST_KEPT = 50_000
 """Images whose features are kept by default: 400 MB of Inception's."""
@@ -31,11 +31,13 @@ class FeatureSet:
     Attributes:
         n: number of images; None if a file of statistics does not tell.
         facts: what was saved with the statistics, such as how the features were made; empty if nothing.
+        file_sha256: of the file that the statistics are from, in hexadecimal digits; None without a file.
     """
 
     def __init__(self, most_kept: int = MOST_KEPT):
         self.n: int | None = 0
         self.facts: dict[str, Any] = {}
+        self.file_sha256: str | None = None
         self._most_kept = most_kept
         self._kept: list[Tensor] | None = []
         self._pending: list[Tensor] = []  # not yet in mean and scatter
@@ -188,9 +190,10 @@ class FeatureSet:
         result._mean, covariance = (torch.from_numpy(array.astype(np.float64)) for array in (mu, sigma))
         try:
             result.n = int(arrays["n"]) if "n" in arrays else None
-            result.facts = json.loads(str(arrays["facts"])) if "facts" in arrays else {}
+            result.facts = dict(json.loads(str(arrays["facts"]))) if "facts" in arrays else {}
         except (TypeError, ValueError):
             raise InputError(f"{path}: n is no number, or facts are not JSON") from None
+        result.file_sha256 = checksum(Path(path))
         result._check(2)
         result._measured = result.n or 0
         result._scatter = covariance if result.n is None else covariance * (result.n - 1)

@@ -24,6 +24,9 @@ from util.errors import InputError
 Size = tuple[int, int]
 """Height and width in pixels."""
 
+Files = dict[str, dict[str, Path]]
+"""Paths by name of the sample, of "photos" and "label_maps"; empty where samples are drawn in memory."""
+
 UNKNOWN_IN_FILES = 255
 
 
@@ -55,14 +58,17 @@ class LabelRule:
         return LabelIds(self.label_nc, self.contain_dontcare_label, self.unknown_value)
 
 
-def _mode_in_words(preprocess: Preprocess | None) -> str:
+def _mode_in_words(preprocess: Preprocess | None, fast_decode: bool = False) -> str:
     """What decides how files come to size, equal for equal ways; for the protocol.
 
     Args:
         preprocess: None for samples that are drawn at the size of the images.
+        fast_decode: photos are decoded at a part of their size.
     """
     if preprocess is None:
         return "none"
+    if fast_decode:
+        return f"{_mode_in_words(preprocess)} --fast_decode"
     if preprocess.mode in ("fixed", "resize_and_crop") and preprocess.resized((1, 1)) == preprocess.output_size:
         return "fixed"
     sized = preprocess.mode not in ("none", "crop")
@@ -101,7 +107,7 @@ class DataSetTruth(Dataset):
             opt.label_nc, opt.contain_dontcare_label, getattr(dataset, "unknown_value", UNKNOWN_IN_FILES)
         )
         self.size: Size = (round(opt.crop_size / opt.aspect_ratio), opt.crop_size)
-        self.preprocess_mode = _mode_in_words(getattr(dataset, "preprocess", None))
+        self.preprocess_mode = _mode_in_words(getattr(dataset, "preprocess", None), opt.fast_decode)
         if labels and whole_labels:
             _check_uncropped(dataset.preprocess, dataset.paths[0].labels)
         indices = range(len(dataset))[:count]
@@ -111,6 +117,15 @@ class DataSetTruth(Dataset):
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def files(self) -> Files:
+        """What is read, and the label maps that images are generated from in any case."""
+        samples = getattr(self.dataset, "paths", ())[: len(self)]
+        files = {"label_maps": {sample.name: sample.labels for sample in samples}}
+        if self.photos:
+            files["photos"] = {sample.name: sample.image for sample in samples if sample.image}
+        return {kind: paths for kind, paths in files.items() if paths}
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Raises `InputError` for files that cannot be read, wrong ids, sizes that differ, and photos that are not."""
@@ -134,9 +149,10 @@ class FolderTruth(Dataset):
 
     Args:
         names: samples, in order.
-        photos, labels: path by name; None for what is not wanted.
+        photos, labels: path by name; None for what is not given.
         preprocess: how files come to the size of the images; without random parts.
         rule: which ids label files hold.
+        with_labels: read label maps too, if they are given.
     """
 
     def __init__(
@@ -147,13 +163,14 @@ class FolderTruth(Dataset):
         preprocess: Preprocess,
         rule: LabelRule,
         class_names: Sequence[str],
+        with_labels: bool = True,
         whole_labels: bool = False,
     ):
         self.names = list(names)
         self.photo_paths, self.label_paths = photos, labels
         self.preprocess, self.rule, self.class_names = preprocess, rule, class_names
         self.preprocess_mode = _mode_in_words(preprocess)
-        self.whole_labels = whole_labels
+        self.with_labels, self.whole_labels = with_labels, whole_labels
         width, height = preprocess.output_size
         self.size: Size = (height, width)
         if labels and whole_labels:
@@ -162,12 +179,18 @@ class FolderTruth(Dataset):
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def files(self) -> Files:
+        """What is given."""
+        given = {"label_maps": self.label_paths, "photos": self.photo_paths}
+        return {kind: {name: paths[name] for name in self.names} for kind, paths in given.items() if paths}
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Raises `InputError` as `DataSetTruth` does."""
         item: dict[str, Any] = {"index": index}
         name = self.names[index]
         photo = self.photo_paths and self.photo_paths[name]
-        labels = self.label_paths and self.label_paths[name]
+        labels = self.label_paths[name] if self.label_paths and self.with_labels else None
         if photo and labels:
             _check_one_size(photo, labels)
         if photo:

@@ -7,10 +7,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from evaluation.distances import FeatureSet
 from evaluation.features import FeatureExtractor
 from evaluation.image_sets import Truth
 from models.segmenters import Segmenter
+from util.digests import DIGITS, digest_of
 from util.errors import InputError
 
 Protocol = dict[str, Any]
@@ -24,14 +27,35 @@ MEAN_IOU_IN_WORDS = {
 }
 
 
-def images_protocol(truth: Truth) -> Protocol:
-    """What holds for all scores: which pixels are compared with which."""
+def data_digests(truth: Truth) -> dict[str, str]:
+    """Hexadecimal digits that stand for the contents of photos and label maps, by what they are of.
+
+    The same data in another folder has the same. Of samples that are drawn in memory, their pixels count.
+    """
+    if files := getattr(truth, "files", {}):
+        return {kind: digest_of(paths) for kind, paths in files.items()}
+    # The label maps of a data set count whether or not they are judged by: images are generated from them.
+    samples, digest = getattr(truth, "dataset", truth), hashlib.sha256()
+    for index in range(len(truth)):
+        for _, value in sorted(samples[index].items()):
+            if isinstance(value, Tensor):
+                digest.update(value.numpy().tobytes())
+    return {"drawn": digest.hexdigest()[:DIGITS]}
+
+
+def images_protocol(truth: Truth, digests: Mapping[str, str]) -> Protocol:
+    """What holds for all scores: which pixels are compared with which.
+
+    Args:
+        digests: of the data, as `data_digests` has them.
+    """
     height, width = truth.size
     return {
         "count": len(truth),
         "size": f"{width}x{height}",
         "generated": "8-bit RGB as written",
         "real": f"read by --preprocess_mode {truth.preprocess_mode}: photos bicubic, labels nearest",
+        **digests,
     }
 
 
@@ -44,6 +68,7 @@ def features_protocol(
         "generated_images": generated,
         "real_images": real.n,
         "real_side": "statistics from a file" if given else "photos of the same samples",
+        **({"statistics_sha256": real.file_sha256} if given else {}),
         "covariance": "divided by n - 1, nothing added to its diagonal",
     }
     if features.score_name != "fid":

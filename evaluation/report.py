@@ -100,7 +100,7 @@ class Report:
             "phase": phase,
             "epoch": epoch,
             "images": self.content["images"],
-            "protocol_hash": protocol_hash(self.content["protocol"]),
+            "protocol_hash": self.content["protocol_hash"],
             "scores": self.content["scores"],
         }
         with (run_dir / "scores.jsonl").open("a", encoding="utf-8") as file:
@@ -127,11 +127,13 @@ def create_report(
     protocol: Protocol,
     class_names: Sequence[str],
     left_out: Mapping[str, str],
+    provenance: Mapping[str, Any] | None = None,
 ) -> Report:
     """Put everything together; a score that is not finite is left out, with the reason.
 
     Args:
         class_names: of the classes of the confusion matrix.
+        provenance: what else tells where the scores are from, in JSON values.
     """
     finite = {name: value for name, value in measurement.scores.items() if math.isfinite(value)}
     strange = {name: "no pixel or class that counts" for name in measurement.scores if name not in finite}
@@ -142,11 +144,13 @@ def create_report(
         "fake": str(sources.folder),
         "real": sources.real,
         "labels": sources.labels,
+        **(provenance or {}),
         "dataset_mode": dataset_mode,
         "images": len(sources.truth),
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "scores": finite,
         "protocol": protocol,
+        "protocol_hash": protocol_hash(protocol),
         "published": published_scores(dataset_mode),
         "per_class_iou": {class_names[i]: value if math.isfinite(value) else None for i, value in enumerate(iou)},
         "per_image": measurement.per_image,

@@ -13,7 +13,14 @@ from evaluation.distances import MOST_KEPT, FeatureSet, frechet_distance, kernel
 from evaluation.diversity import LPIPSDistance, mean_pairwise
 from evaluation.features import FeatureExtractor
 from evaluation.image_sets import GeneratedImages, Truth, batches
-from evaluation.protocol import KID_SUBSET_SIZE, KID_SUBSETS, features_protocol, images_protocol, segmenter_protocol
+from evaluation.protocol import (
+    KID_SUBSET_SIZE,
+    KID_SUBSETS,
+    data_digests,
+    features_protocol,
+    images_protocol,
+    segmenter_protocol,
+)
 from models.segmenters import Segmenter
 from util.distributed import World, sum_over_processes
 from util.errors import InputError
@@ -86,10 +93,14 @@ class Evaluation:
         self._classes: dict[int, Tensor] = {}  # true classes (h, w) uint8 of the samples in the share
         self._scored_size: tuple[int, int] | None = None
         collector = Collector(features, truth.names)
+        digests: dict[str, str] = {}
         with self.world.failing_together():
+            if self.world.is_main:
+                digests = data_digests(truth)
             if (features and real is None) or segmenter:
                 for batch in batches(truth, self.share, batch_size, num_workers, "real", show):
                     self._take_in(batch, collector, photos=real is None)
+        self._digests = self.world.share(digests)
         self.real = collector.gathered(self.world) if features and real is None else real
 
     def _take_in(self, batch: dict[str, Any], collector: Collector, photos: bool) -> None:
@@ -179,7 +190,7 @@ class Evaluation:
     @property
     def protocol(self) -> dict[str, Any]:
         """How the scores come about, as JSON values, by score or group of scores. Paths are no part of it."""
-        protocol = {"images": images_protocol(self.truth)}
+        protocol = {"images": images_protocol(self.truth, self._digests)}
         if self.features:
             protocol |= features_protocol(
                 self.features, self.real, len(self.truth), self._real_is_given, self.with_kid, self.seed

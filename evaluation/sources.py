@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data import DATASETS, create_dataset
+from data import DATASETS, create_dataset, pairs
 from data.classes import describe_classes
 from data.files import find_pictures
 from data.preprocess import Preprocess
@@ -52,6 +52,12 @@ class Sources:
     def generated(self) -> GeneratedImages:
         return self.styles[0]
 
+    @property
+    def folders(self) -> dict[str, str]:
+        """The folders whose files are really read, by what they hold, as absolute paths."""
+        files = {"generated": dict(enumerate(self.generated.paths)), **self.truth.files}
+        return {kind: pairs.folder({k: path.resolve() for k, path in paths.items()}) for kind, paths in files.items()}
+
 
 def find_images(opt: Any, whole_labels: bool) -> Sources:
     """Find images, photos and label maps, and pair them by name.
@@ -76,11 +82,12 @@ def find_images(opt: Any, whole_labels: bool) -> Sources:
         truth = DataSetTruth(create_dataset(dataclasses.replace(opt, instance=False)), opt, opt.how_many, **wanted)
     names_from = "the data set" if opt.uses_data_set else opt.real or opt.labels or str(folder)
     styles = [_images(opt, truth, names_from, style) for style in style_folders(opt, folder)]
-    where = opt.dataroot or f"{opt.dataset_mode}, drawn in memory" if opt.uses_data_set else opt.real
+    drawn = None if truth.files else f"{opt.dataset_mode}, drawn in memory"
+    places = {kind: pairs.folder(paths) for kind, paths in truth.files.items()}
     return Sources(
         folder,
-        real=opt.real_statistics or (where if photos else None),
-        labels=(where if opt.uses_data_set else opt.labels) if labels else None,
+        real=opt.real_statistics or ((opt.real or drawn or places.get("photos")) if photos else None),
+        labels=(opt.labels or drawn or places.get("label_maps")) if labels else None,
         truth=truth,
         styles=styles,
     )
@@ -173,7 +180,7 @@ def _from_folders(opt: Any, fake: Path, photos: bool, labels: bool, whole_labels
     """The real side in folders; names are of the photos, else of the label maps, else of the images themselves."""
     suffixes = SUFFIXES.get(opt.dataset_mode, ("", ""))
     real = _find(opt.real, "real photos", "--real", suffixes[0]) if photos else None
-    ids = _find(opt.labels, "label maps", "--labels", suffixes[1]) if labels else None
+    ids = _find(opt.labels, "label maps", "--labels", suffixes[1]) if opt.labels else None
     names = list(real or ids or pictures_in(fake, "generated images", "--fake"))
     if real and ids:
         pair(names, opt.real, ids, "label map", Path(opt.labels), extras_allowed=True)
@@ -186,7 +193,7 @@ def _from_folders(opt: Any, fake: Path, photos: bool, labels: bool, whole_labels
     preprocess = Preprocess(
         opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=False, flip=False
     )
-    return FolderTruth(names[: opt.how_many], real, ids, preprocess, rule, class_names, whole_labels)
+    return FolderTruth(names[: opt.how_many], real, ids, preprocess, rule, class_names, labels, whole_labels)
 
 
 def _find(folder: str, what: str, flag: str, suffix: str) -> dict[str, Path]:

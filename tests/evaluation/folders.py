@@ -59,6 +59,14 @@ def write_set(root: Path, names=NAMES, size=(64, 64), seed=0) -> Path:
     return root
 
 
+def noise(root: Path, folder: str, size: tuple[int, int], names="abc", seed=0) -> Path:
+    """A folder of pictures of `size`, width and height, of random pixels."""
+    rng = np.random.default_rng(seed)
+    for name in names:
+        save(rng.integers(0, 256, (*size[::-1], 3), dtype=np.uint8), root / folder / f"{name}.png")
+    return root / folder
+
+
 def flags(root: Path, *more: str) -> list[str]:
     """A command line that scores the folders of `write_set` with random features."""
     words = ["--fake", str(root / "fake"), "--real", str(root / "real"), "--dataset_mode", "custom"]

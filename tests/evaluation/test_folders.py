@@ -11,17 +11,9 @@ import evaluate as program
 from data import PRESETS
 from evaluation.sources import find_images
 from options import EvaluateOptions, parse_options
-from tests.evaluation.folders import save
+from tests.evaluation.folders import noise, save
 
 RANDOM = ("--features", "random", "--gpu_ids", "-1")
-
-
-def noise(root: Path, folder: str, size: tuple[int, int], names="abc", seed=0) -> Path:
-    """A folder of pictures of `size`, width and height."""
-    rng = np.random.default_rng(seed)
-    for name in names:
-        save(rng.integers(0, 256, (*size[::-1], 3), dtype=np.uint8), root / folder / f"{name}.png")
-    return root / folder
 
 
 def evaluate(*argv: object) -> dict:

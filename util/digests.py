@@ -1,0 +1,62 @@
+"""What a set of files holds, as one number: equal for equal contents under equal names, wherever they lie."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from util.files import checksum, replacing
+
+DIGITS = 16
+SETTLED_SECONDS = 2
+"""A file that has just been written could be written again within one tick of the file system's clock."""
+
+
+def digest_of(files: Mapping[str, Path]) -> str:
+    """Hexadecimal digits that stand for the names and the contents of files.
+
+    Contents are read once: as long as paths, sizes and times of the files stay as they are, the digits come from
+    `spade/digests` in the user's cache folder (XDG_CACHE_HOME, or ~/.cache).
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    signature, changed = _signature(files)
+    kept = _cache_folder() / signature
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if len(text := kept.read_text()) == DIGITS:
+            return text
+    digits = _digits(f"{name}\0{checksum(path)}" for name, path in sorted(files.items()))
+    if changed + SETTLED_SECONDS < time.time():
+        with contextlib.suppress(OSError), replacing(kept) as temporary:  # without a cache it is read again
+            temporary.write_text(digits)
+    return digits
+
+
+def _signature(files: Mapping[str, Path]) -> tuple[str, float]:
+    """A name for these files as they are now, and when the last of them has changed, in seconds since 1970."""
+    states = {name: Path(path).stat() for name, path in files.items()}
+    lines = (
+        f"{name}\0{files[name].absolute()}\0{state.st_size}\0{state.st_mtime_ns}\0{state.st_ctime_ns}"
+        for name, state in sorted(states.items())
+    )
+    return _digits(lines), max((max(state.st_mtime, state.st_ctime) for state in states.values()), default=0)
+
+
+def _digits(lines: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(os.fsencode(line) + b"\n")
+    return digest.hexdigest()[:DIGITS]
+
+
+def _cache_folder() -> Path:
+    given = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(given) if given else Path.home() / ".cache") / "spade" / "digests"
+    except RuntimeError:  # a user without a home
+        return Path(os.devnull, "digests")  # can be neither read nor written
