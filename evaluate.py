@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Score generated images: python evaluate.py --name NAME, or --fake DIR --real DIR [...]; --help lists everything."""
 
+import shlex
 import sys
 
 from util.console import exit_statuses
@@ -15,17 +16,26 @@ from evaluation.instruments import (
     segmenter_files,
     what_is_left_out,
 )
-from evaluation.page import CONFUSION_NAME, draw_confusion, show_on_page
+from evaluation.page import draw_confusion, show_on_page
 from evaluation.report import Report, check_writable, create_report
+from evaluation.scored_images import images_hash
 from evaluation.scoring import Evaluation, generated_batches, style_diversity
 from evaluation.sources import Sources, find_images, scores_path, warn_of_one_folder
 from options import EvaluateOptions, parse_options
 from util.device import choose_device, prepare_torch
 from util.distributed import World
+from util.results_page import CONFUSION_NAME
 
 
-def evaluate(opt: EvaluateOptions, world: World, device: torch.device) -> tuple[Report, Sources]:
-    """Measure what the options ask for; the same in every process of the world, which must have met."""
+def evaluate(
+    opt: EvaluateOptions, world: World, device: torch.device, command: str | None = None
+) -> tuple[Report, Sources]:
+    """Measure what the options ask for; the same in every process of the world, which must have met.
+
+    Args:
+        command: what was typed, for the report.
+    """
+    scored = None
     workers = count_workers(uses_gpu(opt), world.local_size) if opt.num_workers is None else opt.num_workers
     reading = {"batch_size": opt.batch_size, "num_workers": workers}
     with world.failing_together():
@@ -33,6 +43,7 @@ def evaluate(opt: EvaluateOptions, world: World, device: torch.device) -> tuple[
         if world.is_main:
             check_writable(scores_path(opt, sources))
             warn_of_one_folder(opt)
+            scored = images_hash(sources.folder, len(sources.styles))
         tools = create_instruments(opt, device)
     features, segmenter, truth = tools.features, tools.segmenter, sources.truth
     evaluation = Evaluation(
@@ -65,7 +76,7 @@ def evaluate(opt: EvaluateOptions, world: World, device: torch.device) -> tuple[
         protocol=protocol,
         class_names=names_of_classes(segmenter, truth.class_names) if segmenter else [],
         left_out=what_is_left_out(opt, features, evaluation.with_kid),
-        provenance={"folders": sources.folders},
+        provenance={"folders": sources.folders, "images_hash": scored, "command": command},
     )
     return report, sources
 
@@ -88,12 +99,13 @@ def publish(opt: EvaluateOptions, report: Report, sources: Sources) -> None:
 @exit_statuses("evaluate.py")
 def main(argv: list[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
+    argv = sys.argv[1:] if argv is None else argv
     opt = parse_options(EvaluateOptions, argv, PRESETS)
     world = World.from_environment()
     prepare_torch(opt.seed)
     device = choose_device(opt.gpu_id_list, world)
     with world.joined(device):
-        report, sources = evaluate(opt, world, device)
+        report, sources = evaluate(opt, world, device, shlex.join(["python", "evaluate.py", *argv]))
         if world.is_main:
             publish(opt, report, sources)
 

@@ -15,7 +15,6 @@ from util import html
 from util.files import replacing
 from util.segmentation_scores import ConfusionMatrix
 
-CONFUSION_NAME = "confusion.png"
 BEGIN, END = "<!-- scores -->", "<!-- end of scores -->"
 NAMED_CLASSES = 60  # more names than these could not be read
 DOTS_PER_INCH = 120
@@ -24,7 +23,7 @@ DOTS_PER_INCH = 120
 def show_on_page(page: Path, report: Report, picture: Path | None) -> bool:
     """Put the section "Scores" into a page that test.py wrote, in place of an earlier one; return whether it is there.
 
-    When test.py is run again it writes a page without scores, as those would be of other images.
+    When test.py is run again it removes page and scores, as those would be of other images.
 
     Args:
         picture: of the confusion matrix, in the page's folder or below.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from data.files import EXTENSIONS, find_pictures
+from data.files import find_pictures
+from data.listing import EXTENSIONS, why_no_folder
 from data.pairs import listing
 from data.read import picture_size
 from util.errors import InputError
@@ -21,11 +22,10 @@ def pictures_in(folder: Path, what: str, flag: str) -> dict[str, Path]:
     Raises:
         InputError: there is no such folder, or none of these pictures in it.
     """
-    if folder.is_file():
-        fix = "give such a file with --real_statistics" if folder.suffix == ".npz" else f"give the folder of the {what}"
-        raise InputError(f"{flag} {folder}: is a file; {fix}")
+    if folder.is_file() and folder.suffix == ".npz":
+        raise InputError(f"{flag} {folder}: is a file of statistics; give it with --real_statistics")
     if not folder.is_dir():
-        raise InputError(f"{flag} {folder}: no such folder; give the folder of the {what}")
+        raise InputError(f"{flag} {folder}: {why_no_folder(folder)}; it should hold the {what}")
     test = folder / "images" / RESULTS
     if flag == "--fake" and test.is_dir():
         raise InputError(f"--fake {folder}: is the folder of a whole test; its images alone are in {test}")
@@ -47,7 +47,13 @@ def check_one_size(paths: Sequence[Path]) -> None:
 
 
 def pair(
-    names: Sequence[str], source: str, found: Mapping[str, Path], what: str, where: Path, extras_allowed: bool
+    names: Sequence[str],
+    source: str,
+    found: Mapping[str, Path],
+    what: str,
+    where: Path,
+    extras_allowed: bool,
+    fix: str = "files of one sample must have the same name",
 ) -> list[Path]:
     """The file of every name, in their order.
 
@@ -57,6 +63,7 @@ def pair(
         found: files by name in the folder `where`.
         what: they are, in the singular.
         extras_allowed: pass over files that have none of the names.
+        fix: what to do about it.
     Raises:
         InputError: a name without file, or a file without name; the message has the first few.
     """
@@ -73,6 +80,6 @@ def pair(
     if problems:
         first = len(names) - len(missing)
         in_order = first >= 2 and not extra and missing == list(names[first:])
-        fix = f", or score the first ones with --how_many {first}" if in_order else ""
-        raise InputError(f"{where}: {'; '.join(problems)}; files of one sample must have the same name{fix}")
+        fewer = f", or score the first ones with --how_many {first}" if in_order else ""
+        raise InputError(f"{where}: {'; '.join(problems)}; {fix}{fewer}")
     return [found[name] for name in names]

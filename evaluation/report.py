@@ -100,6 +100,7 @@ class Report:
             "phase": phase,
             "epoch": epoch,
             "images": self.content["images"],
+            "images_hash": self.content.get("images_hash"),
             "protocol_hash": self.content["protocol_hash"],
             "scores": self.content["scores"],
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +23,10 @@ from evaluation.image_sets import (
     Truth,
 )
 from evaluation.pictures import check_one_size, pair, pictures_in
+from evaluation.scored_images import style_folder
 from util.errors import InputError
-from util.results_page import RESULTS
+from util.results_page import RESULTS, SCORES_NAME
+from util.warn import warn_once
 
 # What stems of files end with beside the sample's name: of photos, of label maps.
 SUFFIXES = {"cityscapes": ("_leftImg8bit", "_gtFine_labelIds")}
@@ -96,10 +97,7 @@ def find_images(opt: Any, whole_labels: bool) -> Sources:
 def warn_of_one_folder(opt: Any) -> None:
     """Say so if images are held against themselves."""
     if opt.fake and opt.real and Path(opt.fake).samefile(opt.real):
-        print(
-            f"warning: --fake {opt.fake} and --real {opt.real} are one folder: distances are 0 and say nothing",
-            file=sys.stderr,
-        )
+        warn_once(f"--fake {opt.fake} and --real {opt.real} are one folder: distances are 0 and say nothing")
 
 
 def _at_size(opt: Any, size: tuple[int, int]) -> Any:
@@ -125,7 +123,7 @@ def scores_path(opt: Any, sources: Sources) -> Path:
     """Where scores.json goes: beside the page of the test, or into the folder of images."""
     if opt.output:
         return Path(opt.output)
-    return (sources.folder.parents[1] if opt.name else sources.folder) / "scores.json"
+    return (sources.folder.parents[1] if opt.name else sources.folder) / SCORES_NAME
 
 
 def results_of(opt: Any) -> Path:
@@ -159,7 +157,7 @@ def style_folders(opt: Any, folder: Path) -> list[Path]:
     if not opt.lpips:
         return [folder]
     folders = [folder]
-    while (sibling := folder.with_name(f"{folder.name}_style{len(folders) + 1}")).is_dir():
+    while (sibling := style_folder(folder, len(folders) + 1)).is_dir():
         folders.append(sibling)
     if len(folders) == 1:
         command = f"; make them with: {test_command(opt, '--num_styles', '2')}" if opt.name else ""
@@ -168,9 +166,9 @@ def style_folders(opt: Any, folder: Path) -> list[Path]:
 
 
 def _images(opt: Any, truth: Truth, names_from: str, folder: Path) -> GeneratedImages:
-    extras_allowed = bool(opt.how_many)
     found = pictures_in(folder, "generated images", "--fake" if opt.fake else "--name")
-    paths = pair(truth.names, names_from, found, "generated image", folder, extras_allowed)
+    fix = "files of one sample must have the same name" if opt.fake else f"make all again with: {test_command(opt)}"
+    paths = pair(truth.names, names_from, found, "generated image", folder, bool(opt.how_many), fix)
     if opt.fake:
         check_one_size(paths)
     return GeneratedImages(paths, truth.size)

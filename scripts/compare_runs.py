@@ -5,8 +5,9 @@
 
 RUN is a name below --results_dir, whose newest test is meant, the folder of a test, or one of pictures that another
 program made for the same label maps. Differences are those from the first run. Scores come from the scores.json that
-evaluate.py writes; where they were not measured in the same way, the page says so. Rows can be sorted by the scores of
-single images. The page links the images where they are, so it moves together with them.
+evaluate.py writes; those of images that have been replaced since are refused; where scores were not measured in the
+same way, the page says so. Rows can be sorted by the scores of single images. The page links the images where they
+are, so it moves together with them.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from util.console import exit_statuses
 from evaluation.scores import SCORES
 from scripts.comparison.page import build_page
 from scripts.comparison.runs import Run, all_samples, read_runs
+from scripts.comparison.tables import unchecked_scores
 from util import html
 from util.errors import InputError
 
@@ -72,6 +74,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(scores)
     if unscored:
         print(f"no scores.json: {', '.join(unscored)}")
+    for note in unchecked_scores(runs):
+        print(note)
 
 
 if __name__ == "__main__":

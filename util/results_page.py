@@ -1,5 +1,6 @@
 """The page of a test: every label map beside what the generator made of it."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,8 @@ from util.image import save_png
 
 LABELS, RESULTS, PHOTOS = "input_label", "synthesized_image", "real_image"
 STYLE_PHOTO = PurePosixPath("images/style_image.png")
+SCORES_NAME, CONFUSION_NAME = "scores.json", "confusion.png"
+"""What evaluate.py writes beside the page."""
 PICTURE_FOLDER = re.compile(rf"{LABELS}|{RESULTS}(_style\d+)?|{PHOTOS}")
 
 
@@ -27,7 +30,8 @@ class ResultsPage:
     """Writes `index.html` and `images/<kind>/<sample name>.png` below `directory`.
 
     Pictures are written as they come, the page by `save`. Pictures that an earlier test left in the same folder are
-    removed first, so that folder and page hold what this test made, and nothing else.
+    removed first, and before them their scores, so that folder and page hold what this test made, and nothing else,
+    even if it is interrupted.
 
     Args:
         directory: usually `results/<experiment>/<phase>_<epoch>`.
@@ -116,8 +120,10 @@ def _images(count: int) -> str:
 
 
 def _remove_earlier_test(directory: Path) -> None:
-    """Remove the page and the PNG files of an earlier test; leave every file that no test makes."""
-    for path in (directory / "index.html", directory / STYLE_PHOTO):
+    """Remove scores, page and PNG files of an earlier test; leave every file that no test or evaluation makes."""
+    if _are_scores(directory / SCORES_NAME):
+        (directory / SCORES_NAME).unlink()
+    for path in (directory / CONFUSION_NAME, directory / "index.html", directory / STYLE_PHOTO):
         path.unlink(missing_ok=True)
     for folder in directory.glob("images/*"):
         if not PICTURE_FOLDER.fullmatch(folder.name):
@@ -131,6 +137,15 @@ def _remove_earlier_test(directory: Path) -> None:
             elif path.suffix == ".png":
                 path.unlink()
         _remove_if_empty(folder)
+
+
+def _are_scores(path: Path) -> bool:
+    """Whether a file is one that evaluate.py wrote, as far as can be told."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and {"format", "scores"} <= content.keys()
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -15,9 +15,8 @@ from options.saved import SAVED_NAME
 from scripts.comparison.scores import Scores, read_scores
 from scripts.result_folders import find_test
 from util.errors import InputError
-from util.results_page import LABELS, PHOTOS, RESULTS
+from util.results_page import LABELS, PHOTOS, RESULTS, SCORES_NAME
 
-SCORES_NAME = "scores.json"
 ABSENT = object()
 
 
@@ -70,7 +69,8 @@ def _read(name: str, results_dir: Path, checkpoints_dir: Path, which: str | None
             raise
         folder = Path(name)
         results = find_pictures(folder, "results")
-        return Run(folder.resolve().name, folder, {}, results, {}, read_scores(folder / SCORES_NAME, results), None)
+        scores = read_scores(folder / SCORES_NAME, results, folder)
+        return Run(folder.resolve().name, folder, {}, results, {}, scores, None)
     run_name = folder.resolve().parent.name
     labels, results, photos = (
         find_pictures(folder / "images" / kind, "pictures", required=False) for kind in (LABELS, RESULTS, PHOTOS)
@@ -79,7 +79,8 @@ def _read(name: str, results_dir: Path, checkpoints_dir: Path, which: str | None
         options = load_saved(checkpoints_dir / run_name / SAVED_NAME)
     except FileNotFoundError:
         options = None
-    return Run(run_name, folder, labels, results, photos, read_scores(folder / SCORES_NAME, results), options)
+    scores = read_scores(folder / SCORES_NAME, results, folder / "images" / RESULTS)
+    return Run(run_name, folder, labels, results, photos, scores, options)
 
 
 def all_samples(runs: Sequence[Run]) -> list[str]:

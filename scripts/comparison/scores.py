@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evaluation.scored_images import check_scores_hold, scoring_command
 from evaluation.scores import FORMAT, SCORES
 from util.errors import InputError
 
@@ -25,12 +26,14 @@ class Scores:
     """What scores.json says, as it is shown: shares in per cent, and without what is not finite.
 
     Attributes:
+        unchecked: the command that makes new scores, if these do not say which images they are of; or empty.
         image_set: stands for the names of the images: equal for equal names.
         protocol: settings of the measurement, by name of a score or of a group of them.
         published: scores of the papers for this data set, by method.
         per_image: scores of each image, by its name.
     """
 
+    unchecked: str = ""
     dataset_mode: str = ""
     images: int = 0
     image_set: str = ""
@@ -70,11 +73,14 @@ def flat(settings: Any, prefix: str = "") -> dict[str, str]:
     return result
 
 
-def read_scores(path: Path, names: Iterable[str]) -> Scores | None:
-    """Read scores.json; None if there is none. Raises `InputError` if it is damaged or of another format.
+def read_scores(path: Path, names: Iterable[str], folder: Path | None = None) -> Scores | None:
+    """Read scores.json; None if there is none.
 
     Args:
         names: of the images that were scored.
+        folder: of these images; None if they need not be those that were scored.
+    Raises:
+        InputError: it is damaged, of another format, or of other images.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -84,14 +90,19 @@ def read_scores(path: Path, names: Iterable[str]) -> Scores | None:
         raise InputError(f"{path}: is no JSON ({error}); evaluate the run again or remove the file") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: is not in format {FORMAT}, which is read here; evaluate the run again")
+    image_set = hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "replace")).hexdigest()[:6]
     try:
-        return _parse(content, hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "replace")).hexdigest()[:6])
+        checked = folder is None or check_scores_hold(content, path, folder)
+        return _parse(content, "" if checked else scoring_command(content, folder), image_set)
+    except InputError:
+        raise
     except (TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: is damaged ({error}); evaluate the run again or remove the file") from None
 
 
-def _parse(content: dict[str, Any], image_set: str) -> Scores:
+def _parse(content: dict[str, Any], unchecked: str, image_set: str) -> Scores:
     return Scores(
+        unchecked=unchecked,
         image_set=image_set,
         dataset_mode=str(content.get("dataset_mode") or ""),
         images=int(content.get("images") or 0),

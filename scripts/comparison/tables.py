@@ -78,7 +78,20 @@ def score_table(runs: Sequence[Run]) -> dom_tag:
     if papers:
         notes.append("Columns in italics: published numbers, by the protocols of their authors.")
     table = tags.table(tags.thead(tags.tr(head)), tags.tbody(rows), cls="scores")
-    return tags.article(tags.h2("Scores"), _scrolling(table), tags.p(" ".join(notes), cls="note"), protocols)
+    unchecked = [tags.p(note, cls="note") for note in unchecked_scores(runs)]
+    return tags.article(
+        tags.h2("Scores"), _scrolling(table), tags.p(" ".join(notes), cls="note"), *unchecked, protocols
+    )
+
+
+def unchecked_scores(runs: Sequence[Run]) -> list[str]:
+    """Return a sentence for each run whose scores do not say which images they are of."""
+    return [
+        f"scores of {run.name} cannot be checked, as they do not say which images they are of; make new ones with: "
+        f"{run.scores.unchecked}"
+        for run in runs
+        if run.scores and run.scores.unchecked
+    ]
 
 
 def _protocols(runs: Sequence[Run]) -> tags.details:

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -22,10 +24,12 @@ from evaluation.image_sets import DataSetTruth
 from evaluation.scoring import Evaluation
 from models import create_model
 from options import TestOptions, parse_options
+from scripts import compare_runs
 from tests.evaluation.folders import NAMES, flags, judged, save, write_judge, write_set
 from tests.util.pages import Page
 from trainers.checkpoint import load_networks
 from util.image import to_uint8
+from util.results_page import ResultsPage
 
 
 @pytest.fixture
@@ -42,13 +46,13 @@ def evaluate(argv) -> dict:
     return json.loads(Path(output).read_text())
 
 
-def refused(argv, capsys) -> str:
+def refused(argv, capsys, main=program.main) -> str:
     """The one line that a command ends with."""
     with pytest.raises(SystemExit) as stop:
-        program.main(argv)
+        main(argv)
     assert stop.value.code == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
-    assert len(lines) == 1 and lines[0].startswith("evaluate.py: error: ")
+    assert len(lines) == 1 and re.match(r"(evaluate|compare_runs)\.py: error: ", lines[0])
     return lines[0]
 
 
@@ -190,10 +194,45 @@ def test_a_run_gets_scores_history_curves_and_a_section_on_its_page(run, capsys)
     assert "never occurs" in page.words("details", "td") or "0.0%" in page.words("details", "td")
     assert "00003" in page.words("h2"), "the rest of the page is still there"
 
-    shutil.copytree(run, run.with_name("again"))
-    again = run.with_name("again")
+    shutil.copytree(run, again := run.with_name("again"))
+    results = again / "results" / "tiny" / "test_latest"
+    shutil.copytree(results, again / "before")
     test_program.main([*of_run(again)[:6], "--gpu_ids", "-1", "--how_many", "2"])
-    assert "Scores" not in Page(again / "results" / "tiny" / "test_latest" / "index.html").words("h2")
+    assert "Scores" not in Page(results / "index.html").words("h2")
+    assert {path.name for path in results.iterdir()} == {"images", "index.html"}
+    program.main([*of_run(again)[:-1], "2"])
+    other = json.loads((results / "scores.json").read_text())
+    assert other["images_hash"] != content["images_hash"] and other["protocol_hash"] != content["protocol_hash"]
+    assert content["command"] == shlex.join(["python", "evaluate.py", *argv])
+    kept = [json.loads(line) for line in (again / "checkpoints" / "tiny" / "scores.jsonl").read_text().splitlines()]
+    assert [line["images_hash"] for line in kept] == [content["images_hash"]] * 2 + [other["images_hash"]]
+
+    # What compare_runs.py believes: scores beside the images they are of.
+    output = again / "compare.html"
+    compare_runs.main([str(results), str(again / "before"), "--output", str(output)])
+    shutil.copytree(again / "before" / "images", results / "images", dirs_exist_ok=True)
+    line = refused([str(results), "--output", str(output)], capsys, compare_runs.main)
+    assert line.startswith(f"compare_runs.py: error: {results / 'scores.json'}: holds scores of other images")
+    assert line.endswith(shlex.join(["python", "evaluate.py", *of_run(again)[:-1], "2"]))
+
+
+def test_an_interrupted_test_leaves_no_scores_and_is_not_scored_as_if_it_were_whole(run, capsys, monkeypatch):
+    shutil.copytree(run, whole := run.with_name("interrupted"))
+    program.main(of_run(whole))
+    results = whole / "results" / "tiny" / "test_latest"
+
+    def interrupted(page, *sample, add=ResultsPage.add):
+        if sample[0] == "00002":
+            raise KeyboardInterrupt
+        return add(page, *sample)
+
+    monkeypatch.setattr(ResultsPage, "add", interrupted)
+    with pytest.raises(SystemExit):
+        test_program.main([*of_run(whole)[:6], "--gpu_ids", "-1", "--how_many", "4", "--seed", "1"])
+    assert {path.name for path in results.iterdir()} == {"images"}
+    line = refused(of_run(whole), capsys)
+    assert "has no generated image for 2 of the 4 names" in line
+    assert f"make all again with: python test.py --name tiny --checkpoints_dir {whole / 'checkpoints'}" in line
 
 
 def test_a_generator_in_memory_has_the_scores_of_its_images_on_disk(run):

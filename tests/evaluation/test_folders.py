@@ -138,8 +138,10 @@ def test_folders_that_cannot_be_meant_are_told_apart(tmp_path, capsys):
     wrong = {
         (empty, real): [f"--fake {empty}", "holds no generated images", ".png"],
         (fake, empty): [f"--real {empty}", "holds no real photos"],
-        (fake / "a.png", real): [f"--fake {fake}/a.png: is a file; give the folder of the generated images"],
-        (fake, real / "a.png"): [f"--real {real}/a.png: is a file; give the folder of the real photos"],
+        (fake / "a.png", real): [
+            f"--fake {fake}/a.png: is a file; give the folder; it should hold the generated images"
+        ],
+        (fake, real / "a.png"): [f"--real {real}/a.png: is a file; give the folder; it should hold the real photos"],
         (fake, statistics): [f"--real {statistics}", "--real_statistics"],
         (tmp_path / "absent", real): [f"--fake {tmp_path}/absent: no such folder"],
         (fake, tmp_path / "absent"): [f"--real {tmp_path}/absent: no such folder"],

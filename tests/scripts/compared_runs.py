@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from evaluation.scored_images import images_hash
 from scripts.compare_runs import main
 from tests.util.pages import Page
 
@@ -37,6 +38,8 @@ def write_run(folder, run, test="test_latest", names=NAMES, photos=True, label=3
 
 def write_scores(test_folder, per_image=None, **changes):
     """The file that evaluate.py writes beside the images; `per_image` are accuracies by name."""
+    images = test_folder / "images" / "synthesized_image"
+    changes = {"images_hash": images_hash(images if images.is_dir() else test_folder), **changes}
     content = {"format": 1, "dataset_mode": "cityscapes", "images": 4, "scores": VALUES, "protocol": PROTOCOL}
     content["per_image"] = {name: {"accuracy": value} for name, value in (per_image or {}).items()}
     (test_folder / "scores.json").write_text(json.dumps({**content, **changes}))

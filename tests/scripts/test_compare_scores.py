@@ -1,10 +1,13 @@
 """Scores of runs side by side: what is compared, and what is never compared silently."""
 
+import shutil
+
 import pytest
 
+from evaluation.scored_images import images_hash
 from options.saved import write_saved
 from scripts.comparison.scores import Scores, flat, groups, read_scores
-from tests.scripts.compared_runs import PROTOCOL, VALUES, compare, refusal, table, write_run, write_scores
+from tests.scripts.compared_runs import PROTOCOL, VALUES, compare, grey, refusal, save, table, write_run, write_scores
 
 
 def test_scores_stand_side_by_side_with_differences_and_the_best_marked(tmp_path):
@@ -137,6 +140,68 @@ def test_options_in_which_the_trainings_differ_are_listed(tmp_path):
     assert "None of the runs has scores: evaluate.py writes them." in page.words("p")
 
 
+# ---- Scores of images that are no longer there ----
+
+
+CHANGES = {
+    "another image": lambda images: save(images / "b.png", grey(61)),
+    "one more": lambda images: save(images / "z.png", grey(60)),
+    "one less": lambda images: (images / "b.png").unlink(),
+    "another name": lambda images: (images / "a.png").rename(images / "y.png"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_scores_of_other_images_are_refused_with_the_command_for_new_ones(tmp_path, capsys, change):
+    folder = write_run(tmp_path, "run", "val_20")
+    write_scores(folder)
+    assert table(compare(tmp_path, "run"), "Scores")["FID↓"] == ["50.00"]
+    change(folder / "images" / "synthesized_image")
+    line = refusal(capsys, tmp_path, "run")
+    assert f"{folder / 'scores.json'}: holds scores of other images" in line
+    command = f"python evaluate.py --name run --results_dir {tmp_path / 'results'} --phase val --which_epoch 20"
+    assert line.endswith(command)
+    write_scores(folder, run="run", command="python evaluate.py --name run --features random", images_hash="0" * 16)
+    assert refusal(capsys, tmp_path, "run").endswith("python evaluate.py --name run --features random")
+
+
+def test_a_folder_of_another_program_is_held_against_its_scores_too(tmp_path, capsys):
+    save(tmp_path / "theirs" / "a.png", grey(7))
+    write_scores(tmp_path / "theirs")
+    compare(tmp_path, tmp_path / "theirs")
+    save(tmp_path / "theirs" / "a.png", grey(8))
+    assert f"python evaluate.py --fake {tmp_path / 'theirs'}" in refusal(capsys, tmp_path, tmp_path / "theirs")
+
+
+def test_scores_of_styles_are_of_the_images_of_all_of_them(tmp_path, capsys):
+    folder = write_run(tmp_path, "run")
+    images = folder / "images" / "synthesized_image"
+    save(folder / "images" / "synthesized_image_style2" / "a.png", grey(1))
+    lpips = {"protocol": {**PROTOCOL, "lpips": {"styles": 2}}, "images_hash": images_hash(images, styles=2)}
+    write_scores(folder, **lpips)
+    compare(tmp_path, "run")
+    save(folder / "images" / "synthesized_image_style2" / "a.png", grey(2))
+    assert "other images" in refusal(capsys, tmp_path, "run")
+
+
+def test_results_that_are_renamed_or_copied_keep_their_scores(tmp_path):
+    write_scores(write_run(tmp_path, "run"))
+    (tmp_path / "results" / "run").rename(tmp_path / "results" / "renamed")
+    shutil.copytree(tmp_path / "results" / "renamed", tmp_path / "elsewhere")
+    page = compare(tmp_path, "renamed", tmp_path / "elsewhere")
+    assert table(page, "Scores")["FID↓"] == ["50.00", "50.00+0"]
+
+
+def test_old_scores_that_say_nothing_of_their_images_are_shown_as_such(tmp_path, capsys):
+    write_scores(write_run(tmp_path, "old"), images_hash=None)
+    write_scores(write_run(tmp_path, "new"))
+    page = compare(tmp_path, "old", "new")
+    assert table(page, "Scores")["FID↓"] == ["50.00", "50.00+0"]
+    (note,) = (text for text in page.words("p") if "cannot be checked" in text)
+    assert note.startswith("scores of old ") and "make new ones with: python evaluate.py --name old " in note
+    assert note in capsys.readouterr().out.splitlines()
+
+
 DAMAGED = {
     "cut short": '{"format": 1, "scores": {',
     "a later format": '{"format": 2}',
@@ -144,6 +209,7 @@ DAMAGED = {
     "words for numbers": '{"format": 1, "scores": {"fid": "low"}}',
     "per cents": '{"format": 1, "scores": {"miou": 37.4}}',
     "scores in a list": '{"format": 1, "scores": [1]}',
+    "a protocol in a list": '{"format": 1, "scores": {"fid": 1}, "images_hash": "0123456789abcdef", "protocol": [1]}',
     "images in a list": '{"format": 1, "per_image": {"a": 3}}',
 }
 

@@ -142,6 +142,18 @@ def test_nothing_of_an_earlier_test_is_left_and_nothing_else_is_removed(tmp_path
     assert {path.name for path in Page(new.save()).targets()} == {"new.png"}
 
 
+def test_scores_go_before_the_images_they_are_of(tmp_path):
+    old = new_page(tmp_path)
+    old.add("a", two_classes(), [("1", grey(1))])
+    old.save()
+    (tmp_path / "scores.json").write_text('{"format": 1, "scores": {"fid": 20.0}, "images_hash": "0123456789abcdef"}')
+    (tmp_path / "confusion.png").write_bytes(b"picture")
+    new = new_page(tmp_path)  # and if it were interrupted now, nothing would speak of images that are gone
+    assert not (tmp_path / "scores.json").exists() and not (tmp_path / "confusion.png").exists()
+    new.add("b", two_classes(), [("1", grey(2))])
+    assert {path.name for path in Page(new.save()).targets()} == {"b.png"}
+
+
 def test_photos_behind_a_link_are_not_removed(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
