@@ -12,7 +12,6 @@ from data.opening import opened
 from data.read import LabelIds, read_image, read_labels
 from util import html
 from util.colormap import colorize
-from util.errors import InputError
 
 MOST_CLASSES = 1 << 16
 """Of a data set whose number of classes is not known here: all that 16 bits hold; 255 is unknown."""
