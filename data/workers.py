@@ -21,7 +21,7 @@ from data.sample import Sample
 NOTHING = -1  # instead of an index
 WATCH_INTERVAL = 1.0  # seconds after which a worker looks whether the main process is still there
 DYING = 1.0  # seconds that the end of a process may take
-GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+GROUP_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
 ADVICE = {
     signal.SIGKILL: "; if memory ran out use fewer --num_workers",
     signal.SIGBUS: "; if shared memory (/dev/shm) ran out use fewer --num_workers",
@@ -191,13 +191,13 @@ def group_signals_held_back() -> Iterator[None]:
 def begin_worker(number: int = 0) -> None:
     """Make a new worker live exactly as long as the main process wants it.
 
-    Ctrl-C and a cluster's signals reach every process of a group. The main process answers them, by saving for
-    instance, and needs its workers for that. But its own SIGTERM is how torch and multiprocessing end workers that do
-    not end by themselves, at the exit of a program too, so that one counts. If the main process is gone, so is the
-    worker, even one that waits for a file: torch only looks between two batches.
+    Ctrl-C, the end of a terminal and a cluster's signals reach every process of a group. The main process answers them,
+    by saving for instance, and needs its workers for that. But its own SIGTERM is how torch and multiprocessing end
+    workers that do not end by themselves, at the exit of a program too, so that one counts. If the main process is
+    gone, so is the worker, even one that waits for a file: torch only looks between two batches.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    for signal_number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(signal_number, signal.SIG_IGN)
     # Not ignored, which would lose one that came already. The thread takes it, and learns there who has sent it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     main = multiprocessing.parent_process().pid

@@ -230,7 +230,7 @@ from tests.data.test_workers import Numbers, hang
 
 if __name__ == "__main__":
     received = []
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, lambda number, frame: received.append(number))
     opt = types.SimpleNamespace(
         is_train=True, batch_size=1, gpu_ids="-1", num_workers=2, serial_batches=True, seed=0, skip_bad_samples=0
@@ -239,7 +239,7 @@ if __name__ == "__main__":
     batches = iter(loader)
     numbers = [int(next(batches)["number"])]
     print(*(process.pid for process in loader.workers.processes), flush=True)
-    while len(received) < 3:
+    while len(received) < 4:
         time.sleep(0.01)
     while len(numbers) < 31:
         numbers.append(int(next(batches)["number"]))
