@@ -16,11 +16,11 @@ from evaluation.in_training import ScoresInTraining, about_the_flags, evaluation
 from evaluation.scores import SCORES
 from models import create_model, create_objective
 from models.fixed_inputs import fixed_inputs, forwards
-from options import TrainOptions, parse_options
+from options import EvaluateOptions, TrainOptions, parse_options
 from options.scale import scale_note
 from options.train import DECIDING_SCORES
 from trainers import NonFiniteLossError, Pix2PixTrainer, create_trainer
-from trainers.beginning import begin
+from trainers.beginning import resume_or_load, taking_folder
 from trainers.best import BEST, BestScore
 from trainers.checkpoint import Checkpoints
 from trainers.reporter import Reporter
@@ -109,6 +109,7 @@ def prepare(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
             stack.enter_context(RunLock(opt.run_dir))
             if opt.wandb:
                 import_wandb()  # or fail before an earlier run is moved aside
+        evaluation = evaluation_options(opt) if opt.eval_freq else None
         dataset = create_dataset(opt)
         loader = create_loader(opt, dataset, world.rank, world.size, world.local_size)
         model = create_model(opt).to(device, memory_format=memory_format(opt.channels_last, device, opt.modulation))
@@ -126,24 +127,25 @@ def prepare(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
     best = BestScore({name: SCORES[name].better for name in deciding})
     parts = {"progress": progress, "skipped": skipped, "best": best}
     checkpoints = Checkpoints(opt.run_dir, trainer, parts, opt.keep_checkpoints, calibration)
-    begin(opt, world, checkpoints, progress)
-    scores = create_scores(opt, dataset, world, device) if opt.eval_freq else None
+    resumed = resume_or_load(opt, world, checkpoints)
+    scores = create_scores(opt, evaluation, dataset, world, device) if evaluation else None
     visualizer = fixed = None
     with world.failing_together():
         if world.is_main:
-            visualizer = stack.enter_context(closing(create_visualizer(opt, dataset)))
             shown = replace(opt, batch_size=min(SHOWN_IMAGES, len(dataset)))
             fixed = next(fixed_inputs(fixed_batches(shown, dataset, SHOWN_IMAGES), model.z_dim, opt.seed))
+            with taking_folder(opt, world, progress, resumed):  # nothing of what was there has been touched before
+                visualizer = stack.enter_context(closing(create_visualizer(opt, dataset)))
     reporter = Reporter(trainer, progress, visualizer, fixed, opt.print_freq, opt.display_freq)
     return Run(loader, trainer, progress, skipped, checkpoints, reporter, best, scores)
 
 
-def create_scores(opt: TrainOptions, dataset, world: World, device: torch.device) -> ScoresInTraining:
-    """What scores the generator while it is trained on a data set, as --eval_flags say."""
-    with world.failing_together():
-        options = evaluation_options(opt)
+def create_scores(
+    opt: TrainOptions, evaluation: EvaluateOptions, dataset, world: World, device: torch.device
+) -> ScoresInTraining:
+    """What scores the generator while it is trained on a data set."""
     with about_the_flags(opt):
-        scores = ScoresInTraining(options, world, device)
+        scores = ScoresInTraining(evaluation, world, device)
     if opt.best_score and opt.best_score not in scores.names:
         raise InputError(
             f"--best_score {opt.best_score}: is not measured with --eval_flags {opt.eval_flags!r}; measured are "

@@ -78,8 +78,17 @@ class CommandLine(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with status 2."""
-        line = message.removeprefix("argument ").replace("\n", "\\n")
+        line = explained(message)
         self.exit(2, f"{self.prog}: error: {line}\n")
+
+
+def explained(message: str) -> str:
+    """A message of argparse as one line, with the fix where it names none."""
+    line = message.removeprefix("argument ").replace("\n", "\\n")
+    flag, _, problem = line.partition(": ")
+    if problem == "expected one argument":
+        line += f"; write a value that begins with - as {flag.rpartition('/')[2]}=VALUE"
+    return line
 
 
 class _Typed(argparse.Action):

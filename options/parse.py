@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from options.command_line import CommandLine
+from options.command_line import CommandLine, explained
 from options.field import Option, OptionError, Preset, declared_options
 from options.resolve import Program, resolve
 
@@ -61,7 +61,7 @@ class _Embedded(CommandLine):
     """A command line whose mistakes are the caller's to tell."""
 
     def error(self, message: str) -> NoReturn:
-        raise OptionError(message.removeprefix("argument "))
+        raise OptionError(explained(message))
 
 
 def _options_of(program: type[Program], presets: Mapping[str, Preset]) -> dict[str, Option]:

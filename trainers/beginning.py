@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from trainers.checkpoint import LATEST, Checkpoints, set_aside
@@ -12,8 +15,8 @@ LAUNCH = ".launch"
 """File in the run's folder that names the launch of processes which began the run, or went on with it."""
 
 
-def begin(opt, world: World, checkpoints: Checkpoints, progress: Progress) -> None:
-    """Go on with the run of this name, or begin it; then its folder holds the options of now.
+def resume_or_load(opt, world: World, checkpoints: Checkpoints) -> bool:
+    """Load what the training begins with; return whether it goes on with the run of this name.
 
     Processes that torchrun has restarted go on with what this very launch of them has saved, without being told to.
     """
@@ -21,31 +24,49 @@ def begin(opt, world: World, checkpoints: Checkpoints, progress: Progress) -> No
     restarted = world.largest(world.restarts) > 0 and world.share(_launch_of(opt.run_dir) == world.launch_name)
     going_on = opt.continue_train or opt.auto_resume or restarted
     if going_on and opt.which_epoch == LATEST and checkpoints.restore():
-        resumed = True
-    elif resumed := opt.continue_train:
+        return True
+    if opt.continue_train:
         checkpoints.restore_networks(opt.which_epoch)
     elif opt.load_pretrained:
         checkpoints.load_pretrained(Path(opt.load_pretrained), opt.which_epoch)
-    with world.failing_together():
-        if world.is_main:
-            _say_and_save(opt, progress, resumed)
-            (opt.run_dir / LAUNCH).write_text(world.launch_name)
+    return opt.continue_train
 
 
-def _say_and_save(opt, progress: Progress, resumed: bool) -> None:
-    options_file = opt.run_dir / "options.json"
+@contextlib.contextmanager
+def taking_folder(opt, world: World, progress: Progress, resumed: bool) -> Iterator[None]:
+    """Say how the training begins, and make the run's folder its own, of which the block is the first use.
+
+    An earlier run of the name is moved aside first. If the block fails, everything is as it was; after it the
+    folder holds the options of now.
+    """
+    existed = opt.run_dir.exists()
+    aside = None if resumed else set_aside(opt.run_dir)
+    try:
+        _say(opt, progress, resumed, aside)
+        yield
+        opt.save(opt.run_dir / "options.json")
+        (opt.run_dir / LAUNCH).write_text(world.launch_name, encoding="utf-8")
+    except BaseException:  # also Ctrl-C
+        if aside or not existed:
+            shutil.rmtree(opt.run_dir, ignore_errors=True)
+        if aside:
+            aside.rename(opt.run_dir)
+        raise
+
+
+def _say(opt, progress: Progress, resumed: bool, aside: Path | None) -> None:
+    if aside:
+        print(f"{opt.run_dir} held an earlier run, now in {aside}; --continue_train would have gone on with it")
     if not resumed:
-        if aside := set_aside(opt.run_dir):
-            print(f"{opt.run_dir} held an earlier run, now in {aside}; --continue_train would have gone on with it")
-    elif progress.epoch > progress.num_epochs:
+        return
+    if progress.epoch > progress.num_epochs:
         print(f"{opt.run_dir}: all {progress.num_epochs} epochs are done; --niter adds more")
-    else:
-        print(f"{opt.run_dir}: going on in epoch {progress.epoch}, after {progress.images_this_epoch} images of it")
-        for change in opt.changes_since(options_file):
-            print(f"changed since: {change}")
-    opt.save(options_file)
+        return
+    print(f"{opt.run_dir}: going on in epoch {progress.epoch}, after {progress.images_this_epoch} images of it")
+    for change in opt.changes_since(opt.run_dir / "options.json"):
+        print(f"changed since: {change}")
 
 
 def _launch_of(run_dir: Path) -> str:
     path = run_dir / LAUNCH
-    return path.read_text() if path.exists() else ""
+    return path.read_text(encoding="utf-8") if path.exists() else ""

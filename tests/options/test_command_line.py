@@ -139,7 +139,7 @@ def test_suggestions_put_prefix_matches_first():
         ),
         ("--netD n_layers", "--netD n_layers: no longer offered; use --netD multiscale --num_D 1"),
         ("--netD n_layer", "--netD n_layer: no longer offered; use --netD multiscale --num_D 1"),
-        ("--name", "--name: expected one argument"),
+        ("--name", "--name: expected one argument; write a value that begins with - as --name=VALUE"),
         ("--use_vae True", "True: belongs to no option (a switch such as --use_vae takes no value)"),
         ("-- image_dir x", "-- alone: remove the space between -- and the name of the option"),
         ("--instance=3", "--instance/--no_instance: ignored explicit argument '3'"),
