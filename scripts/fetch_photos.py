@@ -29,9 +29,9 @@ from util.console import exit_statuses
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from scripts.fetch import fetch
-from scripts.transfer import Patience, RefusedError
 from util.errors import InputError
+from util.fetch import fetch
+from util.transfer import Patience, RefusedError
 
 FLICKR_API = "https://api.flickr.com"
 FLICKR_PAGE = re.compile(r"https?://(?:www\.|m\.)?flickr\.com/photos/[^/]+/(\d+)")

@@ -34,7 +34,7 @@ from util.console import exit_statuses
 from tqdm import tqdm
 
 from util.errors import InputError
-from util.files import impostor, replacing, set_aside
+from util.files import impostor, readable_size, replacing, set_aside
 
 CHUNK = 1 << 20  # bytes
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError)
@@ -126,15 +126,6 @@ def is_unpacked(archive: Path, targets: list[Target]) -> bool:
     except (OSError, ValueError):
         return False
     return done == _content_of_stamp(archive, targets) and all(target.is_dir() for target, _ in targets)
-
-
-def readable_size(size: int) -> str:
-    """Bytes for people: 18.3 GB."""
-    value, units = float(size), iter(("B", "kB", "MB", "GB"))
-    unit = next(units)
-    while value >= 1000 and unit != "GB":
-        value, unit = value / 1000, next(units)
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def _stamp(archive: Path) -> Path:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.scripts.archive_server import ArchiveServer
+
 # Machines are shared and slow at times: an example that takes long is no failure.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -53,3 +55,11 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the folder with real data set files is not beside the repository")
     return SHARED_DATA
+
+
+@pytest.fixture
+def server():
+    """A server on 127.0.0.1 without files."""
+    server = ArchiveServer()
+    yield server
+    server.close()

@@ -1,17 +1,8 @@
-"""A server and a place for stand-ins, for the scripts that download."""
+"""A place for stand-ins, for the scripts that start other programs."""
 
 import pytest
 
-from tests.scripts.archive_server import ArchiveServer
 from tests.scripts.shell import CHECK, OUTDOOR, PREPARE, Scripts
-
-
-@pytest.fixture
-def server():
-    """A server on 127.0.0.1 without files."""
-    server = ArchiveServer()
-    yield server
-    server.close()
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from scripts.unpack import readable_size
 from util.errors import InputError
-from util.files import replacing, set_aside
+from util.files import readable_size, replacing, set_aside
 
 CHUNK = 1 << 18  # bytes
 USER_AGENT = "spade-fetch/1.0"
@@ -29,15 +29,26 @@ class RefusedError(InputError):
     """The server answered with an HTTP status that will not change by asking again; `status` is its number."""
 
     def __init__(self, url: str, status: int, reason: str):
-        super().__init__(f"{url}: the server answers {status} {reason}; is the address right, and still in use?")
+        advice = "is the address right, and still in use?"
+        if status == 407:
+            advice = f"{urlsplit(url).scheme}_proxy must hold a user and password: http://USER:PASSWORD@HOST:PORT"
+        super().__init__(f"{url}: the server answers {status} {reason}{_route(url)}; {advice}")
         self.status = status
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How many failures in a row without a new byte are too many, and the first pause, in seconds; it doubles."""
+    """When to give up.
+
+    Attributes:
+        attempts: so many failures in a row without a new byte are too many.
+        unanswered: the same before the server has answered for the first time.
+        pause: the first one, in seconds; it doubles.
+        timeout: how long a connection may be silent, in seconds.
+    """
 
     attempts: int = 6
+    unanswered: int = 6
     pause: float = 1.0
     timeout: float = 60.0
 
@@ -60,6 +71,7 @@ class Download:
         self.url, self.file, self.patience, self.to_unpack = url, file, patience, to_unpack
         self.part = file.with_name(f"{file.name}.part")
         self.note = file.with_name(f"{file.name}.part.json")
+        self.answered = False
 
     def run(self) -> str:
         """Connect until all bytes are there; returns the final address."""
@@ -68,24 +80,32 @@ class Download:
             asked = 0.0
             try:
                 return self._connect()
+            except InputError:
+                raise
             except urllib.error.HTTPError as error:
                 if error.code not in WORTH_A_RETRY:
                     raise RefusedError(self.url, error.code, error.reason) from None
+                self.answered = True
                 asked, reason = _seconds(error.headers.get("Retry-After")), f"{error.code} {error.reason}"
-            except (OSError, HTTPException) as error:  # cut, timed out, no such host
+            except (OSError, HTTPException, ValueError) as error:  # cut, timed out, no such host, wrong proxy
                 cause = getattr(error, "reason", error)
                 if isinstance(cause, ssl.SSLCertVerificationError):
                     raise InputError(f"{self.url}: {cause.verify_message}; the certificate is not trusted") from None
                 reason = str(cause) or type(cause).__name__
+                reason += _route(self.url)
             failures = 1 if self._arrived() > most else failures + 1
             most = max(most, self._arrived())
-            if failures >= self.patience.attempts:
-                raise InputError(
-                    f"{self.url}: {reason}, {failures} times without a new byte; {readable_size(self._arrived())} are "
-                    f"in {self.part}, and the same command goes on from there"
-                )
+            if failures >= (self.patience.attempts if self.answered else self.patience.unanswered):
+                raise InputError(f"{self.url}: {reason}{self._so_far(failures)}")
             tqdm.write(f"{self.file.name}: {reason}; trying again", file=sys.stderr)
             self.patience.wait(failures, asked)
+
+    def _so_far(self, failures: int) -> str:
+        """What has been tried, and what it has brought."""
+        tried = f", {failures} times without a new byte" if failures > 1 else ""
+        if not self._arrived():
+            return tried
+        return f"{tried}; {readable_size(self._arrived())} are in {self.part}, and the same command goes on from there"
 
     def finish(self) -> None:
         self.part.rename(self.file)
@@ -129,12 +149,14 @@ class Download:
                 headers["If-Range"] = note["validator"]
         request = urllib.request.Request(self.url, headers=headers)
         try:
-            response = urllib.request.urlopen(request, timeout=self.patience.timeout)
+            # urlopen would keep the proxies of the first download.
+            response = urllib.request.build_opener().open(request, timeout=self.patience.timeout)
         except urllib.error.HTTPError as error:
             if start and error.code == 416:  # the file there is shorter than what we have of it: another one
                 self.discard()
                 raise ConnectionError("the file has changed on the server") from None
             raise
+        self.answered = True
         with response:
             if response.status == 206:
                 if _content_range(response) != (start, note["size"]):
@@ -208,6 +230,14 @@ def _content_range(response: HTTPResponse) -> tuple[int, int | None] | None:
         return int(span.split("-")[0]), None if size == "*" else int(size)
     except ValueError:
         return None
+
+
+def _route(url: str) -> str:
+    """ " through the proxy ..." if there is one. Its address is not shown: it may hold a password."""
+    parts = urlsplit(url)
+    if parts.scheme not in urllib.request.getproxies() or urllib.request.proxy_bypass(parts.hostname or ""):
+        return ""
+    return f" (through the proxy that {parts.scheme}_proxy names)"
 
 
 def _seconds(text: str | None) -> float:
