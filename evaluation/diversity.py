@@ -9,23 +9,14 @@ from importlib.metadata import version
 
 import lpips
 import torch
-import torchvision
 from torch import Tensor
 
-from evaluation.published import PublishedWeights
+from evaluation.published import read_measuring
+from models.published import misfit
 from util.errors import InputError
 
 SMALLEST = 31
 """Smallest side of an image that AlexNet's poolings leave something of."""
-
-ALEXNET = PublishedWeights(
-    what="the AlexNet weights that LPIPS needs",
-    names=("alexnet-owt-7be5be79.pth",),
-    url=torchvision.models.AlexNet_Weights.IMAGENET1K_V1.url,
-    sha256="7be5be79",
-    option="--lpips_weights",
-    otherwise="or leave the diversity of styles out",
-)
 
 
 class LPIPSDistance:
@@ -62,16 +53,16 @@ class LPIPSDistance:
             return self._network(*pair).flatten()
 
 
-def lpips_distance(weights: str | None, allow_download: bool, device: torch.device | str) -> LPIPSDistance:
+def lpips_distance(weights: str | None, may_download: bool, device: torch.device | str) -> LPIPSDistance:
     """LPIPS with the published weights.
 
     Args:
         weights: torchvision's AlexNet file; None for torch hub's folder of checkpoints, or a download.
-        allow_download: whether the file may be downloaded if it is nowhere.
+        may_download: whether the file may be downloaded if it is nowhere.
     Raises:
         InputError: the weights are missing, damaged, unsafe, or of another network.
     """
-    state, facts = ALEXNET.read(weights, allow_download)
+    path, state, facts = read_measuring("alexnet", weights, may_download)
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():  # first weights are drawn but replaced
         warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")  # it uses an old spelling
         network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
@@ -81,7 +72,7 @@ def lpips_distance(weights: str | None, allow_download: bool, device: torch.devi
     try:
         trunk.load_state_dict({name: state[theirs] for name, theirs in named.items() if theirs in state})
     except RuntimeError:
-        raise ALEXNET.misfit(weights, facts) from None
+        raise misfit("alexnet", weights, path) from None
     facts = {"network": "alex", "version": network.version, **facts, "library": f"lpips {version('lpips')}"}
     return LPIPSDistance(network, device, facts)
 

@@ -19,23 +19,13 @@ from torch import Tensor, nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
-from evaluation.published import PublishedWeights
+from evaluation.published import read_measuring
+from models.published import misfit
 from util.errors import InputError
 from util.fill import fill
 
 INCEPTION_SIZE = 299
 RANDOM_SIZE = 128
-
-# Converted from the network of TensorFlow that FID is defined by. The two names are two conversions of one file, with
-# the same names inside: those of torchvision's Inception.
-INCEPTION = PublishedWeights(
-    what="the Inception weights that FID and KID need",
-    names=("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth"),
-    url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
-    sha256="6726825d",
-    option="--inception_weights",
-    otherwise="or take --features random, whose distances compare only with each other",
-)
 
 
 class FeatureExtractor:
@@ -76,24 +66,24 @@ class FeatureExtractor:
 
 
 def inception_features(
-    weights: str | None, resize: str, allow_download: bool, device: torch.device | str
+    weights: str | None, resize: str, may_download: bool, device: torch.device | str
 ) -> FeatureExtractor:
     """The 2048 features after Inception's last pooling, as FID is defined on (Heusel et al. 2017).
 
     Args:
         weights: a file of the published weights; None for torch hub's folder of checkpoints, or a download.
         resize: a name in RESIZES.
-        allow_download: whether the weights may be downloaded if they are nowhere.
+        may_download: whether the weights may be downloaded if they are nowhere.
     Raises:
         InputError: an unknown resize; the weights are missing, damaged, unsafe, or of another network.
     """
     if resize not in RESIZES:
         raise InputError(f"resize {resize}: must be one of {', '.join(RESIZES)}")
-    state, facts = INCEPTION.read(weights, allow_download)
+    path, state, facts = read_measuring("inception", weights, may_download)
     try:
         network = _inception(state)
     except RuntimeError:
-        raise INCEPTION.misfit(weights, facts) from None
+        raise misfit("inception", weights, path) from None
     facts = {"resize": resize, **facts, "library": f"torch-fidelity {version('torch-fidelity')}"}
     return FeatureExtractor("inception", "fid", 2048, RESIZES[resize], network, device, facts)
 

@@ -59,7 +59,7 @@ def evaluation_options(opt: Any) -> EvaluateOptions:
         options, typed = parse_embedded(EvaluateOptions, opt.eval_flags, PRESETS, asdict(opt), **session)
         if useless := sorted(typed & SAYS_NOTHING.keys()):
             raise OptionError(f"--{useless[0]}: leave it out; {SAYS_NOTHING[useless[0]]}")
-    return options
+    return options if "download" in typed else replace(options, download=opt.download)
 
 
 @contextlib.contextmanager

@@ -42,14 +42,14 @@ def create_instruments(opt: Any, device: torch.device) -> Instruments:
     if real is not None:
         check_statistics(features, real, opt.real_statistics)
     segmenter = create_segmenter(opt, device)
-    distance = lpips_distance(opt.lpips_weights, opt.allow_download, device) if opt.lpips else None
+    distance = lpips_distance(opt.lpips_weights, opt.download, device) if opt.lpips else None
     return Instruments(features, real, segmenter, distance)
 
 
 def create_features(opt: Any, device: torch.device) -> FeatureExtractor | None:
     """What FID and KID compare; None with --features none. Raises `InputError` without weights."""
     if opt.features == "inception":
-        return inception_features(opt.inception_weights, opt.fid_resize, opt.allow_download, device)
+        return inception_features(opt.inception_weights, opt.fid_resize, opt.download, device)
     return random_features(device) if opt.features == "random" else None
 
 

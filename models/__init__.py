@@ -71,7 +71,7 @@ def create_objective(opt, device: torch.device) -> Objective:
         lambda_feat=opt.lambda_feat if opt.gan_feat_loss else None,
         lambda_vgg=opt.lambda_vgg,
         lambda_kld=opt.lambda_kld,
-        vgg=VGGLoss.pretrained(opt.vgg_weights).to(device) if opt.vgg_loss else None,
+        vgg=VGGLoss.pretrained(opt.vgg_weights, opt.download).to(device) if opt.vgg_loss else None,
     )
 
 

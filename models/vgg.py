@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.error
 from pathlib import Path
 
 import torch
@@ -10,13 +9,10 @@ import torchvision
 from torch import Tensor, nn
 
 from models.losses import l1_loss
-from models.weights import read_weights
-from util.errors import InputError
+from models.published import misfit, read_published
 
 # Layer of torchvision's `vgg19().features` -> weight of its L1 distance: relu1_1, relu2_1, relu3_1, relu4_1, relu5_1.
 TAPS = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}
-
-WITHOUT = "or train without the perceptual loss (--no_vgg_loss)"
 
 
 class VGGLoss(nn.Module):
@@ -35,19 +31,23 @@ class VGGLoss(nn.Module):
         self.features = layers.eval().requires_grad_(False)
 
     @classmethod
-    def pretrained(cls, weights: str | Path | None = None) -> VGGLoss:
-        """The loss with ImageNet weights: a file in torchvision's format, or torchvision's own download and cache.
+    def pretrained(cls, weights: str | Path | None = None, may_download: bool = True) -> VGGLoss:
+        """The loss with ImageNet weights.
 
+        Args:
+            weights: a file in torchvision's format; None for torch hub's folder of checkpoints, or a download.
+            may_download: whether the file may be downloaded if it is nowhere.
         Raises:
             InputError: the weights cannot be had; the message says how to get them and how to do without.
         """
-        state = _read(Path(weights)) if weights else _download()
-        state = {name.removeprefix("features."): tensor for name, tensor in state.items()}
+        path, state = read_published("vgg19", weights, may_download)
+        with torch.device("meta"):  # drawing first weights takes seconds
+            own = cls().features.state_dict()
+        found = {name: state.get(f"features.{name}", state.get(name)) for name in own}
+        if any(found[name] is None or found[name].shape != own[name].shape for name in own):
+            raise misfit("vgg19", weights, path)
         loss = cls()
-        missing = [name for name in loss.features.state_dict() if name not in state]
-        if missing:
-            raise InputError(f"--vgg_weights {weights}: no entry features.{missing[0]}; give torchvision's vgg19 file")
-        loss.features.load_state_dict({name: state[name] for name in loss.features.state_dict()})
+        loss.features.load_state_dict(found)
         return loss
 
     def forward(self, fake: Tensor, real: Tensor) -> Tensor:
@@ -68,22 +68,3 @@ class VGGLoss(nn.Module):
     def train(self, mode: bool = True) -> VGGLoss:
         """Always in evaluation mode."""
         return super().train(False)
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        return read_weights(path)
-    except InputError as error:
-        raise InputError(f"--vgg_weights {error}; give torchvision's vgg19 file, {WITHOUT}") from None
-
-
-def _download() -> dict[str, Tensor]:
-    url = torchvision.models.VGG19_Weights.IMAGENET1K_V1.url
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
-    try:
-        return torch.hub.load_state_dict_from_url(url, map_location="cpu", check_hash=True, weights_only=True)
-    except (urllib.error.URLError, OSError, RuntimeError) as error:
-        raise InputError(
-            f"VGG-19 weights for the perceptual loss cannot be downloaded ({error}): fetch {url} on another machine "
-            f"and give it with --vgg_weights FILE, or put it into {cache}, {WITHOUT}"
-        ) from None

@@ -6,6 +6,7 @@ from typing import ClassVar
 from options.checks import check_custom_folders
 from options.field import PLAIN_NAME, OptionError, Rule, option, with_default
 from options.test import TestOptions
+from options.train import TrainOptions
 
 FEATURES = ("inception", "random", "none")
 FID_RESIZES = ("tf", "pytorch-fid", "clean")
@@ -48,7 +49,10 @@ class EvaluateOptions(TestOptions):
         choices=FEATURES,
     )
     inception_weights: str | None = option(
-        None, "file with the Inception weights of FID", "results", unset="torch hub's folder of checkpoints"
+        None,
+        "file with the Inception weights of FID",
+        "results",
+        unset="torch hub's folder of checkpoints, or a download",
     )
     fid_resize: str = option(
         "tf",
@@ -68,7 +72,10 @@ class EvaluateOptions(TestOptions):
         False, "measure how much styles differ, after test.py --num_styles 2 or more", "results", role="session"
     )
     lpips_weights: str | None = option(
-        None, "file with torchvision's AlexNet weights", "results", unset="torch hub's folder of checkpoints"
+        None,
+        "file with torchvision's AlexNet weights",
+        "results",
+        unset="torch hub's folder of checkpoints, or a download",
     )
     segmenter_weights: str | None = option(
         None,
@@ -89,7 +96,7 @@ class EvaluateOptions(TestOptions):
         "results",
         choices=RESOLUTIONS,
     )
-    allow_download: bool = option(False, "download weights that are not on this machine", "results", role="session")
+    download: bool = with_default(TrainOptions, "download", True)
     output: str | None = option(None, "JSON file to write", "results", unset="scores.json beside the images")
 
     def check_together(self) -> None:

@@ -58,6 +58,14 @@ class TrainOptions(BaseOptions):
         rule=at_least(0),
     )
 
+    download: bool = option(
+        True,
+        "fetch weights of frozen networks that are not on this machine, once, from their official addresses",
+        "run",
+        aliases=("allow_download",),
+        role="session",
+    )
+
     # discriminator
     netD: str = option(
         "multiscale",
@@ -86,7 +94,9 @@ class TrainOptions(BaseOptions):
     gan_mode: str = option("hinge", "adversarial loss", "losses", choices=GAN_MODES)
     gan_feat_loss: bool = option(True, "feature matching loss", "losses", aliases=("ganFeat_loss",))
     vgg_loss: bool = option(True, "perceptual loss on VGG19 features", "losses")
-    vgg_weights: str | None = option(None, "file with VGG19 weights", "losses", unset="the ones torchvision downloads")
+    vgg_weights: str | None = option(
+        None, "file with VGG19 weights", "losses", unset="torch hub's folder of checkpoints, or a download"
+    )
     lambda_feat: float = option(10.0, "weight of the feature matching loss", "losses", rule=at_least(0))
     lambda_vgg: float = option(10.0, "weight of the perceptual loss", "losses", rule=at_least(0))
     lambda_kld: float = option(0.05, "weight of the KL divergence, with --use_vae", "losses", rule=at_least(0))

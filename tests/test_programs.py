@@ -16,10 +16,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import test as test_program
 import train as train_program
+from data import PRESETS
 from models import create_generator
 from models.networks.folding import fold_norms
 from models.networks.normalization import SPADE
-from options import TestOptions, parse_options
+from options import TestOptions, TrainOptions, parse_options
 from scripts import compare_colours, make_landscapes
 from tests.util.pages import Page
 from util.fill import fill
@@ -355,6 +356,33 @@ def test_bad_input_gets_one_line_and_status_2(flags, named, tmp_path, capsys):
     assert len(lines) == 1
     assert lines[0].startswith("train.py: error: ")
     assert named in lines[0]
+
+
+def test_weights_that_may_not_be_fetched_are_said_before_an_earlier_run_is_moved(
+    checkpoints, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    shutil.copytree(checkpoints / "tiny", tmp_path / "tiny")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "tiny").rglob("*")}
+    with pytest.raises(SystemExit) as stop:
+        train(tmp_path, "--name", "tiny", "--vgg_loss", "--no_download", "--max_dataset_size", "2")
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    for part in ("--no_download", "vgg19-dcbb9e9d.pth", "https://", "--vgg_weights FILE", "--no_vgg_loss"):
+        assert part in line
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "tiny").rglob("*")} == before
+    assert not (tmp_path / "home").exists() and not (tmp_path / "tiny.old1").exists()
+
+
+def test_scores_in_training_fetch_weights_only_if_training_may():
+    def may_fetch(*flags):
+        return train_program.evaluation_options(
+            parse_options(TrainOptions, ["--eval_freq", "1", *flags], PRESETS)
+        ).download
+
+    assert may_fetch() and not may_fetch("--no_download") and may_fetch("--allow_download")
+    assert not may_fetch("--eval_flags=--no_download")
+    assert may_fetch("--no_download", "--eval_flags=--download")
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, capsys):

@@ -8,9 +8,10 @@ import pytest
 import torch
 import torchvision
 
-from evaluation.diversity import ALEXNET, lpips_distance, mean_pairwise
+from evaluation.diversity import lpips_distance, mean_pairwise
 from util.errors import InputError
 from util.fill import fill
+from util.weight_files import WEIGHT_FILES
 
 
 def some_images(seed, n=3, size=(48, 64)) -> torch.Tensor:
@@ -102,9 +103,9 @@ def test_missing_weights_are_named_with_every_way_out(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(InputError) as caught:
         lpips_distance(None, False, "cpu")
-    message = str(caught.value)
+    message, alexnet = str(caught.value), WEIGHT_FILES["alexnet"]
     assert "\n" not in message
-    for part in ("LPIPS", ALEXNET.names[0], ALEXNET.url, "7be5be79", "--lpips_weights FILE", "--allow_download"):
+    for part in ("LPIPS", alexnet.names[0], alexnet.url, "7be5be79", "--lpips_weights FILE", "--no_download"):
         assert part in message
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from tests.util.pages import Page
 from trainers.checkpoint import load_networks
 from util.image import to_uint8
 from util.results_page import ResultsPage
+from util.weight_files import WEIGHT_FILES
 
 
 @pytest.fixture
@@ -336,8 +338,13 @@ def test_missing_weights_are_an_error_that_offers_another_way(folders, capsys, t
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     argv = flags(folders)
     argv[argv.index("random")] = "inception"
-    line = refused(argv, capsys)
-    assert "--inception_weights" in line and "--features random" in line and "--allow_download" in line
+    line = refused([*argv, "--no_download"], capsys)
+    assert "--inception_weights" in line and "--features random" in line and "--no_download" in line
+    unreachable = replace(WEIGHT_FILES["inception"], url="http://127.0.0.1:9/inception.pth")
+    monkeypatch.setitem(WEIGHT_FILES, "inception", unreachable)
+    for old in ([], ["--allow_download"]):
+        line = refused([*argv, *old], capsys)
+        assert "Connection refused" in line and "--inception_weights FILE" in line
     weights = str(tmp_path / "absent.pth")
     assert weights in refused([*argv, "--inception_weights", weights], capsys)
     line = refused(flags(folders, "--labels", str(folders / "labels"), "--segmenter_weights", weights), capsys)

@@ -12,9 +12,11 @@ from PIL import Image
 from torch_fidelity import FeatureExtractorInceptionV3
 
 from evaluation.distances import FeatureSet, frechet_distance
-from evaluation.features import INCEPTION, RESIZES, inception_features, random_features
+from evaluation.features import RESIZES, inception_features, random_features
+from evaluation.published import read_measuring
 from util.errors import InputError
 from util.fill import fill
+from util.weight_files import WEIGHT_FILES
 
 
 def some_images(n=2, height=40, width=56, seed=0) -> torch.Tensor:
@@ -87,7 +89,7 @@ def test_files_without_counters_load_and_the_result_says_what_was_used(
     assert library.startswith("torch-fidelity 0.")
     said = capsys.readouterr().err
     assert said.startswith(f"warning: {path}: not the published weights") and said.count("\n") == 1
-    INCEPTION.read(str(path), False)
+    read_measuring("inception", str(path), False)
     assert capsys.readouterr().err == ""  # once is enough
     prepared = RESIZES["clean"](some_images())
     whole = inception_features(str(inception_file), "clean", False, "cpu")
@@ -149,11 +151,11 @@ def test_other_resizes_and_other_images_are_refused(inception_file):
 def test_missing_weights_are_named_with_every_way_out(no_hub):
     with pytest.raises(InputError) as caught:
         inception_features(None, "tf", False, "cpu")
-    message = str(caught.value)
+    message, inception = str(caught.value), WEIGHT_FILES["inception"]
     assert "\n" not in message and "Inception" in message
-    for part in (INCEPTION.names[0], INCEPTION.url, "SHA-256 starts with 6726825d", str(no_hub)):
+    for part in (inception.names[0], inception.url, "SHA-256 starts with 6726825d", str(no_hub)):
         assert part in message
-    for flag in ("--inception_weights FILE", "--allow_download", "--features random"):
+    for flag in ("--inception_weights FILE", "--no_download", "--features random"):
         assert flag in message
 
 
@@ -162,31 +164,18 @@ def test_a_given_file_must_exist(tmp_path):
         inception_features(str(tmp_path / "none.pth"), "tf", True, "cpu")
 
 
-@pytest.mark.parametrize("name", INCEPTION.names)
-def test_weights_are_found_in_the_folder_of_torch_hub(name, no_hub):
+@pytest.mark.parametrize("name", WEIGHT_FILES["inception"].names)
+def test_weights_are_found_in_the_folder_of_torch_hub_and_their_hash_is_told(name, no_hub, capsys, monkeypatch):
     torch.save({"a": torch.zeros(1)}, no_hub / name)
-    state, facts = INCEPTION.read(None, False)
-    assert list(state) == ["a"] and facts["weights"] == name
-
-
-def test_weights_are_downloaded_only_if_allowed_and_whole(no_hub, tmp_path, capsys):
-    source = tmp_path / "published.pth"
-    torch.save({"a": torch.zeros(1)}, source)
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    published = dataclasses.replace(INCEPTION, url=source.as_uri(), sha256=digest[:8])
-    with pytest.raises(InputError, match="not on this machine"):
-        published.read(None, False)
-    with pytest.raises(InputError, match=r"cannot be downloaded .*hash"):
-        dataclasses.replace(published, sha256="00000000").read(None, True)
-    with pytest.raises(InputError, match="cannot be downloaded"):
-        dataclasses.replace(published, url=f"{source.as_uri()}.none").read(None, True)
-    assert not list(no_hub.iterdir())
-    capsys.readouterr()
-    state, facts = published.read(None, True)
-    assert list(state) == ["a"] and facts["weights_published"] and facts["weights_sha256"] == digest
-    source.unlink()
-    assert published.read(None, False)[1] == facts
-    assert "warning" not in capsys.readouterr().err
+    digest = hashlib.sha256((no_hub / name).read_bytes()).hexdigest()
+    path, state, facts = read_measuring("inception", None, False)
+    assert list(state) == ["a"] and path == no_hub / name
+    assert facts == {"weights": name, "weights_sha256": digest, "weights_published": False}
+    assert "not the published weights" in capsys.readouterr().err
+    published = dataclasses.replace(WEIGHT_FILES["inception"], sha256=digest[:8])
+    monkeypatch.setitem(WEIGHT_FILES, "inception", published)
+    assert read_measuring("inception", None, False)[2]["weights_published"]
+    assert capsys.readouterr().err == ""
 
 
 class Trap:

@@ -1,5 +1,8 @@
 """The perceptual loss and where its weights come from."""
 
+from dataclasses import replace
+from hashlib import sha256
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,6 +11,7 @@ import torchvision
 from models.vgg import TAPS, VGGLoss
 from util.errors import InputError
 from util.fill import fill
+from util.weight_files import WEIGHT_FILES
 
 
 @pytest.fixture(scope="module")
@@ -52,23 +56,42 @@ def test_missing_wrong_and_unreadable_files_say_what_to_do(tmp_path):
     with pytest.raises(InputError, match=r"--vgg_weights .*absent.pth: no such file.*--no_vgg_loss"):
         VGGLoss.pretrained(tmp_path / "absent.pth")
     torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3)}, tmp_path / "half.pth")
-    with pytest.raises(InputError, match=r"no entry features.0.bias"):
+    with pytest.raises(InputError, match=r"--vgg_weights .*half.pth: holds another network; get vgg19-dcbb9e9d.pth"):
         VGGLoss.pretrained(tmp_path / "half.pth")
+    torch.save(
+        {"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(7)}, tmp_path / "half.pth"
+    )
+    with pytest.raises(InputError, match="holds another network"):
+        VGGLoss.pretrained(tmp_path / "half.pth")
+    torch.save([torch.zeros(1)], tmp_path / "list.pth")
+    with pytest.raises(InputError, match="holds something else than a state dict"):
+        VGGLoss.pretrained(tmp_path / "list.pth")
     (tmp_path / "noise.pth").write_bytes(b"not weights")
     with pytest.raises(InputError, match="not a readable PyTorch weight file"):
         VGGLoss.pretrained(tmp_path / "noise.pth")
 
 
-def test_a_failing_download_says_how_to_get_the_file(monkeypatch, tmp_path):
-    weights = torchvision.models.VGG19_Weights.IMAGENET1K_V1
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("torch.hub.urlopen", lambda *args, **kwargs: (_ for _ in ()).throw(OSError("no route")))
-    with pytest.raises(InputError) as error:
+def test_weights_are_fetched_where_they_are_missing_if_that_is_allowed(vgg, server, monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
+    state = {f"features.{name}": tensor for name, tensor in vgg.features.state_dict().items()}
+    torch.save(state, tmp_path / "published.pth")
+    content = (tmp_path / "published.pth").read_bytes()
+    server.files["/vgg19.pth"] = content
+    published = replace(WEIGHT_FILES["vgg19"], url=f"{server.url}/vgg19.pth", sha256=sha256(content).hexdigest())
+    monkeypatch.setitem(WEIGHT_FILES, "vgg19", published)
+    with pytest.raises(InputError, match=r"--no_download.*vgg19.pth.*--vgg_weights FILE.*--no_vgg_loss"):
+        VGGLoss.pretrained(may_download=False)
+    assert not server.requests
+    loaded = VGGLoss.pretrained()
+    for name, tensor in vgg.features.state_dict().items():
+        assert torch.equal(loaded.features.state_dict()[name], tensor)
+    (kept,) = (tmp_path / "home").rglob("vgg19-dcbb9e9d.pth")
+    kept.write_bytes(content[:1000])
+    with pytest.raises(
+        InputError, match=r"vgg19-dcbb9e9d.pth: not a readable .*; move it away to have it fetched anew"
+    ):
         VGGLoss.pretrained()
-    message = str(error.value)
-    assert "\n" not in message
-    assert weights.url in message and "--vgg_weights FILE" in message and "--no_vgg_loss" in message
+    assert kept.read_bytes() == content[:1000]
 
 
 def test_taps_are_relu_layers():
