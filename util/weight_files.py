@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import torch
 
@@ -114,15 +115,22 @@ def fetch_weights(name: str, allowed: bool) -> Path:
     path = cache_folder() / weights.names[0]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path):
+        with _alone(path) as (lock, waited):
             if found := _found(weights):  # by the process that was waited for
                 return found
+            if waited and (failure := lock.read()):
+                raise InputError(failure)
+            lock.truncate(0)
             print(
                 f"Fetching {weights.what}: {weights.url}, {readable_size(weights.size)}, to {path.parent}; license: "
                 f"{weights.license}",
                 flush=True,
             )
-            fetch(weights.url, path, Expected(sha256=weights.sha256), PATIENCE)
+            try:
+                fetch(weights.url, path, Expected(sha256=weights.sha256), PATIENCE)
+            except InputError as error:
+                lock.write(str(error))  # for those who wait: one failure is enough for all
+                raise
     except (InputError, OSError) as error:
         raise InputError(f"{weights.what} cannot be fetched ({error}): {weights.advice()}") from None
     return path
@@ -133,12 +141,15 @@ def _found(weights: WeightFile) -> Path | None:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Wait until no other process makes `path`, and keep others waiting."""
-    with path.with_name(f".{path.name}.lock").open("a") as file:  # stays: see RunLock
+def _alone(path: Path) -> Iterator[tuple[IO[str], bool]]:
+    """Keep other processes from making `path`; yield the lock's file, and whether another process was waited for."""
+    with path.with_name(f".{path.name}.lock").open("a+", encoding="utf-8") as file:  # stays: see RunLock
+        waited = False
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print(f"{path.name}: another process fetches it; waiting", file=sys.stderr)
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+            waited = True
+        file.seek(0)
+        yield file, waited

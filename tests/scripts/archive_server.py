@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 import threading
+import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -20,6 +21,7 @@ class ArchiveServer:
         ranges: whether Range is honoured.
         validators: whether answers have an ETag.
         redirects: path -> another one.
+        delay: seconds before each answer.
     """
 
     def __init__(self):
@@ -30,6 +32,7 @@ class ArchiveServer:
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.ranges = self.validators = True
         self.cut_after = itertools.repeat(0.5)
+        self.delay = 0.0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"site": self}))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -48,6 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         site, path = self.site, urllib.parse.unquote(self.path)
         site.requests.append((path, {name.lower(): value for name, value in self.headers.items()}))
+        time.sleep(site.delay)
         if site.statuses.get(path):
             return self._answer(site.statuses[path].pop(0), b"")
         if path in site.redirects:

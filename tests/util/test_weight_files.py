@@ -173,6 +173,22 @@ def test_of_several_that_want_a_file_one_fetches_it(hub, published, server, caps
     assert capsys.readouterr().out.count("Fetching") == 1
 
 
+def test_of_several_that_want_a_damaged_file_one_fetches_it_and_all_say_why(hub, published, server):
+    published(content=CONTENT[:-1] + b"\0")
+    server.delay = 0.5
+    lines = []
+    threads = [threading.Thread(target=lambda: lines.append(refused())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(lines)) == 1 and len(lines) == 4 and "its sha256 is" in lines[0]
+    assert len(server.requests) == 2
+    server.delay = 0
+    server.files |= dict.fromkeys(server.files, CONTENT)
+    assert fetch_weights("vgg19", True).read_bytes() == CONTENT, "an earlier failure counts for nothing"
+
+
 def test_addresses_and_digits_are_those_of_the_makers():
     vgg, alexnet = torchvision.models.VGG19_Weights.IMAGENET1K_V1, torchvision.models.AlexNet_Weights.IMAGENET1K_V1
     for name, theirs in {"vgg19": vgg, "alexnet": alexnet}.items():
