@@ -8,7 +8,7 @@ import numpy as np
 
 from data.id_maps import ColoredError, NotIdsError, verify
 from data.masks import is_jpeg, read_colors
-from data.opening import opened
+from data.opening import SeveralPicturesError, opened
 from data.pairs import SamplePaths
 from data.palette import Color, pack, unpacked
 from data.preprocess import Preprocess, Size
@@ -36,13 +36,14 @@ KINDS = {
     "files": "files that are not where they should be, or do not pair",
     "batch": "fewer samples than a batch",
     "unreadable": "files that cannot be read, or are damaged",
+    "frames": "files of several frames or pages",
     "colour": "label or instance maps in colours instead of ids",
     "not_ids": "label or instance maps in a format that cannot hold ids",
     "label_range": "label maps with ids out of range",
     "size": "files of one sample that differ in size",
     "preprocess": "sizes that do not suit the preprocessing",
 }
-KIND_OF = {ColoredError: "colour", NotIdsError: "not_ids"}  # others are unreadable
+KIND_OF = {SeveralPicturesError: "frames", ColoredError: "colour", NotIdsError: "not_ids"}  # others are unreadable
 
 
 @dataclass
@@ -139,7 +140,7 @@ class Inspector:
             read_image(path)
             report.photo_size = picture_size(path)
         except InputError as error:
-            report.problems.append(Problem("unreadable", str(path), str(error)))
+            report.problems.append(classify(path, error))
             return
         with opened(path) as picture:
             report.photo_mode = picture.mode

@@ -42,6 +42,11 @@ def converted(ids: np.ndarray, mode: str, form: str) -> bytes:
     return encode(Image.fromarray(ids.astype(np.uint8)).convert(mode), form)
 
 
+def several(ids: np.ndarray, form: str) -> bytes:
+    frames = [Image.fromarray((ids + n).astype(np.uint8)) for n in range(2)]
+    return encode(frames[0], form, save_all=True, append_images=frames[1:])
+
+
 # Ways to write ids so that they can be read back.
 KEEPING: dict[str, Callable[[np.ndarray], bytes]] = {
     "grey png": lambda ids: encode(Image.fromarray(ids.astype(np.uint8)), "PNG"),
@@ -73,6 +78,8 @@ SPOILING: dict[str, Callable[[np.ndarray], bytes]] = {
     "gif": lambda ids: converted(ids, "L", "GIF"),
     "webp": lambda ids: converted(ids, "RGB", "WEBP"),
     "halves in a float tiff": lambda ids: encode(Image.fromarray(ids.astype(np.float32) + 0.5), "TIFF"),
+    "two pages": lambda ids: several(ids, "TIFF"),
+    "two frames": lambda ids: several(ids, "PNG"),
     "negative tiff": lambda ids: encode(Image.fromarray(ids.astype(np.int32) - 300), "TIFF"),
     "out of range": lambda ids: encode(Image.fromarray(ids.astype(np.uint16) + CLASSES), "PNG"),
     "text": lambda ids: b"these are not the ids you are looking for\n" * 9,

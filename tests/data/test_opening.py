@@ -178,5 +178,40 @@ def test_palette_photos_with_transparency_are_read_without_a_word(tmp_path):
     assert read_image(tmp_path / "a.png").mode == "RGB"
 
 
+def save_frames(path, count: int, **options):
+    frames = [Image.fromarray(np.full((8, 8), 90 * n, np.uint8)) for n in range(count)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], **options)
+    return path
+
+
+@pytest.mark.parametrize(("ending", "what"), [("tiff", "pages"), ("png", "frames"), ("webp", "frames")])
+def test_files_of_several_pictures_are_refused_with_their_number(tmp_path, ending, what):
+    path = save_frames(tmp_path / f"a.{ending}", 3)
+    for read in (read_instances, read_image, read_colors):
+        assert f"holds 3 {what}" in refusal(path, read)
+    assert read_image(save_frames(tmp_path / f"b.{ending}", 1)).size == (8, 8)
+
+
+def test_photos_of_cameras_with_previews_are_photos(tmp_path):
+    """MPO, which is what many cameras write as .jpg."""
+    path = tmp_path / "a.jpg"
+    small, photo = Image.new("RGB", (8, 8)), Image.new("RGB", (32, 16), "white")
+    photo.save(path, "MPO", save_all=True, append_images=[small])
+    assert Image.open(path).n_frames == 2
+    assert read_image(path).size == (32, 16) and np.asarray(read_image(path)).min() == 255
+
+
+def test_overviews_and_masks_of_a_tiff_are_no_pages(tmp_path):
+    """GeoTIFFs keep smaller copies of the picture after it."""
+    whole, half = (Image.fromarray(np.full((size, size), size, np.uint8)) for size in (16, 8))
+    for kind, count in ((1, None), (4, None), (0, 2)):
+        half.encoderinfo = {"tiffinfo": {254: kind}}
+        whole.save(tmp_path / "a.tiff", save_all=True, append_images=[half])
+        if count:
+            assert f"holds {count} pages" in refusal(tmp_path / "a.tiff", read_instances)
+        else:
+            assert np.asarray(read_instances(tmp_path / "a.tiff")).tolist() == np.asarray(whole).tolist()
+
+
 def test_formats_of_other_programs_are_not_opened():
     assert not {"EPS", "PSD", "TGA", "PDF", "XBM"} & set(FORMATS)

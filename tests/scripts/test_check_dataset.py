@@ -250,6 +250,9 @@ def test_photos_on_their_side_and_deep_ones(tree):
 
 
 def test_files_that_hold_no_ids_are_named_with_what_they_hold(tree):
+    pages = [Image.fromarray(quarters(0, 1, 2, n).astype(np.uint8)) for n in range(3)]
+    (tree / "maps" / "0.png").unlink()
+    pages[0].save(tree / "maps" / "0.tiff", save_all=True, append_images=pages[1:])
     (tree / "maps" / "1.png").unlink()
     Image.fromarray(quarters(0, 1, 2, 1) + np.float32(0.5)).save(tree / "maps" / "1.tiff")
     Image.fromarray(quarters(0, 1, 2, 1).astype(np.uint8)).convert("LA").save(tree / "maps" / "2.png")
@@ -260,9 +263,10 @@ def test_files_that_hold_no_ids_are_named_with_what_they_hold(tree):
     said = {Path(problem["file"]).name: (problem["kind"], problem["message"]) for problem in report["problems"]}
     assert status == 1 and not trains(tree)
     assert {name: kind for name, (kind, _) in said.items()} == {
-        "1.tiff": "not_ids", "3.png": "not_ids", "4.jpg": "unreadable",
+        "0.tiff": "frames", "1.tiff": "not_ids", "3.png": "not_ids", "4.jpg": "unreadable",
     }  # fmt: skip
     words = {
+        "0.tiff": "holds 3 pages",
         "1.tiff": "no whole numbers",
         "3.png": "is transparent",
         "4.jpg": "git lfs pull",
