@@ -92,10 +92,10 @@ def doubts(result: Survey) -> list[Doubt]:
     if result.instance_maps and not result.instance_maps[False]:
         message = "every instance map is one value only, so there are no edges to show; --no_instance saves the channel"
         found.append(Doubt("constant_instances", message, []))
-    if clipped := [mode for mode in result.photo_modes if mode.startswith(("I", "F"))]:
+    if deep := [mode for mode in result.photo_modes if mode.startswith(("I", "F"))]:
         message = (
-            f"{sum(result.photo_modes[mode] for mode in clipped)} photos are grey of 16 or 32 bits, and come out white "
-            f"above 255; save them with 8 bits"
+            f"{sum(result.photo_modes[mode] for mode in deep)} photos are grey of 16 bits, of which the upper 8 are "
+            f"used: those that do not fill the whole range come out dark; save them with 8 bits"
         )
         found.append(Doubt("deep_photos", message, []))
     if result.ids.contain_dontcare_label and result.pixels and result.ids.unknown_value not in (None, *result.pixels):

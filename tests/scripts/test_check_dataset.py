@@ -237,16 +237,20 @@ def test_sizes_that_do_not_suit_the_mode_are_named(tree):
     assert report["problems"][0]["file"] == str(tree / "maps" / "4.png")
 
 
-def test_photos_on_their_side_and_deep_ones(tree):
+def test_photos_on_their_side(tree):
     exif = Image.Exif()
     exif[0x0112] = 6
     save(tree / "maps" / "0.png", np.zeros((20, 10)))
     Image.new("RGB", (20, 10)).save(tree / "photos" / "0.jpg", exif=exif)
     _, report = check(tree)
     assert "turned by its EXIF tag" in report["problems"][0]["message"]
+
+
+def test_deep_photos(tree):
     (tree / "photos" / "1.jpg").unlink()
     Image.fromarray(np.full((SIZE, SIZE), 3000, dtype=np.uint16)).save(tree / "photos" / "1.png")
-    assert "deep_photos" in doubts(check(tree)[1])
+    status, report = check(tree)
+    assert status == 0 and doubts(report) == ["deep_photos"] and "come out dark" in report["warnings"][0]["message"]
 
 
 def test_files_that_hold_no_ids_are_named_with_what_they_hold(tree):
