@@ -5,6 +5,7 @@ import shlex
 from typing import NamedTuple
 
 from data.id_advice import INSTANCE_IDS, LEAST_STEP, stretch
+from data.orientation import describe_turned
 from data.pairs import listing
 from data.palette import Color, shown
 from data.survey import Survey
@@ -59,6 +60,9 @@ def conversion(result: Survey, opt) -> str | None:
 def doubts(result: Survey) -> list[Doubt]:
     """Label maps that can be read and are probably wrong, and instance maps that say nothing."""
     found = []
+    if result.turned:
+        message = describe_turned(result.turned, dict.fromkeys(result.turned, result.counts["samples"]))
+        found.append(Doubt("exif_orientation", message, sorted({n for names in result.turned.values() for n in names})))
     if step := stretch(result.pixels):
         is_binary = step == UNKNOWN
         what = "0 and 255: black-and-white masks" if is_binary else f"multiples of {step}: ids stretched for the eye"

@@ -48,7 +48,7 @@ class SampleCache:
         ids = {name: value for name, value in asdict(reader.ids).items() if name != "fixed"}  # which are only words
         self._depends_on = [
             VERSION, preprocess.mode, preprocess.load_size, preprocess.crop_size, preprocess.aspect_ratio,
-            ids, reader.fast_decode,
+            ids, reader.fast_decode, *["apply_exif"] * reader.apply_exif,  # without: the key of older entries
         ]  # fmt: skip
         self._writing = torch.ones(1, dtype=torch.bool).share_memory_()  # one answer for all workers of a loader
 
@@ -113,7 +113,8 @@ class SampleCache:
         """Read the first sample, and scale to the mean area of others spread evenly over the list."""
         pixels = self.reader.read(samples[0])
         measured = samples[:: -(-len(samples) // MEASURED)]
-        sizes = [self.reader.preprocess.resized(picture_size(paths.labels)) for paths in measured]
+        upright = self.reader.apply_exif
+        sizes = [self.reader.preprocess.resized(picture_size(paths.labels, upright)) for paths in measured]
         area = sum(width * height for width, height in sizes) / len(sizes)
         return HEAD.size + round(pixels.nbytes * area / pixels.labels.size)
 

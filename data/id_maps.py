@@ -26,14 +26,17 @@ class ColoredError(NotIdsError):
     """Its pixels are colors, which a palette could turn into ids."""
 
 
-def read_ids(path: Path) -> np.ndarray:
+def read_ids(path: Path, upright: bool = False) -> np.ndarray:
     """Read one whole number a pixel without loss: (H, W) uint8 or int32, as the file needs.
+
+    Args:
+        upright: apply the EXIF orientation.
 
     Raises:
         NotIdsError: its pixels are not the numbers that somebody wrote, but rounded, colors or halves.
         InputError: it cannot be read.
     """
-    picture = open_picture(path)
+    picture = open_picture(path, upright)
     if picture.mode not in ID_READERS:
         raise _colored(picture, path)
     values = ID_READERS[picture.mode](picture, path)

@@ -8,7 +8,8 @@ import numpy as np
 
 from data.id_maps import ColoredError, NotIdsError, verify
 from data.masks import is_jpeg, read_colors
-from data.opening import SeveralPicturesError, opened
+from data.opening import UPRIGHT, SeveralPicturesError, opened, orientation_of
+from data.orientation import by_kind, check_same_size
 from data.pairs import SamplePaths
 from data.palette import Color, pack, unpacked
 from data.preprocess import Preprocess, Size
@@ -20,8 +21,6 @@ BLENDED_SHARE = 0.15
 """From this share of edges that are slopes on, a map was smoothed. Measured on real maps: sharp ones below 0.02, after
 shrinking to a tenth below 0.09; resized with bilinear or bicubic interpolation above 0.33, JPEG mostly above 0.2."""
 FEWEST_EDGES = 20  # fewer prove nothing
-UPRIGHT = {None, 0, 1}
-ORIENTATION = 0x0112  # EXIF tag; 1 is upright
 
 
 class Problem(NamedTuple):
@@ -61,6 +60,7 @@ class SampleReport:
     colors: dict[Color, int] | None = None  # colour-coded label map: the most frequent colours -> pixels
     num_colors: int = 0
     constant_instances: bool | None = None  # whether the instance map is one value only
+    turned: list[str] = field(default_factory=list)  # kinds of its files with an EXIF orientation not applied: "photos"
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,12 @@ class Inspector:
 
     ids: LabelIds
     preprocess: Preprocess
+    apply_exif: bool = False  # the option
 
     def __call__(self, paths: SamplePaths) -> SampleReport:
         report = SampleReport(paths.name)
+        if not self.apply_exif:
+            report.turned = [kind for kind, files in by_kind([paths]).items() if any(map(is_turned, files))]
         self._inspect_labels(paths.labels, report)
         if paths.instances is not None:
             self._inspect_instances(paths, report)
@@ -81,14 +84,14 @@ class Inspector:
 
     def _inspect_labels(self, path: Path, report: SampleReport) -> None:
         try:
-            report.size = picture_size(path)
+            report.size = picture_size(path, self.apply_exif)
             self.preprocess.check(report.size, path)
         except InputError as error:
             report.problems.append(Problem("preprocess" if report.size else "unreadable", str(path), str(error)))
         if report.size is None:
             return
         try:
-            labels = self._values_in_file(np.asarray(read_labels(path, self.ids)))
+            labels = self._values_in_file(np.asarray(read_labels(path, self.ids, self.apply_exif)))
         except InputError as error:
             labels = self._read_whatever_ids(path, error, report)
         if labels is not None:
@@ -104,7 +107,7 @@ class Inspector:
     def _read_whatever_ids(self, path: Path, refusal: InputError, report: SampleReport) -> np.ndarray | None:
         """The values of a label map that was refused, if it has any."""
         try:
-            labels = np.asarray(read_instances(path))
+            labels = np.asarray(read_instances(path, self.apply_exif))
         except InputError:
             problem = classify(path, refusal)
             report.problems.append(problem)
@@ -126,7 +129,7 @@ class Inspector:
     def _inspect_instances(self, paths: SamplePaths, report: SampleReport) -> None:
         path = paths.instances
         try:
-            instances = np.asarray(read_instances(path))
+            instances = np.asarray(read_instances(path, self.apply_exif))
         except InputError as error:
             report.problems.append(classify(path, error))
             return
@@ -138,7 +141,7 @@ class Inspector:
         path = paths.image
         try:
             read_image(path)
-            report.photo_size = picture_size(path)
+            report.photo_size = picture_size(path, self.apply_exif)
         except InputError as error:
             report.problems.append(classify(path, error))
             return
@@ -148,15 +151,11 @@ class Inspector:
         self._compare_sizes(paths.labels, report, path, report.photo_size)
 
     def _compare_sizes(self, labels: Path, report: SampleReport, other: Path, size: Size) -> None:
-        if report.size is None or report.size == size:
-            return
-        message = (
-            f"{labels} is {report.size[0]}x{report.size[1]} but {other} is {size[0]}x{size[1]}; the files of a sample "
-            f"must have one size"
-        )
-        if report.size == size[::-1] and is_turned(other):
-            message += " (the photo is turned by its EXIF tag, which is not applied: save it upright)"
-        report.problems.append(Problem("size", str(other), message))
+        if report.size is not None:
+            try:
+                check_same_size(labels, report.size, other, size, self.apply_exif)
+            except InputError as error:
+                report.problems.append(Problem("size", str(other), str(error)))
 
 
 def classify(path: Path, refusal: InputError) -> Problem:
@@ -168,12 +167,8 @@ def classify(path: Path, refusal: InputError) -> Problem:
 
 
 def is_turned(path: Path) -> bool:
-    """Whether the EXIF tag of a picture says to turn it for display."""
-    try:
-        with opened(path) as picture:
-            return picture.getexif().get(ORIENTATION) not in UPRIGHT
-    except InputError:  # EXIF is a file in the file, with ways of its own to be broken
-        return False
+    """Whether the EXIF orientation of a file says to turn or mirror it for display."""
+    return orientation_of(path) != UPRIGHT
 
 
 def damage(path: Path) -> list[Problem]:

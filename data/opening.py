@@ -1,4 +1,4 @@
-"""Opening a picture file: the one way of every reader, with one description of what cannot be read."""
+"""Opening a picture file: the one way of every reader, so that all of them see the same pixels and say the same."""
 
 import contextlib
 import functools
@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
 from data.file_kinds import UNREADABLE, describe_unreadable
 from util.errors import InputError
@@ -16,6 +16,11 @@ Size = tuple[int, int]  # width, height, as Pillow has it
 # Pillow's names of what is read, the frequent ones first. Its others are documents (PSD, EPS, which runs a program), or
 # have no first bytes of their own, so that any damaged file might be one (TGA).
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "DIB", "PPM", "WEBP", "GIF", "JPEG2000", "AVIF")
+ORIENTATION = ExifTags.Base.Orientation
+UPRIGHT = 1  # what the tag says where nothing is to be done, and what a file without the tag means
+TURNED = range(2, 9)  # mirrored, turned, or both
+ON_ITS_SIDE = range(5, 9)  # of these, those that swap width and height
+INVERSE = {6: 8, 8: 6}  # quarter turns; every other orientation is its own inverse
 NEW_SUBFILE_TYPE, REDUCED_OR_MASK = 254, 0b101  # TIFF: pages that are a thumbnail, an overview or a mask of another
 PARTS = {"TIFF": "pages"}  # of a file; those of other formats are frames
 
@@ -24,10 +29,12 @@ class SeveralPicturesError(InputError):
     """A file holds several frames or pages, of which only the first would be seen."""
 
 
-def open_picture(path: Path, draft: Size | None = None) -> Image.Image:
-    """Decode a file. Orientation tags (EXIF) are not applied: label maps are drawn over the pixels as they are stored.
+def open_picture(path: Path, upright: bool = False, draft: Size | None = None) -> Image.Image:
+    """Decode a file of one picture.
 
     Args:
+        upright: turn and mirror it as its EXIF orientation says. Without, pixels are as they are stored, in TIFF files
+            too, which Pillow turns by itself.
         draft: (width, height) that are enough, see `read_image`.
 
     Raises:
@@ -35,17 +42,26 @@ def open_picture(path: Path, draft: Size | None = None) -> Image.Image:
         InputError: it cannot be read, or is too large.
     """
     with opened(path) as picture:
+        turned = orientation(picture)
         if draft:
-            picture.draft("RGB", draft)
+            picture.draft("RGB", draft[::-1] if upright and turned in ON_ITS_SIDE else draft)
         _refuse_several(picture, path)
         picture.load()
+        is_tiff = picture.format == "TIFF"  # and upright by now
+        if turned in TURNED and upright != is_tiff:
+            if is_tiff:
+                picture.getexif()[ORIENTATION] = INVERSE.get(turned, turned)
+            ImageOps.exif_transpose(picture, in_place=True)
         return picture
 
 
-def picture_size(path: Path) -> Size:
-    """Width and height from the head of the file, without decoding it. Raises `InputError` as `open_picture` does."""
+def picture_size(path: Path, upright: bool = False) -> Size:
+    """Width and height that `open_picture` gives, from the head of the file. Raises `InputError` as it does."""
     with opened(path) as picture:
-        return picture.size
+        width, height = picture.size
+        if picture.format == "TIFF":  # of which some versions of Pillow tell the size after turning
+            width, height = (picture.tag_v2[tag] for tag in (TiffImagePlugin.IMAGEWIDTH, TiffImagePlugin.IMAGELENGTH))
+        return (height, width) if upright and orientation(picture) in ON_ITS_SIDE else (width, height)
 
 
 @contextlib.contextmanager
@@ -58,7 +74,9 @@ def opened(path: Path) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(path, formats=_formats()) as picture:
+            # Not by its path: then Pillow maps uncompressed files into memory, and takes width for height where a TIFF
+            # is to be turned by 90 degrees, which mixes up all its pixels.
+            with path.open("rb") as file, Image.open(file, formats=_formats()) as picture:
                 yield picture
         except InputError:
             raise
@@ -70,6 +88,25 @@ def opened(path: Path) -> Iterator[Image.Image]:
 def _formats() -> tuple[str, ...]:
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)  # a Pillow may be built without some of them
+
+
+def orientation(picture: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8, of a picture that has not been decoded yet; 1 where it has none that is valid."""
+    try:
+        # Not the method of PNG files, which decodes the whole picture to find a tag behind the pixels.
+        tag = Image.Image.getexif(picture).get(ORIENTATION)
+    except (*UNREADABLE, LookupError, TypeError):  # a file in the file, broken in ways of its own
+        return UPRIGHT
+    return tag if tag in TURNED else UPRIGHT
+
+
+def orientation_of(path: Path) -> int:
+    """The EXIF orientation of a file, from its head; 1 if it cannot be read."""
+    try:
+        with opened(path) as picture:
+            return orientation(picture)
+    except InputError:
+        return UPRIGHT
 
 
 def _refuse_several(picture: Image.Image, path: Path) -> None:

@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 from data.cache import SampleCache
 from data.classes import describe_classes
 from data.files import Files
+from data.orientation import by_kind, warn_of_turned
 from data.pairs import SamplePaths, pair_files, select_listed
 from data.pixels import PixelReader
 from data.preprocess import Preprocess
@@ -59,8 +60,10 @@ class PairedDataset(Dataset[Sample], ABC):
         )
         if not getattr(opt, "skip_bad_samples", 0):  # else the first may be a bad one, and each is checked when read
             first = self.paths[0].labels
-            self.preprocess.check(picture_size(first), first)
-        self.reader = PixelReader(self.preprocess, self.ids, opt.fast_decode)
+            self.preprocess.check(picture_size(first, opt.apply_exif), first)
+        if not opt.apply_exif:
+            warn_of_turned(by_kind(self.paths))
+        self.reader = PixelReader(self.preprocess, self.ids, opt.fast_decode, opt.apply_exif)
         self.cache = None
         if opt.cache_dir:
             self.cache = SampleCache(Path(opt.cache_dir), self.reader)

@@ -1,16 +1,15 @@
 """The pixels of a sample between file and network: read and resized here, then cropped for one use of it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL.Image import Resampling
 from torch import Tensor
 
+from data.orientation import check_same_size
 from data.pairs import SamplePaths
 from data.preprocess import Geometry, Preprocess, Size, ids_to_tensor, image_to_tensor, resize
 from data.read import LabelIds, picture_size, read_image, read_instances, read_labels
-from util.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -52,16 +51,18 @@ class Pixels:
 class PixelReader:
     """From the files of a sample to its `Pixels`. Two readers that are equal read equal pixels.
 
-    `fast_decode` is the option of this name.
+    `fast_decode` and `apply_exif` are the options of these names.
     """
 
     preprocess: Preprocess
     ids: LabelIds
     fast_decode: bool = False
+    apply_exif: bool = False
 
     def read(self, paths: SamplePaths) -> Pixels:
         """Read one sample. Raises `InputError` for files that cannot be read, wrong ids and sizes that differ."""
-        labels = read_labels(paths.labels, self.ids)
+        upright = self.apply_exif
+        labels = read_labels(paths.labels, self.ids, upright)
         size = labels.size
         self.preprocess.check(size, paths.labels)
         resized = self.preprocess.resized(size)
@@ -69,27 +70,21 @@ class PixelReader:
 
         instances = image = None
         if paths.instances is not None:
-            instances = read_instances(paths.instances)
-            _check_same_size(size, paths.labels, instances.size, paths.instances)
+            instances = read_instances(paths.instances, upright)
+            check_same_size(paths.labels, size, paths.instances, instances.size, upright)
             instances = _shrink(resize(instances, resized, Resampling.NEAREST))
         if paths.image is not None:
             image = self._read_image(paths, size)
         return Pixels(labels, instances, image)
 
     def _read_image(self, paths: SamplePaths, size: Size) -> np.ndarray:
-        _check_same_size(size, paths.labels, picture_size(paths.image), paths.image)
+        upright = self.apply_exif
+        check_same_size(paths.labels, size, paths.image, picture_size(paths.image, upright), upright)
         resized = self.preprocess.resized(size)
-        return resize(read_image(paths.image, resized if self.fast_decode else None), resized, Resampling.BICUBIC)
+        image = read_image(paths.image, resized if self.fast_decode else None, upright)
+        return resize(image, resized, Resampling.BICUBIC)
 
 
 def _shrink(ids: np.ndarray) -> np.ndarray:
     """The same ids in 16 bits if they fit."""
     return ids.astype(np.uint16) if ids.itemsize > 2 and ids.min() >= 0 and ids.max() < 2**16 else ids
-
-
-def _check_same_size(labels_size: Size, labels: Path, other_size: Size, other: Path) -> None:
-    if labels_size != other_size:
-        raise InputError(
-            f"{labels} is {labels_size[0]}x{labels_size[1]} but {other} is {other_size[0]}x{other_size[1]}; "
-            f"the files of a sample must have one size"
-        )

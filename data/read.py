@@ -66,24 +66,28 @@ class LabelIds:
         return f"--label_nc {self.label_nc}: {path} holds label {shown}; ids must be {allowed}{fix}"
 
 
-def read_labels(path: Path, ids: LabelIds) -> Image.Image:
-    """Read a label map as class ids, mode "L" or "I" as they need; unknown pixels are id `ids.label_nc`."""
-    return Image.fromarray(ids.check(read_ids(path), path))
+def read_labels(path: Path, ids: LabelIds, upright: bool = False) -> Image.Image:
+    """Read a label map as class ids, mode "L" or "I" as they need; unknown pixels are id `ids.label_nc`.
+
+    Args:
+        upright: apply the EXIF orientation, --apply_exif; here and below.
+    """
+    return Image.fromarray(ids.check(read_ids(path, upright), path))
 
 
-def read_instances(path: Path) -> Image.Image:
+def read_instances(path: Path, upright: bool = False) -> Image.Image:
     """Read an instance map, mode "L" or "I" as the file needs; any whole numbers will do."""
-    return Image.fromarray(read_ids(path))
+    return Image.fromarray(read_ids(path, upright))
 
 
-def read_image(path: Path, draft: Size | None = None) -> Image.Image:
+def read_image(path: Path, draft: Size | None = None, upright: bool = False) -> Image.Image:
     """Read a photo as RGB; grey and palette pictures are converted.
 
     Args:
         draft: (width, height) that are enough. A JPEG at least twice as large is decoded at 1/2, 1/4 or 1/8 of its
             size, which is quicker and changes pixels. Other files are read whole.
     """
-    picture = open_picture(path, draft)
+    picture = open_picture(path, upright, draft)
     if picture.mode == "RGB":
         return picture
     if picture.mode in ONE_CHANNEL and np.asarray(picture).itemsize > 1:

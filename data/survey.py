@@ -45,6 +45,7 @@ class Survey:
     colors: Counter[Color] = dataclasses.field(default_factory=Counter)  # of colour-coded masks -> pixels
     smooth_colors: list[str] = dataclasses.field(default_factory=list)  # names of masks with very many colours
     instance_maps: Counter[bool] = dataclasses.field(default_factory=Counter)  # is one value only -> files
+    turned: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # kind, EXIF not applied -> names
 
     def add(self, report: SampleReport) -> None:
         """Count one sample in."""
@@ -55,6 +56,8 @@ class Survey:
         self.photo_sizes.update([report.photo_size] * (report.photo_size is not None))
         self.photo_modes.update([report.photo_mode] * (report.photo_mode is not None))
         self.instance_maps.update([report.constant_instances] * (report.constant_instances is not None))
+        for kind in report.turned:
+            self.turned.setdefault(kind, []).append(report.name)
         if report.is_blended:
             self.blended.append(report.name)
         self._add_colors(report)
@@ -108,7 +111,8 @@ def survey(
     preprocess = Preprocess(
         opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=opt.is_train, flip=False
     )
-    for report in progress(parallel_map(Inspector(ids, preprocess), samples, workers), len(samples)):
+    inspector = Inspector(ids, preprocess, opt.apply_exif)
+    for report in progress(parallel_map(inspector, samples, workers), len(samples)):
         result.add(report)
     return result
 

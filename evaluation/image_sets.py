@@ -16,6 +16,7 @@ from torch.utils.data import Dataset, Subset
 from tqdm import tqdm
 
 from data.opening import open_picture
+from data.orientation import check_same_size, warn_of_turned
 from data.preprocess import Preprocess, resize
 from data.read import LabelIds, picture_size, read_image, read_labels
 from data.workers import QuietLoader
@@ -58,21 +59,21 @@ class LabelRule:
         return LabelIds(self.label_nc, self.contain_dontcare_label, self.unknown_value)
 
 
-def _mode_in_words(preprocess: Preprocess | None, fast_decode: bool = False) -> str:
+def _mode_in_words(preprocess: Preprocess | None, *, fast_decode: bool, apply_exif: bool) -> str:
     """What decides how files come to size, equal for equal ways; for the protocol.
 
     Args:
         preprocess: None for samples that are drawn at the size of the images.
         fast_decode: photos are decoded at a part of their size.
+        apply_exif: files are turned as their EXIF orientation says.
     """
     if preprocess is None:
         return "none"
-    if fast_decode:
-        return f"{_mode_in_words(preprocess)} --fast_decode"
+    flags = " --fast_decode" * fast_decode + " --apply_exif" * apply_exif
     if preprocess.mode in ("fixed", "resize_and_crop") and preprocess.resized((1, 1)) == preprocess.output_size:
-        return "fixed"
-    sized = preprocess.mode not in ("none", "crop")
-    return f"{preprocess.mode} --load_size {preprocess.load_size}" if sized else preprocess.mode
+        return f"fixed{flags}"
+    size = f" --load_size {preprocess.load_size}" if preprocess.mode not in ("none", "crop") else ""
+    return f"{preprocess.mode}{size}{flags}"
 
 
 class DataSetTruth(Dataset):
@@ -107,9 +108,12 @@ class DataSetTruth(Dataset):
             opt.label_nc, opt.contain_dontcare_label, getattr(dataset, "unknown_value", UNKNOWN_IN_FILES)
         )
         self.size: Size = (round(opt.crop_size / opt.aspect_ratio), opt.crop_size)
-        self.preprocess_mode = _mode_in_words(getattr(dataset, "preprocess", None), opt.fast_decode)
+        self.apply_exif = opt.apply_exif
+        self.preprocess_mode = _mode_in_words(
+            getattr(dataset, "preprocess", None), fast_decode=opt.fast_decode, apply_exif=opt.apply_exif
+        )
         if labels and whole_labels:
-            _check_uncropped(dataset.preprocess, dataset.paths[0].labels)
+            _check_uncropped(dataset.preprocess, dataset.paths[0].labels, opt.apply_exif)
         indices = range(len(dataset))[:count]
         # A data set that draws its samples tells a name only with the sample.
         paths = getattr(dataset, "paths", None)
@@ -138,7 +142,7 @@ class DataSetTruth(Dataset):
                 )
             item["photo"] = to_grey_levels(sample["image"])
         if self.labels and self.whole_labels:
-            item["labels"] = _read_whole_labels(self.dataset.paths[index].labels, self.rule)
+            item["labels"] = _read_whole_labels(self.dataset.paths[index].labels, self.rule, self.apply_exif)
         elif self.labels:
             item["labels"] = self.rule.as_in_files(sample["labels"])
         return item
@@ -153,6 +157,7 @@ class FolderTruth(Dataset):
         preprocess: how files come to the size of the images; without random parts.
         rule: which ids label files hold.
         with_labels: read label maps too, if they are given.
+        apply_exif: turn files as their EXIF orientation says.
     """
 
     def __init__(
@@ -165,16 +170,21 @@ class FolderTruth(Dataset):
         class_names: Sequence[str],
         with_labels: bool = True,
         whole_labels: bool = False,
+        apply_exif: bool = False,
     ):
         self.names = list(names)
+        self.apply_exif = apply_exif
         self.photo_paths, self.label_paths = photos, labels
         self.preprocess, self.rule, self.class_names = preprocess, rule, class_names
-        self.preprocess_mode = _mode_in_words(preprocess)
+        self.preprocess_mode = _mode_in_words(preprocess, fast_decode=False, apply_exif=apply_exif)
         self.with_labels, self.whole_labels = with_labels, whole_labels
         width, height = preprocess.output_size
         self.size: Size = (height, width)
         if labels and whole_labels:
-            _check_uncropped(preprocess, labels[self.names[0]])
+            _check_uncropped(preprocess, labels[self.names[0]], apply_exif)
+        if not apply_exif:
+            kinds = {"photos": photos, "label maps": labels}
+            warn_of_turned({kind: [paths[name] for name in self.names] for kind, paths in kinds.items() if paths})
 
     def __len__(self) -> int:
         return len(self.names)
@@ -192,14 +202,15 @@ class FolderTruth(Dataset):
         photo = self.photo_paths and self.photo_paths[name]
         labels = self.label_paths[name] if self.label_paths and self.with_labels else None
         if photo and labels:
-            _check_one_size(photo, labels)
+            sizes = (picture_size(path, self.apply_exif) for path in (labels, photo))
+            check_same_size(labels, next(sizes), photo, next(sizes), self.apply_exif)
         if photo:
-            pixels = self._fit(read_image(photo), photo, Resampling.BICUBIC)
+            pixels = self._fit(read_image(photo, upright=self.apply_exif), photo, Resampling.BICUBIC)
             item["photo"] = torch.from_numpy(pixels.transpose(2, 0, 1).copy())
         if labels and self.whole_labels:
-            item["labels"] = _read_whole_labels(labels, self.rule)
+            item["labels"] = _read_whole_labels(labels, self.rule, self.apply_exif)
         elif labels:
-            ids = self._fit(read_labels(labels, self.rule.ids), labels, Resampling.NEAREST)
+            ids = self._fit(read_labels(labels, self.rule.ids, self.apply_exif), labels, Resampling.NEAREST)
             item["labels"] = self.rule.as_in_files(torch.from_numpy(ids.astype(np.int32)))
         return item
 
@@ -218,17 +229,9 @@ class FolderTruth(Dataset):
 Truth = DataSetTruth | FolderTruth
 
 
-def _check_one_size(photo: Path, labels: Path) -> None:
-    one, other = picture_size(photo), picture_size(labels)
-    if one != other:
-        raise InputError(
-            f"{photo} is {one[0]}x{one[1]}, and its label map {labels} {other[0]}x{other[1]}; both must have one size"
-        )
-
-
-def _check_uncropped(preprocess: Preprocess, path: Path) -> None:
+def _check_uncropped(preprocess: Preprocess, path: Path, upright: bool) -> None:
     """Label maps of the size of their files lie over images that show all of them."""
-    width, height = preprocess.resized(picture_size(path))
+    width, height = preprocess.resized(picture_size(path, upright))
     if (width, height) != preprocess.output_size:
         raise InputError(
             f"--preprocess_mode {preprocess.mode}: cuts a part out of {path}, and the segmentation network sees whole "
@@ -236,8 +239,8 @@ def _check_uncropped(preprocess: Preprocess, path: Path) -> None:
         )
 
 
-def _read_whole_labels(path: Path, rule: LabelRule) -> Tensor:
-    return rule.as_in_files(torch.from_numpy(np.asarray(read_labels(path, rule.ids)).astype(np.int32)))
+def _read_whole_labels(path: Path, rule: LabelRule, upright: bool) -> Tensor:
+    return rule.as_in_files(torch.from_numpy(np.asarray(read_labels(path, rule.ids, upright)).astype(np.int32)))
 
 
 class GeneratedImages(Dataset):

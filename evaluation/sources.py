@@ -191,7 +191,9 @@ def _from_folders(opt: Any, fake: Path, photos: bool, labels: bool, whole_labels
     preprocess = Preprocess(
         opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=False, flip=False
     )
-    return FolderTruth(names[: opt.how_many], real, ids, preprocess, rule, class_names, labels, whole_labels)
+    return FolderTruth(
+        names[: opt.how_many], real, ids, preprocess, rule, class_names, labels, whole_labels, opt.apply_exif
+    )
 
 
 def _find(folder: str, what: str, flag: str, suffix: str) -> dict[str, Path]:

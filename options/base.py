@@ -163,6 +163,13 @@ class BaseOptions:
         "their values differ by 0.4 to 2 of 255 on average and by up to 90 at sharp edges",
         "data",
     )
+    apply_exif: bool = option(
+        False,
+        "turn and mirror every file as its EXIF orientation says, label and instance maps that have one too; without, "
+        "pixels are used as they are stored, as most tools that draw label maps do",
+        "data",
+        role="data",
+    )
     max_dataset_size: int | None = option(
         None, "use only the first ones of the sorted list", "data", unit="samples", rule=at_least(1), unset="all"
     )

@@ -51,7 +51,7 @@ from util.files import replacing
 
 OPTIONS_SHOWN = (
     "label_nc", "contain_dontcare_label", "instance", "preprocess_mode", "load_size", "crop_size", "aspect_ratio",
-    "batch_size", "pairing_check", "file_list", "max_dataset_size",
+    "batch_size", "pairing_check", "file_list", "max_dataset_size", "apply_exif",
 )  # fmt: skip
 MESSAGES_SHOWN = 5  # of each kind, in the text
 SIZES_SHOWN = 3

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 from PIL.Image import Resampling
 
-from data.inspection import count_values, is_blended, is_turned
+from data.inspection import count_values, is_blended
 
 BLOCKS = np.random.default_rng(0).integers(0, 150, (4, 4), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
 
@@ -29,10 +29,3 @@ def test_values_are_counted(labels):
     counts = count_values(labels)
     assert sum(counts.values()) == labels.size
     assert counts == {value: int((labels == value).sum()) for value in np.unique(labels).tolist()}
-
-
-def test_broken_exif_is_no_orientation(tmp_path):
-    path = tmp_path / "a.jpg"
-    for exif in (b"Exif\0\0", b"Exif\0\0II*\0", b"Exif\0\0nonsense", b"Exif\0\0MM\0*\0\0\0\x08\0\x09\x01"):
-        Image.new("RGB", (4, 2)).save(path, exif=exif)
-        assert not is_turned(path)

@@ -266,13 +266,6 @@ def test_a_draft_is_never_smaller_than_asked(photo, enough, size):
     assert read_image(photo, draft=enough).size == size
 
 
-def test_exif_orientation_is_not_applied(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees for display
-    Image.new("RGB", (6, 4)).save(tmp_path / "a.jpg", exif=exif)
-    assert picture_size(tmp_path / "a.jpg") == read_image(tmp_path / "a.jpg").size == (6, 4)
-
-
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("extension", ["jpg", "png", "bmp", "tiff", "webp", "ppm"])
 def test_cut_files_are_named_wherever_they_are_cut(tmp_path, extension):

@@ -67,6 +67,32 @@ def test_folders_and_data_set_give_the_same_pixels_which_are_pillow_s(photos):
     assert np.array_equal(sources.generated[1]["image"].permute(1, 2, 0).numpy(), written)
 
 
+def test_photos_with_an_orientation_are_counted_and_turned_when_asked(photos, capsys):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    path = photos / "real" / "b.png"
+    Image.open(path).save(path, exif=exif)
+    line = f"--fake {photos}/fake --real {photos}/real --labels {photos}/labels {CUSTOM}"
+    stored = find_images(options(line), whole_labels=False).truth[1]
+    assert f"warning: 1 of 2 photos ({path}) have an EXIF orientation" in capsys.readouterr().err
+    turned = find_images(options(f"{line} --apply_exif"), whole_labels=False).truth[1]
+    assert capsys.readouterr().err == ""
+    assert torch.equal(turned["photo"], stored["photo"].flip(-2, -1)) and torch.equal(
+        turned["labels"], stored["labels"]
+    )
+
+
+def test_photos_on_their_side_are_explained(photos):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = photos / "real" / "b.png"
+    Image.open(path).rotate(90, expand=True).save(path, exif=exif)
+    line = f"--fake {photos}/fake --real {photos}/real --labels {photos}/labels {CUSTOM}"
+    with pytest.raises(InputError, match=r"orientation of b\.png says to turn it by 90 degrees: --apply_exif does so"):
+        find_images(options(line), whole_labels=False).truth[1]
+    assert find_images(options(f"{line} --apply_exif"), whole_labels=False).truth[1]["photo"].shape == (3, 64, 64)
+
+
 def cityscapes(root: Path) -> Path:
     for name in ("aachen/aachen_000001_000019", "bonn/bonn_000002_000019"):
         labels = np.full((1024, 2048), 7, dtype=np.uint8)

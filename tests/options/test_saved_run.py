@@ -23,6 +23,7 @@ RUN = TrainOptions(
     aspect_ratio=2.0,
     display_winsize=99,
     flip=False,
+    apply_exif=True,
     serial_batches=True,
     max_dataset_size=7,
     batch_size=5,
@@ -46,6 +47,7 @@ INHERITED_BY_TEST = {
     *("netG", "norm_G", "norm_D", "norm_E", "ngf", "z_dim", "use_vae", "num_upsampling_layers", "resnet_n_downsample"),
     *("resnet_n_blocks", "resnet_kernel_size", "resnet_initial_kernel_size", "crop_size", "aspect_ratio", "output_nc"),
     *("dataset_mode", "dataroot", "label_nc", "contain_dontcare_label", "instance", "preprocess_mode"),
+    "apply_exif",
     "display_winsize",
 }
 NEVER_RESTORED = {"name", "checkpoints_dir", "gpu_ids", "continue_train", "load_from_opt_file", "which_epoch"}

@@ -237,13 +237,39 @@ def test_sizes_that_do_not_suit_the_mode_are_named(tree):
     assert report["problems"][0]["file"] == str(tree / "maps" / "4.png")
 
 
-def test_photos_on_their_side(tree):
+def turned_photo(path: Path, size: tuple[int, int], orientation: int) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6
+    exif[0x0112] = orientation
+    Image.new("RGB", size).save(path, exif=exif)
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_photos_with_an_orientation_are_counted_whatever_their_shape(tree, capsys, orientation):
+    for i in (1, 4):
+        turned_photo(tree / "photos" / f"{i}.jpg", (SIZE, SIZE), orientation)
+    status, report = check(tree)
+    assert status == 0 and doubts(report) == ["exif_orientation"]
+    assert report["warnings"][0]["files"] == ["1", "4"]
+    assert "warning: 2 of 6 photos (1, 4) have an EXIF orientation" in capsys.readouterr().out
+    status, report = check(tree, "--apply_exif")
+    assert status == 0 and doubts(report) == [] and report["options"]["apply_exif"] is True
+
+
+def test_photos_on_their_side(tree):
     save(tree / "maps" / "0.png", np.zeros((20, 10)))
-    Image.new("RGB", (20, 10)).save(tree / "photos" / "0.jpg", exif=exif)
-    _, report = check(tree)
-    assert "turned by its EXIF tag" in report["problems"][0]["message"]
+    turned_photo(tree / "photos" / "0.jpg", (20, 10), 6)
+    status, report = check(tree)
+    assert status == 1 and kinds(report) == ["size"] and not trains(tree)
+    assert "(the EXIF orientation of 0.jpg says to turn it by 90 degrees: --apply_exif does so)" in str(report)
+    assert check(tree, "--apply_exif")[0] == 0 and trains(tree, "--apply_exif")
+
+
+def test_label_maps_with_an_orientation_are_counted_too(tree):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(quarters(0, 1, 2, 1).astype(np.uint8)).save(tree / "maps" / "2.png", exif=exif)
+    status, report = check(tree)
+    assert status == 0 and "1 of 6 label maps (2) have an EXIF orientation" in report["warnings"][0]["message"]
 
 
 def test_deep_photos(tree):
