@@ -1,7 +1,9 @@
 """ADE20K, as published for the scene parsing challenge."""
 
 from pathlib import Path
+from typing import ClassVar
 
+from data.editions import Edition
 from data.files import TREES, Files, by_name, find_pictures, split_of
 from data.listing import list_folder
 from data.paired import PairedDataset
@@ -9,6 +11,18 @@ from options import Preset
 from util.errors import InputError
 
 FOLDERS = {"train": "training", "val": "validation"}
+LANDMARKS = ("annotations/training", "annotations/validation")
+WANTED = "wanted is ADEChallengeData2016, which bash scripts/download_ade20k.sh gets"
+EDITIONS = (
+    Edition("**/*_seg.png", f"is the full ADE20K, with *_seg.png and parts beside the photos; {WANTED}"),
+    Edition("annotations_instance", f"is the edition for instance segmentation; {WANTED}", unless="annotations"),
+    Edition(
+        "*_label",
+        "has the folders of another edition; if ids are 0..150, read it with --dataset_mode custom --label_dir "
+        "{root}/train_label --image_dir {root}/train_img --label_nc 151 --no_instance",
+        unless="annotations",
+    ),
+)
 
 
 class Ade20kDataset(PairedDataset):
@@ -35,6 +49,9 @@ class Ade20kDataset(PairedDataset):
     )
     class_table = "ade20k"
     unknown_value = None
+    landmarks = LANDMARKS
+    editions = EDITIONS
+    names_of_parts: ClassVar[dict[str, str]] = {"train": "(.*/)?ADE_train_", "val": "(.*/)?ADE_val_"}
 
     def find_files(self, opt) -> Files:
         """List the split's files; photos may be absent when testing."""

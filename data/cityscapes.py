@@ -1,10 +1,38 @@
 """Cityscapes, in the tree of its own archives."""
 
 from pathlib import Path
+from typing import ClassVar
 
+from data.editions import Edition
 from data.files import Files, find_pictures, split_of
 from data.paired import PairedDataset
 from options import Preset
+
+FINE = "label maps are the files *_gtFine_labelIds.png of gtFine_trainvaltest.zip"
+LABELS = "gtFine/*/*/*_gtFine_labelIds.png"
+PHOTO_AND_MAP = (
+    "holds pictures with photo and coloured map side by side, an edition for pix2pix whose JPEGs hold no ids; get "
+    f"leftImg8bit_trainvaltest.zip from Cityscapes, and {FINE}"
+)
+EDITIONS = (
+    *(
+        Edition(f"gtFine/*/*/*_{kind}", f"has {what} and no label ids; {FINE}", unless=LABELS)
+        for kind, what in (
+            ("labelTrainIds.png", "train ids (0..18, labelTrainIds)"),
+            ("color.png", "label maps in colours (gtFine_color)"),
+            ("polygons.json", "polygons (gtFine_polygons)"),
+        )
+    ),
+    Edition("gtCoarse", f"has the coarse annotations (gtCoarse) alone; {FINE}", unless="gtFine"),
+    *(
+        Edition(
+            f"{archive}/{archive.split('_')[0]}",
+            "has its archives unpacked into a folder each; move leftImg8bit and gtFine out of them, into {root}",
+        )
+        for archive in ("gtFine_trainvaltest", "leftImg8bit_trainvaltest")
+    ),
+    *(Edition(f"{part}/*.jpg", PHOTO_AND_MAP, unless="gtFine") for part in ("train", "val")),
+)
 
 
 class CityscapesDataset(PairedDataset):
@@ -27,6 +55,9 @@ class CityscapesDataset(PairedDataset):
         },
     )
     class_table = "cityscapes"
+    landmarks = ("gtFine/*", "leftImg8bit/*")
+    editions = EDITIONS
+    names_of_parts: ClassVar[dict[str, str]] = {"val": "(frankfurt|lindau|munster)/"}
 
     def find_files(self, opt) -> Files:
         """List the split's folders; photos may be absent when testing."""

@@ -2,9 +2,33 @@
 
 from pathlib import Path
 
+from data.editions import Edition
 from data.files import Files, by_name, find_pictures, split_of
 from data.paired import PairedDataset
 from options import Preset
+
+MAPS = "wanted as train_label and val_label are the folders train2017 and val2017 of stuffthingmaps_trainval2017.zip"
+STUFF_ONLY = "holds COCO's stuff-only maps, in which all things are one class"
+PANOPTIC = "holds COCO's panoptic annotations, which number segments"
+AS_PUBLISHED = (
+    "is COCO as published, with photos and JSON files; train_img and val_img are its photos, and "
+    "scripts/prepare_coco_instances.py makes instance maps of the JSON files"
+)
+EDITIONS = tuple(
+    Edition(pattern, f"{message}; {MAPS}; bash scripts/download_coco_stuff.sh {{root}} makes it all", unless="*_label")
+    for pattern, message in (
+        ("*stuff_*pixelmaps*", STUFF_ONLY),
+        ("*/stuff_*pixelmaps*", STUFF_ONLY),
+        ("*panoptic_*2017*", PANOPTIC),
+        ("*/panoptic_*2017*", PANOPTIC),
+        ("imageLists", "is COCO-Stuff 10k, an older edition with annotations in .mat files"),
+        ("*2017/*.png", "holds folders under the names of their archives"),
+        ("*2017/*.jpg", AS_PUBLISHED),
+        ("*2014/*.jpg", AS_PUBLISHED),
+        ("images/*2017", AS_PUBLISHED),
+        ("annotations/*.json", AS_PUBLISHED),
+    )
+)
 
 
 class CocoDataset(PairedDataset):
@@ -22,6 +46,8 @@ class CocoDataset(PairedDataset):
         test={"load_size": 256},
     )
     class_table = "coco"
+    landmarks = ("train_label", "val_label")
+    editions = EDITIONS
 
     def find_files(self, opt) -> Files:
         """List the split's folders; a portrait is named "portrait/<its name>", so that no two samples share a name."""

@@ -1,6 +1,7 @@
 """Flickr landscapes: photos of your own choice, labelled by a network in the ids of COCO-Stuff."""
 
 from data.coco import CocoDataset
+from data.editions import Edition
 from data.files import Files, split_of
 from options import Preset
 
@@ -13,6 +14,14 @@ class FlickrDataset(CocoDataset):
     """
 
     preset = Preset(both=CocoDataset.preset.both | {"instance": False}, test=CocoDataset.preset.test)
+    editions = (
+        Edition(
+            "photos",
+            "holds photos that are not divided yet: photos become train_img and their label maps train_label, some of "
+            "them val_img and val_label (bash scripts/download_flickr.sh ends with the commands)",
+            unless="*_label",
+        ),
+    )
 
     def find_files(self, opt) -> Files:
         """List the split's folders; photos may be absent when testing."""

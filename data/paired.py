@@ -8,7 +8,8 @@ from torch.utils.data import Dataset
 
 from data.cache import SampleCache
 from data.classes import describe_classes
-from data.files import Files
+from data.editions import Edition, explaining, refuse_other_part
+from data.files import Files, split_of
 from data.orientation import by_kind, warn_of_turned
 from data.pairs import SamplePaths, pair_files, select_listed
 from data.pixels import PixelReader
@@ -47,6 +48,9 @@ class PairedDataset(Dataset[Sample], ABC):
     preset: ClassVar[Preset]  # values that replace the defaults of options
     class_table: ClassVar[str | None] = None  # names and colours: a file of data/class_tables
     unknown_value: ClassVar[int | None] = 255  # None: unknown is an ordinary id of the files
+    landmarks: ClassVar[tuple[str, ...]] = ()  # patterns of folders of which --dataroot holds at least one
+    editions: ClassVar[tuple[Edition, ...]] = ()  # other trees of this name, and what to say about them
+    names_of_parts: ClassVar[dict[str, str]] = {}  # part -> how the names of its files begin, where that tells
 
     def __init__(self, opt):
         self.paths = self._find_samples(opt)
@@ -74,6 +78,14 @@ class PairedDataset(Dataset[Sample], ABC):
         """List the files of `opt.phase`; `data.files.find_pictures` walks a folder. Needed: photos when training."""
 
     def _find_samples(self, opt) -> list[SamplePaths]:
+        with explaining(Path(opt.dataroot), self.landmarks, self.editions):
+            paths = self._pair(opt)
+        refuse_other_part((sample.name for sample in paths), split_of(opt.phase), self.names_of_parts)
+        if opt.file_list:
+            paths = select_listed(paths, opt.file_list)
+        return paths[: opt.max_dataset_size]
+
+    def _pair(self, opt) -> list[SamplePaths]:
         files = self.find_files(opt)
         if opt.is_train and not files.images:
             raise InputError(f"--dataset_mode {opt.dataset_mode}: training needs photos, and none were found")
@@ -81,10 +93,7 @@ class PairedDataset(Dataset[Sample], ABC):
             raise InputError(
                 f"--instance: found no instance maps for --dataset_mode {opt.dataset_mode}; use --no_instance"
             )
-        paths = pair_files(files, check_names=opt.pairing_check, extras_allowed=not opt.is_train)
-        if opt.file_list:
-            paths = select_listed(paths, opt.file_list)
-        return paths[: opt.max_dataset_size]
+        return pair_files(files, check_names=opt.pairing_check, extras_allowed=not opt.is_train)
 
     def __len__(self) -> int:
         return len(self.paths)

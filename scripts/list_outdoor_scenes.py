@@ -13,8 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from util.console import exit_statuses
 
-from data.ade20k import FOLDERS, find_ade20k
+from data.ade20k import EDITIONS, FOLDERS, LANDMARKS, find_ade20k
 from data.ade20k_outdoor import INDOOR_AT_MOST, OUTDOOR_AT_LEAST, is_outdoor, list_path
+from data.editions import explaining
 from scripts.prepared import add_workers, read_ids, run_parallel
 from util.errors import InputError
 from util.files import replacing
@@ -44,7 +45,8 @@ def shows_outdoors(path: Path) -> bool:
 
 def write_list(dataroot: Path, phase: str, output: Path, workers: int) -> None:
     """List the outdoor scenes of one part. Raises `InputError` for missing folders and files that are broken."""
-    labels = find_ade20k(dataroot, phase, photos_required=False).labels
+    with explaining(dataroot, LANDMARKS, EDITIONS):
+        labels = find_ade20k(dataroot, phase, photos_required=False).labels
     kept = run_parallel(shows_outdoors, list(labels.values()), workers, phase, "map")
     names = [name for name, outdoor in zip(labels, kept) if outdoor]
     try:

@@ -1,0 +1,92 @@
+"""Trees taken for a data set that are something else: other editions, archives, a folder too high or too low."""
+
+import contextlib
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from data.listing import ARCHIVES, shown, why_no_folder
+from util.errors import InputError
+
+LEVELS = 3  # how many folders up are looked at
+LAYOUTS = (  # of other data sets: what lies in the root, and what reads it
+    ("gtFine/*", "--dataset_mode cityscapes"),
+    ("annotations/training", "--dataset_mode ade20k"),
+    ("train_label", "--dataset_mode coco, flickr or facades, or custom with --label_dir and --image_dir"),
+)
+
+
+class Edition(NamedTuple):
+    """An edition of a data set that cannot be used as it is.
+
+    Attributes:
+        pattern: of a path below the root, by which it is known.
+        message: what it is, and what is wanted; "{root}" stands for the root.
+        unless: pattern of a path of the right tree; where there is one, the trouble is another.
+    """
+
+    pattern: str
+    message: str
+    unless: str | None = None
+
+
+@contextlib.contextmanager
+def explaining(root: Path, landmarks: Sequence[str], editions: Iterable[Edition]) -> Iterator[None]:
+    """Replace an `InputError` about files by one about the whole tree, if that is another one than expected.
+
+    Args:
+        root: --dataroot.
+        landmarks: patterns of which the right root has at least one below it; empty for data sets without a root.
+    """
+    try:
+        yield
+    except InputError as error:
+        reason = explain(root, landmarks, editions) if landmarks else None
+        if reason is None:
+            raise
+        raise InputError(f"--dataroot {root}: {reason} (datasets/README.md shows the expected tree)") from error
+
+
+def explain(root: Path, landmarks: Sequence[str], editions: Iterable[Edition]) -> str | None:
+    """What a tree is, in words that follow its path; None where nothing is known but what is missing."""
+    if not root.is_dir():
+        return why_no_folder(root) if root.exists() else None
+    for pattern, message, unless in editions:
+        if _holds(root, pattern) and not (unless and _holds(root, unless)):
+            return message.format(root=shlex.quote(str(root)))
+    if any(_holds(root, landmark) for landmark in landmarks):
+        return None
+    for folder in (*root.resolve().parents[:LEVELS], *_subfolders(root)):
+        if any(_holds(folder, landmark) for landmark in landmarks):
+            return f"the data set lies in {folder}; give that folder"
+    if archives := sorted(path.name for path in root.iterdir() if path.name.lower().endswith(ARCHIVES)):
+        return f"holds archives that are not unpacked ({shown(archives)}); unpack them there"
+    for pattern, flags in LAYOUTS:
+        if pattern not in landmarks and _holds(root, pattern):
+            return f"is laid out as another data set is; read it with {flags}"
+    return None
+
+
+def refuse_other_part(names: Iterable[str], part: str, patterns: Mapping[str, str]) -> None:
+    """Raise an `InputError` if all label maps of a part are known to be those of another one.
+
+    Args:
+        patterns: part -> regular expression that the names of its files begin with.
+    """
+    names = list(names)
+    for other, pattern in patterns.items():
+        if other != part and names and all(re.match(pattern, name) for name in names):
+            raise InputError(
+                f"the folders of the part {part} hold files of the part {other} ({shown(names)}); are the two swapped? "
+                f"Put each where it belongs"
+            )
+
+
+def _holds(folder: Path, pattern: str) -> bool:
+    return next(folder.glob(pattern), None) is not None
+
+
+def _subfolders(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
