@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from data.listing import ARCHIVES, shown, why_no_folder
+from data.listing import ARCHIVES, listing, why_no_folder
 from util.errors import InputError
 
 LEVELS = 3  # how many folders up are looked at
@@ -62,7 +62,7 @@ def explain(root: Path, landmarks: Sequence[str], editions: Iterable[Edition]) -
         if any(_holds(folder, landmark) for landmark in landmarks):
             return f"the data set lies in {folder}; give that folder"
     if archives := sorted(path.name for path in root.iterdir() if path.name.lower().endswith(ARCHIVES)):
-        return f"holds archives that are not unpacked ({shown(archives)}); unpack them there"
+        return f"holds archives that are not unpacked ({listing(archives)}); unpack them there"
     for pattern, flags in LAYOUTS:
         if pattern not in landmarks and _holds(root, pattern):
             return f"is laid out as another data set is; read it with {flags}"
@@ -79,8 +79,8 @@ def refuse_other_part(names: Iterable[str], part: str, patterns: Mapping[str, st
     for other, pattern in patterns.items():
         if other != part and names and all(re.match(pattern, name) for name in names):
             raise InputError(
-                f"the folders of the part {part} hold files of the part {other} ({shown(names)}); are the two swapped? "
-                f"Put each where it belongs"
+                f"the folders of the part {part} hold files of the part {other} ({listing(names)}); if the two "
+                f"are swapped, rename the folders"
             )
 
 

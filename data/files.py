@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data.listing import EXTENSIONS, LOSSY, Listing, count_endings, ending_of, files, list_folder, shown
+from data.listing import EXTENSIONS, LOSSY, Listing, count_endings, ending_of, files, list_folder, listing
 from util.errors import InputError
 from util.warn import warn_once
 
@@ -99,21 +99,21 @@ def find_pictures(
     """
     if not required and not folder.exists():
         return {}
-    listing = list_folder(folder, f"{what} ({TREES})", without)
-    named = _with_suffix(listing.pictures, folder, suffix, other_suffixes or ())
+    content = list_folder(folder, f"{what} ({TREES})", without)
+    named = _with_suffix(content.pictures, folder, suffix, other_suffixes or ())
     if other_suffixes is not None:
-        _warn_of_unnamed(listing.pictures, folder, {suffix, *other_suffixes})
+        _warn_of_unnamed(content.pictures, folder, {suffix, *other_suffixes})
     found = by_name(_without_jpegs(named, folder) if holds_ids else named)
     if required and not found:
-        raise InputError(f"{folder}: {_none_found(listing, suffix)}; it should hold the {what} ({TREES})")
-    listing.warn_of_left_out(folder)
+        raise InputError(f"{folder}: {_none_found(content, suffix)}; it should hold the {what} ({TREES})")
+    content.warn_of_left_out(folder)
     return found
 
 
 def unread_pictures(folder: Path) -> dict[str, Path]:
     """The pictures below a folder whose kinds are not read, by sample name; none where there is no folder."""
-    listing = list_folder(folder, "pictures") if folder.is_dir() else Listing()
-    return {sample_name(path, folder): path for path in listing.left_out}
+    content = list_folder(folder, "pictures") if folder.is_dir() else Listing()
+    return {sample_name(path, folder): path for path in content.left_out}
 
 
 def _with_suffix(
@@ -136,17 +136,17 @@ def _warn_of_unnamed(paths: Iterable[Path], folder: Path, suffixes: Collection[s
         warn_once(f"{folder}: {files(len(passed))} left out, not named {ends} ({_examples(passed)})")
 
 
-def _none_found(listing: Listing, suffix: str) -> str:
+def _none_found(content: Listing, suffix: str) -> str:
     """That there are no wanted files, and what there is instead."""
     message = f"no files *{suffix}.* of type {', '.join(EXTENSIONS)}"
-    if listing.pictures:
-        return f"{message}, but {files(len(listing.pictures))} named otherwise ({_examples(listing.pictures)})"
-    there = count_endings(listing.others + Counter(map(ending_of, listing.left_out)))
+    if content.pictures:
+        return f"{message}, but {files(len(content.pictures))} named otherwise ({_examples(content.pictures)})"
+    there = count_endings(content.others + Counter(map(ending_of, content.left_out)))
     return message + (f", but {there}" if there else "")
 
 
 def _examples(paths: Iterable[Path]) -> str:
-    return shown(sorted(path.name for path in paths))
+    return listing(sorted(path.name for path in paths))
 
 
 def _without_jpegs(named: list[tuple[str, Path]], folder: Path) -> list[tuple[str, Path]]:
@@ -167,8 +167,8 @@ def find_beside(folder: Path, suffix: str = "", other_suffixes: Collection[str] 
         suffix: end of the stems of both; files with one of `other_suffixes` are passed over.
     """
     named = defaultdict(list)
-    listing = list_folder(folder, f"label maps and photos ({TREES})")
-    for name, path in _with_suffix(listing.pictures, folder, suffix, other_suffixes):
+    content = list_folder(folder, f"label maps and photos ({TREES})")
+    for name, path in _with_suffix(content.pictures, folder, suffix, other_suffixes):
         named[name].append(path)
     refusal = InputError(
         f"{folder}: holds label maps and photos, and their endings do not tell which is which; {APART}"
@@ -183,7 +183,7 @@ def find_beside(folder: Path, suffix: str = "", other_suffixes: Collection[str] 
             endings[False].add(photo.suffix.lower())
     if not endings[True] or endings[True] & endings[False]:
         raise refusal
-    listing.warn_of_left_out(folder)
+    content.warn_of_left_out(folder)
     all_named = [(name, path) for name, paths in named.items() for path in paths]
     return Files(
         by_name((name, path) for name, path in all_named if path.suffix.lower() not in endings[False]),

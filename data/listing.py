@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class Listing:
         """Count and name the pictures that are not read, once in a run."""
         if self.left_out:
             kinds = count_endings(Counter(ending_of(path) for path in self.left_out))
-            names = shown(path.relative_to(folder).as_posix() for path in sorted(self.left_out))
+            names = listing(path.relative_to(folder).as_posix() for path in sorted(self.left_out))
             warn_once(f"{folder}: {files(len(self.left_out))} left out: {kinds} ({names}); convert to PNG or JPEG")
 
 
@@ -75,10 +75,10 @@ def list_folder(folder: Path, what: str, without: Sequence[Path] = ()) -> Listin
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: {why_no_folder(folder)}; it should hold the {what}")
-    listing = Listing()
+    found = Listing()
     for path in walk(folder, without):
-        listing.add(path)
-    return listing
+        found.add(path)
+    return found
 
 
 def why_no_folder(path: Path) -> str:
@@ -144,7 +144,7 @@ def files(count: int) -> str:
     return "1 file is" if count == 1 else f"{count} files are"
 
 
-def shown(names: Iterator[str]) -> str:
+def listing(names: Iterable[str]) -> str:
     """The first few names."""
     names = list(names)
     return ", ".join(names[:SHOWN]) + ", ..." * (len(names) > SHOWN)

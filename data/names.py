@@ -1,10 +1,15 @@
-"""How the names of files that belong together differ: what they would pair by, and where positions contradict them."""
+"""Names that should be equal and are not: how they differ, what would pair them, where positions contradict them."""
 
 import os
 import re
+import shlex
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from data.files import unread_pictures
+from data.listing import listing
 
 # Letters of the Cyrillic alphabet that look like Latin ones.
 LATIN = str.maketrans("асеорхуіАВЕКМНОРСТХІ", "aceopxyiABEKMHOPCTXI")
@@ -100,3 +105,77 @@ def _bare(names: Sequence[str]) -> list[str]:
     start = next(iter(_common_endings([name[::-1] for name in names])), "")[::-1]
     shortened = (name.removesuffix(end).removeprefix(start) for name in names)
     return [re.sub(r"0+(?=\d)", "", as_seen(name)) for name in shortened]
+
+
+SAME_NAMES = "give files of one sample the same name"
+FLAGS = {"photo": "image_suffix", "instance map": "instance_suffix"}
+
+
+def advice(labels: dict[str, Path], others: dict[str, Path], what: str) -> str:
+    """What to do about names that do not pair: the first of `REMEDIES` that would work."""
+    return next(filter(None, (remedy(labels, others, what) for remedy in REMEDIES)), SAME_NAMES)
+
+
+def _convert(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
+    """The partner is there, in a format that is not read."""
+    unread = unread_pictures(Path(folder(others)))
+    there = [unread[name] for name in labels if name not in others and name in unread]
+    if not there:
+        unread = unread_pictures(Path(folder(labels)))
+        there = [unread[name] for name in others if name not in labels and name in unread]
+    if not there:
+        return None
+    return f"what is missing may be {listing(map(str, there))}, whose format is not read: convert it to PNG or JPEG"
+
+
+def _rename(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
+    """Names look equal, and are not."""
+    looks = {as_seen(name): name for name in others if name not in labels}
+    for name in labels:
+        other = looks.get(as_seen(name))
+        if other and name not in others:
+            return (
+                f'"{name}" of the label maps and "{other}" of the {what}s look alike and differ '
+                f"({difference(name, other)}): rename one of them"
+            )
+    return None
+
+
+def _add_suffix(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
+    """Names have an ending of their own on one side or both."""
+    ends = suffixes_that_pair(list(labels), list(others))
+    if not ends:
+        return None
+    flags = " ".join(f"--{flag} {shlex.quote(end)}" for flag, end in zip(("label_suffix", FLAGS[what]), ends) if end)
+    return f"names would pair without {' and '.join(filter(None, ends))}: with --dataset_mode custom, add {flags}"
+
+
+def _strip_prefix(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
+    """The same of beginnings, for which there is no flag."""
+    starts = prefixes_that_pair(list(labels), list(others))
+    return (
+        starts and f"names would pair without {' and '.join(filter(None, starts))} at the beginning: rename the files"
+    )
+
+
+def _move(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
+    """Names are equal but for their folders."""
+    base, other_base = ([PurePosixPath(name).name for name in names] for names in (labels, others))
+    if len({*base}) < len(base) or not {*base} <= {*other_base}:
+        return None
+    return f"names are equal but for the folders ({next(iter(labels))} and {next(iter(others))}): make these alike, too"
+
+
+def _pair_by_position(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
+    """Nothing speaks against it."""
+    if len(labels) != len(others) or crossings(list(labels), list(others)):
+        return None
+    return f"{SAME_NAMES}, or pair them by position with --no_pairing_check"
+
+
+REMEDIES = (_convert, _rename, _add_suffix, _strip_prefix, _move, _pair_by_position)
+
+
+def folder(paths: dict[str, Path]) -> str:
+    """The innermost folder that holds all `paths`."""
+    return os.path.commonpath([path.parent for path in paths.values()])

@@ -1,18 +1,31 @@
 """Which photo and which instance map belong to a label map: those of the same name."""
 
 import difflib
-import os
-import shlex
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from functools import cached_property
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
 
-from data.files import Files, unread_pictures
-from data.listing import EXTENSIONS
-from data.names import as_seen, crossings, difference, prefixes_that_pair, suffixes_that_pair
+from data.files import Files, one_form, without_ending
+from data.listing import listing
+from data.names import advice, crossings, folder
 from util.errors import InputError
+from util.text import read_text
 
-SHOWN = 3  # names listed in a message before "..."
+HEADINGS = (
+    "name",
+    "names",
+    "file",
+    "files",
+    "filename",
+    "file_name",
+    "image",
+    "images",
+    "img",
+    "path",
+    "id",
+    "image_id",
+)
+"""What the first line of a table of one column may be."""
 
 
 class SamplePaths(NamedTuple):
@@ -94,95 +107,27 @@ def join_by_position(
     return list(others.values())
 
 
-SAME_NAMES = "give files of one sample the same name"
-FLAGS = {"photo": "image_suffix", "instance map": "instance_suffix"}
-
-
-def advice(labels: dict[str, Path], others: dict[str, Path], what: str) -> str:
-    """What to do about names that do not pair: the first of `REMEDIES` that would work."""
-    return next(filter(None, (remedy(labels, others, what) for remedy in REMEDIES)), SAME_NAMES)
-
-
-def _convert(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
-    """The partner is there, in a format that is not read."""
-    unread = unread_pictures(Path(folder(others)))
-    there = [unread[name] for name in labels if name not in others and name in unread]
-    if not there:
-        unread = unread_pictures(Path(folder(labels)))
-        there = [unread[name] for name in others if name not in labels and name in unread]
-    if not there:
-        return None
-    return f"what is missing may be {listing(map(str, there))}, whose format is not read: convert it to PNG or JPEG"
-
-
-def _rename(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
-    """Names look equal, and are not."""
-    looks = {as_seen(name): name for name in others if name not in labels}
-    for name in labels:
-        other = looks.get(as_seen(name))
-        if other and name not in others:
-            return (
-                f'"{name}" of the label maps and "{other}" of the {what}s look alike and differ '
-                f"({difference(name, other)}): rename one of them"
-            )
-    return None
-
-
-def _add_suffix(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
-    """Names have an ending of their own on one side or both."""
-    ends = suffixes_that_pair(list(labels), list(others))
-    if not ends:
-        return None
-    flags = " ".join(f"--{flag} {shlex.quote(end)}" for flag, end in zip(("label_suffix", FLAGS[what]), ends) if end)
-    return f"names would pair without {' and '.join(filter(None, ends))}: with --dataset_mode custom, add {flags}"
-
-
-def _strip_prefix(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
-    """The same of beginnings, for which there is no flag."""
-    starts = prefixes_that_pair(list(labels), list(others))
-    return (
-        starts and f"names would pair without {' and '.join(filter(None, starts))} at the beginning: rename the files"
-    )
-
-
-def _move(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
-    """Names are equal but for their folders."""
-    base, other_base = ([PurePosixPath(name).name for name in names] for names in (labels, others))
-    if len({*base}) < len(base) or not {*base} <= {*other_base}:
-        return None
-    return f"names are equal but for the folders ({next(iter(labels))} and {next(iter(others))}): make these alike, too"
-
-
-def _pair_by_position(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
-    """Nothing speaks against it."""
-    if len(labels) != len(others) or crossings(list(labels), list(others)):
-        return None
-    return f"{SAME_NAMES}, or pair them by position with --no_pairing_check"
-
-
-REMEDIES = (_convert, _rename, _add_suffix, _strip_prefix, _move, _pair_by_position)
-
-
 def select_listed(samples: list[SamplePaths], file_list: str | Path) -> list[SamplePaths]:
     """Keep the samples that a text file names, in the order they have; `--file_list`.
 
     The file holds one name a line; empty lines, lines that start with "#" and repetitions do nothing. A name is that of
     the sample ("aachen/aachen_000000_000019") or the path of one of its files from the label or photo folder, or from
     anywhere above it, with or without extension ("leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png").
+    Lists of other systems and programs are read, too: any encoding of `read_text`, backslashes, paths of another
+    machine, quotes, and columns that name files of one sample.
 
     Raises:
         InputError: for a list that cannot be read or is empty, and for names that no sample has.
     """
     wanted = read_list(file_list)
-    by_name = {sample.name: sample for sample in samples}
-    found = {name: by_name.get(name) or by_name.get(_without_extension(name)) for name in wanted}
-    if not all(found.values()):  # paths of files: rarer, and a table of 118,287 samples takes seconds
-        by_path = {_tail(path, _depth(sample)): sample for sample in samples for path in sample.files}
-        found = {name: sample or _find_by_path(name, by_path) for name, sample in found.items()}
+    find = SampleFinder(samples)
+    found = {line: find(line) for line in wanted}
+    if wanted[0].lower() in HEADINGS and found[wanted[0]] is None and len(wanted) > 1:
+        del found[wanted[0]]
     missing = [name for name, sample in found.items() if sample is None]
     if missing:
-        near = difflib.get_close_matches(_without_extension(missing[0]), list(by_name), n=2)
-        hint = f"near matches of the first: {', '.join(near)}" if near else f"names are like {listing(by_name)}"
+        near = difflib.get_close_matches(without_ending(missing[0]), list(find.by_name), n=2)
+        hint = f"near matches of the first: {', '.join(near)}" if near else f"names are like {listing(find.by_name)}"
         raise InputError(
             f"--file_list {file_list}: {len(missing)} of {len(wanted)} names are not among the {len(samples)} samples "
             f"({listing(missing)}); {hint}"
@@ -192,21 +137,62 @@ def select_listed(samples: list[SamplePaths], file_list: str | Path) -> list[Sam
 
 
 def read_list(file_list: str | Path) -> list[str]:
-    """The names of a text file as they are written, once each. Raises `InputError` if there are none."""
+    """The lines of a text file that are not empty and no comments, once each. Raises `InputError` if there are none."""
     try:
-        lines = Path(file_list).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise InputError(f"--file_list {file_list}: cannot be read ({reason}); give a text file of names") from error
+        lines = read_text(file_list, "a text file with one name a line").split("\n")
+    except InputError as error:
+        raise InputError(f"--file_list {error}") from error
     names = [line.strip() for line in lines]
-    names = list(dict.fromkeys(name for name in names if name and not name.startswith("#")))
+    names = list(dict.fromkeys(one_form(name) for name in names if name and not name.startswith("#")))
     if not names:
         raise InputError(f"--file_list {file_list}: names no sample; write one name a line")
     return names
 
 
-def _without_extension(name: str) -> str:
-    return str(PurePosixPath(name).with_suffix("")) if name.lower().endswith(EXTENSIONS) else name
+class SampleFinder:
+    """Finds the sample that a line of a list names; None if there is none."""
+
+    def __init__(self, samples: list[SamplePaths]):
+        self.samples = samples
+        self.by_name = {sample.name: sample for sample in samples}
+
+    @cached_property
+    def by_path(self) -> dict[tuple[str, ...], SamplePaths]:
+        """By the ends of the paths of files, as long as the sample's name; a table of 118,287 samples takes seconds."""
+        return {_tail(path, _depth(sample)): sample for sample in self.samples for path in sample.files}
+
+    def __call__(self, line: str) -> SamplePaths | None:
+        unquoted = line.strip(" ,;\t").strip("\"'").strip()
+        spellings = dict.fromkeys([line, unquoted, PureWindowsPath(unquoted).as_posix()])
+        for find in (self._by_name, self._by_path):
+            for name in spellings:
+                if sample := find(name):
+                    return sample
+        return self._by_columns(line)
+
+    def _by_name(self, name: str) -> SamplePaths | None:
+        return self.by_name.get(name) or self.by_name.get(without_ending(name))
+
+    def _by_path(self, name: str) -> SamplePaths | None:
+        """The sample with a file whose path ends with all of `name`; the longest end that is known decides."""
+        path = PureWindowsPath(name) if PureWindowsPath(name).drive else PurePosixPath(name)
+        parts = (*path.parts[:-1], without_ending(path.name))
+        for start in range(len(parts)):
+            sample = self.by_path.get(parts[start:])
+            if sample and any(_tail(file.absolute(), len(parts)) == parts for file in sample.files):
+                return sample
+            if sample and start and path.anchor and _is_of_another_machine(name, parts[start - 1], sample):
+                return sample
+        return None
+
+    def _by_columns(self, line: str) -> SamplePaths | None:
+        """The one sample that all columns of a line name, such as photo and label map."""
+        for separator in ("\t", ",", ";", " "):
+            columns = [column for column in line.split(separator) if column.strip()]
+            found = [self(column.strip()) for column in columns] if len(columns) > 1 else []
+            if found and found[0] and all(sample is found[0] for sample in found):
+                return found[0]
+        return None
 
 
 def _depth(sample: SamplePaths) -> int:
@@ -215,25 +201,17 @@ def _depth(sample: SamplePaths) -> int:
 
 def _tail(path: Path, depth: int) -> tuple[str, ...]:
     """The last parts of a file's path, without extension: as many as its sample's name has."""
-    return (*path.parts[:-1], path.stem)[-depth:]
+    return tuple(map(one_form, (*path.parts[:-1], path.stem)[-depth:]))
 
 
-def _find_by_path(name: str, by_path: dict[tuple[str, ...], SamplePaths]) -> SamplePaths | None:
-    """The sample with a file whose path ends with all of `name`; the longest tail of `name` that is known decides."""
-    parts = PurePosixPath(_without_extension(name)).parts
-    for start in range(len(parts)):
-        sample = by_path.get(parts[start:])
-        if sample and any(_tail(path.absolute(), len(parts)) == parts for path in sample.files):
-            return sample
-    return None
+def _is_of_another_machine(name: str, above: str, sample: SamplePaths) -> bool:
+    """Whether an absolute path is none of this machine, and may be that of a sample there.
 
-
-def listing(names: Iterable[str]) -> str:
-    """The first few names."""
-    names = list(names)
-    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
-
-
-def folder(paths: dict[str, Path]) -> str:
-    """The innermost folder that holds all `paths`."""
-    return os.path.commonpath([path.parent for path in paths.values()])
+    Args:
+        above: the folder in it that holds the sample. Where ours lies beside a folder of that name ("train" beside
+            "val"), the path is of a file in there.
+    """
+    if Path(name).exists():
+        return False
+    roots = [file.absolute().parents[_depth(sample) - 1] for file in sample.files]
+    return any(root.name == above for root in roots) or not any((root.parent / above).is_dir() for root in roots)

@@ -1,3 +1,4 @@
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -241,8 +242,73 @@ def test_lists_that_cannot_be_used_are_named(write_list, tmp_path):
         select_listed(STREETS, write_list("# nothing\n\n"))
     with pytest.raises(InputError, match=r"nowhere\.txt: cannot be read \(No such file"):
         select_listed(STREETS, tmp_path / "nowhere.txt")
-    with pytest.raises(InputError, match=r"cannot be read \(Is a directory"):
+    with pytest.raises(InputError, match=r"is a folder; give a text file with one name a line"):
         select_listed(STREETS, tmp_path)
     (tmp_path / "list.txt").write_bytes(b"\xff\xfe\x80")
-    with pytest.raises(InputError, match=r"cannot be read \(not UTF-8"):
+    with pytest.raises(InputError, match=r"--file_list .*list\.txt: is not a text file"):
         select_listed(STREETS, tmp_path / "list.txt")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("line_end", ["\r\n", "\r", "\n"])
+def test_lists_of_other_systems(tmp_path, encoding, line_end):
+    samples = [SamplePaths(name, Path("maps", f"{name}.png"), None, None) for name in ("Übung", "b", "c")]
+    (tmp_path / "list.txt").write_bytes(line_end.join(["Übung", "c", ""]).encode(encoding))
+    assert selected(samples, tmp_path / "list.txt") == ["Übung", "c"]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_listed_names_have_one_unicode_form(write_list, form):
+    samples = [SamplePaths("café", Path("maps", unicodedata.normalize("NFD", "café.png")), None, None)]
+    for line in ("café", "maps/café.png"):
+        assert selected(samples, write_list(unicodedata.normalize(form, line))) == ["café"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "bonn\\bonn_2",
+        "bonn\\bonn_2.png",
+        ".\\val\\bonn\\bonn_2_leftImg8bit.png",
+        "C:\\data\\leftImg8bit\\val\\bonn\\bonn_2_leftImg8bit.png",
+        "D:/val/bonn/bonn_2_gtFine_labelIds.png",
+        "\\\\server\\share\\val\\bonn\\bonn_2_leftImg8bit.png",
+        "/home/somebody/else/val/bonn/bonn_2_leftImg8bit.png",
+        '"bonn/bonn_2"',
+        "'bonn/bonn_2.png',",
+        "bonn/bonn_2,",
+        "bonn/bonn_2;;",
+        "leftImg8bit/val/bonn/bonn_2_leftImg8bit.png\tgtFine/val/bonn/bonn_2_gtFine_labelIds.png",
+        "leftImg8bit/val/bonn/bonn_2_leftImg8bit.png,gtFine/val/bonn/bonn_2_gtFine_labelIds.png",
+        "val/bonn/bonn_2_leftImg8bit.png val/bonn/bonn_2_gtFine_labelIds.png",
+    ],
+)
+def test_lists_in_the_spelling_of_other_systems_and_programs(write_list, line):
+    assert selected(STREETS, write_list(f"{line}\n")) == ["bonn/bonn_2"]
+    assert selected(STREETS, write_list(f"filename\n{line}\n")) == ["bonn/bonn_2"]
+
+
+def test_names_with_odd_characters_are_names_first(write_list):
+    names = ["a, b", 'a"', "a\\b", "a b", "a"]
+    samples = [SamplePaths(name, Path("maps", f"{name}.png"), None, None) for name in names]
+    for name in names:
+        assert selected(samples, write_list(name)) == [name]
+
+
+@pytest.mark.parametrize(
+    "line", ["bonn/bonn_2,aachen/aachen_2", "bonn/bonn_2,bonn/bonn_3", "bonn/bonn_2 old", "filename", "C:\\bonn_2.png"]
+)
+def test_columns_of_several_samples_and_unknown_names_are_refused(write_list, line):
+    with pytest.raises(InputError, match="1 of 1 names are not among the 4 samples"):
+        select_listed(STREETS, write_list(line))
+
+
+def test_a_path_of_another_machine_is_not_that_of_a_file_beside_ours(write_list, tmp_path):
+    for part in ("train", "val"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "1.png").touch()
+    samples = [SamplePaths("1", tmp_path / "val" / "1.png", None, None)]
+    assert selected(samples, write_list("C:\\pictures\\1.png")) == ["1"]  # whatever the folder is called there
+    for line in ("C:\\data\\train\\1.png", str(tmp_path / "train" / "1.png")):
+        with pytest.raises(InputError, match="1 of 1 names"):
+            select_listed(samples, write_list(line))
