@@ -12,7 +12,6 @@ on. It needs the standard library alone.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import select
 import signal
@@ -23,19 +22,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from util.errors import InputError, describe
+from util.errors import ADVICE_ON_MACHINE, InputError, describe
 
 ROOT = Path(__file__).resolve().parents[1]
 ENDINGS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM", signal.SIGHUP: "ended by SIGHUP"}
 CLOSED_PIPE = 128 + signal.SIGPIPE
-ADVICE = {
-    errno.ENOSPC: "free some space",
-    errno.EDQUOT: "free some of your space",
-    errno.EMFILE: "allow more open files (ulimit -n 65536), or use fewer workers",
-    errno.ENFILE: "allow more open files (ulimit -n 65536), or use fewer workers",
-    errno.EIO: "a disk or the terminal does not answer",
-}
-"""What to do about errors of the system that name no file."""
 
 
 @contextlib.contextmanager
@@ -83,7 +74,8 @@ def _meaning(error: BaseException, interrupted: str) -> tuple[int, str]:
         return (CLOSED_PIPE, "") if is_closed else (2, line)
     if error.filename is not None:
         return 2, f"error: {describe(error)}"
-    return (2, f"error: {error.strerror}; {ADVICE[error.errno]}") if error.errno in ADVICE else (0, "")
+    is_of_machine = error.errno in ADVICE_ON_MACHINE
+    return (2, f"error: {error.strerror}; {ADVICE_ON_MACHINE[error.errno]}") if is_of_machine else (0, "")
 
 
 def _broken_output(error: OSError) -> OSError | None:

@@ -1,5 +1,32 @@
 """The one exception for what a user gave and cannot be used; `util.console` prints it."""
 
+import errno
+
+ADVICE_ON_MACHINE = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some of your space",
+    errno.EMFILE: "allow more open files (ulimit -n 65536), or use fewer workers",
+    errno.ENFILE: "allow more open files (ulimit -n 65536), or use fewer workers",
+    errno.EIO: "a disk or the terminal does not answer",
+}
+"""What to do about errors of the system that may name no file."""
+ADVICE_ON_PATH = {
+    errno.ENOENT: "check the path",
+    errno.EACCES: "check the permissions of the file and of its folders",
+    errno.EPERM: "check the permissions of the file and of its folders",
+    errno.EISDIR: "name a file",
+    errno.ENOTDIR: "a part of the path is a file; check the path",
+    errno.EEXIST: "remove it, or name another place",
+    errno.ENOTEMPTY: "empty it, or name another place",
+    errno.EROFS: "name a place that can be written to",
+    errno.ENAMETOOLONG: "use a shorter name",
+    errno.ELOOP: "links lead back to themselves; check the path",
+    errno.EXDEV: "name a place on the same disk",
+    errno.EFBIG: "this disk holds no file so large; name a place on another one",
+    errno.ESTALE: "the folder of another machine was changed or lost; try again",
+}
+"""What to do about errors that are about a path."""
+
 WORKER_MARK = "Original Traceback (most recent call last)"
 """In the message with which a DataLoader re-raises what happened in a worker: the whole traceback."""
 
@@ -28,4 +55,5 @@ def describe(error: InputError | OSError) -> str:
     """One line about what the user gave, or the system refused."""
     if isinstance(error, InputError) or error.filename is None:
         return str(error)
-    return f"{error.filename}: {error.strerror}; check path, permissions and free space"
+    advice = (ADVICE_ON_PATH | ADVICE_ON_MACHINE).get(error.errno)
+    return f"{error.filename}: {error.strerror}" + (f"; {advice}" if advice else "")
