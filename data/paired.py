@@ -90,9 +90,8 @@ class PairedDataset(Dataset[Sample], ABC):
         if opt.is_train and not files.images:
             raise InputError(f"--dataset_mode {opt.dataset_mode}: training needs photos, and none were found")
         if opt.instance and not files.instances:
-            raise InputError(
-                f"--instance: found no instance maps for --dataset_mode {opt.dataset_mode}; use --no_instance"
-            )
+            fix = "use --no_instance" if opt.is_train else "use --no_instance for networks that were trained so"
+            raise InputError(f"--instance: found no instance maps for --dataset_mode {opt.dataset_mode}; {fix}")
         return pair_files(files, check_names=opt.pairing_check, extras_allowed=not opt.is_train)
 
     def __len__(self) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from options.field import OptionError
+from options.saved import SAVED_NAME
 
 if TYPE_CHECKING:
     from options.base import BaseOptions
@@ -37,23 +38,22 @@ def check_custom_folders(opt: "BaseOptions") -> None:
 
 
 def _check_instance_maps(opt: "BaseOptions") -> None:
-    """Networks that were trained with edges of instances need them."""
-    if opt.dataset_mode == "custom" and opt.instance and not opt.instance_dir:
+    """Networks that were trained with edges of instances need them; only a new training can do without."""
+    if opt.dataset_mode != "custom" or not opt.instance or opt.instance_dir:
+        return
+    if opt.is_train:
         raise OptionError(
-            "--instance: with --dataset_mode custom add --instance_dir FOLDER, "
-            "or use --no_instance for networks without that channel"
+            "--instance: with --dataset_mode custom add --instance_dir FOLDER, or train without it by --no_instance"
         )
+    others = "" if _is_saved(opt) else ", or use --no_instance for networks without that channel"
+    raise OptionError(
+        f"--instance: with --dataset_mode custom add --instance_dir FOLDER, the instance maps of --label_dir{others}"
+    )
 
 
 def _check_network_size(opt: "BaseOptions") -> None:
     """The generator makes multiples of 2^n pixels; other sizes would not match the photos in the discriminator."""
-    if opt.netG == "spade":
-        step, cause = (
-            2 ** UPSAMPLINGS[opt.num_upsampling_layers],
-            f"--num_upsampling_layers {opt.num_upsampling_layers}",
-        )
-    else:
-        step, cause = 2**opt.resnet_n_downsample, f"--resnet_n_downsample {opt.resnet_n_downsample}"
+    step, cause = _size_step(opt)
     width, height = opt.crop_size, round(opt.crop_size / opt.aspect_ratio)
     if width % step:
         fix = _either(str(size) for size in _multiples_around(width, step))
@@ -64,6 +64,13 @@ def _check_network_size(opt: "BaseOptions") -> None:
             f"--aspect_ratio {opt.aspect_ratio:g}: --crop_size {width} gives height {height}, "
             f"which must be a multiple of {step} with {cause}; use --aspect_ratio {fix}"
         )
+
+
+def _size_step(opt: "BaseOptions") -> tuple[int, str]:
+    """What width and height of images are multiples of, and the flag that says so."""
+    if opt.netG == "spade":
+        return 2 ** UPSAMPLINGS[opt.num_upsampling_layers], f"--num_upsampling_layers {opt.num_upsampling_layers}"
+    return 2**opt.resnet_n_downsample, f"--resnet_n_downsample {opt.resnet_n_downsample}"
 
 
 def _multiples_around(size: int, step: int) -> list[int]:
@@ -79,9 +86,12 @@ def _either(words: Iterable[str]) -> str:
 def _check_crop_fits(opt: "BaseOptions") -> None:
     """Where files are scaled and then cropped, the crop must lie inside."""
     if opt.preprocess_mode.endswith("_and_crop") and opt.load_size < opt.crop_size:
+        step, _ = _size_step(opt)
+        crop_size = opt.load_size // step * step
+        is_possible = opt.is_train and crop_size and round(crop_size / opt.aspect_ratio) % step == 0
         raise OptionError(
-            f"--load_size {opt.load_size}: smaller than --crop_size {opt.crop_size}; "
-            f"use --load_size {opt.crop_size} or more, or --crop_size {opt.load_size} or less"
+            f"--load_size {opt.load_size}: smaller than --crop_size {opt.crop_size}; use --load_size {opt.crop_size} "
+            f"or more" + (f", or --crop_size {crop_size}" if is_possible else "")
         )
 
 
@@ -108,11 +118,17 @@ def _check_parts(opt: "BaseOptions") -> None:
         )
 
 
+def _is_saved(opt: "BaseOptions") -> bool:
+    """Whether a saved run fixes the architecture; weights alone need flags that say what they are."""
+    return (opt.run_dir / SAVED_NAME).exists()
+
+
 def _check_style(opt: "BaseOptions") -> None:
     """Only a generator trained with an encoder has styles."""
     if opt.use_vae:
         return
+    fix = "leave it out, or name a run that was trained with --use_vae" if _is_saved(opt) else "add --use_vae"
     if opt.style_image:
-        raise OptionError(f"--style_image {opt.style_image}: a network without encoder has no styles; add --use_vae")
+        raise OptionError(f"--style_image {opt.style_image}: a network without encoder has no styles; {fix}")
     if opt.num_styles > 1:
-        raise OptionError(f"--num_styles {opt.num_styles}: a network without encoder has one style; add --use_vae")
+        raise OptionError(f"--num_styles {opt.num_styles}: a network without encoder has one style; {fix}")

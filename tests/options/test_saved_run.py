@@ -144,6 +144,17 @@ def test_the_discriminator_is_architecture_for_training(parse_train, run_file, r
     assert "--ndf 64: the saved run has --ndf 8" in refused(parse_train, "--name run --continue_train --ndf 64")
 
 
+def test_testing_proposes_nothing_that_the_saved_run_forbids(parse_test, run_file, refused):
+    folders = {"label_dir": "l", "image_dir": "i", "instance_dir": "n"}
+    replace(RUN, dataset_mode="custom", instance=True, use_vae=False, **folders).save(run_file)
+    line = refused(parse_test, "--name run --label_dir l")
+    assert "add --instance_dir FOLDER" in line and "no_instance" not in line
+    assert parse_test("--name run --label_dir l --instance_dir n").instance
+    for flag in ("--style_image photo.png", "--num_styles 3"):
+        line = refused(parse_test, f"--name run --label_dir l --instance_dir n {flag}")
+        assert "leave it out, or name a run that was trained with --use_vae" in line and "add --use_vae" not in line
+
+
 def test_agreeing_flags_are_fine(parse_test, run_file):
     assert parse_test("--name run --ngf 16 --use_vae --no_instance") == parse_test("--name run")
 
