@@ -75,7 +75,7 @@ class BaseOptions:
     seed: int = option(0, "start of all random numbers", "run", rule=at_least(0))
     which_epoch: str = option(
         "latest",
-        "which saved networks to load: latest or the number of an epoch",
+        "which saved networks to load: latest, the number of an epoch, or best, which train.py --eval_freq keeps",
         "run",
         rule=PLAIN_NAME,
         role="session",
@@ -187,7 +187,8 @@ class BaseOptions:
     netG: str = option("spade", "generator", "generator", choices=NETG_NAMES, role="weights")
     norm_G: str = option(
         "spectralspadesyncbatch3x3",
-        "norm layers of the generator; instance with --netG pix2pixhd",
+        "norm layers of the generator: [spectral]spade(instance|batch|syncbatch)KxK; with --netG pix2pixhd "
+        "[spectral][none|instance|batch|syncbatch], instance by default",
         "generator",
         role="weights",
     )
@@ -224,8 +225,13 @@ class BaseOptions:
     # encoder and discriminator
     use_vae: bool = option(False, "encode a style image into the latent", "encoder", role="weights")
     z_dim: int = option(256, "length of the latent", "encoder", rule=at_least(1), role="weights")
-    norm_E: str = option("spectralinstance", "norm layers of the encoder", "encoder", role="weights")
-    norm_D: str = option("spectralinstance", "norm layers of the discriminator", "discriminator", role="weights")
+    norm_E: str = option(
+        "spectralinstance",
+        "norm layers of the encoder: [spectral][none|instance|batch|syncbatch]",
+        "encoder",
+        role="weights",
+    )
+    norm_D: str = option("spectralinstance", "the same of the discriminator", "discriminator", role="weights")
 
     # logging
     display_winsize: int = option(

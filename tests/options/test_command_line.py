@@ -175,6 +175,18 @@ def test_help_is_complete(program, presets, capsys):
     assert ("load_size 286" in words) == program.is_train
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("which_epoch", ("latest", "epoch", "best")),
+        ("norm_G", ("spectral", "spade", "instance", "batch", "syncbatch", "none")),
+        ("norm_E", ("spectral", "instance", "batch", "syncbatch", "none")),
+    ],
+)
+def test_help_names_the_values_of_options_that_have_no_list_of_choices(name, words):
+    assert [word for word in words if word not in declared_options(TestOptions)[name].help] == []
+
+
 @pytest.mark.parametrize(("program", "option"), EVERY_OPTION)
 def test_every_option_is_declared_in_full(program, option):
     assert option.group in GROUPS
