@@ -24,6 +24,7 @@ from evaluation.sources import Sources, find_images, scores_path, warn_of_one_fo
 from options import EvaluateOptions, parse_options
 from util.device import choose_device, prepare_torch
 from util.distributed import World
+from util.launcher import warn_of_tasks_apart
 from util.results_page import CONFUSION_NAME
 
 
@@ -102,6 +103,7 @@ def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
     opt = parse_options(EvaluateOptions, argv, PRESETS)
     world = World.from_environment()
+    warn_of_tasks_apart()
     prepare_torch(opt.seed)
     device = choose_device(opt.gpu_id_list, world)
     with world.joined(device):

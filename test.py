@@ -15,6 +15,7 @@ from options import TestOptions, parse_options
 from trainers.checkpoint import load_networks
 from util.device import choose_device, memory_format, prepare_torch
 from util.image import to_uint8
+from util.launcher import require_one_process
 from util.results_page import ResultsPage
 
 
@@ -65,6 +66,7 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
 def main(argv: list[str] | None = None) -> int:
     """Test as the command line says; return the exit status."""
     opt = parse_options(TestOptions, argv, PRESETS)
+    require_one_process("test.py")
     try:
         page = test(opt)
     except DataWorkerError as error:

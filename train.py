@@ -25,9 +25,10 @@ from trainers.best import BEST, BestScore
 from trainers.checkpoint import Checkpoints
 from trainers.reporter import Reporter
 from util.device import choose_device, memory_format, prepare_torch
-from util.distributed import World, is_loss_of_another, launch, under_launcher
+from util.distributed import World, is_loss_of_another
 from util.errors import InputError
 from util.interrupts import ENDING, Interrupted, Interrupts
+from util.launcher import launch, under_launcher, warn_of_tasks_apart
 from util.lock import RunLock
 from util.progress import Progress
 from util.progress_bar import ProgressBar
@@ -183,6 +184,7 @@ def main(argv: list[str] | None = None) -> int:
     if not under_launcher() and len(opt.gpu_id_list or ()) > 1:
         return launch(len(opt.gpu_id_list), __file__, argv)
     world = World.from_environment()
+    warn_of_tasks_apart()
     if world.is_main:
         print(opt.describe())
         if note := scale_note(opt, PRESETS[opt.dataset_mode]):

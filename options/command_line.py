@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import os
 import shutil
 import sys
 import textwrap
@@ -55,6 +56,8 @@ class CommandLine(argparse.ArgumentParser):
         dead = self.add_argument_group("accepted for old command lines, without effect")
         for name, metavar in DEAD.items():
             dead.add_argument(f"--{name}", dest=argparse.SUPPRESS, action=_Dead, metavar=metavar, help="no effect")
+        same = "what python -m torch.distributed.launch passes on; must be the same as LOCAL_RANK"
+        dead.add_argument("--local_rank", dest=argparse.SUPPRESS, action=_LocalRank, metavar="N", help=same)
 
     def typed(self, argv: Sequence[str]) -> dict[str, Any]:
         """The values in a command line by field name. Prints one line and exits with status 2 on any mistake."""
@@ -120,6 +123,16 @@ class _Dead(argparse.Action):
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         parser.warn(f"{option_string} has no effect")
+
+
+class _LocalRank(argparse.Action):
+    """Accept the number that an old launcher gives a process on the command line, beside the environment."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        told = os.environ.get("LOCAL_RANK", "").strip()
+        if values.strip() not in ((told,) if told else ("0", "-1")):  # -1: one process alone, in old scripts
+            what = f"is {told}" if told else "is not set"
+            parser.error(f"{option_string} {values}: LOCAL_RANK {what}; leave the flag out and start with torchrun")
 
 
 def suggestion(word: str, candidates: Iterable[str]) -> str:

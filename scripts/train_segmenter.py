@@ -42,6 +42,7 @@ from options.scale import scale_note
 from scripts.segmenter_options import HELD_OUT, SegmenterOptions, parse_args, validation_options
 from util.device import choose_device, memory_format, prepare_torch
 from util.errors import InputError
+from util.launcher import require_one_process
 from util.lock import RunLock
 from util.segmentation_scores import IGNORED, ConfusionMatrix
 
@@ -213,6 +214,7 @@ def print_classes(matrix: ConfusionMatrix, names: Sequence[str]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Train as the command line says; return the exit status."""
     opt = parse_args(argv)
+    require_one_process(opt.program)
     if note := scale_note(opt, PRESETS[opt.dataset_mode]):
         print(f"{opt.program}: warning: {note}", file=sys.stderr)
     device = choose_device(opt.gpu_id_list)

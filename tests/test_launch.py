@@ -10,7 +10,7 @@ import pytest
 
 from tests.runs import command, contents, differences, train, wait_for
 from tests.worlds import free_port, run_together
-from util.distributed import launch
+from util.launcher import launch
 
 ROOT = Path(__file__).parents[1]
 

@@ -11,6 +11,7 @@ on. It needs the standard library alone.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import select
@@ -164,6 +165,7 @@ def _begin() -> None:
         stream.reconfigure(errors="backslashreplace")
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_at_once)
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # the work is done: too late to interrupt it
 
 
 if _program():

@@ -5,12 +5,9 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
-import json
 import os
 import socket
-import time
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -23,10 +20,12 @@ import torch.distributed as dist
 import torch.distributed.nn.functional
 from torch import Tensor
 
+from util import launcher
 from util.errors import InputError, describe
+from util.meeting import Meeting
 
 PATIENCE = timedelta(minutes=30)
-"""How long a process waits for the others, who may be reading a slow disk or saving a large checkpoint."""
+"""How long a process waits for the others, once all have met: they may be reading a slow disk, or saving."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +50,19 @@ class World:
 
     @classmethod
     def from_environment(cls) -> World:
-        """What torchrun, or any launcher that sets the same variables, says about this process."""
+        """What torchrun, or any launcher that sets the same variables (see `util.launcher`), says about this process.
 
-        def number(name: str, default: int) -> int:
-            return int(os.environ.get(name, default))
-
-        rank, size = number("RANK", 0), number("WORLD_SIZE", 1)
-        return cls(
-            rank=rank,
-            size=size,
-            local_rank=number("LOCAL_RANK", rank),
-            local_size=number("LOCAL_WORLD_SIZE", size),
-            restarts=number("TORCHELASTIC_RESTART_COUNT", 0),
-        )
+        Raises:
+            InputError: the variables do not go together.
+        """
+        size = launcher.world_size()
+        if size == 1:
+            if launcher.under_launcher():
+                launcher.number("RANK", 0, most=0, why=" (WORLD_SIZE=1)")
+            return cls()
+        rank, local_rank, local_size = launcher.ranks(size)
+        restarts = launcher.number("TORCHELASTIC_RESTART_COUNT", 0)
+        return cls(rank, size, local_rank, local_size, restarts)
 
     @property
     def is_main(self) -> bool:
@@ -77,7 +76,7 @@ class World:
             yield self
             return
         backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
-        store = meeting_place(self.rank, self.size)
+        store = Meeting(self.rank, self.size, PATIENCE).store()
         dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=PATIENCE)
         try:
             yield self
@@ -143,39 +142,6 @@ class World:
         return run_id if run_id != "none" else f"{socket.gethostname()}-{os.getppid()}"
 
 
-def meeting_place(rank: int, size: int) -> dist.Store:
-    """Where the processes of this start, and of no earlier one, find each other's addresses.
-
-    After a restart torchrun hands out the same store, with the addresses of processes that are gone. Counters of
-    restarts differ from machine to machine. So the first process makes up a name for this start, and tells it to
-    those who show that they are there now.
-    """
-    store, _, _ = next(dist.rendezvous("env://", rank, size, timeout=PATIENCE))
-    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
-        return store
-    mine, end = uuid.uuid4().hex, time.monotonic() + PATIENCE.total_seconds()
-    others = range(1, size)
-    while time.monotonic() < end:
-        if rank == 0:
-            present = {other: _look(store, f"here/{other}") for other in others}
-            store.set("start", json.dumps([mine, list(present.values())]))
-            if all(_look(store, f"heard/{other}") == mine for other in others):
-                return dist.PrefixStore(mine, store)
-        else:
-            store.set(f"here/{rank}", mine)
-            name, present = json.loads(_look(store, "start") or "[null, []]")
-            if mine in present:
-                store.set(f"heard/{rank}", name)
-                return dist.PrefixStore(name, store)
-        time.sleep(0.05)
-    raise InputError(f"process {rank} of {size} has waited {PATIENCE} for the others: are all machines started?")
-
-
-def _look(store: dist.Store, key: str) -> str | None:
-    """What a key holds at the moment."""
-    return store.get(key).decode() if store.check([key]) else None
-
-
 def is_loss_of_another(error: Exception) -> bool:
     """Whether an error means that another process has gone, which tells of itself what was wrong with it."""
     return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo/transport" in str(error))
@@ -203,23 +169,3 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:
         return sum_over_processes(gradient)
-
-
-def under_launcher() -> bool:
-    """Whether torchrun, or another launcher, has started this process as one of several."""
-    return "RANK" in os.environ
-
-
-def launch(processes: int, program: str, argv: Sequence[str]) -> int:
-    """Run `program` in several processes of this machine, as `torchrun --nproc_per_node` does; return exit status."""
-    from torch.distributed.elastic.multiprocessing.api import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.run import main as torchrun
-
-    try:
-        torchrun(["--standalone", f"--nproc_per_node={processes}", program, *argv])
-    except ChildFailedError as error:  # it has said itself what was wrong
-        return abs(next(iter(error.failures.values())).exitcode)
-    except SignalException as interrupted:
-        return 128 + interrupted.sigval
-    return 0

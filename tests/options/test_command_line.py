@@ -91,6 +91,29 @@ def test_argv_none_reads_the_process(monkeypatch, presets):
     assert parse_options(TrainOptions, None, presets).name == "mine"
 
 
+@pytest.mark.parametrize(
+    "local_rank, words",
+    [("1", "--local-rank=1"), ("1", "--local_rank 1"), ("", "--local_rank 0"), ("", "--local_rank -1")],
+)
+def test_the_flag_of_old_launchers_is_taken(local_rank, words, parse_train, capsys, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", local_rank)
+    assert parse_train(words) == parse_train()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "local_rank, words, message",
+    [
+        ("0", "--local-rank=1", "train.py: error: --local_rank 1: LOCAL_RANK is 0; leave the flag out"),
+        ("", "--local_rank 1", "train.py: error: --local_rank 1: LOCAL_RANK is not set; leave the flag out"),
+        ("1", "--local_rank", "train.py: error: --local_rank: expected one argument"),
+    ],
+)
+def test_the_flag_of_old_launchers_must_agree(local_rank, words, message, parse_train, refused, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", local_rank)
+    assert refused(parse_train, words).startswith(message)
+
+
 @pytest.mark.parametrize("name", DEAD)
 def test_dead_options_warn_and_do_nothing(name, parse_train, capsys):
     opt = parse_train(f"--{name} 3" if DEAD[name] else f"--{name}")
