@@ -141,8 +141,8 @@ class TrainOptions(BaseOptions):
     )
     ema: float | None = option(
         None,
-        "also keep an average of the generator's weights, which test.py uses: the share of the old average in each "
-        "step, such as 0.999",
+        "also keep an average of the generator's weights, which test.py uses: the fraction of the old average in each "
+        "step, such as 0.999; after n steps at most (1 + n) / (10 + n)",
         "schedule",
         rule=BELOW_ONE,
         unset="no average",

@@ -14,16 +14,20 @@ from models.networks.statistics import recalibrate_batch_norm, settle_spectral_n
 class GeneratorAverage:
     """Exponential moving average of a generator's trained values.
 
+    Update n + 1 keeps the fraction min(decay, (1 + n) / (10 + n)) of the average, so that the first weights, which are
+    noise, are forgotten as soon as there are better ones: in a short training, too, it is that of the last tenth.
+
     Under spectral norm these are the raw weights. Vectors and statistics beside them belong to one state of the
     weights and have no meaningful average: `make_consistent` finds those that belong to the averaged weights.
 
     Args:
         netG: starts the average; not yet used in a forward.
-        decay: share of the old average in each update, such as 0.999.
+        decay: fraction of the old average in each update in the long run, such as 0.999.
     """
 
     def __init__(self, netG: nn.Module, decay: float):
-        self._averaged = AveragedModel(netG, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self.decay = decay
+        self._averaged = AveragedModel(netG)
         self.network.requires_grad_(False)
         self._is_consistent = False
 
@@ -34,6 +38,8 @@ class GeneratorAverage:
 
     def update(self, netG: nn.Module) -> None:
         """Take a step of `netG` into the average."""
+        updates = int(self._averaged.n_averaged)  # on the CPU always: reading it waits for nothing
+        self._averaged.multi_avg_fn = get_ema_multi_avg_fn(min(self.decay, (1 + updates) / (10 + updates)))
         self._averaged.update_parameters(netG)
         self._is_consistent = False
 

@@ -55,7 +55,7 @@ class Pix2PixTrainer:
         precision: of networks in training, see `util.precision`; fp16 scales the losses.
         accumulate: parts in which a batch is computed, one after the other. Batch norm sees each part alone.
         adam: key of `ADAM_SWITCHES`.
-        ema: share of the old average of the generator's weights in each step; None keeps no average.
+        ema: decay of the average of the generator's weights, see `GeneratorAverage`; None keeps no average.
         skip_nonfinite: see `FiniteWatch`.
 
     Attributes:

@@ -1,7 +1,11 @@
 """The average of the generator: what is averaged, and that the network made of it works."""
 
+import copy
+import math
+
 import pytest
 import torch
+from torch import nn
 
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
@@ -29,9 +33,59 @@ def test_average_by_hand():
             netG.conv_img.bias.fill_(value)
         average.update(netG)
         values.append(float(average.network.conv_img.bias[0]))
-    # the first update begins the average; then 3/4 of the old and 1/4 of the new
-    assert values == pytest.approx([1.0, 1.25, 2.4375])
+    # The first update begins the average. Then min(3/4, 2/11) of it is kept, and min(3/4, 3/12) of that.
+    assert values == pytest.approx([1.0, 20 / 11, 5 / 11 + 4.5])
     assert not any(parameter.requires_grad for parameter in average.network.parameters())
+
+
+def fraction_of_first(decay: float, updates: int) -> float:
+    """How much of the first weights, all 1, is in the average after later ones, all 0."""
+    netG = nn.Linear(1, 1, bias=False)
+    average = GeneratorAverage(netG, decay)
+    for value in [1.0] + [0.0] * (updates - 1):
+        nn.init.constant_(netG.weight, value)
+        average.update(netG)
+    return float(average.network.weight)
+
+
+def test_how_much_of_the_first_weights_is_left_by_hand():
+    """(2/11) (3/12) ... (M + 1)/(M + 10) = 10! (M + 1)! / (M + 10)! in M updates after the first."""
+    assert fraction_of_first(0.999, 11) == pytest.approx(math.factorial(10) * math.factorial(11) / math.factorial(20))
+    # 10! / (1343 * 1344 * ... * 1351), where a decay of 0.999 from the start would leave 0.999^1341 = 0.26
+    assert fraction_of_first(0.999, 1342) == pytest.approx(math.factorial(10) / math.prod(range(1343, 1352)), rel=1e-3)
+    # From the update after the 10th on, (1 + n)/(10 + n) is more than 0.5.
+    assert fraction_of_first(0.5, 3) == pytest.approx(2 / 11 * 3 / 12)
+    assert fraction_of_first(0.5, 20) == pytest.approx(fraction_of_first(0.5, 9) * 0.5**11)
+
+
+def test_an_average_goes_on_where_it_was_saved_to_the_bit():
+    netG, updates = make_generator(), 12
+    whole, part = GeneratorAverage(netG, 0.6), GeneratorAverage(netG, 0.6)
+    for update in range(updates):
+        with torch.no_grad():
+            for parameter in netG.parameters():
+                parameter.add_(torch.randn_like(parameter))
+        if update == 5:
+            saved = copy.deepcopy((part.network.state_dict(), part.state_dict()))
+            part = GeneratorAverage(netG, 0.6)
+            part.network.load_state_dict(saved[0])
+            part.load_state_dict(saved[1])
+        for average in (whole, part):
+            average.update(netG)
+    for one, other in zip(whole.network.parameters(), part.network.parameters()):
+        assert torch.equal(one, other)
+
+
+def test_a_long_average_of_constant_decay_forgets_its_beginning_when_it_goes_on():
+    """As saved before the decay was ramped: 26 % of the first weights after 1,342 updates."""
+    netG = nn.Linear(1, 1, bias=False)
+    average = GeneratorAverage(netG, 0.999)
+    nn.init.constant_(average.network.weight, 0.26)
+    average.load_state_dict({"updates": 1342})
+    nn.init.zeros_(netG.weight)
+    for _ in range(1342):
+        average.update(netG)
+    assert float(average.network.weight) < 0.26 / 2**8
 
 
 def test_raw_weights_are_averaged_under_spectral_norm():
@@ -42,7 +96,7 @@ def test_raw_weights_are_averaged_under_spectral_norm():
     with torch.no_grad():
         netG.head_0.conv_0.weight_orig.mul_(3)
     average.update(netG)
-    torch.testing.assert_close(average.network.head_0.conv_0.weight_orig, 2 * before)
+    torch.testing.assert_close(average.network.head_0.conv_0.weight_orig, (2 / 11 + 9 / 11 * 3) * before)
 
 
 def test_singular_vectors_fit_the_averaged_weights(layouts):
@@ -69,8 +123,8 @@ def test_statistics_are_those_of_the_averaged_network_not_of_the_trained_one(lay
     average = GeneratorAverage(netG, 0.5)
     average.update(netG)
     with torch.no_grad():
-        netG.fc.bias.add_(4)
-    average.update(netG)  # its own bias has moved by 2
+        netG.fc.bias.add_(22)
+    average.update(netG)  # its own bias has moved by 18
     layout = layouts[0]
     network = average.make_consistent([lambda netG: netG(layout)])
     norm = network.head_0.norm_0.param_free_norm

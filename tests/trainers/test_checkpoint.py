@@ -111,7 +111,7 @@ def test_an_average_can_join_a_run_that_had_none(make_trainer, batch, tmp_path, 
     before = weight.clone()
     iterate(resumed, batch, times=1)
     now = dict(resumed.model.netG.named_parameters())[name]
-    torch.testing.assert_close(dict(resumed.average.network.named_parameters())[name], 0.9 * before + 0.1 * now)
+    torch.testing.assert_close(dict(resumed.average.network.named_parameters())[name], 2 / 11 * before + 9 / 11 * now)
 
 
 def test_a_generator_alone_can_be_continued_and_what_is_missing_is_named(make_trainer, tmp_path, capsys):
