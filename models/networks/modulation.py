@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
@@ -208,15 +209,19 @@ def looked_up_again(y: Tensor) -> AbstractContextManager[None]:
 def made_again(*recipes: tuple[Tensor, Callable[[], Tensor]]) -> Iterator[None]:
     """What is computed from these tensors keeps not them for the backward pass but how to make each.
 
-    Recipes must not hold their tensors. They are followed under the autocast of now.
+    Recipes must not hold their tensors. They are followed under the autocast of now. A tensor is known by being the
+    same object with the same values: other views of its memory are kept as they are.
     """
     device_type = recipes[0][0].device.type
     autocast = device_type, torch.get_autocast_dtype(device_type), torch.is_autocast_enabled(device_type)
-    make = {(tensor.data_ptr(), tensor.shape): recipe for tensor, recipe in recipes}
+    makers = [(weakref.ref(tensor), tensor._version, recipe) for tensor, recipe in recipes]
     del recipes  # torch holds `pack` and `unpack`, and with them all that they can see
 
     def pack(tensor: Tensor) -> Tensor | Callable[[], Tensor]:
-        return make.get((tensor.data_ptr(), tensor.shape), tensor)
+        for known, version, recipe in makers:
+            if known() is tensor and tensor._version == version:
+                return recipe
+        return tensor
 
     def unpack(kept: Tensor | Callable[[], Tensor]) -> Tensor:
         if isinstance(kept, Tensor):

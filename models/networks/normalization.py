@@ -189,11 +189,12 @@ class SPADE(nn.Module):
 
     def normalize_again(self, x: Tensor, normalized: Tensor, scale: int = 1) -> Tensor:
         """`normalize(x, scale)`, given what another layer has made of it; once more only where that may differ."""
-        if self.training and not self.talks:
-            with torch.no_grad():
-                self.normalize(x, scale)  # for its running statistics; it uses those of the batch, like the other
-        elif any(True for _ in self.param_free_norm.buffers()):
+        if not isinstance(self.param_free_norm, _BatchNorm):
+            return normalized  # nothing but `x` goes into it
+        if not self.training or self.talks:
             return self.normalize(x, scale)
+        with torch.no_grad():
+            self.normalize(x, scale)  # for its running statistics; it uses those of the batch, like the other
         return normalized
 
     def by_table(self, normalized: Tensor, sites: Sites, *args, made_of: Tensor | None = None, **kwargs) -> Tensor:

@@ -14,7 +14,7 @@ from models.networks.blocks import SPADEResnetBlock
 from models.networks.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
-from models.networks.modulation import add_projected, modulate, modulation_rows, weight_by_step
+from models.networks.modulation import add_projected, made_again, modulate, modulation_rows, weight_by_step
 from models.networks.normalization import SPADE, NormSpec
 
 CLASSES = 4
@@ -154,6 +154,53 @@ def test_neither_rows_nor_normalised_nor_modulated_activations_are_kept(kind, mo
     image.sum().backward()
     once_more = {"batch": 3, "instance": 5, "syncbatch": 3}[kind]  # rows; instance norm is called, batch norm is not
     assert len(made) == 8 + once_more
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("kind, once_more", [("instance", 0), ("batch", 1), ("syncbatch", 1)])
+def test_the_shortcut_is_normalised_once_more_only_for_its_own_statistics(kind, once_more, training):
+    layout = SemanticLayout(regions(2, 32, 32), None, CLASSES, "table")
+    block = filled(SPADEResnetBlock(6, 4, CLASSES, NormSpec.parse(f"spade{kind}3x3"))).train(training)
+    calls = []
+    block.norm_s.param_free_norm.register_forward_hook(lambda *of_call: calls.append(of_call))
+    block(torch.randn(2, 6, 16, 16, requires_grad=True), layout, 2)
+    assert len(calls) == once_more
+
+
+MISTAKABLE = {
+    "transposed": lambda x: x.t(),
+    "another order of memory": lambda x: x.view(2, 2, 2).permute(0, 2, 1),
+    "other numbers": lambda x: x.view(torch.int64) % 5,
+    "changed since": lambda x: x.mul_(3),
+    "once more": lambda x: x.view(2, 4),
+}
+"""What another tensor may have in common with one: memory and shape, and still hold other values."""
+
+
+@pytest.mark.parametrize("view", MISTAKABLE)
+def test_a_tensor_is_made_again_and_no_view_of_its_memory(view):
+    torch.manual_seed(0)
+    x = torch.randn(4, 4) if view == "transposed" else torch.randn(2, 4)
+    if view == "another order of memory":
+        x = x.view(2, 2, 2)
+    other = MISTAKABLE[view]
+    expected, recipe = other(x.clone()).double(), x.clone()
+    w = torch.ones_like(expected, requires_grad=True)
+    with made_again((x, lambda: recipe)):
+        y = w * other(x)
+    y.sum().backward()
+    assert torch.equal(w.grad, expected)
+
+
+def test_what_has_taken_the_memory_of_a_tensor_that_is_gone_is_not_taken_for_it():
+    memory = torch.ones(3)
+    keyed = memory.view(3)
+    with made_again((keyed, lambda: torch.zeros(3))):
+        del keyed
+        w = torch.ones(3, requires_grad=True)
+        y = w * memory
+    y.sum().backward()
+    assert torch.equal(w.grad, memory)
 
 
 def test_a_projection_is_added_without_the_whole():
