@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.networks.blocks import SLOPE
 from models.networks.layout import SemanticLayout
 from models.networks.normalization import NormSpec, normalized_conv
 
@@ -27,13 +28,13 @@ class NLayerDiscriminator(nn.Module):
         norm = NormSpec.of(norm, spade=False, flag="norm_D")
         self.n_layers = n_layers
         sizes = {"kernel_size": 4, "padding": 2}
-        self.model0 = nn.Sequential(nn.Conv2d(in_channels, ndf, stride=2, **sizes), nn.LeakyReLU(0.2, inplace=True))
+        self.model0 = nn.Sequential(nn.Conv2d(in_channels, ndf, stride=2, **sizes), nn.LeakyReLU(SLOPE, inplace=True))
         channels = ndf
         for n in range(1, n_layers):
             wider = min(2 * channels, MAX_CHANNELS)
             stride = 1 if n == n_layers - 1 else 2
             conv = normalized_conv(nn.Conv2d, channels, wider, norm, stride=stride, **sizes)
-            self.add_module(f"model{n}", nn.Sequential(conv, nn.LeakyReLU(0.2, inplace=True)))
+            self.add_module(f"model{n}", nn.Sequential(conv, nn.LeakyReLU(SLOPE, inplace=True)))
             channels = wider
         self.add_module(f"model{n_layers}", nn.Sequential(nn.Conv2d(channels, 1, stride=1, **sizes)))
 
