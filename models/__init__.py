@@ -34,7 +34,7 @@ def create_generator(opt) -> nn.Module:
         semantic_nc=opt.semantic_nc,
         ngf=opt.ngf,
         norm=opt.norm_G,
-        latent_size=latent_size(opt.crop_size, opt.aspect_ratio, opt.num_upsampling_layers),
+        latent_size=latent_size(opt.crop_size, opt.aspect_ratio, opt.upsamplings),
         num_upsampling_layers=opt.num_upsampling_layers,
         z_dim=opt.z_dim if opt.use_vae else None,
     )
@@ -79,7 +79,7 @@ def _check_smallest_feature_map(opt) -> None:
     """Normalising a single value gives zero whatever it was: refuse to lose the latent that way."""
     if opt.netG != "spade":
         return
-    height, width = latent_size(opt.crop_size, opt.aspect_ratio, opt.num_upsampling_layers)
+    height, width = latent_size(opt.crop_size, opt.aspect_ratio, opt.upsamplings)
     per_image = NormSpec.parse(opt.norm_G, "norm_G").kind == "instance"
     if height * width == 1 and (per_image or (opt.is_train and opt.batch_size == opt.accumulate)):
         raise InputError(

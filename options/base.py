@@ -11,7 +11,8 @@ from options.saved import SAVED_NAME, load_saved, write_saved
 NETG_NAMES = ("spade", "pix2pixhd")
 INIT_TYPES = ("normal", "xavier", "xavier_uniform", "kaiming", "orthogonal", "none")
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
-UPSAMPLING_NAMES = ("normal", "more", "most")
+UPSAMPLINGS = {"normal": 5, "more": 6, "most": 7}
+"""How many times each `--num_upsampling_layers` of the spade generator doubles the size."""
 PREPROCESS_MODES = (
     "resize_and_crop",
     "crop",
@@ -199,7 +200,7 @@ class BaseOptions:
         "normal",
         "upsampling in the spade generator: 5, 6 (more) or 7 (most) times; most adds a block",
         "generator",
-        choices=UPSAMPLING_NAMES,
+        choices=tuple(UPSAMPLINGS),
         role="weights",
     )
     output_nc: int = option(
@@ -263,6 +264,11 @@ class BaseOptions:
     def semantic_nc(self) -> int:
         """Channels of the semantic map: the labels and, if there are instances, their edges."""
         return self.num_labels + self.instance
+
+    @property
+    def upsamplings(self) -> int:
+        """How many times the spade generator doubles the size of its first feature map."""
+        return UPSAMPLINGS[self.num_upsampling_layers]
 
     @property
     def run_dir(self) -> Path:

@@ -9,9 +9,6 @@ from options.saved import SAVED_NAME
 if TYPE_CHECKING:
     from options.base import BaseOptions
 
-UPSAMPLINGS = {"normal": 5, "more": 6, "most": 7}
-"""How many times each `--num_upsampling_layers` of the spade generator doubles the size."""
-
 
 def check_together(opt: "BaseOptions") -> None:
     """Raise an `OptionError` with the fix for the first options that contradict each other."""
@@ -69,7 +66,7 @@ def _check_network_size(opt: "BaseOptions") -> None:
 def _size_step(opt: "BaseOptions") -> tuple[int, str]:
     """What width and height of images are multiples of, and the flag that says so."""
     if opt.netG == "spade":
-        return 2 ** UPSAMPLINGS[opt.num_upsampling_layers], f"--num_upsampling_layers {opt.num_upsampling_layers}"
+        return 2**opt.upsamplings, f"--num_upsampling_layers {opt.num_upsampling_layers}"
     return 2**opt.resnet_n_downsample, f"--resnet_n_downsample {opt.resnet_n_downsample}"
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from models import Pix2PixModel, create_model
 from models.networks.folding import fold_norms
-from models.networks.generators import DOUBLINGS, SPADEGenerator
+from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
 from scripts.exporting import verify
 from scripts.exporting.formats import FORMATS, Program, check_packages
@@ -60,7 +60,7 @@ def live_generator(model: Pix2PixModel) -> Callable[..., Tensor]:
     def paint(labels: Tensor, edges: Tensor | None = None, z: Tensor | None = None) -> Tensor:
         netG = model.netG
         if isinstance(netG, SPADEGenerator) and z is None:
-            scale = 2 ** DOUBLINGS[netG.num_upsampling_layers]
+            scale = netG.scale
             netG.latent_size = labels.shape[1] // scale, labels.shape[2] // scale  # what ties it to one size
         return model.paint(SemanticLayout(labels, edges, model.num_labels), z)
 

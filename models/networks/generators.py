@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import torch
 from torch import Tensor, nn
@@ -11,13 +12,13 @@ from models.networks.blocks import ResnetBlock, SPADEResnetBlock, leaky_relu
 from models.networks.layout import SemanticLayout
 from models.networks.normalization import NormSpec, normalized_conv
 
-# Times the latent is doubled on its way to the image, per `num_upsampling_layers`.
-DOUBLINGS = {"normal": 5, "more": 6, "most": 7}
 
+def latent_size(crop_size: int, aspect_ratio: float, upsamplings: int) -> tuple[int, int]:
+    """(height, width) of the first feature map, from which a crop_size wide image grows in so many doublings.
 
-def latent_size(crop_size: int, aspect_ratio: float, num_upsampling_layers: str) -> tuple[int, int]:
-    """(height, width) of the latent from which a crop_size wide image grows; `aspect_ratio` is width / height."""
-    width = crop_size // 2 ** DOUBLINGS[num_upsampling_layers]
+    `aspect_ratio` is width / height.
+    """
+    width = crop_size // 2**upsamplings
     return round(width / aspect_ratio), width
 
 
@@ -70,8 +71,12 @@ class SPADEGenerator(nn.Module):
     def output_size(self) -> tuple[int, int]:
         """(height, width) of the images."""
         height, width = self.latent_size
-        scale = 2 ** DOUBLINGS[self.num_upsampling_layers]
-        return height * scale, width * scale
+        return height * self.scale, width * self.scale
+
+    @property
+    def scale(self) -> int:
+        """How many times larger the images are than the first feature map, a power of two."""
+        return math.prod(scale for _, scale in self.stages())
 
     def forward(self, layout: SemanticLayout, z: Tensor | None = None) -> Tensor:
         """Images (N, 3, H, W) in [-1, 1] for a layout; `z` (N, z_dim) is drawn from N(0, 1) when the network wants one.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from models.networks.encoder import ConvEncoder
-from models.networks.generators import DOUBLINGS, SPADEGenerator
+from models.networks.generators import SPADEGenerator
 
 EXAMPLES = 2  # samples in the batch that is traced; 1 would be taken for a constant
 Shapes = dict[str, dict[int, object]]
@@ -75,9 +75,8 @@ class AnySizeSPADEGenerator(SPADEGenerator):
 
     def _latent(self, layout: ExportLayout, z: None) -> Tensor:
         """The first feature map (N, 16 ngf, H / scale, W / scale)."""
-        scale = 2 ** DOUBLINGS[self.num_upsampling_layers]
         height, width = layout.size
-        return self.fc(layout.at(height // scale, width // scale))
+        return self.fc(layout.at(height // self.scale, width // self.scale))
 
 
 class GeneratorGraph(nn.Module):
@@ -133,7 +132,7 @@ class Sizes:
     def of(cls, opt) -> Sizes:
         """The sizes of the generator that the options describe."""
         if opt.netG == "spade":
-            unit = 2 ** DOUBLINGS[opt.num_upsampling_layers]
+            unit = 2**opt.upsamplings
             # One unit would be a first feature map of 1x1, which instance norm makes 0, and torch.export a constant.
             return cls(opt.size, unit, 2 * unit)
         unit = 2**opt.resnet_n_downsample

@@ -10,10 +10,11 @@ from data import PRESETS
 from models import create_model
 from models.networks.discriminators import MultiscaleDiscriminator, NLayerDiscriminator
 from models.networks.encoder import ConvEncoder
-from models.networks.generators import DOUBLINGS, Pix2PixHDGenerator, SPADEGenerator, latent_size
+from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator, latent_size
 from models.networks.init import parameter_count
 from models.networks.layout import SemanticLayout
 from options import TrainOptions, parse_options
+from options.base import UPSAMPLINGS
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ARCHITECTURES = json.loads((GOLDEN / "architectures.json").read_text())
@@ -55,11 +56,12 @@ def test_parameter_counts_are_the_published_ones(argv, counts):
     assert {letter: parameter_count(network) for letter, network in networks.items()} == counts
 
 
-@pytest.mark.parametrize("num_upsampling_layers", DOUBLINGS)
+@pytest.mark.parametrize("num_upsampling_layers", UPSAMPLINGS)
 @pytest.mark.parametrize("aspect_ratio", [1.0, 2.0])
 def test_output_size_follows_crop_size_and_aspect_ratio(num_upsampling_layers, aspect_ratio):
-    crop_size = 2 * 2 ** DOUBLINGS[num_upsampling_layers]
-    size = latent_size(crop_size, aspect_ratio, num_upsampling_layers)
+    """What the options say about the sizes of a generator is what its blocks do."""
+    crop_size = 2 * 2 ** UPSAMPLINGS[num_upsampling_layers]
+    size = latent_size(crop_size, aspect_ratio, UPSAMPLINGS[num_upsampling_layers])
     netG = SPADEGenerator(3, 2, "spadeinstance1x1", size, num_upsampling_layers)
     fake = netG(SemanticLayout(torch.zeros(1, 8, 8, dtype=torch.long), None, 3))
     assert fake.shape == (1, 3, crop_size / aspect_ratio, crop_size)

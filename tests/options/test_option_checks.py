@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from options import OptionError, TestOptions, TrainOptions
-from options.checks import UPSAMPLINGS
+from options.base import UPSAMPLINGS
 
 SIZED = {"preprocess_mode": "fixed"}
 
