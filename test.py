@@ -16,6 +16,7 @@ from trainers.checkpoint import load_networks
 from util.device import choose_device, memory_format, prepare_torch
 from util.image import to_uint8
 from util.launcher import require_one_process
+from util.results_folders import note_results
 from util.results_page import ResultsPage
 
 
@@ -44,8 +45,10 @@ def test(opt: TestOptions) -> Path:
 def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) -> ResultsPage:
     """The page of this test, in the data set's class names and colours."""
     photos = list(styles.photos.values())
+    results = Path(opt.results_dir) / opt.name
+    note_results(opt.run_dir, results)
     return ResultsPage(
-        Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.which_epoch}",
+        results / f"{opt.phase}_{opt.which_epoch}",
         title=f"Results of {opt.name}",
         class_names=dataset.class_names,
         class_colors=dataset.class_colors,

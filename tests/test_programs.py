@@ -106,11 +106,21 @@ def test_continue_goes_on_with_epoch_optimisers_options_and_rate(checkpoints, tm
     assert_links_work(tmp_path / "tiny" / "web" / "index.html")
 
 
-def test_a_new_run_of_the_same_name_keeps_the_old_one(tmp_path, capsys):
-    for _ in range(2):
-        assert train(tmp_path, *"--name again --max_dataset_size 2 --niter 1 --no_html --no_tensorboard".split()) == 0
-    assert "now in" in capsys.readouterr().out
-    assert (tmp_path / "again.old1" / "latest_net_G.pth").exists()
+def test_a_new_run_of_the_same_name_keeps_the_old_one_with_its_results(tmp_path, capsys):
+    flags = ["--name", "again", "--checkpoints_dir", str(tmp_path / "c")]
+    training = "--max_dataset_size 2 --niter 1 --no_html --no_tensorboard".split()
+    assert train(tmp_path / "c", *flags, *training) == 0
+    test_program.main([*flags, "--results_dir", str(tmp_path / "elsewhere"), "--how_many", "2", "--gpu_ids", "-1"])
+    written = images(tmp_path / "elsewhere" / "again")
+    assert train(tmp_path / "c", *flags, *training) == 0
+    assert "now in" in (printed := capsys.readouterr().out)
+    assert f"its results are in {tmp_path / 'elsewhere' / 'again.old1'}" in printed
+    assert (tmp_path / "c" / "again.old1" / "latest_net_G.pth").exists()
+    assert images(tmp_path / "elsewhere" / "again.old1") == written and not (tmp_path / "elsewhere" / "again").exists()
+    # Whoever goes on with the run keeps its results where they are.
+    test_program.main([*flags, "--results_dir", str(tmp_path / "elsewhere"), "--how_many", "2", "--gpu_ids", "-1"])
+    assert train_program.main([*flags, "--continue_train", "--niter", "2", "--gpu_ids", "-1"]) == 0
+    assert images(tmp_path / "elsewhere" / "again") == written
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_loss(tmp_path, capsys, monkeypatch):

@@ -10,6 +10,7 @@ from pathlib import Path
 from trainers.checkpoint import LATEST, Checkpoints, set_aside
 from util.distributed import World
 from util.progress import Progress
+from util.results_folders import bring_run_back, results_of_run
 
 LAUNCH = ".launch"
 """File in the run's folder that names the launch of processes which began the run, or went on with it."""
@@ -50,13 +51,15 @@ def taking_folder(opt, world: World, progress: Progress, resumed: bool) -> Itera
         if aside or not existed:
             shutil.rmtree(opt.run_dir, ignore_errors=True)
         if aside:
-            aside.rename(opt.run_dir)
+            bring_run_back(aside, opt.run_dir)
         raise
 
 
 def _say(opt, progress: Progress, resumed: bool, aside: Path | None) -> None:
     if aside:
         print(f"{opt.run_dir} held an earlier run, now in {aside}; --continue_train would have gone on with it")
+        for results in results_of_run(aside):
+            print(f"its results are in {results}")
     if not resumed:
         return
     if progress.epoch > progress.num_epochs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,6 +17,7 @@ from trainers.saves import Save, Saves
 from util.device import random_state, set_random_state
 from util.errors import InputError
 from util.progress import Progress
+from util.results_folders import set_run_aside
 
 LATEST = "latest"
 TRAINING_STATE = "training_state.pth"
@@ -260,16 +260,14 @@ def _read_all(run_dir: Path, paths: dict[str, Path], fall_back: bool) -> tuple[d
 
 
 def set_aside(run_dir: Path) -> Path | None:
-    """Move an earlier run of the same name out of the way, so that a new one cannot overwrite its networks.
+    """Move an earlier run of the same name out of the way, with its results, so that a new one cannot overwrite them.
 
     Returns:
         its new folder, or None if there was nothing to lose.
     """
     if not any(run_dir.glob("*_net_*.pth")) and not Saves(run_dir).all():
         return None
-    numbers = itertools.count(1)
-    aside = next(path for number in numbers if not (path := run_dir.with_name(f"{run_dir.name}.old{number}")).exists())
-    return run_dir.rename(aside)
+    return set_run_aside(run_dir)
 
 
 def _on_cpu(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
