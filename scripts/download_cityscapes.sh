@@ -49,7 +49,7 @@ download() {
             break # nothing is left to send, so it is whole; unpacking checks every file
         elif grep -q "MD5 sum" "$log" && [ -z "$restarted" ]; then
             restarted=1
-            rm -f "$parts/$name"
+            mv -f "$parts/$name" "$parts/$name.damaged"
         elif grep -qi "credentials" "$log"; then
             fail "cityscapes-dataset.com does not accept user name and password"
         elif [ "$(size_of "$parts/$name")" -le "$before" ]; then

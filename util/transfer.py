@@ -90,7 +90,10 @@ class Download:
             except (OSError, HTTPException, ValueError) as error:  # cut, timed out, no such host, wrong proxy
                 cause = getattr(error, "reason", error)
                 if isinstance(cause, ssl.SSLCertVerificationError):
-                    raise InputError(f"{self.url}: {cause.verify_message}; the certificate is not trusted") from None
+                    raise InputError(
+                        f"{self.url}: {cause.verify_message}; the certificate is not trusted{_route(self.url)} "
+                        f"(SSL_CERT_FILE=FILE names others to trust)"
+                    ) from None
                 reason = str(cause) or type(cause).__name__
                 reason += _route(self.url)
             failures = 1 if self._arrived() > most else failures + 1
