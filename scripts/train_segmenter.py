@@ -37,11 +37,12 @@ from data.paired import PairedDataset
 from data.sample import Sample
 from evaluation.instruments import JUDGED_BY
 from models.segmenters import SEGMENTERS
-from models.segmenters.own import WIDTHS, OwnSegmenter
+from models.segmenters.own import FACTS_FILE, WEIGHTS_FILE, WIDTHS, OwnSegmenter
 from options.scale import scale_note
 from scripts.segmenter_options import HELD_OUT, SegmenterOptions, parse_args, validation_options
 from util.device import choose_device, memory_format, prepare_torch
 from util.errors import InputError
+from util.files import set_aside
 from util.launcher import require_one_process
 from util.lock import RunLock
 from util.segmentation_scores import IGNORED, ConfusionMatrix
@@ -238,6 +239,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{opt.program}: stopped: {error}", file=sys.stderr)
             return 1
         found = scores(segmenter, matrix, names, len(validation))
+        earlier = [path for path in (opt.run_dir / WEIGHTS_FILE, opt.run_dir / FACTS_FILE) if path.exists()]
+        if kept := [set_aside(path).name for path in earlier]:
+            print(f"{opt.run_dir} held an earlier segmenter, kept as {' and '.join(kept)}")
         segmenter.save(opt.run_dir, facts(names, history, found))
     print_classes(matrix, names)
     print(f"trained for {history['epochs']:g} epochs in {history['seconds']:.0f} s; saved in {opt.run_dir}")

@@ -60,6 +60,18 @@ def trained(pairs, tmp_path_factory):
     return checkpoints / "judge"
 
 
+def test_an_earlier_segmenter_of_the_name_is_kept(pairs, tmp_path, capsys):
+    command = custom(pairs, tmp_path, "--minutes", "0.001")
+    assert main(command) == 0
+    assert "held an earlier" not in capsys.readouterr().out
+    before = {path.name: path.read_bytes() for path in (tmp_path / "judge").iterdir()}
+    assert main([*command, "--seed", "1"]) == 0
+    assert f"{tmp_path / 'judge'} held an earlier segmenter, kept as segmenter.pth.old1" in capsys.readouterr().out
+    for name, content in before.items():
+        assert (tmp_path / "judge" / f"{name}.old1").read_bytes() == content
+        assert (tmp_path / "judge" / name).read_bytes() != content
+
+
 def test_two_colours_are_learnt_and_scored_on_photos_it_has_not_seen(trained, pairs):
     facts = json.loads((trained / "segmenter.json").read_text())
     assert facts["validation"]["pixel_accuracy"] > 0.95 and facts["validation"]["mean_iou"] > 0.9
