@@ -109,6 +109,14 @@ def orientation_of(path: Path) -> int:
         return UPRIGHT
 
 
+def orientation_like(path: Path) -> Image.Exif:
+    """EXIF to save with a map that was made from the stored pixels of `path`, so that both are turned or neither is."""
+    exif = Image.Exif()
+    if (turned := orientation_of(path)) != UPRIGHT:
+        exif[ORIENTATION] = turned
+    return exif
+
+
 def _refuse_several(picture: Image.Image, path: Path) -> None:
     """Raise a `SeveralPicturesError` for a file of several pictures.
 

@@ -28,8 +28,9 @@ from PIL import Image, PngImagePlugin
 from tqdm import tqdm
 
 from data.files import find_pictures
+from data.id_maps import first, refuse_transparent
 from data.masks import is_jpeg, read_colors
-from data.opening import opened
+from data.opening import opened, orientation_like
 from data.palette import UNKNOWN, Palette, pack, read_palette, shown, unpacked
 from data.parallel import parallel_map, usable_cores
 from util.errors import InputError
@@ -60,17 +61,12 @@ def to_ids(path: Path, palette: Palette) -> np.ndarray:
     ids, is_missing = palette.find(rgba)
     if is_missing.any():
         raise InputError(_refusal(path, rgba, is_missing, palette))
-    if (rgba[..., 3] != 255).any():
-        x, y = _first(rgba[..., 3] != 255)
-        raise InputError(
-            f"{path}: the pixel at x {x}, y {y} is transparent (alpha {rgba[y, x, 3]} of 255), so its colour is not "
-            f"sure; save the mask without transparency"
-        )
+    refuse_transparent(rgba[..., 3], path)
     return ids
 
 
 def _refusal(path: Path, rgba: np.ndarray, is_missing: np.ndarray, palette: Palette) -> str:
-    x, y = _first(is_missing)
+    x, y = first(is_missing)
     missing = np.unique(pack(rgba)[is_missing])
     color = tuple(rgba[y, x, :3].tolist())
     entry, distance = palette.nearest(color)
@@ -86,12 +82,6 @@ def _refusal(path: Path, rgba: np.ndarray, is_missing: np.ndarray, palette: Pale
         f"{shown(entry.color)} {entry.name}, distance {distance:.1f}); {int(is_missing.sum())} pixels have "
         f"{len(missing)} such colours; {fix}"
     )
-
-
-def _first(mask: np.ndarray) -> tuple[int, int]:
-    """x and y of the first True."""
-    y, x = np.unravel_index(int(np.argmax(mask)), mask.shape)
-    return int(x), int(y)
 
 
 @dataclass(frozen=True)
@@ -113,7 +103,7 @@ class Converter:
         info = PngImagePlugin.PngInfo()
         info.add_text(STAMP, stamp)
         with replacing(target) as temporary:
-            Image.fromarray(ids).save(temporary, format="PNG", pnginfo=info)
+            Image.fromarray(ids).save(temporary, format="PNG", pnginfo=info, exif=orientation_like(source))
         return "made"
 
     def stamp(self, source: Path) -> str:

@@ -224,7 +224,7 @@ def main(argv: list[str] | None = None) -> None:
     with tqdm(total=len(missing), desc=segmenter.name, unit="photo") as bar:
         for indices, photos in zip(batches, loader):
             for index, ids in zip(indices, segment(segmenter, photos)):
-                save_ids(ids, targets[missing[index]], np.uint8)
+                save_ids(ids, targets[missing[index]], np.uint8, missing[index])
             bar.update(len(indices))
     print(f"{args.output}: {len(missing)} label maps made, {len(targets) - len(missing)} were there")
     least, most = min(segmenter.class_ids), max(segmenter.class_ids)

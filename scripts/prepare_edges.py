@@ -65,7 +65,7 @@ def prepare(files: tuple[Path, Path], ignore: tuple[int, ...]) -> bool:
             f"{source}: has {regions.max()} regions, and 16 bits number {LARGEST_ID}; that many are noise or the soft "
             f"edges of a resized picture, so look at the file"
         )
-    save_ids(regions, target, np.uint16)
+    save_ids(regions, target, np.uint16, source)
     return True
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from data.opening import orientation_like
 from data.parallel import parallel_map, usable_cores
 from data.read import read_instances
 from util.errors import InputError
@@ -46,8 +47,11 @@ def is_done(path: Path, size: tuple[int, int]) -> bool:
         return False
 
 
-def save_ids(ids: np.ndarray, path: Path, dtype: type[np.unsignedinteger]) -> None:
+def save_ids(ids: np.ndarray, path: Path, dtype: type[np.unsignedinteger], source: Path | None = None) -> None:
     """Write ids (H, W) as a grey PNG of 8 or 16 bits a pixel; a file that exists is whole.
+
+    Args:
+        source: the picture whose stored pixels they are of; its EXIF orientation goes with them.
 
     Raises:
         InputError: for ids that `dtype` cannot hold, and where nothing can be written.
@@ -58,8 +62,9 @@ def save_ids(ids: np.ndarray, path: Path, dtype: type[np.unsignedinteger]) -> No
             f"{path}: would hold ids up to {largest}, but its {np.dtype(dtype).itemsize * 8} bits a pixel hold "
             f"{np.iinfo(dtype).max}"
         )
+    exif = orientation_like(source) if source else None
     try:
         with replacing(path) as temporary:
-            Image.fromarray(ids.astype(dtype)).save(temporary, format="PNG")
+            Image.fromarray(ids.astype(dtype)).save(temporary, format="PNG", exif=exif)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from data.opening import orientation_of
 from data.palette import Entry, Palette, read_palette
 from scripts.convert_labels import main, to_ids
 from util.errors import InputError
@@ -269,3 +270,12 @@ def test_published_masks_of_facades(tmp_path):
         small = Image.open(SHARED_PHOTOS / "val_label" / path.name)
         resized = Image.open(path).resize(small.size, Image.Resampling.NEAREST)
         assert (np.asarray(resized) == np.asarray(small)).all()
+
+
+@pytest.mark.parametrize("ending", ["png", "tiff"])
+def test_the_orientation_of_a_mask_goes_with_its_ids(tmp_path, palette, ending):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(tmp_path / "masks" / f"a.{ending}", paint(IDS), exif=exif)
+    run(tmp_path / "masks", tmp_path / "ids", palette)
+    assert ids_of(tmp_path / "ids" / "a.png") == IDS.tolist() and orientation_of(tmp_path / "ids" / "a.png") == 6

@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from data.opening import orientation_of
 from models.segmenters import SEGMENTERS, Segmenter
 from models.segmenters.own import OwnSegmenter
 from scripts.label_photos import NETWORKS, batches_of_one_size, build_segmenter, main, segment
@@ -213,3 +214,15 @@ def test_wrong_input_is_one_line(photos, weights, tmp_path):
         main([str(photos), str(photos), "--network", "torchscript", "--weights", weights])
     with pytest.raises(InputError, match="nowhere: no such folder; it should hold the photos"):
         main([str(tmp_path / "nowhere"), str(tmp_path / "made"), "--network", "torchscript", "--weights", weights])
+
+
+def test_the_orientation_of_a_photo_goes_with_its_map(photos, weights):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = photos / "half.png"
+    Image.open(path).save(path, exif=exif)
+    run(photos, "--weights", weights)
+    made = photos.parent / "made"
+    assert [orientation_of(made / f"{name}.png") for name in ("3", "half")] == [1, 6]
+    half = read_ids(made / "half.png")
+    assert (half[:, :5] == 0).all() and (half[:, 7:] == 2).all()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from data.opening import orientation_of
 from scripts.prepare_edges import connected_regions, main
 from scripts.prepared import read_ids
 from util.errors import InputError
@@ -125,3 +126,13 @@ def test_as_a_program_one_line_names_a_broken_file(folders):
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert last.startswith(f"prepare_edges.py: error: {labels / 'c.png'}: cannot be read as a picture")
+
+
+def test_the_orientation_of_a_label_map_goes_with_its_regions(folders):
+    labels, made = folders
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(LABELS).save(labels / "b.png", exif=exif)
+    run(labels, made)
+    assert [orientation_of(made / name) for name in ("a/1.png", "b.png")] == [1, 6]
+    assert read_ids(made / "b.png").tolist() == connected_regions(LABELS).tolist()
