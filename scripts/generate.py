@@ -142,6 +142,10 @@ def find_pictures(folder: Path, what: str) -> dict[str, Path]:
 def read_ids(path: Path) -> np.ndarray:
     """Read one whole number a pixel from a PNG without loss: (H, W) uint8 or int32."""
     picture = _read(path)
+    if (frames := getattr(picture, "n_frames", 1)) > 1:
+        raise InputError(f"{path}: holds {frames} frames or pages; save the one that is meant as a file of its own")
+    if picture.mode == "LA":
+        raise InputError(f"{path}: has an alpha channel; save the map without, as a PNG with one id per pixel")
     if picture.mode not in ID_MODES:
         raise InputError(f"{path}: is a colour picture (mode {picture.mode}), not a map of ids; save one id per pixel")
     if picture.format != "PNG":

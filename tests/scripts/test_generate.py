@@ -299,3 +299,12 @@ def test_an_encoder_that_was_left_behind_is_named(models, maps, tmp_path, capsys
     words = ["--style_image", maps / "labels" / "2.png"]
     assert generate.main(call(models, maps, tmp_path / "out", alone)[:-2] + [str(word) for word in words]) == 2
     assert "styles.encoder.onnx: no such file" in capsys.readouterr().err
+
+
+def test_label_maps_of_several_frames_or_with_alpha_are_called_so(tmp_path):
+    frames = [Image.fromarray(np.full((4, 4), n, dtype=np.uint8)) for n in range(3)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    frames[0].convert("LA").save(tmp_path / "b.png")
+    for name, words in (("a.png", "holds 3 frames"), ("b.png", "has an alpha channel")):
+        with pytest.raises(generate.InputError, match=rf"{name}: {words}"):
+            generate.read_ids(tmp_path / name)
