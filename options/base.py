@@ -5,7 +5,18 @@ from pathlib import Path
 from typing import ClassVar
 
 from options.checks import check_together
-from options.field import GPU_IDS, ODD, PLAIN_NAME, POSITIVE, OptionError, at_least, declared_options, option
+from options.field import (
+    FILE,
+    FOLDER,
+    GPU_IDS,
+    ODD,
+    PLAIN_NAME,
+    POSITIVE,
+    OptionError,
+    at_least,
+    declared_options,
+    option,
+)
 from options.saved import SAVED_NAME, load_saved, write_saved
 
 NETG_NAMES = ("spade", "pix2pixhd")
@@ -40,7 +51,9 @@ class BaseOptions:
 
     # run
     name: str = option("label2coco", "experiment; the folder of its files", "run", rule=PLAIN_NAME, role="session")
-    checkpoints_dir: str = option("./checkpoints", "folder that holds the folder of every run", "run", role="session")
+    checkpoints_dir: str = option(
+        "./checkpoints", "folder that holds the folder of every run", "run", rule=FOLDER, role="session"
+    )
     gpu_ids: str = option(
         "auto",
         "GPUs to use: numbers such as 0,1; -1 for the CPU; auto for GPUs that exist, else CPU",
@@ -149,12 +162,14 @@ class BaseOptions:
         None,
         "text file that names the samples to use, one a line: relative paths without extension",
         "data",
+        rule=FILE,
         unset="all of them",
     )
     cache_dir: str | None = option(
         None,
         "folder that keeps decoded and resized files, so that later epochs need not",
         "data",
+        rule=FOLDER,
         role="session",
         unset="no cache",
     )

@@ -7,7 +7,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 Role = Literal["weights", "data", "recipe", "session"]
@@ -41,6 +41,8 @@ POSITIVE = Rule("greater than 0", lambda value: 0 < value < math.inf)
 BELOW_ONE = Rule("at least 0 and below 1", lambda value: 0 <= value < 1)
 ODD = Rule("an odd number, 1 or more", lambda value: value >= 1 and value % 2 == 1)
 GPU_IDS = Rule("auto, -1 (the CPU) or different GPU numbers such as 0,1", lambda text: _are_gpu_ids(text))
+FOLDER = Rule("a folder, and this is a file", lambda text: not Path(text).is_file())  # or to be made
+FILE = Rule("a file, and this is a folder", lambda text: not Path(text).is_dir())
 PLAIN_NAME = Rule(
     "one plain folder name (no slashes, not empty, not . or ..)",
     lambda text: text == text.strip() == PurePath(text).name and text not in {"", ".."} and "\\" not in text,

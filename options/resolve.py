@@ -46,7 +46,9 @@ def resolve(
     mode = given.get("dataset_mode", options["dataset_mode"].default)
     if mode not in presets:
         raise OptionError(f"--dataset_mode {mode}: must be one of {', '.join(presets)}")
-    _check_folders(typed, mode)
+    if mode != "custom":
+        where = "" if program.is_train or saved else f", or name a saved run: there is none at {path}"
+        _check_folders(typed, mode, where)
     preset = presets[mode].values(program.is_train)
     if mode == "custom":  # the one preset that follows from an option
         preset["instance"] = bool(given.get("instance_dir"))
@@ -84,13 +86,13 @@ def follow(program: type[BaseOptions], name: str, values: Values, usual: Values)
     return {}
 
 
-def _check_folders(typed: Values, mode: str) -> None:
+def _check_folders(typed: Values, mode: str, or_else: str) -> None:
     """Folders that the data set would not read are not ignored, for it would be the wrong data set."""
     for name in sorted(CUSTOM_ONLY & typed.keys()):
-        if mode != "custom" and typed[name]:
+        if typed[name]:
             raise OptionError(
-                f"--{name} {typed[name]}: --dataset_mode {mode} does not read it; add --dataset_mode custom, or leave "
-                f"the flag out"
+                f"--{name} {typed[name]}: --dataset_mode {mode} does not read it; leave the flag out, or add "
+                f"--dataset_mode custom{or_else}"
             )
 
 

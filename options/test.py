@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.base import BaseOptions
-from options.field import at_least, option, with_default
+from options.field import FOLDER, at_least, option, with_default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class TestOptions(BaseOptions):
     serial_batches: bool = with_default(BaseOptions, "serial_batches", True)
     flip: bool = with_default(BaseOptions, "flip", False)
 
-    results_dir: str = option("./results/", "folder that results are written to", "results")
+    results_dir: str = option("./results/", "folder that results are written to", "results", rule=FOLDER)
     how_many: int | None = option(None, "stop after this many", "results", unit="images", rule=at_least(1), unset="all")
     style_image: str | None = option(
         None, "photo whose style every image takes, with --use_vae", "results", unset="a random style"

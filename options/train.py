@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.base import BaseOptions
-from options.field import BELOW_ONE, POSITIVE, at_least, option
+from options.field import BELOW_ONE, FILE, FOLDER, POSITIVE, at_least, option
 
 DECIDING_SCORES = ("fid", "miou", "random_feature_distance", "accuracy", "kid")
 """Scores of evaluate.py that can choose the best networks, the ones to be asked first."""
@@ -33,6 +33,7 @@ class TrainOptions(BaseOptions):
         None,
         "folder with <which_epoch>_net_G.pth, and D and E if there are, to start from; optimisers start anew",
         "run",
+        rule=FOLDER,
         role="session",
         unset="new weights",
     )
@@ -95,7 +96,7 @@ class TrainOptions(BaseOptions):
     gan_feat_loss: bool = option(True, "feature matching loss", "losses", aliases=("ganFeat_loss",))
     vgg_loss: bool = option(True, "perceptual loss on VGG19 features", "losses")
     vgg_weights: str | None = option(
-        None, "file with VGG19 weights", "losses", unset="torch hub's folder of checkpoints, or a download"
+        None, "file with VGG19 weights", "losses", rule=FILE, unset="torch hub's folder of checkpoints, or a download"
     )
     lambda_feat: float = option(10.0, "weight of the feature matching loss", "losses", rule=at_least(0))
     lambda_vgg: float = option(10.0, "weight of the perceptual loss", "losses", rule=at_least(0))

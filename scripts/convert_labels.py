@@ -33,6 +33,7 @@ from data.masks import is_jpeg, read_colors
 from data.opening import opened, orientation_like
 from data.palette import UNKNOWN, Palette, pack, read_palette, shown, unpacked
 from data.parallel import parallel_map, usable_cores
+from scripts.prepared import check_output
 from util.errors import InputError
 from util.files import replacing
 
@@ -129,8 +130,7 @@ def plan(source: Path, target: Path) -> list[tuple[Path, Path]]:
     """Every mask and where its id map goes. Raises `InputError` where a source would be overwritten."""
     if target.resolve().is_relative_to(source.resolve()):
         raise InputError(f"{target}: lies in {source}, among the sources; name a folder beside it")
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{target}: is a file; name a folder")
+    check_output(target)
     found = find_pictures(source, "colour-coded masks")
     pairs = [(path, target / f"{name}.png") for name, path in found.items()]
     sources = {path.resolve() for path in found.values()}

@@ -45,7 +45,7 @@ from models.segmenters import SEGMENTERS, Segmenter, load_own_segmenter, load_se
 from models.segmenters.base import Size, resize_scores
 from models.segmenters.own import one_line
 from models.weights import read_weights
-from scripts.prepared import is_done, save_ids
+from scripts.prepared import check_output, is_done, save_ids
 from util.device import choose_device
 from util.errors import InputError
 
@@ -193,7 +193,8 @@ def build_segmenter(name: str, files: Sequence[Path], device: torch.device) -> S
         raise InputError(f"--network {name}: no such network; use {near[0]}")
     for path in files:
         if not path.is_file():
-            raise InputError(f"--weights {path}: no such file")
+            what = "is a folder; name the file in it" if path.is_dir() else "no such file"
+            raise InputError(f"--weights {path}: {what}")
     return NETWORKS[name](files, device).eval()
 
 
@@ -211,6 +212,7 @@ def main(argv: list[str] | None = None) -> None:
     for option, least in (("batch_size", 1), ("num_workers", 0)):
         if getattr(args, option) < least:
             raise InputError(f"--{option} {getattr(args, option)}: must be {least} or more")
+    check_output(args.output)
     photos = find_pictures(args.photos, "photos")
     if args.output.resolve() == args.photos.resolve():
         raise InputError(f"{args.output}: holds the photos; name another folder")

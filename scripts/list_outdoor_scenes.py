@@ -35,6 +35,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.output and not args.phase:
         parser.error(f"{args.output}: one list holds one part; add --phase train or --phase val")
+    if args.output and args.output.is_dir():
+        parser.error(f"{args.output}: is a folder; name the file to write")
     return args
 
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from data.files import find_pictures
 from data.pairs import listing
-from scripts.prepared import add_workers, is_done, run_parallel, save_ids
+from scripts.prepared import add_workers, check_output, is_done, run_parallel, save_ids
 from util.errors import InputError
 
 Annotation = dict[str, Any]  # an entry of "annotations", as COCO's site describes it
@@ -66,7 +66,10 @@ def read_annotations(path: Path) -> dict[str, tuple[int, int, list[Annotation]]]
             for image in content["images"]
         }
     except OSError as error:
-        raise InputError(f"--annotations {path}: cannot be read ({error.strerror})") from error
+        reason = "is a folder" if path.is_dir() else f"cannot be read ({error.strerror})"
+        raise InputError(
+            f"--annotations {path}: {reason}; give the file instances_train2017.json or its like"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"--annotations {path}: is not a file of COCO's instance annotations ({type(error).__name__}: {error}); "
@@ -125,6 +128,7 @@ def prepare(job: Job) -> bool:
 def main(argv: list[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
+    check_output(args.output)
     try:
         import pycocotools.mask  # noqa: F401 (every process that draws needs it)
     except ImportError as error:

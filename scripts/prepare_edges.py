@@ -20,7 +20,7 @@ import numpy as np
 from scipy import ndimage
 
 from data.files import find_pictures
-from scripts.prepared import LARGEST_ID, add_workers, is_done, read_ids, run_parallel, save_ids
+from scripts.prepared import LARGEST_ID, add_workers, check_output, is_done, read_ids, run_parallel, save_ids
 from util.errors import InputError
 
 
@@ -72,6 +72,7 @@ def prepare(files: tuple[Path, Path], ignore: tuple[int, ...]) -> bool:
 def main(argv: list[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
+    check_output(args.output)
     labels = find_pictures(args.labels, "label maps", suffix=args.suffix)
     if args.output.resolve() == args.labels.resolve():
         raise InputError(f"{args.output}: holds the label maps, which would be lost; name another folder")

@@ -25,6 +25,13 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, metavar="N", default=usable_cores(), help="processes (%(default)s)")
 
 
+def check_output(folder: Path) -> None:
+    """Raise an `InputError` for a path where no folder can be."""
+    for path in (folder, *folder.parents):
+        if path.is_file():
+            raise InputError(f"{folder}: {'' if path == folder else f'{path} '}is a file; name a folder to write to")
+
+
 def run_parallel(
     function: Callable[[Item], Result], items: Sequence[Item], workers: int, desc: str, unit: str = "file"
 ) -> list[Result]:

@@ -154,7 +154,23 @@ def test_contradictions(line, message, parse_train, refused):
 def test_folders_of_a_data_set_that_would_not_read_them(flag, parse_train, parse_test, refused):
     for parse in (parse_train, parse_test):  # landscapes are drawn: training would never see these files
         line = refused(parse, f"--{flag} maps")
-        assert f"--{flag} maps: --dataset_mode landscapes does not read it; add --dataset_mode custom" in line
+        assert f"--{flag} maps: --dataset_mode landscapes does not read it; leave the flag out, or" in line
+        assert "add --dataset_mode custom" in line
+    assert "or name a saved run: there is none at checkpoints/" in refused(parse_test, "--name typo --label_dir maps")
+
+
+@pytest.mark.parametrize("flag", ["checkpoints_dir", "cache_dir", "load_pretrained"])
+def test_a_file_where_a_folder_is_wanted(flag, tmp_path, parse_train, refused):
+    (tmp_path / "file").touch()
+    line = refused(parse_train, f"--{flag} {tmp_path / 'file'}")
+    assert line == f"train.py: error: --{flag} {tmp_path / 'file'}: must be a folder, and this is a file"
+    assert parse_train(f"--{flag} {tmp_path / 'to_be_made'}")
+
+
+@pytest.mark.parametrize("flag", ["file_list", "vgg_weights"])
+def test_a_folder_where_a_file_is_wanted(flag, tmp_path, parse_train, refused):
+    line = refused(parse_train, f"--{flag} {tmp_path}")
+    assert line == f"train.py: error: --{flag} {tmp_path}: must be a file, and this is a folder"
 
 
 def test_decay_alone_is_a_schedule(parse_train):

@@ -136,3 +136,14 @@ def test_the_orientation_of_a_label_map_goes_with_its_regions(folders):
     run(labels, made)
     assert [orientation_of(made / name) for name in ("a/1.png", "b.png")] == [1, 6]
     assert read_ids(made / "b.png").tolist() == connected_regions(LABELS).tolist()
+
+
+def test_files_where_folders_are_wanted(tmp_path):
+    label_map = tmp_path / "labels" / "a.png"
+    label_map.parent.mkdir()
+    Image.new("L", (8, 8)).save(label_map)
+    for output in (label_map, label_map / "below"):
+        with pytest.raises(InputError, match=r"is a file; name a folder to write to"):
+            main([str(label_map.parent), str(output)])
+    with pytest.raises(InputError, match=r"a\.png: is a file; give the folder; it should hold the label maps"):
+        main([str(label_map), str(tmp_path / "out")])
