@@ -18,6 +18,7 @@ from data.read import LabelIds, picture_size
 from data.sample import Sample
 from options import Preset
 from util.errors import InputError
+from util.warn import is_main_process
 
 
 class PairedDataset(Dataset[Sample], ABC):
@@ -71,7 +72,9 @@ class PairedDataset(Dataset[Sample], ABC):
         self.cache = None
         if opt.cache_dir:
             self.cache = SampleCache(Path(opt.cache_dir), self.reader)
-            print(self.cache.plan(self.paths), flush=True)
+            plan = self.cache.plan(self.paths)
+            if is_main_process():
+                print(plan, flush=True)
 
     @abstractmethod
     def find_files(self, opt) -> Files:

@@ -1,0 +1,40 @@
+"""What a person should read once is said once, by one process."""
+
+import contextlib
+import io
+
+import torch
+from PIL import Image
+
+from data import PRESETS, create_dataset
+from options import TrainOptions, parse_options
+from tests.worlds import run_together
+from util.distributed import World
+from util.warn import warn_once
+
+
+def test_a_warning_is_said_once(capsys):
+    for _ in range(2):
+        warn_once("maps: 3 files\nare left out")
+    assert capsys.readouterr().err == "warning: maps: 3 files\\nare left out\n"
+
+
+def said_by_a_data_set(words: list[str]) -> str:
+    said = io.StringIO()
+    world = World.from_environment().joined(torch.device("cpu"))
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), world:
+        create_dataset(parse_options(TrainOptions, words, PRESETS))
+    return said.getvalue()
+
+
+def test_one_of_several_processes_says_what_a_data_set_says(tmp_path):
+    for folder, mode in (("maps", "L"), ("photos", "RGB")):
+        (tmp_path / folder).mkdir()
+        Image.new(mode, (32, 32)).save(tmp_path / folder / "a.png")
+    (tmp_path / "photos" / "b.heic").touch()
+    words = ["--dataset_mode", "custom", "--no_instance", "--cache_dir", str(tmp_path / "cache")]
+    words += ["--label_dir", str(tmp_path / "maps"), "--image_dir", str(tmp_path / "photos")]
+    first, second = run_together(2, said_by_a_data_set, words)
+    assert first.count("1 file is left out: 1 .heic (b.heic)") == 1
+    assert first.count("cache: 1 samples") == 1
+    assert second == ""
