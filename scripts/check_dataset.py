@@ -5,7 +5,8 @@ with a --phase other than train, the options of test.py, and checks what testing
 Bad options are status 2. No file is changed.
 
     --json FILE             write everything that was found, all files named
-    --propose_palette FILE  write the colours of colour-coded masks, to be named and given to convert_labels.py
+    --propose_palette FILE  write the colours of colour-coded masks, to be named and given to convert_labels.py; once it
+                            is written, the exit status is 0: what else was found is for after the conversion
     --workers N             processes that read files (default: all cores)
 
 Keys of the JSON file (only the first three for landscapes, which have no files):
@@ -100,9 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if own.json:
         write_json(own.json, as_json(result, opt))
         print(f"everything, with all files named: {own.json}")
-    if own.propose_palette:
-        write_palette(own.propose_palette, result)
-    return 0 if result.is_fine else 1
+    is_proposed = bool(own.propose_palette) and write_palette(own.propose_palette, result)
+    return 0 if result.is_fine or is_proposed else 1
 
 
 def batch_problems(opt, samples: int) -> list[Problem]:
@@ -242,15 +242,16 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         raise InputError(f"{path}: cannot be written ({error.strerror}); name another file") from error
 
 
-def write_palette(path: Path, result: Survey) -> None:
-    """Write the colours seen as a palette file, or say that there are none."""
+def write_palette(path: Path, result: Survey) -> bool:
+    """Write the colours seen as a palette file and return True, or say that there are none."""
     lines = palette_lines(result)
     if not lines:
         print(f"{path}: not written, the label maps have no colours")
-        return
+        return False
     with replacing(path) as temporary:
         temporary.write_text("# id r g b name\n" + "\n".join(lines) + "\n", encoding="utf-8")
     print(f"{path}: {len(lines)} colours to be named; give it to convert_labels.py as --palette")
+    return True
 
 
 if __name__ == "__main__":

@@ -40,10 +40,11 @@ def words(tree: Path, *more: str) -> list[str]:
 
 
 def check(tree: Path, *more: str, workers: int = 1) -> tuple[int, dict]:
-    """Exit status and JSON; and that the status is what training says."""
+    """Exit status and JSON; and that the status is what training says, or 0 once a palette is written."""
     status = main([*words(tree, *more), "--json", str(tree / "report.json"), "--workers", str(workers)])
     report = json.loads((tree / "report.json").read_text())
-    assert report["runs"] == (status == 0)
+    is_proposed = "--propose_palette" in more and Path(more[more.index("--propose_palette") + 1]).exists()
+    assert status == (0 if report["runs"] or is_proposed else 1)
     return status, report
 
 
@@ -136,7 +137,7 @@ def test_colour_masks_lead_to_the_converter(tree, capsys):
         picture = quarters(0, 1, 2, 1)
         save(tree / "maps" / f"{i}.png", np.array(list(colors.values()))[picture])
     status, report = check(tree, "--propose_palette", str(tree / "palette.txt"))
-    assert status == 1 and kinds(report) == ["colour"]
+    assert status == 0 and not report["runs"] and kinds(report) == ["colour"]
     assert {tuple(row["color"]) for row in report["colours"]} == set(colors.values())
     assert report["proposal"]["command"].startswith(f"python scripts/convert_labels.py {tree / 'maps'} ")
     lines = (tree / "palette.txt").read_text().splitlines()
@@ -148,6 +149,11 @@ def test_colour_masks_lead_to_the_converter(tree, capsys):
     (tree / "maps").rename(tree / "colour")
     (tree / "ids").rename(tree / "maps")
     assert check(tree)[0] == 0
+
+
+def test_asking_for_a_palette_that_there_is_not_changes_no_status(tree):
+    assert check(tree, "--propose_palette", str(tree / "p.txt"))[0] == 0 and not (tree / "p.txt").exists()
+    assert check(tree, "--label_nc", "2", "--propose_palette", str(tree / "p.txt"))[0] == 1
 
 
 def test_photos_as_masks_are_not_a_palette(tree):
@@ -170,8 +176,8 @@ def test_masks_all_in_black_keep_their_place_in_the_palette(tree):
     """Alone, such a mask could be an id map; among masks in colors it is none."""
     for i in range(6):
         save(tree / "maps" / f"{i}.png", np.zeros((SIZE, SIZE, 3)) if i == 3 else [[[200, 10, 10]] * SIZE] * SIZE)
-    status, report = check(tree, "--propose_palette", str(tree / "palette.txt"))
-    assert status == 1 and kinds(report) == ["colour"] and report["proposal"]["command"]
+    _, report = check(tree, "--propose_palette", str(tree / "palette.txt"))
+    assert not report["runs"] and kinds(report) == ["colour"] and report["proposal"]["command"]
     assert (tree / "palette.txt").read_text().splitlines()[1:] == ["0 0 0 0 class 0", "1 200 10 10 class 1"]
 
 
