@@ -18,15 +18,13 @@ from PIL import Image
 from tqdm import tqdm
 
 from data.landscape import CLASS_NAMES, Landscape, draw_scene
-from data.landscapes import (
-    DATA_SEED,
-    FIRST_VALIDATION_SCENE,
-    TRAIN_SCENES,
-    VALIDATION_SCENES,
-)
+from data.landscapes import DATA_SEED, FIRST_VALIDATION_SCENE
 from util.errors import InputError
 
 SMALLEST_SIDE = 16
+TRAIN, VALIDATION = 200, 20  # scenes, enough to try a training; the data set in memory has ten times as many
+LARGEST_CROP, CROP_STEP = 128, 32  # pixels, of the proposed training
+LARGEST_BATCH = 4
 FIRST_SCENES = {"train": 0, "val": FIRST_VALIDATION_SCENE}
 KINDS = ("img", "label", "inst")
 
@@ -35,8 +33,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """What the command line says; wrong words end the program with status 2."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("folder", metavar="DIR", type=Path, help="where to write; made if missing")
-    parser.add_argument("--train", type=int, default=TRAIN_SCENES, metavar="N", help="training scenes (%(default)s)")
-    parser.add_argument("--val", type=int, default=VALIDATION_SCENES, metavar="N", help="others (%(default)s)")
+    parser.add_argument("--train", type=int, default=TRAIN, metavar="N", help="training scenes (%(default)s)")
+    parser.add_argument("--val", type=int, default=VALIDATION, metavar="N", help="others (%(default)s)")
     parser.add_argument("--size", default="256x256", metavar="WxH", help="in pixels (%(default)s)")
     parser.add_argument("--seed", type=int, default=DATA_SEED, help="another number, other scenes (%(default)s)")
     return parser.parse_args(argv)
@@ -84,11 +82,19 @@ def main(argv: list[str] | None = None) -> None:
     for split, count in counts.items():
         for number in tqdm(range(count), desc=split, unit="scene", disable=not count):
             save(draw_scene(args.seed, FIRST_SCENES[split] + number, width, height), args.folder, split, number)
-    folders = {kind: shlex.quote(str(args.folder / f"train_{kind}")) for kind in KINDS}
-    print(
+    print(training_command(args.folder, args.train, min(width, height)))
+
+
+def training_command(root: Path, scenes: int, side: int) -> str:
+    """A small training on these files: minutes on a laptop, and nothing to download."""
+    folders = {kind: shlex.quote(str(root / f"train_{kind}")) for kind in KINDS}
+    crop_size = max(CROP_STEP, min(LARGEST_CROP, side // CROP_STEP * CROP_STEP))
+    return (
         f"python train.py --name mine --dataset_mode custom --label_dir {folders['label']} "
         f"--image_dir {folders['img']} --instance_dir {folders['inst']} "
-        f"--label_nc {len(CLASS_NAMES)} --contain_dontcare_label"
+        f"--label_nc {len(CLASS_NAMES)} --contain_dontcare_label "
+        f"--crop_size {crop_size} --ngf 16 --ndf 16 --no_vgg_loss --batch_size {min(LARGEST_BATCH, scenes)} --niter 5 "
+        f"--niter_decay 0"
     )
 
 

@@ -11,8 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
+from data import PRESETS, create_dataset, create_loader
 from data.landscape import CLASS_COLORS, CLASS_NAMES, UNKNOWN, Style, draw_scene
 from data.landscapes import LandscapesDataset
+from options import TrainOptions, parse_options
 from scripts import make_landscapes
 from util.errors import InputError
 
@@ -264,6 +266,20 @@ def test_the_script_writes_readable_files(tmp_path, capsys):
 def test_the_script_names_bad_input(tmp_path, arguments, named):
     with pytest.raises(InputError, match=re.escape(named)):
         make_landscapes.main([str(tmp_path / "out"), *arguments])
+
+
+@pytest.mark.parametrize(("size", "crop_size"), [("16x16", 32), ("64x100", 64), ("256x256", 128)])
+def test_the_proposed_training_is_small_and_fits_the_files(tmp_path, capsys, size, crop_size):
+    make_landscapes.main([str(tmp_path), "--train", "2", "--val", "0", "--size", size])
+    opt = parse_options(TrainOptions, shlex.split(capsys.readouterr().out)[2:], PRESETS)
+    assert (opt.crop_size, opt.batch_size, opt.vgg_loss) == (crop_size, 2, False)
+    assert opt.ngf <= 16 and opt.niter + opt.niter_decay <= 10 and opt.load_size < 256
+    assert len(create_loader(opt, create_dataset(opt))) == 1
+
+
+def test_by_default_the_script_writes_a_set_to_try(tmp_path):
+    args = make_landscapes.parse_args([str(tmp_path)])
+    assert args.train + args.val <= 300 and args.val >= 10
 
 
 def test_the_script_keeps_files_that_are_there(tmp_path):
