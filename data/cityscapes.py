@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from data.editions import Edition
 from data.files import Files, find_pictures, split_of
-from data.paired import PairedDataset
+from data.paired import PairedDataset, without_instances
 from options import Preset
 
 FINE = "label maps are the files *_gtFine_labelIds.png of gtFine_trainvaltest.zip"
@@ -65,7 +65,7 @@ class CityscapesDataset(PairedDataset):
         truth, photos = root / "gtFine" / split, root / "leftImg8bit" / split
         instances = {}
         if opt.instance:
-            what = "instance maps (--no_instance does without)"
+            what = f"instance maps (or use {without_instances(opt)})"
             instances = find_pictures(truth, what, suffix="_gtFine_instanceIds")
         return Files(
             find_pictures(truth, "label maps", suffix="_gtFine_labelIds"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from data.editions import Edition
 from data.files import Files, by_name, find_pictures, split_of
-from data.paired import PairedDataset
+from data.paired import PairedDataset, without_instances
 from options import Preset
 
 MAPS = "wanted as train_label and val_label are the folders train2017 and val2017 of stuffthingmaps_trainval2017.zip"
@@ -66,7 +66,7 @@ class CocoDataset(PairedDataset):
         root = Path(opt.dataroot)
         instances = {}
         if opt.instance:
-            what = "instance maps (--no_instance does without)"
+            what = f"instance maps (or use {without_instances(opt)})"
             instances = find_pictures(root / f"{part}_inst", what, required=required)
         return Files(
             find_pictures(root / f"{part}_label", "label maps", required=required),

@@ -21,6 +21,11 @@ from util.errors import InputError
 from util.warn import is_main_process
 
 
+def without_instances(opt) -> str:
+    """The option by which there need be no instance maps, for a message; a trained network decides that itself."""
+    return "--no_instance" + ("" if opt.is_train else " for networks that were trained so")
+
+
 class PairedDataset(Dataset[Sample], ABC):
     """Label maps with photos and instance maps of the same name.
 
@@ -93,7 +98,7 @@ class PairedDataset(Dataset[Sample], ABC):
         if opt.is_train and not files.images:
             raise InputError(f"--dataset_mode {opt.dataset_mode}: training needs photos, and none were found")
         if opt.instance and not files.instances:
-            fix = "use --no_instance" if opt.is_train else "use --no_instance for networks that were trained so"
+            fix = f"use {without_instances(opt)}"
             raise InputError(f"--instance: found no instance maps for --dataset_mode {opt.dataset_mode}; {fix}")
         return pair_files(files, check_names=opt.pairing_check, extras_allowed=not opt.is_train)
 

@@ -76,10 +76,10 @@ class Preprocess:
                 f"{came_out}, but the network makes {wanted} (--crop_size wide, --aspect_ratio); use "
                 f"resize_and_crop, fixed or scale_shortside_and_crop, which suit photos of any shape"
             )
-        remedy = "use scale_shortside_and_crop"
-        if self.mode != "crop":
+        remedy = "use scale_shortside_and_crop, or a smaller --crop_size"
+        if self.mode != "crop":  # a smaller --crop_size would bring a smaller --load_size along
             remedy = f"use --load_size {self._load_size_that_fits(size)} or more"
-        raise InputError(f"{came_out}, too small to crop {wanted} from; {remedy}, or a smaller --crop_size")
+        raise InputError(f"{came_out}, too small to crop {wanted} from; {remedy}")
 
     def _load_size_that_fits(self, size: Size) -> int:
         for load_size in itertools.count(self.load_size + 1):

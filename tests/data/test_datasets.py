@@ -66,6 +66,8 @@ def test_coco_without_instance_maps_names_the_flag(tmp_path, save_ids, save_phot
     options = {"dataset_mode": "coco", "dataroot": str(tmp_path)}
     with pytest.raises(InputError, match=r"train_inst: no such folder; .*--no_instance"):
         CocoDataset(make_options(**options, instance=True))
+    with pytest.raises(InputError, match="no_instance for networks that were trained so"):
+        CocoDataset(make_options(**options, instance=True, is_train=False, phase="train"))
     assert set(CocoDataset(make_options(**options))[0]) == {"name", "labels", "image"}
 
 

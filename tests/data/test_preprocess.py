@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.Image import Resampling
 
+from data import PRESETS
 from data.preprocess import RESIZE, Preprocess, ids_to_tensor, image_to_tensor, resize
+from options import TrainOptions, parse_options
 from options.base import PREPROCESS_MODES
 from util.errors import InputError
 
@@ -80,6 +83,23 @@ def test_sizes_that_cannot_match_name_the_modes_that_do():
         "wide, --aspect_ratio); use resize_and_crop, fixed or scale_shortside_and_crop, which suit photos of any shape"
     )
     preprocess("scale_width", load_size=32).check((64, 64), FILE)
+
+
+def test_what_is_proposed_for_a_flat_picture_is_enough_on_a_command_line():
+    """A smaller --crop_size is not: --load_size follows it, so that the picture is too small again."""
+    words = "--dataset_mode custom --label_dir l --image_dir i --preprocess_mode scale_width_and_crop".split()
+
+    def check(*more: str) -> None:
+        opt = parse_options(TrainOptions, [*words, *more], PRESETS)
+        preprocess(opt.preprocess_mode, opt.load_size, opt.crop_size).check((400, 100), FILE)
+
+    with pytest.raises(InputError, match="too small to crop") as caught:
+        check()
+    assert "--crop_size" not in str(caught.value)
+    check(*re.search(r"--load_size \d+", str(caught.value))[0].split())
+    for crop_size in ("128", "32"):
+        with pytest.raises(InputError, match="too small to crop"):
+            check("--crop_size", crop_size)
 
 
 @pytest.mark.parametrize(
