@@ -24,6 +24,8 @@ def find_test(run: str, results_dir: Path, which: str | None = None) -> Path:
             return _choose(run, tests, which)
         if _holds_pictures(folder / "images"):
             return folder
+    if Path(run).is_file():
+        raise InputError(f"{run}: is a file; name the folder that it is in, or a run")
     known = sorted({path.parent.parent.name for path in results_dir.glob("*/*/images")})
     raise InputError(
         f"{run}: neither {results_dir / run} nor {run} holds images that test.py wrote; runs in {results_dir}: "

@@ -159,6 +159,8 @@ def test_pictures_that_make_no_study_are_refused(tmp_path, capsys):
     write(tmp_path / "others", "other", np.zeros((16, 16, 3)))
     assert "no picture has the same name" in refusal(capsys, *arguments(tmp_path, (SYSTEMS[0], "others")))
     assert "absent" in refusal(capsys, *arguments(tmp_path, (SYSTEMS[0], "absent")))
+    picture = f"{SYSTEMS[1]}/sample_0.png"
+    assert "is a file; name the folder that it is in" in refusal(capsys, *arguments(tmp_path, (SYSTEMS[0], picture)))
     assert "--labels is missing" in refusal(capsys, tmp_path / SYSTEMS[0], tmp_path / SYSTEMS[1])
     assert "name two" in refusal(capsys, tmp_path / SYSTEMS[0])
     assert "--pairs 0" in refusal(capsys, *arguments(tmp_path, pairs=0))
