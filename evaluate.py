@@ -25,6 +25,7 @@ from options import EvaluateOptions, parse_options
 from util.device import choose_device, prepare_torch
 from util.distributed import World
 from util.launcher import warn_of_tasks_apart
+from util.optional import require
 from util.results_page import CONFUSION_NAME
 
 
@@ -44,6 +45,8 @@ def evaluate(
         if world.is_main:
             check_writable(scores_path(opt, sources))
             warn_of_one_folder(opt)
+            if opt.name and (opt.segmenter or opt.segmenter_weights):
+                require("matplotlib")  # draws the confusion matrix, after everything else
             scored = images_hash(sources.folder, len(sources.styles))
         tools = create_instruments(opt, device)
     features, segmenter, truth = tools.features, tools.segmenter, sources.truth

@@ -30,10 +30,10 @@ from util.errors import InputError
 from util.interrupts import ENDING, Interrupted, Interrupts
 from util.launcher import launch, under_launcher, warn_of_tasks_apart
 from util.lock import RunLock
+from util.optional import require
 from util.progress import Progress
 from util.progress_bar import ProgressBar
 from util.visualizer import Visualizer
-from util.wandb_log import import_wandb
 
 SHOWN_IMAGES = 4
 """Label maps that are painted at every look, always the same."""
@@ -108,8 +108,9 @@ def prepare(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
             )
         if world.is_main:
             stack.enter_context(RunLock(opt.run_dir))
-            if opt.wandb:
-                import_wandb()  # or fail before an earlier run is moved aside
+            for package, is_wanted in (("wandb", opt.wandb), ("tensorboard", opt.tensorboard)):
+                if is_wanted:
+                    require(package)  # or fail before an earlier run is moved aside
         evaluation = evaluation_options(opt) if opt.eval_freq else None
         dataset = create_dataset(opt)
         loader = create_loader(opt, dataset, world.rank, world.size, world.local_size)

@@ -7,13 +7,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
-import lpips
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from evaluation.published import read_measuring
 from models.published import misfit
 from util.errors import InputError
+from util.optional import require
 
 SMALLEST = 31
 """Smallest side of an image that AlexNet's poolings leave something of."""
@@ -29,7 +29,7 @@ class LPIPSDistance:
         facts: what the distance depends on, as JSON values.
     """
 
-    def __init__(self, network: lpips.LPIPS, device: torch.device | str, facts: dict):
+    def __init__(self, network: nn.Module, device: torch.device | str, facts: dict):
         self.device = torch.device(device)
         self.facts = facts
         self._network = network.to(self.device).eval().requires_grad_(False)
@@ -62,6 +62,7 @@ def lpips_distance(weights: str | None, may_download: bool, device: torch.device
     Raises:
         InputError: the weights are missing, damaged, unsafe, or of another network.
     """
+    lpips = require("lpips")
     path, state, facts = read_measuring("alexnet", weights, may_download)
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():  # first weights are drawn but replaced
         warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")  # it uses an old spelling

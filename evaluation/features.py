@@ -16,13 +16,12 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
 from evaluation.published import read_measuring
 from models.published import misfit
 from util.errors import InputError
 from util.fill import fill
+from util.optional import require
 
 INCEPTION_SIZE = 299
 RANDOM_SIZE = 128
@@ -79,6 +78,7 @@ def inception_features(
     """
     if resize not in RESIZES:
         raise InputError(f"resize {resize}: must be one of {', '.join(RESIZES)}")
+    require("torch_fidelity")  # before its weights are fetched
     path, state, facts = read_measuring("inception", weights, may_download)
     try:
         network = _inception(state)
@@ -99,14 +99,17 @@ def _inception(state: dict[str, Tensor]) -> nn.Module:
     file = io.BytesIO()
     torch.save(dict(state), file)
     file.seek(0)
+    network_of = require("torch_fidelity").FeatureExtractorInceptionV3
     with torch.random.fork_rng(devices=[]):  # first weights are drawn although they are replaced
-        network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=file)
+        network = network_of("inception-v3-compat", ["2048"], feature_extractor_weights_path=file)
     # Its own `forward` would resize its own way. All its layers but the classifier, in order, are the same function.
     return nn.Sequential(*list(network.children())[:-1], nn.Flatten())
 
 
 def _resize_tf(images: Tensor) -> Tensor:
     """As in TensorFlow 1, with which FID was published: bilinear, corners aligned at the upper left, no half pixels."""
+    from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
+
     size = (INCEPTION_SIZE, INCEPTION_SIZE)
     return (interpolate_bilinear_2d_like_tensorflow1x(images.float(), size=size, align_corners=False) - 128) / 128
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-import matplotlib
 import numpy as np
 from dominate import tags
-from matplotlib.figure import Figure
 
 from evaluation.report import Report
 from util import html
@@ -98,6 +96,9 @@ def draw_confusion(matrix: ConfusionMatrix, names: Sequence[str], path: Path) ->
 
     Class names stand beside it where they are few enough to be read. Return `path`.
     """
+    import matplotlib  # slow, and needed only here: see `util.optional`
+    from matplotlib.figure import Figure
+
     counts = matrix.counts[:-1].cpu().numpy().astype(np.float64)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)

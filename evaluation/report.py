@@ -8,6 +8,7 @@ import json
 import math
 import platform
 import subprocess
+import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from evaluation.sources import Sources
 from util.errors import InputError
 from util.files import replacing
 from util.loss_log import images_seen, read_history
+from util.optional import require
 from util.segmentation_scores import ConfusionMatrix
 
 WIDTH = 110
@@ -112,9 +114,12 @@ class Report:
         logs = run_dir / "logs"
         if not logs.is_dir():
             return
-        from torch.utils.tensorboard import SummaryWriter  # slow to import
-
-        with SummaryWriter(logs) as writer:
+        try:
+            tensorboard = require("tensorboard")
+        except InputError as error:  # the scores are safe, and this is the last of what was asked for
+            print(f"warning: the scores are not in {logs}: {error}", file=sys.stderr)
+            return
+        with tensorboard.SummaryWriter(logs) as writer:
             for score, value in self.content["scores"].items():
                 writer.add_scalar(f"scores/{score}", value, step_of(run_dir, epoch))
 

@@ -21,7 +21,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 
 from util.errors import ADVICE_ON_MACHINE, InputError, describe
 
@@ -153,8 +153,21 @@ def _program_name() -> str:
     return program.parent.name if program.name == "__main__.py" else program.name
 
 
+def _on_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say in one line that a package is missing or too old; anything else is a bug of ours and keeps its traceback."""
+    room = (getattr(error, "name", None) or "").partition(".")[0]
+    if not issubclass(kind, ImportError) or any((ROOT / path).exists() for path in (room or ".", f"{room}.py")):
+        sys.__excepthook__(kind, error, trace)
+        return
+    line = str(error).partition("\n")[0]
+    print(f"{_program_name()}: error: {line}; pip install -r {ROOT / 'requirements.txt'}", file=sys.stderr, flush=True)
+    sys.exit(2)
+
+
 def _begin() -> None:
     """Make streams usable that are closed, or cannot show a name, and let Ctrl-C end the program at once."""
+    sys.excepthook = _on_uncaught
+    os.environ["MPLBACKEND"] = "agg"  # pictures go to files; a notebook's backend, which it hands on, may not be here
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)

@@ -11,6 +11,7 @@ from util.colormap import colorize
 from util.duration import in_words
 from util.image import mosaic, to_uint8
 from util.loss_log import LossLog, LossRecord
+from util.optional import require
 from util.training_page import TrainingPage
 from util.wandb_log import WandbLog
 
@@ -135,7 +136,5 @@ class Visualizer:
     def _tensorboard_writer(self, images_seen: int):
         """Return the writer; opened at the first step, so that it takes the place of steps that are being repeated."""
         if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter  # slow to import, and not everybody wants it
-
-            self._writer = SummaryWriter(self.run_dir / "logs", purge_step=images_seen)
+            self._writer = require("tensorboard").SummaryWriter(self.run_dir / "logs", purge_step=images_seen)
         return self._writer

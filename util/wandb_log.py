@@ -10,6 +10,7 @@ import numpy as np
 
 from util.errors import InputError
 from util.files import replacing
+from util.optional import require
 
 PROJECT = "spade"
 ID_FILE = "wandb_id.txt"
@@ -26,7 +27,7 @@ class WandbLog:
     """
 
     def __init__(self, run_dir: Path, config: Mapping[str, Any]):
-        self._wandb = import_wandb()
+        self._wandb = require("wandb")
         try:
             self._run = self._wandb.init(
                 project=PROJECT,
@@ -58,16 +59,6 @@ class WandbLog:
         # value; each try would print a warning.
         if images_seen >= self._run.step:
             self._run.log(dict(values), step=images_seen)
-
-
-def import_wandb():
-    """Return the package. Raises `InputError` where it cannot be imported."""
-    try:
-        import wandb
-        from wandb import init  # noqa: F401 (a folder named wandb, as the package leaves behind, imports as well)
-    except ImportError as error:
-        raise InputError(f"--wandb: {error}; pip install wandb, or leave out --wandb") from error
-    return wandb
 
 
 def _run_id(path: Path) -> str:

@@ -106,9 +106,14 @@ def test_programs_import_the_console_first(path):
     assert imports_before_the_console(path) == []
 
 
+def obey_ctrl_c() -> None:
+    """Even if the tests run in the background of a shell, which makes them ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*words: object, **settings) -> subprocess.Popen:
     """Start Python in the project; what it says goes to pipes."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | settings
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "preexec_fn": obey_ctrl_c} | settings
     pipes["env"] = {name: value for name, value in pipes.get("env", os.environ).items() if name != "PYTHONUNBUFFERED"}
     return subprocess.Popen([sys.executable, *map(str, words)], cwd=ROOT, start_new_session=True, **pipes)
 
@@ -209,3 +214,35 @@ file.close()
 def test_a_name_that_the_terminal_cannot_show_is_printed_all_the_same(tmp_path):
     process = start(program(tmp_path, "print('Stra\\xdfe')"), env=os.environ | {"PYTHONIOENCODING": "ascii"})
     assert process.communicate(timeout=60) == ("Stra\\xdfe\n", "")
+
+
+@pytest.fixture
+def broken_package(tmp_path):
+    """Break a package for programs that are started with the variables which the call returns."""
+
+    def make(name: str, body: str) -> dict[str, str]:
+        (tmp_path / "broken" / name).mkdir(parents=True)
+        (tmp_path / "broken" / name / "__init__.py").write_text(body, encoding="utf-8")
+        return os.environ | {"PYTHONPATH": str(tmp_path / "broken")}
+
+    return make
+
+
+def test_a_package_that_is_missing_is_one_line(broken_package):
+    process = start("test.py", "--help", env=broken_package("dominate", "import no_such_package"))
+    said = process.communicate(timeout=60)[1]
+    line = f"test.py: error: No module named 'no_such_package'; pip install -r {ROOT / 'requirements.txt'}\n"
+    assert (process.returncode, said) == (2, line)
+
+
+def test_a_module_of_ours_that_is_missing_keeps_its_traceback(tmp_path):
+    process = start(program(tmp_path, "import util.no_such_module"))
+    assert "Traceback" in process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+
+
+@pytest.mark.parametrize("words", [["evaluate.py", "--help"], ["scripts/plot_losses.py", "--help"]], ids=" ".join)
+def test_the_backend_of_a_notebook_is_not_asked_for(words):
+    process = start(*words, env=os.environ | {"MPLBACKEND": "module://no_such_package.backend_inline"})
+    assert process.communicate(timeout=60)[1] == ""
+    assert process.returncode == 0

@@ -1,0 +1,78 @@
+"""Packages that only some options need: everything else works without them, and what needs one says so in time."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import train as train_program
+from tests.runs import TINY
+from util.errors import InputError
+from util.optional import PACKAGES, require
+
+ROOT = Path(__file__).parents[2]
+BROKEN = {
+    "missing": ("raise ModuleNotFoundError(\"No module named 'x'\", name='x')", "No module named 'x'"),
+    "wrong protobuf": (
+        "raise TypeError('Descriptors cannot be created directly.\\nIf this call came from a _pb2.py file')",
+        "Descriptors cannot be created directly.",
+    ),
+    "a folder of that name": ("", "attribute|cannot import|No module named|requires TensorBoard"),
+    "nothing said": ("raise AttributeError", "AttributeError"),
+}
+
+
+@pytest.fixture
+def broken(tmp_path, monkeypatch):
+    """Put a broken package in the place of one that may be installed."""
+
+    def put(name: str, body: str) -> None:
+        (tmp_path / "site" / name).mkdir(parents=True)
+        (tmp_path / "site" / name / "__init__.py").write_text(body, encoding="utf-8")
+        for loaded in [module for module in sys.modules if module.split(".")[0] == name]:
+            monkeypatch.delitem(sys.modules, loaded)
+        monkeypatch.delitem(sys.modules, PACKAGES[name].probe[0], raising=False)
+        monkeypatch.syspath_prepend(tmp_path / "site")
+
+    return put
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_that_cannot_be_imported_is_one_line(package, kind, broken):
+    body, reason = BROKEN[kind]
+    broken(package, body)
+    with pytest.raises(InputError, match=reason) as caught:
+        require(package)
+    line = str(caught.value)
+    assert line.startswith(f"{PACKAGES[package].needed_by}: the package {package} cannot be imported (")
+    assert line.endswith(f"; pip install {PACKAGES[package].install}, or {PACKAGES[package].without}")
+    assert "\n" not in line
+
+
+def test_a_training_without_tensorboard_ends_before_an_earlier_run_is_moved(tmp_path, broken, capsys):
+    argv = [*TINY.split(), "--checkpoints_dir", str(tmp_path), "--name", "run", "--max_dataset_size", "2"]
+    argv += ["--niter", "1", "--niter_decay", "0", "--no_html"]
+    assert train_program.main([*argv, "--no_tensorboard"]) == 0
+    earlier = sorted(tmp_path.rglob("*"))
+    broken("tensorboard", BROKEN["missing"][0])
+    with pytest.raises(SystemExit) as stop:
+        train_program.main(argv)
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    assert line.startswith("train.py: error: TensorBoard files: the package tensorboard cannot be imported (")
+    assert sorted(path for path in tmp_path.rglob("*") if "site" not in path.parts) == earlier
+    assert train_program.main([*argv, "--no_tensorboard"]) == 0
+
+
+def test_programs_start_without_any_of_them(tmp_path):
+    """All in one go, as each start takes seconds."""
+    for name in PACKAGES:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"raise ModuleNotFoundError(name={name!r})", encoding="utf-8")
+    words = [sys.executable, "-c", "import train, test, evaluate"]
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
