@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from models.networks.blocks import recompute_activations
-from models.networks.discriminators import DISCRIMINATORS
+from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import GENERATORS, latent_size
 from models.networks.init import init_weights
@@ -48,13 +48,12 @@ def create_model(opt) -> Pix2PixModel:
     if opt.is_train:
         if opt.checkpoint_activations:
             recompute_activations(netG)
-        netD = DISCRIMINATORS[opt.netD](
+        netD = MultiscaleDiscriminator(
             semantic_nc=opt.semantic_nc,
             ndf=opt.ndf,
             norm=opt.norm_D,
             n_layers=opt.n_layers_D,
             num_D=opt.num_D,
-            output_nc=opt.output_nc,
         )
     if opt.use_vae:
         netE = ConvEncoder(crop_size=opt.crop_size, ngf=opt.ngf, norm=opt.norm_E, z_dim=opt.z_dim)

@@ -218,9 +218,6 @@ class BaseOptions:
         choices=tuple(UPSAMPLINGS),
         role="weights",
     )
-    output_nc: int = option(
-        3, "channels of the image that is made; only 3 works", "generator", unit="channels", role="weights"
-    )
     resnet_n_downsample: int = option(
         4, "pix2pixhd: times the image is halved", "generator", unit="layers", rule=at_least(0), role="weights"
     )

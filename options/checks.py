@@ -94,8 +94,6 @@ def _check_crop_fits(opt: "BaseOptions") -> None:
 
 def _check_generator(opt: "BaseOptions") -> None:
     """What the generators cannot do."""
-    if opt.output_nc != 3:
-        raise OptionError(f"--output_nc {opt.output_nc}: photos and generated images are RGB; use --output_nc 3")
     if opt.use_vae and opt.netG == "pix2pixhd":
         raise OptionError("--use_vae: --netG pix2pixhd takes no latent; use --netG spade or --no_use_vae")
 

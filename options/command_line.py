@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from options.classic import DEAD, SETTLED
 from options.field import Option, OptionError, Preset
 
 GROUPS = {
@@ -22,15 +23,6 @@ GROUPS = {
     "logging": "logging",
     "results": "results",
 }
-DEAD = {
-    "model": "NAME",
-    "optimizer": "NAME",
-    "nef": "N",
-    "debug": None,
-    "cache_filelist_write": None,
-    "cache_filelist_read": None,
-}
-"""Classic options that never did anything and the value each takes; old command lines still parse."""
 
 
 class CommandLine(argparse.ArgumentParser):
@@ -58,6 +50,8 @@ class CommandLine(argparse.ArgumentParser):
             dead.add_argument(f"--{name}", dest=argparse.SUPPRESS, action=_Dead, metavar=metavar, help="no effect")
         same = "what python -m torch.distributed.launch passes on; must be the same as LOCAL_RANK"
         dead.add_argument("--local_rank", dest=argparse.SUPPRESS, action=_LocalRank, metavar="N", help=same)
+        for option in SETTLED.values():
+            dead.add_argument(*option.spellings, dest=argparse.SUPPRESS, action=_Settled, option=option)
 
     def typed(self, argv: Sequence[str]) -> dict[str, Any]:
         """The values in a command line by field name. Prints one line and exits with status 2 on any mistake."""
@@ -105,14 +99,29 @@ class _Typed(argparse.Action):
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         if self.nargs == 0:
             setattr(namespace, self.dest, self.option.switches[option_string])
-            return
+        else:
+            setattr(namespace, self.dest, self.checked(parser, values, option_string))
+
+    def checked(self, parser: argparse.ArgumentParser, values: str, option_string: str) -> Any:
+        """The value of a word. Ends the program with one line if there is none."""
         try:
             value = self.option.from_text(values)
             self.option.check(value)
         except OptionError as error:
             hint = suggestion(values, self.option.choices)
             parser.error(f"{option_string} {values}: {error}" + (f"; {hint}" if hint else ""))
-        setattr(namespace, self.dest, value)
+        return value
+
+
+class _Settled(_Typed):
+    """Check an option that has one value only, and keep nothing of it."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, option: Option, **kwargs: Any):
+        super().__init__(option_strings, dest, option, **kwargs)
+        self.help = f"{option.help}; always {option.default}"
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        self.checked(parser, values, option_string)
 
 
 class _Dead(argparse.Action):

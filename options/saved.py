@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from options.classic import SETTLED
 from options.field import OptionError
 
 SAVED_NAME = "options.json"
@@ -26,8 +27,10 @@ def write_saved(path: str | Path, values: Mapping[str, Any]) -> None:
 def load_saved(path: str | Path) -> dict[str, Any]:
     """The options in a file written by `save`, by field name and unchecked.
 
+    Those that have become settled since are left out.
+
     Raises:
-        OptionError: the file is not what `save` writes.
+        OptionError: the file is not what `save` writes, or is of a run with another value of a settled option.
         FileNotFoundError: there is no file.
     """
     try:
@@ -36,4 +39,11 @@ def load_saved(path: str | Path) -> dict[str, Any]:
         raise OptionError(f"{path}: not a JSON file ({error}); delete or restore it") from None
     if not isinstance(content, dict) or not isinstance(content.get("options"), dict):
         raise OptionError(f'{path}: no options inside; expected {{"options": {{...}}}}; delete or restore it')
-    return content["options"]
+    options = dict(content["options"])
+    for name in SETTLED.keys() & options.keys():
+        value = options.pop(name)
+        try:
+            SETTLED[name].check(value)
+        except OptionError as error:
+            raise OptionError(f"{path}: {name} {value!r}: {error}") from None
+    return options

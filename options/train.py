@@ -68,21 +68,6 @@ class TrainOptions(BaseOptions):
     )
 
     # discriminator
-    netD: str = option(
-        "multiscale",
-        "discriminator",
-        "discriminator",
-        choices=("multiscale",),
-        role="weights",
-        retired=dict.fromkeys(("n_layer", "n_layers", "image"), "use --netD multiscale --num_D 1"),
-    )
-    netD_subarch: str = option(
-        "n_layer",
-        "architecture of the discriminator at each scale",
-        "discriminator",
-        choices=("n_layer",),
-        role="weights",
-    )
     num_D: int = option(2, "number of scales", "discriminator", rule=at_least(1), role="weights")
     n_layers_D: int = option(
         4, "layers at each scale before the last one", "discriminator", unit="layers", rule=at_least(1), role="weights"

@@ -22,6 +22,7 @@ from models.losses import kl_loss
 from models.networks.init import parameter_count
 from models.vgg import VGGLoss
 from options import TrainOptions, parse_options
+from options.classic import SETTLED
 from trainers import create_trainer
 from util.errors import InputError
 from util.fill import fill
@@ -162,7 +163,7 @@ class Replay:
         """Value of an option under its published name; None, which equals nothing recorded, if there is none."""
         if name in NEGATED:
             return not getattr(self.opt, NEGATED[name])
-        return getattr(self.opt, RENAMED.get(name, name), None)
+        return SETTLED[name].default if name in SETTLED else getattr(self.opt, RENAMED.get(name, name), None)
 
     @torch.no_grad()
     def evaluation(self) -> dict[str, Any]:

@@ -74,11 +74,10 @@ class MultiscaleDiscriminator(nn.Module):
         norm: str | NormSpec = "spectralinstance",
         n_layers: int = 4,
         num_D: int = 2,
-        output_nc: int = 3,
     ):
         super().__init__()
         for i in range(num_D):
-            discriminator = NLayerDiscriminator(semantic_nc + output_nc, ndf, norm, n_layers)
+            discriminator = NLayerDiscriminator(semantic_nc + 3, ndf, norm, n_layers)
             self.add_module(f"discriminator_{i}", discriminator)
 
     def forward(self, layout: SemanticLayout, images: Tensor) -> list[list[Tensor]]:
@@ -114,6 +113,3 @@ class MultiscaleDiscriminator(nn.Module):
 def halve(x: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, C, H / 2, W / 2), rounded up; averages of 3x3 pixels, of fewer at the border."""
     return F.avg_pool2d(x, kernel_size=3, stride=2, padding=1, count_include_pad=False)
-
-
-DISCRIMINATORS = {"multiscale": MultiscaleDiscriminator}

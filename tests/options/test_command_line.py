@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from options import TestOptions, TrainOptions, parse_options
-from options.command_line import DEAD, GROUPS, CommandLine, suggestion
+from options.classic import DEAD, SETTLED
+from options.command_line import GROUPS, CommandLine, suggestion
 from options.field import declared_options
 
 PROGRAMS = (TrainOptions, TestOptions)
@@ -121,6 +122,14 @@ def test_dead_options_warn_and_do_nothing(name, parse_train, capsys):
     assert capsys.readouterr().err == f"train.py: warning: --{name} has no effect\n"
 
 
+@pytest.mark.parametrize("line", ["--netD multiscale", "--netD=multiscale --netD_subarch n_layer", "--output-nc 3"])
+def test_classic_options_with_one_value_may_have_it(line, parse_train, parse_test, capsys):
+    assert parse_train(line) == parse_train()
+    assert parse_test(line) == parse_test()
+    assert capsys.readouterr().err == ""
+    assert not declared_options(TrainOptions).keys() & SETTLED.keys()
+
+
 @pytest.mark.parametrize(
     ("word", "reported", "near"),
     [
@@ -162,6 +171,10 @@ def test_suggestions_put_prefix_matches_first():
         ),
         ("--netD n_layers", "--netD n_layers: no longer offered; use --netD multiscale --num_D 1"),
         ("--netD n_layer", "--netD n_layer: no longer offered; use --netD multiscale --num_D 1"),
+        ("--netD_subarch multiscal", "--netD_subarch multiscal: must be one of n_layer"),
+        ("--netD multi", "--netD multi: must be one of multiscale; did you mean multiscale?"),
+        ("--output_nc 1", "--output_nc 1: must be 3: photos and generated images are RGB"),
+        ("--output_nc rgb", "--output_nc rgb: must be an integer"),
         ("--name", "--name: expected one argument; write a value that begins with - as --name=VALUE"),
         ("--use_vae True", "True: belongs to no option (a switch such as --use_vae takes no value)"),
         ("-- image_dir x", "-- alone: remove the space between -- and the name of the option"),
@@ -190,7 +203,7 @@ def test_help_is_complete(program, presets, capsys):
             assert f" {spelling}" in words
         assert " ".join(option.help.split()) in words
     assert words.count("default: ") == len(declared_options(program))
-    for name in DEAD:
+    for name in [*DEAD, *SETTLED]:
         assert f"--{name}" in words
     for name in presets:
         assert f"\n  {name} " in shown
@@ -225,7 +238,7 @@ def test_no_spelling_means_two_things():
     for program in PROGRAMS:
         spellings = [s for option in declared_options(program).values() for s in option.spellings]
         assert len(spellings) == len(set(spellings))
-        assert not {f"--{name}" for name in DEAD} & set(spellings)
+        assert not {f"--{name}" for name in [*DEAD, *SETTLED]} & set(spellings)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -136,7 +136,6 @@ def test_other_modes_do_not_crop_what_was_scaled(mode, parse_train):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("--output_nc 1", "--output_nc 1: photos and generated images are RGB; use --output_nc 3"),
         ("--use_vae --netG pix2pixhd", "--use_vae: --netG pix2pixhd takes no latent; use --netG spade or --no_use_vae"),
         ("--niter 0", "--niter 0: with --niter_decay 0 there are no epochs; use --niter 1 or more"),
         ("--dataset_mode custom", "--dataset_mode custom: add --label_dir FOLDER, the folder of label maps"),

@@ -45,7 +45,7 @@ RUN = TrainOptions(
 )
 INHERITED_BY_TEST = {
     *("netG", "norm_G", "norm_D", "norm_E", "ngf", "z_dim", "use_vae", "num_upsampling_layers", "resnet_n_downsample"),
-    *("resnet_n_blocks", "resnet_kernel_size", "resnet_initial_kernel_size", "crop_size", "aspect_ratio", "output_nc"),
+    *("resnet_n_blocks", "resnet_kernel_size", "resnet_initial_kernel_size", "crop_size", "aspect_ratio"),
     *("dataset_mode", "dataroot", "label_nc", "contain_dontcare_label", "instance", "preprocess_mode"),
     "apply_exif",
     "display_winsize",
@@ -189,12 +189,27 @@ def test_unknown_options_in_a_run_warn(parse_test, run_file, capsys):
     assert capsys.readouterr().err == warning
 
 
+SETTLED = {"netD": "multiscale", "netD_subarch": "n_layer", "output_nc": 3}
+
+
+def test_runs_from_before_an_option_was_settled_say_the_same(parse_test, parse_train, run_file, capsys):
+    run_file.write_text(json.dumps({"options": asdict(RUN) | SETTLED}))
+    assert load_saved(run_file) == asdict(RUN)
+    assert RUN.changes_since(run_file) == []
+    for parse, line in ((parse_test, "--name run"), (parse_train, "--name run --continue_train")):
+        assert parse(line).ngf == RUN.ngf
+    assert parse_train("--name run --continue_train --netD multiscale --output_nc 3").ngf == RUN.ngf
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("{", "not a JSON file"),
         ("[1]", "no options inside"),
         ('{"options": 3}', "no options inside"),
+        ('{"options": {"netD": "sketch"}}', "netD 'sketch': must be one of multiscale"),
+        ('{"options": {"output_nc": 4}}', "output_nc 4: must be 3: photos and generated images are RGB"),
         ('{"options": {"ngf": "64"}}', "ngf '64': must be an integer"),
         ('{"options": {"use_vae": 1}}', "use_vae 1: must be true or false"),
         ('{"options": {"ngf": null}}', "ngf None: must be an integer"),
