@@ -44,7 +44,8 @@ TOLERANCES = {
     "steps.0.losses": (1e-5, 1e-3),
     "steps.0.parameter_changes": (1e-5, 1e-3),
     "steps.*.buffer_changes": (2e-3, 1e-3),
-    "steps.*.losses": (1e-5, 5e-3),
+    # Adam with beta1 = 0 makes whole steps out of rounding: losses after one differ by 3e-3 between 32 and 64 bits.
+    "steps.*.losses": (4e-3, 5e-3),
     "steps.*.parameter_changes": (1e-5, 3e-3),
 } | replay_segmenters.TOLERANCES
 # Facts of our own side that a recording cannot hold, with the values they must have.
