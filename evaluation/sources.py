@@ -167,7 +167,13 @@ def style_folders(opt: Any, folder: Path) -> list[Path]:
 
 def _images(opt: Any, truth: Truth, names_from: str, folder: Path) -> GeneratedImages:
     found = pictures_in(folder, "generated images", "--fake" if opt.fake else "--name")
-    fix = "files of one sample must have the same name" if opt.fake else f"make all again with: {test_command(opt)}"
+    fix = "files of one sample must have the same name"
+    if not opt.fake:
+        fix = f"make all again with: {test_command(opt)}"
+    elif opt.uses_data_set:
+        fix += (
+            f"; if these are no images of --dataset_mode {opt.dataset_mode}, add --real DIR, the folder of real photos"
+        )
     paths = pair(truth.names, names_from, found, "generated image", folder, bool(opt.how_many), fix)
     if opt.fake:
         check_one_size(paths)

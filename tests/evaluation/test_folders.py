@@ -160,3 +160,8 @@ def test_counts_that_differ_say_how_many(tmp_path, capsys):
     three, five = noise(tmp_path, "three", (32, 32)), noise(tmp_path, "five", (32, 32), "abcde")
     assert "for 2 of the 5 names" in (line := refused(capsys, "--fake", three, "--real", five)) and "(d, e)" in line
     assert "holds 2 of 5 generated images" in refused(capsys, "--fake", five, "--real", three)
+
+
+def test_a_folder_alone_that_is_not_of_the_data_set_is_told_of_the_flag_that_is_missing(tmp_path, capsys):
+    line = refused(capsys, "--fake", noise(tmp_path, "fake", (32, 32)))
+    assert "if these are no images of --dataset_mode landscapes, add --real DIR" in line
