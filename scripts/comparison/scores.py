@@ -13,7 +13,8 @@ from evaluation.scores import FORMAT, SCORES
 from util.errors import InputError
 
 OF_THE_WHOLE = ("images", "set of images")
-"""Settings that say nothing about how a single image is measured."""
+OF_THE_DATA = ("images.photos", "images.label_maps", "images.drawn")
+"""Like the former, settings that say nothing about how a single image is measured."""
 DEVIATION = "_deviation"
 """Ends the name of what is not a score, but the deviation of one."""
 
@@ -60,7 +61,7 @@ class Scores:
     def measures_images_like(self, other: "Scores", score: str) -> bool:
         """Whether a score of single images compares with another run's, over however many images each was tested on."""
         ours, theirs = self.settings(score), other.settings(score)
-        return all(ours.get(name) == theirs.get(name) for name in {*ours, *theirs} - {*OF_THE_WHOLE})
+        return all(ours.get(name) == theirs.get(name) for name in {*ours, *theirs} - {*OF_THE_WHOLE, *OF_THE_DATA})
 
 
 def flat(settings: Any, prefix: str = "") -> dict[str, str]:

@@ -76,6 +76,17 @@ def test_scores_over_other_images_of_the_same_number_do_not_compare(tmp_path):
     assert page.words("li") == ["one was not tested on 1 of 3: c", "two was not tested on 1 of 3: a"]
 
 
+def test_scores_on_other_data_do_not_compare_but_those_of_single_images_do(tmp_path):
+    for run, digits in (("one", "aaaa"), ("two", "bbbb")):
+        protocol = {**PROTOCOL, "images": {"photos": digits, "label_maps": "cccc"}}
+        write_scores(write_run(tmp_path, run), {"a": 0.5}, protocol=protocol)
+    page = compare(tmp_path, "one", "two")
+    warned = table(page, "⚠ Not all of these scores compare")
+    assert warned["images.photos"][:2] == ["aaaa", "bbbb"] and "images.label_maps" not in warned
+    assert "FID↓≠" in table(page, "Scores")
+    assert "accuracy: two − one" in page.words("option")
+
+
 def test_a_protocol_concerns_the_scores_it_is_named_for_and_an_unknown_one_all():
     protocol = {
         "inception": {"file": "x"},
