@@ -19,7 +19,7 @@ def note_results(run_dir: Path, results: Path) -> None:
 
 def results_of_run(run_dir: Path) -> list[Path]:
     """The folders of results that a run has: those it knows of, and the usual one, `results` beside `checkpoints`."""
-    usual = run_dir.absolute().parent.with_name("results") / run_dir.name
+    usual = run_dir.absolute().parent.parent / "results" / run_dir.name
     # A run that was copied or renamed still names the results of the old name.
     found = dict.fromkeys(path for path in (*_noted(run_dir), usual) if path.name == run_dir.name)
     return [path for path in found if any(path.glob("*/images"))]
@@ -56,4 +56,4 @@ def _noted(run_dir: Path) -> list[Path]:
         text = (run_dir / NOTE).read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return []
-    return [Path(line) for line in text.splitlines() if line]
+    return [Path(line) for line in text.split("\n") if line]

@@ -24,15 +24,15 @@ def results(folder: Path, text: str = "scores") -> Path:
 
 
 def test_results_beside_and_elsewhere_go_along(run, tmp_path):
-    usual, elsewhere = results(tmp_path / "results" / "mine"), results(tmp_path / "a place" / "mine", "others")
+    usual, elsewhere = results(tmp_path / "results" / "mine"), results(tmp_path / "a\u2028place" / "mine", "others")
     note_results(run, elsewhere)
     note_results(run, elsewhere)
     assert results_of_run(run) == [elsewhere, usual]
     aside = set_run_aside(run)
     assert aside == run.with_name("mine.old1") and (aside / "latest_net_G.pth").exists()
     assert not run.exists() and not usual.exists() and not elsewhere.exists()
-    assert (tmp_path / "a place" / "mine.old1" / "test_latest" / "scores.json").read_text() == "others"
-    assert results_of_run(aside) == [tmp_path / "a place" / "mine.old1", tmp_path / "results" / "mine.old1"]
+    assert (tmp_path / "a\u2028place" / "mine.old1" / "test_latest" / "scores.json").read_text() == "others"
+    assert results_of_run(aside) == [tmp_path / "a\u2028place" / "mine.old1", tmp_path / "results" / "mine.old1"]
 
 
 def test_a_number_is_free_for_all_of_them_and_nothing_is_overwritten(run, tmp_path):
@@ -58,3 +58,4 @@ def test_results_of_other_runs_and_other_folders_stay(run, tmp_path):
 def test_a_run_that_cannot_be_written_is_tested_all_the_same(tmp_path):
     note_results(Path("/proc/mine"), tmp_path / "results" / "mine")
     assert results_of_run(Path("/proc/mine")) == []
+    assert results_of_run(Path("/no such run")) == []
