@@ -92,7 +92,7 @@ def publish(opt: EvaluateOptions, report: Report, sources: Sources) -> None:
     if not opt.name:
         return
     report.append_history(opt.run_dir, opt.phase, opt.which_epoch)
-    report.log_scalars(opt.run_dir, opt.which_epoch)
+    report.log_scalars(opt.run_dir, opt.phase, opt.which_epoch)
     folder, picture = sources.folder.parents[1], None
     if report.confusion is not None:
         picture = draw_confusion(report.confusion, list(report.content["per_class_iou"]), folder / CONFUSION_NAME)

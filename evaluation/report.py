@@ -109,8 +109,11 @@ class Report:
         with (run_dir / "scores.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, allow_nan=False) + "\n")
 
-    def log_scalars(self, run_dir: Path, epoch: str) -> None:
-        """Add `scores/*` to the run's TensorBoard events, if it has any, at the images it had seen."""
+    def log_scalars(self, run_dir: Path, phase: str, epoch: str) -> None:
+        """Add `scores/*` to the run's TensorBoard events, if it has any, at the images it had seen.
+
+        Scores on another phase than "test" have curves of their own, such as `scores_train/*`.
+        """
         logs = run_dir / "logs"
         if not logs.is_dir():
             return
@@ -119,9 +122,10 @@ class Report:
         except InputError as error:  # the scores are safe, and this is the last of what was asked for
             print(f"warning: the scores are not in {logs}: {error}", file=sys.stderr)
             return
+        curves = "scores" if phase == "test" else f"scores_{phase}"
         with tensorboard.SummaryWriter(logs) as writer:
             for score, value in self.content["scores"].items():
-                writer.add_scalar(f"scores/{score}", value, step_of(run_dir, epoch))
+                writer.add_scalar(f"{curves}/{score}", value, step_of(run_dir, epoch))
 
 
 def create_report(

@@ -218,6 +218,19 @@ def test_a_run_gets_scores_history_curves_and_a_section_on_its_page(run, capsys)
     assert line.endswith(shlex.join(["python", "evaluate.py", *of_run(again)[:-1], "2"]))
 
 
+def test_scores_on_training_scenes_have_curves_of_their_own(run):
+    shutil.copytree(run, again := run.with_name("of training"))
+    argv = of_run(again, "--phase", "train")
+    test_program.main([*argv[:8], "--how_many", "4", "--phase", "train"])
+    program.main(argv)
+    events = EventAccumulator(str(again / "checkpoints" / "tiny" / "logs"))
+    events.Reload()
+    assert "scores_train/random_feature_distance" in events.Tags()["scalars"]
+    content = json.loads((again / "results" / "tiny" / "train_latest" / "scores.json").read_text())
+    points = [event.value for event in events.Scalars("scores_train/random_feature_distance")]
+    assert points == pytest.approx([content["scores"]["random_feature_distance"]])
+
+
 def test_an_interrupted_test_leaves_no_scores_and_is_not_scored_as_if_it_were_whole(run, capsys, monkeypatch):
     shutil.copytree(run, whole := run.with_name("interrupted"))
     program.main(of_run(whole))
