@@ -18,7 +18,7 @@ from evaluation.instruments import (
 )
 from evaluation.page import draw_confusion, show_on_page
 from evaluation.report import Report, check_writable, create_report
-from evaluation.scored_images import images_hash
+from evaluation.scored_images import check_scores_hold, images_hash
 from evaluation.scoring import Evaluation, generated_batches, style_diversity
 from evaluation.sources import Sources, find_images, scores_path, warn_of_one_folder
 from options import EvaluateOptions, parse_options
@@ -86,7 +86,12 @@ def evaluate(
 
 
 def publish(opt: EvaluateOptions, report: Report, sources: Sources) -> None:
-    """Print the table, write scores.json, and of a run also its history, its curves and the page of its test."""
+    """Print the table, write scores.json, and of a run also its history, its curves and the page of its test.
+
+    Raises:
+        InputError: the images have been replaced while they were scored.
+    """
+    check_scores_hold(report.content, scores_path(opt, sources), sources.folder)
     print(report.table())
     print(f"\nEverything is in {report.save(scores_path(opt, sources))}")
     if not opt.name:

@@ -43,7 +43,7 @@ def check_scores_hold(content: Mapping[str, Any], path: Path, folder: Path) -> b
     lpips = (content.get("protocol") or {}).get("lpips") or {}
     if images_hash(folder, int(lpips.get("styles", 1))) != known:
         raise InputError(
-            f"{path}: holds scores of other images than those that are in {folder} now; score these with: "
+            f"{path}: the scores are of other images than those that are in {folder} now; score these with: "
             f"{scoring_command(content, folder)}"
         )
     return True

@@ -214,8 +214,20 @@ def test_a_run_gets_scores_history_curves_and_a_section_on_its_page(run, capsys)
     compare_runs.main([str(results), str(again / "before"), "--output", str(output)])
     shutil.copytree(again / "before" / "images", results / "images", dirs_exist_ok=True)
     line = refused([str(results), "--output", str(output)], capsys, compare_runs.main)
-    assert line.startswith(f"compare_runs.py: error: {results / 'scores.json'}: holds scores of other images")
+    assert line.startswith(f"compare_runs.py: error: {results / 'scores.json'}: the scores are of other images")
     assert line.endswith(shlex.join(["python", "evaluate.py", *of_run(again)[:-1], "2"]))
+
+
+def test_images_that_are_replaced_while_they_are_scored_get_no_scores(folders, capsys, monkeypatch):
+    def measured(self, generated, measure=Evaluation.measure):
+        measurement = measure(self, generated)
+        save(rgb(64, 64), folders / "fake" / "c.png")  # as by another program
+        return measurement
+
+    monkeypatch.setattr(Evaluation, "measure", measured)
+    line = refused(flags(folders), capsys)
+    assert "the scores are of other images" in line and line.endswith(shlex.join(flags(folders)))
+    assert not (folders / "fake" / "scores.json").exists()
 
 
 def test_scores_on_training_scenes_have_curves_of_their_own(run):

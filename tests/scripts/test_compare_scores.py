@@ -169,7 +169,7 @@ def test_scores_of_other_images_are_refused_with_the_command_for_new_ones(tmp_pa
     assert table(compare(tmp_path, "run"), "Scores")["FID↓"] == ["50.00"]
     change(folder / "images" / "synthesized_image")
     line = refusal(capsys, tmp_path, "run")
-    assert f"{folder / 'scores.json'}: holds scores of other images" in line
+    assert f"{folder / 'scores.json'}: the scores are of other images" in line
     command = f"python evaluate.py --name run --results_dir {tmp_path / 'results'} --phase val --which_epoch 20"
     assert line.endswith(command)
     write_scores(folder, run="run", command="python evaluate.py --name run --features random", images_hash="0" * 16)
