@@ -46,13 +46,15 @@ def explaining(root: Path, landmarks: Sequence[str], editions: Iterable[Edition]
         reason = explain(root, landmarks, editions) if landmarks else None
         if reason is None:
             raise
-        raise InputError(f"--dataroot {root}: {reason} (datasets/README.md shows the expected tree)") from error
+        raise InputError(
+            f"--dataroot {root}: {reason} (datasets/README.md says where to get it, and shows the tree)"
+        ) from error
 
 
 def explain(root: Path, landmarks: Sequence[str], editions: Iterable[Edition]) -> str | None:
     """What a tree is, in words that follow its path; None where nothing is known but what is missing."""
     if not root.is_dir():
-        return why_no_folder(root) if root.exists() else None
+        return why_no_folder(root)
     for pattern, message, unless in editions:
         if _holds(root, pattern) and not (unless and _holds(root, unless)):
             return message.format(root=shlex.quote(str(root)))

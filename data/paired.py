@@ -1,6 +1,7 @@
 """The base class of every data set that is files on disk: label maps, their photos, their instance maps."""
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import ClassVar
 
@@ -85,8 +86,12 @@ class PairedDataset(Dataset[Sample], ABC):
     def find_files(self, opt) -> Files:
         """List the files of `opt.phase`; `data.files.find_pictures` walks a folder. Needed: photos when training."""
 
+    def explaining(self, opt) -> AbstractContextManager[None]:
+        """Hold this around what looks for files: refusals then say what kind of tree `opt.dataroot` is, if not ours."""
+        return explaining(Path(opt.dataroot), self.landmarks, self.editions)
+
     def _find_samples(self, opt) -> list[SamplePaths]:
-        with explaining(Path(opt.dataroot), self.landmarks, self.editions):
+        with self.explaining(opt):
             paths = self._pair(opt)
         refuse_other_part((sample.name for sample in paths), split_of(opt.phase), self.names_of_parts)
         if opt.file_list:

@@ -133,10 +133,14 @@ def find_samples(dataset_class: type[PairedDataset], opt) -> tuple[Files, list[S
             refusals.setdefault(str(error))
             return None
 
+    def find_files(options) -> Files:
+        with dataset.explaining(options):
+            return dataset.find_files(options)
+
     samples = attempt(dataset._find_samples, opt)
     files = NO_FILES
     for needs_less in ({}, {"instance": False}, {"is_train": False}, {"instance": False, "is_train": False}):
-        found = attempt(dataset.find_files, _relaxed(opt, needs_less))
+        found = attempt(find_files, _relaxed(opt, needs_less))
         if found is not None:
             files = found
             break

@@ -131,7 +131,7 @@ def plan(source: Path, target: Path) -> list[tuple[Path, Path]]:
     if target.resolve().is_relative_to(source.resolve()):
         raise InputError(f"{target}: lies in {source}, among the sources; name a folder beside it")
     check_output(target)
-    found = find_pictures(source, "colour-coded masks")
+    found = find_pictures(source, "colour-coded masks", holds_ids=True)
     pairs = [(path, target / f"{name}.png") for name, path in found.items()]
     sources = {path.resolve() for path in found.values()}
     for path, out in pairs:

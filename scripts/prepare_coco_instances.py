@@ -79,7 +79,7 @@ def read_annotations(path: Path) -> dict[str, tuple[int, int, list[Annotation]]]
 
 def plan(images: dict[str, tuple[int, int, list[Annotation]]], label_dir: Path, output: Path) -> list[Job]:
     """One job for each label map. Raises `InputError` for label maps that the annotations do not know."""
-    labels = find_pictures(label_dir, "label maps")
+    labels = find_pictures(label_dir, "label maps", holds_ids=True)
     unknown = [name for name in labels if Path(name).name not in images]
     if unknown:
         raise InputError(

@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
     check_output(args.output)
-    labels = find_pictures(args.labels, "label maps", suffix=args.suffix)
+    labels = find_pictures(args.labels, "label maps", suffix=args.suffix, holds_ids=True)
     if args.output.resolve() == args.labels.resolve():
         raise InputError(f"{args.output}: holds the label maps, which would be lost; name another folder")
     files = [(path, args.output / f"{name}.png") for name, path in labels.items()]

@@ -112,6 +112,11 @@ def test_a_file_as_root(fill, refusal, mode):
     assert "a.png: is a file; give the folder" in refusal(mode, root / "a.png")
 
 
+def test_a_root_that_is_not_there(fill, refusal):
+    root = fill("a.png").parent / "nowhere"
+    assert f"--dataroot {root}: no such folder (datasets/README.md says where to get it" in refusal("coco", root)
+
+
 def test_what_else_is_wrong_keeps_its_own_words(fill, refusal):
     root = fill(*PAIR, "annotations/instances_train2017.json", "train2017/1.jpg", "more.zip")
     assert "train_inst: no such folder" in refusal("coco", root, instance=True)
@@ -150,6 +155,7 @@ def test_facades_are_read_as_the_archives_have_them(fill, make_options):
 def test_the_checker_and_the_list_of_scenes_say_it_too(fill, capsys):
     root = fill(f"{FULL}.jpg", f"{FULL}_seg.png")
     assert check_dataset.main(["--dataset_mode", "ade20k", "--dataroot", str(root), "--workers", "1"]) == 1
-    assert "is the full ADE20K" in capsys.readouterr().out
+    report = capsys.readouterr().out
+    assert report.count("is the full ADE20K") == 1 and report.endswith("training would NOT run: 1 problem\n")
     with pytest.raises(InputError, match="is the full ADE20K"):
         list_outdoor_scenes.main([str(root), "--workers", "1"])

@@ -26,7 +26,7 @@ def test_data_prints_a_table_for_each_number_of_workers(capsys, monkeypatch):
     ("argv", "words"),
     [
         (["--samples", "3"], "--samples 3: must be 24 or more"),
-        (["--data", "nowhere"], "nowhere/coco_stuff/train_inst: no such folder"),
+        (["--data", "nowhere"], "--dataroot nowhere/coco_stuff: no such folder"),
     ],
 )
 def test_bad_input_is_one_line(argv, words, capsys):

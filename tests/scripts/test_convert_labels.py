@@ -279,3 +279,13 @@ def test_the_orientation_of_a_mask_goes_with_its_ids(tmp_path, palette, ending):
     save(tmp_path / "masks" / f"a.{ending}", paint(IDS), exif=exif)
     run(tmp_path / "masks", tmp_path / "ids", palette)
     assert ids_of(tmp_path / "ids" / "a.png") == IDS.tolist() and orientation_of(tmp_path / "ids" / "a.png") == 6
+
+
+def test_masks_beside_photos_are_converted_alone(tmp_path, palette, capsys):
+    save(tmp_path / "all" / "a.png", paint(IDS))
+    save(tmp_path / "all" / "a.jpg", paint(IDS))
+    (tmp_path / "all" / "b.heic").touch()
+    run(tmp_path / "all", tmp_path / "ids", palette)
+    assert ids_of(tmp_path / "ids" / "a.png") == IDS.tolist()
+    said = capsys.readouterr().err
+    assert "1 file is left out: JPEG, beside" in said and "1 file is left out: 1 .heic (b.heic)" in said
