@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from data.files import Files, find_beside, find_pictures
+from data.files import Files, find_beside, find_pictures, one_form, without_ending
 from data.paired import PairedDataset
 from options import Preset
 
@@ -29,7 +29,7 @@ class CustomDataset(PairedDataset):
         """List the folders that were given; options see to it that those needed are."""
         given = {"label": opt.label_dir, "image": opt.image_dir, "instance": opt.instance_dir if opt.instance else None}
         folders = {kind: Path(folder) for kind, folder in given.items() if folder}
-        suffixes = {kind: getattr(opt, f"{kind}_suffix") for kind in folders}
+        suffixes = {kind: without_ending(one_form(getattr(opt, f"{kind}_suffix"))) for kind in folders}
         places = {kind: folder.resolve() for kind, folder in folders.items()}
 
         def beside(kind: str) -> set[str]:

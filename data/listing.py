@@ -27,6 +27,7 @@ OTHER_FILES = frozenset(  # not worth a look at their first bytes
     ".bz2 .xz .7z .rar".split()
 )
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+SYSTEM_FOLDERS = frozenset({"@eaDir", "__MACOSX", "lost+found", "$RECYCLE.BIN", "System Volume Information"})
 SNIFFED_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM")
 SHOWN = 3  # names in a message before "..."
 
@@ -93,7 +94,7 @@ def why_no_folder(path: Path) -> str:
 
 
 def walk(folder: Path, without: Sequence[Path] = ()) -> Iterator[Path]:
-    """Every file below `folder`, links followed, hidden files and folders skipped; in no particular order.
+    """Every file below `folder`, links followed, hidden files and those of the system skipped; in no particular order.
 
     A link to a folder that contains it is not followed round and round.
     """
@@ -110,7 +111,9 @@ def walk(folder: Path, without: Sequence[Path] = ()) -> Iterator[Path]:
         subfolders[:] = [
             name
             for name in subfolders
-            if not name.startswith(".") and os.path.realpath(Path(parent, name)) not in above
+            if not name.startswith(".")
+            and name not in SYSTEM_FOLDERS
+            and os.path.realpath(Path(parent, name)) not in above
         ]
         yield from (Path(parent, name) for name in names if not name.startswith("."))
 

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from data.files import unread_pictures
-from data.listing import listing
+from data.files import one_form, unread_pictures, without_ending
+from data.listing import EXTENSIONS, listing
 
 # Letters of the Cyrillic alphabet that look like Latin ones.
 LATIN = str.maketrans("асеорхуіАВЕКМНОРСТХІ", "aceopxyiABEKMHOPCTXI")
@@ -146,8 +146,16 @@ def _add_suffix(labels: dict[str, Path], others: dict[str, Path], what: str) -> 
     ends = suffixes_that_pair(list(labels), list(others))
     if not ends:
         return None
-    flags = " ".join(f"--{flag} {shlex.quote(end)}" for flag, end in zip(("label_suffix", FLAGS[what]), ends) if end)
-    return f"names would pair without {' and '.join(filter(None, ends))}: with --dataset_mode custom, add {flags}"
+    whole = [end + _suffix_now(paths) if end else "" for end, paths in zip(ends, (labels, others))]
+    flags = " ".join(f"--{flag} {shlex.quote(end)}" for flag, end in zip(("label_suffix", FLAGS[what]), whole) if end)
+    return f"names would pair without {' and '.join(filter(None, whole))}: with --dataset_mode custom, add {flags}"
+
+
+def _suffix_now(paths: dict[str, Path]) -> str:
+    """What the names of files have lost already, by a --label_suffix or its like that was given."""
+    name, path = next(iter(paths.items()))
+    rest = one_form(without_ending(path.stem)).removeprefix(PurePosixPath(name).name)
+    return next((rest[len(ending) :] for ending in EXTENSIONS if rest.lower().startswith(ending)), rest)
 
 
 def _strip_prefix(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
@@ -166,6 +174,15 @@ def _move(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | 
     return f"names are equal but for the folders ({next(iter(labels))} and {next(iter(others))}): make these alike, too"
 
 
+def _move_the_rest(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
+    """One side is complete, and the other has more."""
+    if labels.keys() > others.keys():
+        return f"every {what} has its label map: give the other label maps a {what} of the same name, or move them away"
+    if labels.keys() < others.keys():
+        return f"every label map has its {what}: give the other {what}s a label map of the same name, or move them away"
+    return None
+
+
 def _pair_by_position(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
     """Nothing speaks against it."""
     if len(labels) != len(others) or crossings(list(labels), list(others)):
@@ -173,7 +190,7 @@ def _pair_by_position(labels: dict[str, Path], others: dict[str, Path], what: st
     return f"{SAME_NAMES}, or pair them by position with --no_pairing_check"
 
 
-REMEDIES = (_convert, _rename, _add_suffix, _strip_prefix, _move, _pair_by_position)
+REMEDIES = (_convert, _move_the_rest, _rename, _add_suffix, _strip_prefix, _move, _pair_by_position)
 
 
 def folder(paths: dict[str, Path]) -> str:

@@ -109,6 +109,18 @@ def test_a_suffix_in_folders_of_their_own(fill, read, capsys):
     assert capsys.readouterr().err.count(expected) == 1
 
 
+@pytest.mark.parametrize("suffix", ["_mask.png", "_mask"])
+def test_a_suffix_may_come_with_the_ending(fill, read, suffix):
+    fill("maps/1_mask.png", "photos/1.jpg")
+    assert read("maps", "photos", label_suffix=suffix) == [("maps/1_mask.png", "photos/1.jpg")]
+
+
+def test_a_suffix_that_is_too_short(fill, read):
+    fill("maps/1_mask.png", "photos/1.jpg", "maps/2_mask.png", "photos/2.jpg")
+    with pytest.raises(InputError, match=r"names would pair without _mask: .* add --label_suffix _mask"):
+        read("maps", "photos", label_suffix="mask")
+
+
 def test_a_suffix_that_no_file_has(fill, read):
     fill("maps/1_mask.png", "photos/1.jpg")
     with pytest.raises(InputError, match=r"no files \*_msk\.\* .*1 file is named otherwise \(1_mask\.png\)"):

@@ -47,6 +47,9 @@ def test_finds_nested_files_of_any_picture_type_and_case(tmp_path):
 
 def test_skips_hidden_files_and_folders(tmp_path):
     touch(tmp_path / "a.png", tmp_path / "._a.png", tmp_path / ".thumbnails" / "b.png")
+    touch(
+        tmp_path / "@eaDir" / "a.png" / "THUMB.png", tmp_path / "__MACOSX" / "c.png", tmp_path / "lost+found" / "d.png"
+    )
     assert list(find_pictures(tmp_path, "pictures")) == ["a"]
 
 

@@ -92,6 +92,11 @@ def test_the_advice_is_what_would_pair_them(labels, photos, advice):
     assert advice in refusal(labels, photos)
 
 
+def test_what_one_side_has_more_is_named_as_such():
+    assert "every label map has its photo: give the other photos a label map" in refusal(["1"], ["1", "2"])
+    assert "every photo has its label map: give the other label maps a photo" in refusal(["1", "2"], ["1"])
+
+
 @pytest.mark.parametrize(
     ("labels", "photos"),
     [
