@@ -22,12 +22,13 @@ from typing import Any
 import numpy as np
 
 from data.palette_formats import read_content
-from data.palette_items import ID_WORDS, Color, Row, parse_color
+from data.palette_items import ID_WORDS, WANTED, Color, Row, parse_color
 from util.errors import InputError
 
 UNKNOWN = 255
 LARGEST_ID = 65535  # what a 16-bit PNG holds
 ENTRIES_SHOWN = 8
+SHOWN = 60  # characters of what is no color
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def _entry(row: Row, unknown: int, path: Path) -> Entry:
     except (TypeError, ValueError) as error:
         raise InputError(
             f"{path}: {row.place}: a color is three whole numbers 0..255, red, green and blue, or #rrggbb; "
-            f"not {row.color}"
+            f"not {str(row.color)[:SHOWN]}; {WANTED}"
         ) from error
     if row.id is None or str(row.id).lower() in ID_WORDS:
         return Entry(unknown, color, row.name)
@@ -152,5 +153,7 @@ def _id(given: Any, place: str, path: Path) -> int:
     except (TypeError, ValueError):
         number = math.nan
     if not (number.is_integer() and number <= LARGEST_ID):
-        raise InputError(f"{path}: {place}: an id is a number 0..{LARGEST_ID}, or the word unknown; not {given}")
+        raise InputError(
+            f"{path}: {place}: an id is a number 0..{LARGEST_ID}, or the word unknown; not {given}; {WANTED}"
+        )
     return int(number)

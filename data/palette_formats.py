@@ -66,7 +66,7 @@ def _of_json(text: str, path: Path) -> Content:
         if isinstance(colors, list | dict) and all(map(is_color, _values(colors))):
             return _of_names_and_colors(names, colors, path)._replace(unknown=unknown)
     if len(found) > 1:
-        raise InputError(f"{path}: holds {len(found)} lists of classes with colors; give a file of one of them")
+        raise InputError(f"{path}: holds {len(found)} lists of classes with colors; give one of them, or {WANTED}")
     if not found:
         raise InputError(f"{path}: holds no classes with colors; {WANTED}")
     return content_of_items(found[0], path)._replace(unknown=unknown)
@@ -109,7 +109,9 @@ def _of_names_and_colors(names: Any, colors: list | dict, path: Path) -> Content
     if isinstance(colors, list):
         names = names or [f"class {place}" for place in range(len(colors))]
         if len(names) != len(colors):
-            raise InputError(f"{path}: holds {len(names)} names and {len(colors)} colors; give each name one color")
+            raise InputError(
+                f"{path}: holds {len(names)} names and {len(colors)} colors; give each name one, or {WANTED}"
+            )
         return content_of_items([{"name": name, "color": color} for name, color in zip(names, colors)], path)
     if all(ID_TEXT.match(key) for key in colors):
         names = names if isinstance(names, dict) else dict(zip(colors, names or ()))
@@ -118,7 +120,7 @@ def _of_names_and_colors(names: Any, colors: list | dict, path: Path) -> Content
     names = list(names or colors)
     without = [name for name in names if name not in colors]
     if without:
-        raise InputError(f"{path}: {without[0]} is among the names but has no color; write its name the same in both")
+        raise InputError(f"{path}: {without[0]} is among the names but has no color; give it one, or {WANTED}")
     ids = {name: place for place, name in enumerate(names)}
     return Content([Row(f'"{name}"', ids.get(name), color, name) for name, color in colors.items()], is_numbered=False)
 

@@ -164,8 +164,8 @@ def _counts_up(numbers: list[int]) -> bool:
 
 def _refusal(lines: list[Line], layouts: Sequence[str], path: Path) -> str:
     """Name the first line that is not as most others are, or not at all."""
-    if not any(re.search(r"\d", line) for _, line in lines):
-        return f"{path}: holds names without colors; {WANTED}"
+    if not any("#" in line or len(re.findall(r"\d+", line)) >= 3 for _, line in lines):
+        return f"{path}: holds names or ids without colors, and masks that hold ids need no palette; {WANTED}"
 
     def strangers(split: Split, layout: str) -> Iterator[Line]:
         return (line for line in lines if not _by_layout(split, line[1], line[0], layout))

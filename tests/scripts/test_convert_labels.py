@@ -231,7 +231,8 @@ def test_colours_of_no_class_are_unknown(tmp_path, text, unknown):
     ("text", "words"),
     [
         ("", "holds no color"),
-        ("0 1\n", "line 1: '0 1' is no color of a class"),
+        ("0 1\n", "holds names or ids without colors"),
+        ("0 1 1\nx 1 2 2 2\n", "line 2: 'x 1 2 2 2' is no color of a class"),
         ("0 1 1\n1 2 2 2 x\n", "line 1: '0 1 1' is no color of a class as others are, of the form `id r g b"),
         ("0 1 1 256 x\n", "line 1: a color is three whole numbers 0..255"),
         ("0 1 1 1 x\n# x\nzero 1 1 1 x\n", "line 3: 'zero 1 1 1 x' is no color of a class as others are"),
