@@ -45,7 +45,7 @@ class Recording:
     @classmethod
     def read(cls, path: Path) -> Recording:
         try:
-            scalars = json.loads(path.read_text())
+            scalars = json.loads(path.read_text(encoding="utf-8"))
             with np.load(path.with_suffix(".npz")) as file:
                 arrays = dict(file)
             inputs = {name: scalars[name] for name in ("argv", "crop_size", "fill_seed")}

@@ -60,7 +60,7 @@ class SegmenterRecording:
         arrays: dict[str, np.ndarray] = {}
         more = path.with_name(f"{path.stem}_multiscale.npz")
         try:
-            scalars = json.loads(path.read_text())
+            scalars = json.loads(path.read_text(encoding="utf-8"))
             for file in (path.with_suffix(".npz"), *([more] if more.exists() else [])):
                 with np.load(file) as content:
                     arrays |= dict(content)
@@ -105,7 +105,7 @@ class SegmenterRecording:
 def can_replay(path: Path) -> bool:
     """Whether the file at `path` is a recording of a segmentation network or of scores."""
     try:
-        scalars = json.loads(path.read_text())
+        scalars = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(scalars, dict) and ("sets" in scalars or scalars.get("network") in REPLAYS)

@@ -202,7 +202,7 @@ class Checkpoints:
         else:
             path = self.run_dir / "iter.txt"
             try:
-                epoch, images_this_epoch = (int(line) for line in path.read_text().split())
+                epoch, images_this_epoch = (int(line) for line in path.read_text(encoding="utf-8").split())
             except (OSError, ValueError):
                 self._warn(f"{path}: no epoch to read there either: counting starts from epoch 1")
                 epoch, images_this_epoch = 1, 0

@@ -79,7 +79,7 @@ class Saves:
         found = []
         for path in reversed(self._folders()):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                manifest = json.loads((path / MANIFEST).read_text())
+                manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
                 if all(isinstance(entry["sha256"], str) for entry in manifest["files"].values()):
                     found.append(Save(path, manifest))
         return found

@@ -164,8 +164,21 @@ def _on_uncaught(kind: type[BaseException], error: BaseException, trace: Traceba
     sys.exit(2)
 
 
+def _start_again_in_utf8() -> None:
+    """Where the locale is another one, take names of files for UTF-8 all the same, as Python 3.15 does by itself.
+
+    Else they could not be written into pages, JSON files and the events of TensorBoard. What is printed keeps to the
+    locale.
+    """
+    terminal = f"{sys.stdout.encoding if sys.stdout else 'utf-8'}:backslashreplace"
+    environment = {"PYTHONIOENCODING": terminal} | os.environ
+    os.execve(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]], environment)
+
+
 def _begin() -> None:
     """Make streams usable that are closed, or cannot show a name, and let Ctrl-C end the program at once."""
+    if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode:
+        _start_again_in_utf8()
     sys.excepthook = _on_uncaught
     os.environ["MPLBACKEND"] = "agg"  # pictures go to files; a notebook's backend, which it hands on, may not be here
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):

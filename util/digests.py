@@ -28,12 +28,12 @@ def digest_of(files: Mapping[str, Path]) -> str:
     signature, changed = _signature(files)
     kept = _cache_folder() / signature
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        if len(text := kept.read_text()) == DIGITS:
+        if len(text := kept.read_text(encoding="utf-8")) == DIGITS:
             return text
     digits = _digits(f"{name}\0{checksum(path)}" for name, path in sorted(files.items()))
     if changed + SETTLED_SECONDS < time.time():
         with contextlib.suppress(OSError), replacing(kept) as temporary:  # without a cache it is read again
-            temporary.write_text(digits)
+            temporary.write_text(digits, encoding="utf-8")
     return digits
 
 

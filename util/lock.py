@@ -26,7 +26,7 @@ class RunLock:
 
     def __enter__(self) -> RunLock:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = self.path.open("a+")
+        file = self.path.open("a+", encoding="utf-8")
         try:
             # Not flock, which child processes would inherit: data workers live on for a while after a killed training.
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -55,7 +55,7 @@ def _resident_peak(workload: Workload, flags: str) -> float:
     for _ in range(WARM_UP_STEPS):
         training.step()
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew: compiling takes more
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak begins anew: compiling takes more
     training.step()
     return _resident("VmHWM") - before
 
@@ -77,14 +77,14 @@ def _peak_of_first_call(make: Callable[..., Callable[[], object]], args: tuple) 
     call = make(*args)
     gc.collect()
     before = _resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     call()
     return _resident("VmHWM") - before
 
 
 def _resident(field: str) -> float:
     """MiB of /proc/self/status. Not `ru_maxrss`, which a process inherits from the one that has started it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith(f"{field}:"))
 
 

@@ -246,3 +246,19 @@ def test_the_backend_of_a_notebook_is_not_asked_for(words):
     process = start(*words, env=os.environ | {"MPLBACKEND": "module://no_such_package.backend_inline"})
     assert process.communicate(timeout=60)[1] == ""
     assert process.returncode == 0
+
+
+ASCII_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def test_names_are_utf8_in_every_locale(tmp_path):
+    """On the command line, in files, and in the names of files; printed as the locale can."""
+    body = """
+folder = pathlib.Path(sys.argv[1])
+folder.mkdir()
+print(folder.name, *sys.argv[2:])
+(folder / "name").write_text(folder.name)
+"""
+    process = start(program(tmp_path, body), tmp_path / "Straße", "two words", env=os.environ | ASCII_LOCALE)
+    assert process.communicate(timeout=60) == ("Stra\\xdfe two words\n", "")
+    assert (tmp_path / "Straße" / "name").read_bytes() == "Straße".encode()
