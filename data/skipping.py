@@ -1,6 +1,5 @@
 """Going on when samples cannot be read: --skip_bad_samples."""
 
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +9,7 @@ from data.sample import Sample
 from data.workers import describe
 from util.distributed import World
 from util.errors import InputError
+from util.progress_bar import warn
 
 NAMED = 3  # samples in the message that ends a run
 
@@ -91,7 +91,7 @@ class SkippedSamples:
         world = world or World()
         new = self.merge(batch.pop("skipped", ()))
         for message in new:
-            print(f"warning: sample skipped: {message}", file=sys.stderr, flush=True)
+            warn(f"sample skipped: {message}")
         if world.largest(len(new)):
             self.merge(message for messages in world.collect(self.messages) for message in messages)
             check_skipped(self.messages, self.count, self.limit)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 from util.distributed import World
+from util.progress_bar import warn
 
 GRADIENT = "gradient of "
 
@@ -82,7 +82,7 @@ class FiniteWatch:
         self._in_a_row[player] = before + 1
         self.skipped += 1
         if self.world.is_main:
-            print(f"warning: {message}: left out; {self.skipped} so far", file=sys.stderr)
+            warn(f"{message}: left out; {self.skipped} so far")
         return False
 
     @contextlib.contextmanager

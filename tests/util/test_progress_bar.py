@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from util.progress import Progress
-from util.progress_bar import ProgressBar
+from util.progress_bar import ProgressBar, warn
 
 
 class Clock:
@@ -51,3 +51,13 @@ def test_the_last_epoch_ends_at_nothing_left_also_when_resumed(clock):
         assert bar.seconds_left == pytest.approx(2 * 3)
         train_batch(bar, progress, clock, images=10, seconds=4)  # resumed with another batch size: more than the epoch
         assert bar.seconds_left == 0
+
+
+def test_a_warning_has_a_line_of_its_own_beside_a_bar(capsys):
+    progress = Progress(epochs=1, images_per_epoch=4)
+    with ProgressBar(1, progress) as bar:
+        progress.advance(1)
+        bar.update(1)
+        warn("something is odd")
+    printed = capsys.readouterr().err.replace("\r", "\n").splitlines()
+    assert [line for line in printed if "odd" in line] == ["warning: something is odd"]
