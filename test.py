@@ -12,7 +12,7 @@ from data import PRESETS, DataWorkerError, create_dataset
 from evaluation.generation import Generation, Styles, indexed_batches
 from models import create_model
 from options import TestOptions, parse_options
-from trainers.checkpoint import load_networks
+from trainers.checkpoint import EMA, load_networks, network_file, network_path
 from util.device import choose_device, memory_format, prepare_torch
 from util.image import to_uint8
 from util.launcher import require_one_process
@@ -30,6 +30,7 @@ def test(opt: TestOptions) -> Path:
     model = create_model(opt)
     files = load_networks(opt.run_dir, opt.which_epoch, model, averaged=not opt.use_raw_G)
     model.to(device, memory_format=memory_format(opt.channels_last, device, opt.modulation))
+    print(f"Generator: {generator_in_words(opt, files)}")
     generation = Generation(opt, model, dataset)
     page = create_page(opt, dataset, generation.styles, files)
     with loader.naming_dead_workers():
@@ -58,11 +59,22 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
             "Phase": opt.phase,
             "Epoch": opt.which_epoch,
             "Networks": ", ".join(path.name for path in files),
+            "Generator": generator_in_words(opt, files),
             "Data set": opt.dataset_mode,
             "Seed": str(opt.seed),
         },
         style_photo=to_uint8(photos[0]) if len(photos) == 1 else None,
     )
+
+
+def generator_in_words(opt: TestOptions, files: list[Path]) -> str:
+    """Which of the generators that a training leaves is tested, and how to have the other one."""
+    path, average = files[0], network_path(opt.run_dir, opt.which_epoch, EMA)
+    if path.name.endswith(network_file(EMA)):
+        return f"{path.name}, the average of the weights (--use_raw_G takes the trained weights)"
+    if average.exists():
+        return f"{path.name}, the trained weights (without --use_raw_G their average)"
+    return f"{path.name}, the trained weights (there is no average of them)"
 
 
 @exit_statuses("test.py")

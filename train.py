@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from data import PRESETS, DataWorkerError, SampleLoader, SkippedSamples, create_dataset, create_loader, fixed_batches
 from evaluation.in_training import ScoresInTraining, about_the_flags, evaluation_options
-from evaluation.scores import SCORES
+from evaluation.scores import SCORES, score_text
 from models import create_model, create_objective
 from models.fixed_inputs import fixed_inputs, forwards
 from options import EvaluateOptions, TrainOptions, parse_options
@@ -33,6 +33,7 @@ from util.lock import RunLock
 from util.optional import require
 from util.progress import Progress
 from util.progress_bar import ProgressBar
+from util.score_log import ScoreRecord
 from util.visualizer import Visualizer
 
 SHOWN_IMAGES = 4
@@ -53,25 +54,63 @@ class Run:
     reporter: Reporter
     best: BestScore
     scores: ScoresInTraining | None
+    scored: tuple[str, ...]
+    """Which generators are scored: "average", "raw" or both."""
 
-    def score(self) -> bool:
-        """Score the generator, or its average, as it would be saved now; return whether it is the best so far.
+    def score(self, epoch: int, interrupts: Interrupts) -> str | None:
+        """Score the generators as they would be saved now, after `epoch`; return the one that is the best so far.
+
+        If the training is asked to end, the scores are owed, and nothing is returned.
 
         Raises:
             NonFiniteLossError: training has gone wrong.
         """
-        trainer = self.trainer
-        trainer.finite.check()
-        netG = trainer.model.netG if trainer.average is None else self.checkpoints.consistent_average()
-        scores = self.scores.of(netG, trainer.model.netE)
-        self.reporter.tell_scores(scores)
-        return self.best.beaten_by(scores)
+        self.trainer.finite.check()
+        try:
+            scores = {generator: self._scores_of(generator, interrupts) for generator in self.scored}
+        except InputError:
+            if not self.trainer.world.largest(interrupts.is_ending):
+                raise
+            self.best.owed = epoch
+            return None
+        self.best.owed = None
+        beaten = [name for name in scores if self.best.beaten_by(scores[name], epoch=epoch, generator=name)]
+        best = beaten[-1] if beaten else None
+        seen = self.progress.images_seen
+        records = [ScoreRecord(epoch, seen, name, values, name == best) for name, values in scores.items()]
+        self.reporter.tell_scores(records, self.scores.facts)
+        return best
+
+    def _scores_of(self, generator: str, interrupts: Interrupts) -> dict[str, float]:
+        def go_on() -> None:
+            if interrupts.is_ending:
+                raise InputError("scoring was interrupted")
+
+        model = self.trainer.model
+        netG = self.checkpoints.consistent_average() if generator == "average" else model.netG
+        return self.scores.of(netG, model.netE, go_on)
+
+    def save_if_asked(self, interrupts: Interrupts, due: bool, labels: list[str], best: str | None) -> None:
+        """Save if it is `due`, by a signal, or for good: under `labels`, and as the best if the generator `best` is.
+
+        Raises:
+            Interrupted: a signal asks the training to end.
+        """
+        asked = interrupts.take(self.trainer.world)
+        if asked or due or labels or best:
+            without_average = [BEST] if best == "raw" else []
+            self.checkpoints.save(*labels, *([BEST] if best else []), without_average=without_average)
+        if asked in ENDING:
+            raise Interrupted(asked)
 
 
 def train(opt: TrainOptions, run: Run, world: World) -> None:
     """The whole training of one run, or what is left of it."""
     trainer, progress = run.trainer, run.progress
     with run.loader.naming_dead_workers(), Interrupts() as interrupts:
+        if run.scores and run.best.owed:
+            best = run.score(run.best.owed, interrupts)
+            run.save_if_asked(interrupts, True, [], best)
         for epoch in progress.epochs():
             first_step = progress.batches_done(opt.batch_size)
             run.loader.sampler.set_epoch(epoch, first=first_step * opt.batch_size)
@@ -86,13 +125,9 @@ def train(opt: TrainOptions, run: Run, world: World) -> None:
                     bar.update(opt.batch_size)
                     run.reporter.after_batch(bar)
                     keep = [str(epoch)] if progress.epoch_is_due(opt.save_epoch_freq) else []
-                    if opt.eval_freq and progress.epoch_is_due(opt.eval_freq) and run.score():
-                        keep.append(BEST)
-                    asked = interrupts.take(world)
-                    if asked or keep or progress.due(opt.save_latest_freq):
-                        run.checkpoints.save(*keep)
-                    if asked in ENDING:
-                        raise Interrupted(asked)
+                    is_due = opt.eval_freq and progress.epoch_is_due(opt.eval_freq)
+                    best = run.score(epoch, interrupts) if is_due else None
+                    run.save_if_asked(interrupts, progress.due(opt.save_latest_freq), keep, best)
 
 
 def prepare(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
@@ -131,15 +166,28 @@ def prepare(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
     checkpoints = Checkpoints(opt.run_dir, trainer, parts, opt.keep_checkpoints, calibration)
     resumed = resume_or_load(opt, world, checkpoints)
     scores = create_scores(opt, evaluation, dataset, world, device) if evaluation else None
+    if scores and best.measured_by(scores.facts["protocol_hash"]) and world.is_main:
+        print(
+            "warning: --eval_flags, or the data, have changed the protocol of the scores: the best so far is forgotten",
+            file=sys.stderr,
+        )
     visualizer = fixed = None
     with world.failing_together():
         if world.is_main:
             shown = replace(opt, batch_size=min(SHOWN_IMAGES, len(dataset)))
             fixed = next(fixed_inputs(fixed_batches(shown, dataset, SHOWN_IMAGES), model.z_dim, opt.seed))
             with taking_folder(opt, world, progress, resumed):  # nothing of what was there has been touched before
-                visualizer = stack.enter_context(closing(create_visualizer(opt, dataset)))
+                visualizer = stack.enter_context(closing(create_visualizer(opt, dataset, progress)))
     reporter = Reporter(trainer, progress, visualizer, fixed, opt.print_freq, opt.display_freq)
-    return Run(loader, trainer, progress, skipped, checkpoints, reporter, best, scores)
+    scored = scored_generators(opt)
+    return Run(loader, trainer, progress, skipped, checkpoints, reporter, best, scores, scored)
+
+
+def scored_generators(opt: TrainOptions) -> tuple[str, ...]:
+    """Which generators are scored, as --eval_generator says."""
+    if opt.eval_generator == "both":
+        return "average", "raw"
+    return (opt.eval_generator or ("average" if opt.ema is not None else "raw"),)
 
 
 def create_scores(
@@ -162,7 +210,7 @@ def create_scores(
     return scores
 
 
-def create_visualizer(opt: TrainOptions, dataset) -> Visualizer:
+def create_visualizer(opt: TrainOptions, dataset, progress: Progress) -> Visualizer:
     """Log, page and events of the run, in the data set's class names and colours."""
     return Visualizer(
         opt.run_dir,
@@ -174,6 +222,8 @@ def create_visualizer(opt: TrainOptions, dataset) -> Visualizer:
         display_winsize=opt.display_winsize,
         write=tqdm.write,
         wandb_config=asdict(opt) if opt.wandb else None,
+        images_seen=progress.images_seen,
+        score_text=score_text,
     )
 
 

@@ -19,6 +19,7 @@ from evaluation.instruments import create_instruments, judges_whole_labels, segm
 from evaluation.protocol import protocol_hash
 from evaluation.scoring import Evaluation
 from models import Pix2PixModel, create_model
+from models.segmenters import Segmenter
 from options import EvaluateOptions, OptionError
 from options.parse import parse_embedded
 from util.device import memory_format
@@ -92,7 +93,7 @@ class ScoresInTraining:
     Raises:
         InputError: as `evaluate.py`, before anything is trained.
     Attributes:
-        protocol_hash: as in scores.jsonl.
+        facts: what evaluate.py writes about scores into scores.jsonl: phase, images, protocol_hash.
     """
 
     def __init__(self, opt: EvaluateOptions, world: World, device: torch.device):
@@ -122,10 +123,14 @@ class ScoresInTraining:
                 seed=opt.seed,
                 batch_size=opt.batch_size,
             )
+        self.facts = world.share(self._facts(segmenter) if world.is_main else None)
+
+    def _facts(self, segmenter: Segmenter | None) -> dict[str, Any]:
         protocol = self.evaluation.protocol
         if segmenter:
-            protocol["segmentation"]["files"] = segmenter_files(opt, segmenter)
-        self.protocol_hash = protocol_hash(protocol)
+            protocol["segmentation"]["files"] = segmenter_files(self.opt, segmenter)
+        images = len(self.evaluation.truth)
+        return {"phase": self.opt.phase, "images": images, "protocol_hash": protocol_hash(protocol)}
 
     @property
     def names(self) -> set[str]:

@@ -24,6 +24,7 @@ from util.errors import InputError
 from util.files import replacing
 from util.loss_log import images_seen, read_history
 from util.optional import require
+from util.score_log import append_scores, curves_of
 from util.segmentation_scores import ConfusionMatrix
 
 WIDTH = 110
@@ -97,17 +98,17 @@ class Report:
         """Add a line to the run's scores.jsonl, if the run is here: equal protocol hashes make lines comparable."""
         if not run_dir.is_dir():
             return
-        line = {
-            "date": self.content["date"],
-            "phase": phase,
-            "epoch": epoch,
-            "images": self.content["images"],
-            "images_hash": self.content.get("images_hash"),
-            "protocol_hash": self.content["protocol_hash"],
-            "scores": self.content["scores"],
-        }
-        with (run_dir / "scores.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, allow_nan=False) + "\n")
+        append_scores(
+            run_dir / "scores.jsonl",
+            "evaluate.py",
+            date=self.content["date"],
+            phase=phase,
+            epoch=epoch,
+            images=self.content["images"],
+            images_hash=self.content.get("images_hash"),
+            protocol_hash=self.content["protocol_hash"],
+            scores=self.content["scores"],
+        )
 
     def log_scalars(self, run_dir: Path, phase: str, epoch: str) -> None:
         """Add `scores/*` to the run's TensorBoard events, if it has any, at the images it had seen.
@@ -122,10 +123,9 @@ class Report:
         except InputError as error:  # the scores are safe, and this is the last of what was asked for
             print(f"warning: the scores are not in {logs}: {error}", file=sys.stderr)
             return
-        curves = "scores" if phase == "test" else f"scores_{phase}"
         with tensorboard.SummaryWriter(logs) as writer:
             for score, value in self.content["scores"].items():
-                writer.add_scalar(f"{curves}/{score}", value, step_of(run_dir, epoch))
+                writer.add_scalar(f"{curves_of(phase)}/{score}", value, step_of(run_dir, epoch))
 
 
 def create_report(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 FORMAT = 1
@@ -35,6 +35,16 @@ class Score:
     def text(self, value: float) -> str:
         """A value as it is kept, in words of the title's unit."""
         return self.form.format(100 * value if self.is_share else value)
+
+
+def score_text(scores: Mapping[str, float]) -> dict[str, str]:
+    """{title: text} of scores by name; a deviation stands beside what it is of."""
+    texts = {}
+    for name, score in SCORES.items():
+        if name in scores:
+            deviation = scores.get(f"{name}_deviation")
+            texts[score.title] = score.text(scores[name]) + (f" ± {score.text(deviation)}" if deviation else "")
+    return texts
 
 
 SCORES = {

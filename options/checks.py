@@ -99,9 +99,11 @@ def _check_generator(opt: "BaseOptions") -> None:
 
 
 def _check_schedule(opt: "BaseOptions") -> None:
-    """There must be something to do."""
+    """There must be something to do, and to score."""
     if opt.niter + opt.niter_decay == 0:
         raise OptionError("--niter 0: with --niter_decay 0 there are no epochs; use --niter 1 or more")
+    if opt.eval_generator in ("average", "both") and opt.ema is None:
+        raise OptionError(f"--eval_generator {opt.eval_generator}: there is no average; add --ema 0.999, or use raw")
 
 
 def _check_parts(opt: "BaseOptions") -> None:

@@ -143,11 +143,19 @@ class TrainOptions(BaseOptions):
     )
     eval_freq: int | None = option(
         None,
-        "how often the generator, or its average, is scored on validation data; the best one is kept as best_net_G.pth",
+        "how often the generator is scored on validation data, and after the last epoch; the best one is kept as "
+        "best_net_G.pth",
         "logging",
         unit="epochs",
         rule=at_least(1),
         unset="never",
+    )
+    eval_generator: str | None = option(
+        None,
+        "which generator is scored, and can be the best: the average of --ema, the raw trained weights, or both",
+        "logging",
+        choices=("average", "raw", "both"),
+        unset="the average, if there is one",
     )
     eval_flags: str = option(
         "",

@@ -9,19 +9,28 @@ BEST = "best"
 
 
 class BestScore:
-    """Remembers the best value of one score.
+    """Remembers the best value of one score, and which generator had it.
 
     Args:
         better: by score that may decide, the function that takes the better of two values; the first one decides that
             is among the scores.
+
+    Attributes:
+        name, value: of the score; None before there is one.
+        place: what `beaten_by` was told of the generator.
+        protocol: what tells how scores are measured; values compare only where it is the same.
+        owed: the epoch after which the generator has yet to be scored, because the training was asked to end.
     """
 
     def __init__(self, better: Mapping[str, Callable[[float, float], float]]):
         self.better = better
         self.name: str | None = None
         self.value: float | None = None
+        self.place: dict[str, Any] = {}
+        self.protocol: str | None = None
+        self.owed: int | None = None
 
-    def beaten_by(self, scores: Mapping[str, float]) -> bool:
+    def beaten_by(self, scores: Mapping[str, float], **place: Any) -> bool:
         """Take in the scores of now; return whether they are the best so far."""
         name = next((name for name in self.better if name in scores), None)
         if name is None:
@@ -29,11 +38,21 @@ class BestScore:
         value = scores[name]
         if self.name == name and self.better[name](self.value, value) == self.value:
             return False
-        self.name, self.value = name, value
+        self.name, self.value, self.place = name, value, place
         return True
 
+    def measured_by(self, protocol: str) -> bool:
+        """Say how scores are measured from now on; return whether an earlier best is forgotten, as it was otherwise."""
+        forgotten = self.value is not None and self.protocol not in (protocol, None)
+        if forgotten:
+            self.name, self.value, self.place = None, None, {}
+        self.protocol = protocol
+        return forgotten
+
     def state_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "value": self.value}
+        return {name: getattr(self, name) for name in ("name", "value", "place", "protocol", "owed")}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.name, self.value = state["name"], state["value"]
+        # Saves of earlier versions hold no more than these two.
+        self.place, self.protocol, self.owed = state.get("place", {}), state.get("protocol"), state.get("owed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,8 +59,10 @@ class Checkpoints:
         self.calibration = calibration
         self.saves = Saves(run_dir, keep)
 
-    def save(self, *labels: str) -> None:
+    def save(self, *labels: str, without_average: Collection[str] = ()) -> None:
         """Save everything as `latest`, and the networks for good under `labels`, such as the number of an epoch.
+
+        Under the labels in `without_average` there is no average of the generator, so that test.py takes `G` itself.
 
         Raises:
             NonFiniteLossError: training has gone wrong, so the files of the last good state are kept as they are.
@@ -79,6 +81,7 @@ class Checkpoints:
             files[TRAINING_STATE] = self._training_state(random_states)
             progress = self.parts["progress"].state_dict()
             facts = {"labels": [LATEST, *labels], "processes": world.size, "progress": progress}
+            facts["without_average"] = list(without_average)
             save = self.saves.write(files, facts)
             self._publish(save)
 
@@ -191,9 +194,13 @@ class Checkpoints:
     def _publish(self, save: Save) -> None:
         """Let the published names stand for the networks of a save."""
         letters = [name.removeprefix("net_").removesuffix(".pth") for name in save.files if name != TRAINING_STATE]
-        labels = save.manifest["labels"]
+        labels, without_average = save.manifest["labels"], save.manifest.get("without_average", ())
         names = {network_file(letter): [f"{label}_{network_file(letter)}" for label in labels] for letter in letters}
+        for label in without_average:
+            names.get(network_file(EMA), []).remove(f"{label}_{network_file(EMA)}")
         self.saves.publish(save, names)
+        for label in without_average:
+            network_path(self.run_dir, label, EMA).unlink(missing_ok=True)  # of an earlier save
 
     def _progress_of_label(self, label: str, progress: Progress) -> dict[str, int]:
         """Where to go on with networks alone: after the epoch `label`, or at `iter.txt` of the published code."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -11,6 +12,7 @@ from trainers.pix2pix_trainer import Pix2PixTrainer
 from util.device import peak_memory_mib
 from util.progress import Progress
 from util.progress_bar import ProgressBar
+from util.score_log import ScoreRecord
 from util.visualizer import Visualizer
 
 
@@ -66,10 +68,10 @@ class Reporter:
             if self.visualizer and trainer.pictures:
                 self.visualizer.show(progress.epoch, progress.images_seen, *trainer.pictures, samples=self._paint())
 
-    def tell_scores(self, scores: Mapping[str, float]) -> None:
-        """Print and log what the generator has scored."""
+    def tell_scores(self, records: Sequence[ScoreRecord], facts: dict[str, Any]) -> None:
+        """Print, log and show what generators have scored at this moment; `facts` go into scores.jsonl."""
         if self.visualizer:
-            self.visualizer.log_scores(self.progress.epoch, self.progress.images_seen, scores)
+            self.visualizer.log_scores(records, self.progress.images_per_epoch, facts)
 
     def _paint(self) -> Tensor | None:
         if self.fixed is None:

@@ -48,6 +48,11 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether this process has been asked to end."""
+        return self._ending_since is not None
+
     def take(self, world: World) -> int:
         """The most urgent signal that any process of `world` has got since the last call; 0 for none."""
         noted = list(self._noted)

@@ -1,7 +1,7 @@
-"""The losses of a training as small curves, one for each loss, in SVG."""
+"""The losses and scores of a training as small curves, one for each, in SVG."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from dominate import svg, tags
@@ -14,12 +14,17 @@ WIDTH, HEIGHT = 240, 72
 
 def loss_charts(history: Sequence[LossRecord]) -> tags.div:
     """Return one curve for each loss of the newest record, every one on its own scale; `history` must not be empty."""
-    positions = np.array(images_seen(history))
+    return charts(images_seen(history), [record.losses for record in history])
+
+
+def charts(positions: Sequence[int], rows: Sequence[Mapping[str, float]]) -> tags.div:
+    """Return one curve for each value of the last row, by name; `positions` of the rows are along the training."""
+    places = np.array(positions)
     figures = []
-    for name, last in history[-1].losses.items():
-        values = np.array([record.losses.get(name, math.nan) for record in history])
+    for name, last in rows[-1].items():
+        values = np.array([row.get(name, math.nan) for row in rows])
         finite = np.isfinite(values)
-        figures.append(_chart(name, last, positions[finite], values[finite]))
+        figures.append(_chart(name, last, places[finite], values[finite]))
     return tags.div(figures, cls="losses")
 
 

@@ -2,7 +2,7 @@
 
 import datetime
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,11 @@ class LossLog:
         self._write(line)
         _remember(self.history, record)
         return line
+
+    def append_scores(self, epoch: int, images_this_epoch: int, generator: str, scores: Mapping[str, float]) -> None:
+        """Write a line `(epoch: e, iters: n, scores: average) fid: 61.2 ...`; it is no part of the losses' history."""
+        named = " ".join(f"{name}: {value:.6g}" for name, value in scores.items())
+        self._write(f"(epoch: {epoch}, iters: {images_this_epoch}, scores: {generator}) {named}")
 
     def _write(self, line: str) -> None:
         with self.path.open("a", encoding="utf-8") as file:

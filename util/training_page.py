@@ -1,8 +1,8 @@
-"""The page of a training: its losses, and what the generator made at every look, newest first."""
+"""The page of a training: its losses and scores, and what the generator made at every look, newest first."""
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -12,8 +12,9 @@ from PIL import Image
 
 from util import html
 from util.image import save_png
-from util.loss_chart import loss_charts
+from util.loss_chart import charts, loss_charts
 from util.loss_log import LossRecord
+from util.score_log import ScoreRecord
 
 REFRESH_SECONDS = 30
 MAX_ROWS = 100
@@ -38,20 +39,35 @@ class Look:
         return f"epoch{self.epoch:03d}_iter{self.images_seen:03d}_{kind}.png"
 
 
+def as_numbers(scores: Mapping[str, float]) -> dict[str, str]:
+    """Scores under their own names, as plain numbers."""
+    return {name: f"{value:.4g}" for name, value in scores.items()}
+
+
 class TrainingPage:
     """Writes `index.html` and `images/epochEEE_iterNNN_<kind>.png` below `directory`.
 
     The rows are read from the folder, so the page of a training that goes on also shows what was there before.
     Arguments are those of `ResultsPage`; `directory` is usually `checkpoints/<experiment>/web`.
+
+    Args:
+        score_text: scores by name as people write them, {title: text}.
     """
 
     def __init__(
-        self, directory: Path, title: str, class_names: Iterable[str], class_colors: np.ndarray, display_width: int
+        self,
+        directory: Path,
+        title: str,
+        class_names: Iterable[str],
+        class_colors: np.ndarray,
+        display_width: int,
+        score_text: Callable[[Mapping[str, float]], Mapping[str, str]] = as_numbers,
     ):
         self.directory = Path(directory)
         self.title = title
         self.chips = html.Chips(class_names, class_colors)
         self.display_width = display_width
+        self.score_text = score_text
         self._newest: Look | None = None
         self._shares: dict[int, float] = {}
 
@@ -62,10 +78,11 @@ class TrainingPage:
         for kind, picture in pictures.items():
             save_png(picture, self.directory / "images" / self._newest.file_name(kind))
 
-    def save(self, history: Sequence[LossRecord], training: bool) -> Path:
+    def save(self, history: Sequence[LossRecord], training: bool, scores: Sequence[ScoreRecord] = ()) -> Path:
         """Write the page; it reloads itself as long as `training`. Return its path."""
         looks = self._looks()
         body = [self._losses(history)] if history else []
+        body += [self._scores(scores)] if scores else []
         body += [row for look in looks[:MAX_ROWS] if (row := self._row(look))]
         if not looks:
             body.append(tags.p("No images yet.", cls="note"))
@@ -112,6 +129,28 @@ class TrainingPage:
         first, last = history[0].epoch, history[-1].epoch
         epochs = f"epoch {first}" if first == last else f"epochs {first} to {last}"
         return tags.article(tags.h2("Losses", tags.small(epochs)), loss_charts(history))
+
+    def _scores(self, records: Sequence[ScoreRecord]) -> tags.article:
+        """Curves, and all scores, newest first; of the best ones so far the last is the best of all."""
+        best = max((record.images_seen, i) for i, record in enumerate(records) if record.is_best or not i)[1]
+        several = len({record.generator for record in records}) > 1
+        moments: dict[int, dict[str, float]] = {}
+        for record in records:
+            ending = f" ({record.generator})" if several else ""
+            named = {f"{name}{ending}": value for name, value in record.scores.items()}
+            moments.setdefault(record.images_seen, {}).update(named)
+        titles = list(dict.fromkeys(title for record in records for title in self.score_text(record.scores)))
+        rows = [tags.tr([tags.th(title) for title in ("Epoch", "Generator", *titles, "")])]
+        for i, record in reversed(list(enumerate(records))):
+            texts = self.score_text(record.scores)
+            cells = [f"{record.epoch}", record.generator, *(texts.get(title, "") for title in titles)]
+            mark = tags.b("best") if i == best and record.is_best else ""
+            rows.append(tags.tr([*map(tags.td, cells), tags.td(mark)]))
+        return tags.article(
+            tags.h2("Scores", tags.small("of the validation data")),
+            charts(list(moments), list(moments.values())),
+            tags.details(tags.summary("All scored epochs"), tags.div(tags.table(rows), cls="scores"), open=True),
+        )
 
     def _facts(self, history: Sequence[LossRecord], training: bool) -> dict[str, str]:
         facts = {"State": "training" if training else "ended"}

@@ -1,6 +1,6 @@
 """What a person can watch while a training runs: loss log, web page, TensorBoard, Weights & Biases."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from util.duration import in_words
 from util.image import mosaic, to_uint8
 from util.loss_log import LossLog, LossRecord
 from util.optional import require
-from util.training_page import TrainingPage
+from util.score_log import ScoreLog, ScoreRecord, curves_of
+from util.training_page import TrainingPage, as_numbers
 from util.wandb_log import WandbLog
 
 MAX_SAMPLES = 4
@@ -31,6 +32,8 @@ class Visualizer:
         display_winsize: width of a picture on the page in CSS pixels.
         write: prints a line; tqdm.write goes together with a progress bar.
         wandb_config: the options of the run, to send it to Weights & Biases as well; None does not.
+        images_seen: where the training begins or goes on; scores of what comes after that are forgotten.
+        score_text: scores as people write them, {title: text}.
     Raises:
         InputError: `wandb_config` is given, and Weights & Biases cannot be used.
     """
@@ -47,6 +50,8 @@ class Visualizer:
         display_winsize: int,
         write: Callable[[str], None] = print,
         wandb_config: Mapping[str, Any] | None = None,
+        images_seen: int = 0,
+        score_text: Callable[[Mapping[str, float]], Mapping[str, str]] = as_numbers,
     ):
         self.write = write
         self.run_dir = Path(run_dir)
@@ -54,11 +59,14 @@ class Visualizer:
         self.class_colors = class_colors
         self.tensorboard = tensorboard
         self.loss_log = LossLog(self.run_dir / "loss_log.txt")
+        self.score_log = ScoreLog(self.run_dir / "scores.jsonl", images_seen)
         self._writer = None
         self.page = None
         if html:
-            self.page = TrainingPage(self.run_dir / "web", title, class_names, class_colors, display_winsize)
-            self.page.save(self.loss_log.history, training=True)
+            self.page = TrainingPage(
+                self.run_dir / "web", title, class_names, class_colors, display_winsize, score_text
+            )
+            self._save_page(training=True)
 
     def log(
         self,
@@ -86,15 +94,35 @@ class Visualizer:
         if self.wandb:
             self.wandb.log(images_seen, scalars)
 
-    def log_scores(self, epoch: int, images_seen: int, scores: Mapping[str, float]) -> None:
-        """Print scores of the generator, and give them to TensorBoard and Weights & Biases as `scores/NAME`."""
-        self.write(f"epoch {epoch}: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
-        named = {f"scores/{name}": value for name, value in scores.items()}
+    def log_scores(
+        self, records: Sequence[ScoreRecord], images_this_epoch: int, facts: Mapping[str, Any] | None = None
+    ) -> None:
+        """Print scores, append them to both logs, show them on the page, and give them to TensorBoard and W&B.
+
+        Args:
+            records: of one moment, one for each generator. The tags are those of evaluate.py, `scores/NAME`, for the
+                first one, and `scores_raw/NAME` for the trained weights beside their average.
+            images_this_epoch: at that moment.
+            facts: about how they were measured, for scores.jsonl.
+        """
+        facts = facts or {}
+        self.score_log.append(records, **facts)
+        curves = curves_of(facts.get("phase", "test"))
+        named: dict[str, float] = {}
+        for record in records:
+            listed = ", ".join(f"{name} {value:.4g}" for name, value in record.scores.items())
+            of = "average of the weights" if record.generator == "average" else "trained weights"
+            self.write(f"epoch {record.epoch}: {listed} ({of}{', the best so far' if record.is_best else ''})")
+            self.loss_log.append_scores(record.epoch, images_this_epoch, record.generator, record.scores)
+            group = curves if record is records[0] else f"{curves}_{record.generator}"
+            named |= {f"{group}/{name}": value for name, value in record.scores.items()}
+        images_seen = records[0].images_seen
         if self.tensorboard:
             for name, value in named.items():
                 self._tensorboard_writer(images_seen).add_scalar(name, value, images_seen)
         if self.wandb:
             self.wandb.log(images_seen, named)
+        self._save_page(training=True)
 
     def show(
         self, epoch: int, images_seen: int, labels: Tensor, fake: Tensor, real: Tensor, samples: Tensor | None = None
@@ -116,7 +144,7 @@ class Visualizer:
             pictures["fixed_sample"] = mosaic(to_uint8(samples))
         if self.page:
             self.page.add(epoch, images_seen, pictures, shown_labels)
-            self.page.save(self.loss_log.history, training=True)
+            self._save_page(training=True)
         if self.tensorboard:
             for kind, picture in pictures.items():
                 self._tensorboard_writer(images_seen).add_image(kind, picture, images_seen, dataformats="HWC")
@@ -125,13 +153,16 @@ class Visualizer:
 
     def close(self) -> None:
         """Write the page a last time, now without reloading itself, and end the events and the run on the site."""
-        if self.page:
-            self.page.save(self.loss_log.history, training=False)
+        self._save_page(training=False)
         if self._writer:
             self._writer.close()
             self._writer = None
         if self.wandb:
             self.wandb.close()
+
+    def _save_page(self, training: bool) -> None:
+        if self.page:
+            self.page.save(self.loss_log.history, training, self.score_log.history)
 
     def _tensorboard_writer(self, images_seen: int):
         """Return the writer; opened at the first step, so that it takes the place of steps that are being repeated."""

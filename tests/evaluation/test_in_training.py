@@ -1,9 +1,13 @@
 """Scores while a model is trained: those that evaluate.py gives for the same images, and the best networks kept."""
 
 import json
+import os
 import re
 import shlex
+import shutil
+import signal
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -15,6 +19,7 @@ import test as test_program
 from data.landscape import CLASS_NAMES
 from tests.runs import TINY, contents, differences, train
 from tests.worlds import run_together
+from util.image import to_uint8
 
 pytest.importorskip("torch_fidelity")
 SHORT = "--max_dataset_size 4 --no_html --ema 0.5 --eval_freq 1"
@@ -55,6 +60,131 @@ def test_a_run_that_stopped_in_between_scores_the_same(folder, whole):
     assert scores_in(printed) == scores_in(whole)
     state, expected = (contents(folder / name)["best_net_G_ema.pth"] for name in ("halves", "whole"))
     assert differences(expected, state) == []
+
+
+def lines_of(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "scores.jsonl").read_text().splitlines()]
+
+
+def test_scores_are_in_both_logs_and_on_the_page(folder, whole):
+    run = folder / "whole"
+    lines = lines_of(run)
+    assert [(line["epoch"], line["images_seen"], line["generator"]) for line in lines] == [
+        ("1", 4, "average"),
+        ("2", 8, "average"),
+        ("3", 12, "average"),
+    ]
+    values = [line["scores"]["random_feature_distance"] for line in lines]
+    assert values == pytest.approx(scores_in(whole), rel=1e-3)
+    assert [line["best_so_far"] for line in lines] == [value == min(values[: i + 1]) for i, value in enumerate(values)]
+    assert {(line["phase"], line["images"], line["program"]) for line in lines} == {("test", 4, "train.py")}
+    logged = re.findall(r"\(epoch: (\d), iters: 4, scores: average\) random_feature_distance: ([\d.]+)", log_of(run))
+    assert [(int(epoch), float(value)) for epoch, value in logged] == [
+        (epoch, pytest.approx(value, rel=1e-5)) for epoch, value in enumerate(values, 1)
+    ]
+
+
+def log_of(run: Path) -> str:
+    return (run / "loss_log.txt").read_text()
+
+
+def test_a_training_that_repeats_epochs_has_one_line_for_each(folder, whole):
+    """Without the newest save it goes on from the one before."""
+    run = folder / "repeated"
+    ((status, _),) = run_together(1, train, command(folder, "repeated", "--niter", "2", "--keep_checkpoints", "9"))
+    assert status == 0
+    saves = sorted((run / "saves").iterdir())
+    states = [torch.load(save / "training_state.pth", weights_only=True) for save in saves]
+    for save, state in zip(saves, states):
+        if state["progress"]["images_seen"] > 4:
+            shutil.rmtree(save)
+    ((status, _),) = run_together(1, train, command(folder, "repeated", "--niter", "3"))
+    assert status == 0
+    repeated, undisturbed = lines_of(run), lines_of(folder / "whole")
+    for line in (*repeated, *undisturbed):
+        line.pop("date")
+    assert repeated == undisturbed
+    expected = contents(folder / "whole")["training_state.pth"]["best"]
+    assert contents(run)["training_state.pth"]["best"] == expected
+
+
+def end_while_scoring(argv: list[str]) -> tuple[int, str]:
+    """A job: train, and get SIGTERM as soon as an image is generated to be scored."""
+
+    def as_pixels(images: torch.Tensor):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return to_uint8(images)
+
+    with mock.patch("evaluation.generation.to_uint8", as_pixels):
+        return train(argv)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_training_that_is_ended_while_it_scores_saves_at_once_and_scores_later(folder, processes):
+    names = (f"undisturbed {processes}", f"ended {processes}")
+    flags = ["--niter", "2", "--eval_freq", "2", "--eval_flags", "--features random --how_many 4 --batch_size 1"]
+    undisturbed, ended = ([*command(folder, name), *flags] for name in names)
+    assert [status for status, _ in run_together(processes, train, undisturbed)] == [0] * processes
+    done = run_together(processes, end_while_scoring, ended)
+    assert [status for status, _ in done] == [143] * processes, done
+    assert "saved and ended by SIGTERM" in done[0][1]
+    assert contents(folder / names[1])["training_state.pth"]["progress"]["images_seen"] == 8
+    assert not (folder / names[1] / "scores.jsonl").exists()
+    done = run_together(processes, train, ended)
+    assert [status for status, _ in done] == [0] * processes, done
+    (one,), (other,) = (lines_of(folder / name) for name in names)
+    assert other["epoch"] == "2" and other["images_seen"] == 8
+    assert other["scores"] == pytest.approx(one["scores"], rel=1e-3)
+    assert (folder / names[1] / "best_net_G.pth").exists()
+
+
+def test_both_generators_can_be_scored_and_the_better_one_is_the_best(folder, capsys):
+    """A quick average is one with the weights; a slow one stays at the first step's, far behind or far ahead."""
+    argv = [*command(folder, "both", "--niter", "3", "--lr", "0.02"), "--ema", "0.99", "--eval_generator", "both"]
+    ((status, printed),) = run_together(1, train, argv)
+    assert status == 0, printed
+    lines = lines_of(folder / "both")
+    assert [(line["epoch"], line["generator"]) for line in lines] == [
+        (str(epoch), generator) for epoch in (1, 2, 3) for generator in ("average", "raw")
+    ]
+    assert all(line["scores"] != lines[i + 1]["scores"] for i, line in enumerate(lines[:-1]))
+    best = min(lines, key=lambda line: line["scores"]["random_feature_distance"])
+    assert [line for line in lines if line["best_so_far"]][-1] == best
+    assert contents(folder / "both")["training_state.pth"]["best"]["place"] == {
+        "epoch": int(best["epoch"]),
+        "generator": best["generator"],
+    }
+    where = ["--name", "both", "--checkpoints_dir", str(folder), "--results_dir", str(folder / "results")]
+    where += ["--which_epoch", "best", "--gpu_ids", "-1"]
+    test_program.main([*where, "--how_many", "4", "--batch_size", "8"])
+    file, words = {"average": ("G_ema", "average of the weights"), "raw": ("G", "trained weights")}[best["generator"]]
+    assert f"Generator: best_net_{file}.pth, the {words}" in capsys.readouterr().out
+    flags = ["--how_many", "4", "--features", "random", "--output", str(folder / "both.json")]
+    evaluate.main([*where, *flags])
+    scores = json.loads((folder / "both.json").read_text())["scores"]
+    assert scores == pytest.approx(best["scores"], rel=1e-6)
+    last = lines_of(folder / "both")[-1]
+    assert last["program"] == "evaluate.py" and last["protocol_hash"] == best["protocol_hash"]
+
+
+def test_the_raw_generator_alone_can_be_the_best(folder):
+    """Then there is no average under the name of the best networks, so that test.py takes those that were scored."""
+    run = folder / "raw"
+    first = [*command(folder, "raw", "--niter", "1"), "--eval_generator", "average"]
+    assert run_together(1, train, first)[0][0] == 0
+    assert (run / "best_net_G_ema.pth").exists()
+    flags = ["--eval_generator", "raw", "--eval_flags", "--features random --how_many 3"]
+    ((status, printed),) = run_together(1, train, [*command(folder, "raw", "--niter", "2"), *flags])
+    assert status == 0
+    assert "the best so far is forgotten" in printed, "of other label maps"
+    assert (run / "best_net_G.pth").exists() and not (run / "best_net_G_ema.pth").exists()
+    assert (run / "latest_net_G_ema.pth").exists()
+
+
+def test_a_training_shorter_than_the_interval_is_scored_at_its_end(folder):
+    argv = [*command(folder, "short", "--niter", "2"), "--eval_freq", "100"]
+    assert run_together(1, train, argv)[0][0] == 0
+    assert [line["epoch"] for line in lines_of(folder / "short")] == ["2"]
 
 
 def test_two_processes_score_like_one(folder, whole):
@@ -148,7 +278,7 @@ def segmenter(folder) -> Path:
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("flags", TEST_FLAGS.values(), ids=TEST_FLAGS)
 def test_scores_are_those_of_test_and_evaluate(folder, segmenter, tmp_path, flags, capsys):
-    """To the bit: the same latents, precision and statistics, also with an encoder."""
+    """Up to rounding: the same latents, precision and statistics, also with an encoder."""
     if flags == "--style_image":
         Image.new("RGB", (70, 70), (200, 100, 0)).save(tmp_path / "style.png")
         flags += f" {tmp_path / 'style.png'}"
@@ -160,7 +290,8 @@ def test_scores_are_those_of_test_and_evaluate(folder, segmenter, tmp_path, flag
     where = ["--name", "vae", "--checkpoints_dir", str(tmp_path), "--results_dir", str(tmp_path), "--gpu_ids", "-1"]
     test_program.main([*where, *both.split()])
     evaluate.main([*where, *both.split(), *measured.split(), "--output", str(tmp_path / "scores.json")])
-    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
-    assert scores.keys() >= {"random_feature_distance", "miou", "accuracy"}
-    in_training = dict(re.findall(r"(\w+) ([\d.]+)", re.search(r"epoch 1: (.*)", printed)[1]))
-    assert in_training == {name: f"{value:.4g}" for name, value in scores.items()}
+    in_training, evaluated = lines_of(tmp_path / "vae")
+    assert in_training["scores"].keys() >= {"random_feature_distance", "miou", "accuracy"}
+    assert evaluated["scores"] == pytest.approx(in_training["scores"], rel=1e-6)
+    for fact in ("phase", "images", "protocol_hash"):
+        assert evaluated[fact] == in_training[fact]

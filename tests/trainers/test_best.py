@@ -22,3 +22,23 @@ def test_of_distances_the_smaller_is_better_and_a_resumed_run_remembers():
     assert not resumed.beaten_by({"fid": 41.0})
     assert resumed.beaten_by({"fid": 39.0})
     assert not resumed.beaten_by({"accuracy": 1.0}), "nothing to judge by"
+
+
+def test_which_generator_was_the_best_is_remembered_and_forgotten_with_another_protocol():
+    best = BestScore({"fid": min})
+    assert not best.measured_by("a protocol")
+    assert best.beaten_by({"fid": 40.0}, epoch=2, generator="raw")
+    assert not best.beaten_by({"fid": 41.0}, epoch=3, generator="average")
+    resumed = BestScore({"fid": min})
+    resumed.load_state_dict(best.state_dict())
+    assert resumed.place == {"epoch": 2, "generator": "raw"}
+    assert not resumed.measured_by("a protocol")
+    assert not resumed.beaten_by({"fid": 50.0})
+    assert resumed.measured_by("other label maps"), "values of two protocols do not compare"
+    assert resumed.beaten_by({"fid": 50.0})
+
+
+def test_a_save_of_an_earlier_version_goes_on():
+    best = BestScore({"fid": min})
+    best.load_state_dict({"name": "fid", "value": 40.0})
+    assert not best.measured_by("a protocol") and not best.beaten_by({"fid": 41.0})

@@ -9,6 +9,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.util.pages import Page
+from util.score_log import ScoreRecord
 from util.visualizer import Visualizer
 
 COLORS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], dtype=np.uint8)
@@ -16,7 +17,7 @@ LOSSES = {"GAN": 0.5, "VGG": 2.0}
 KINDS = ("input_label", "synthesized_image", "real_image")
 
 
-def visualizer(run_dir, html=True, tensorboard=False, wandb_config=None):
+def visualizer(run_dir, html=True, tensorboard=False, wandb_config=None, images_seen=1000):
     return Visualizer(
         run_dir,
         title="demo <training>",
@@ -26,6 +27,7 @@ def visualizer(run_dir, html=True, tensorboard=False, wandb_config=None):
         tensorboard=tensorboard,
         display_winsize=64,
         wandb_config=wandb_config,
+        images_seen=images_seen,
     )
 
 
@@ -238,3 +240,39 @@ def test_watched_scalars_are_in_tensorboard_under_their_own_names(tmp_path):
     read = events(tmp_path)
     assert sorted(read.Tags()["scalars"]) == ["GAN", "VGG", "grad_norm/D", "lr/G"]
     assert [(event.step, event.value) for event in read.Scalars("lr/G")] == [(100, 0.25)]
+
+
+def scored(epoch: int, generator: str, fid: float, is_best: bool) -> ScoreRecord:
+    return ScoreRecord(epoch, 100 * epoch, generator, {"fid": fid, "miou": fid / 1000}, is_best)
+
+
+def test_scores_are_printed_logged_and_shown_with_the_best_marked(tmp_path, capsys):
+    vis = visualizer(tmp_path, tensorboard=True)
+    vis.log(1, 100, 100, 0.1, LOSSES)
+    vis.log_scores([scored(1, "average", 60.0, False), scored(1, "raw", 50.0, True)], 100)
+    vis.log_scores([scored(2, "average", 40.0, True), scored(2, "raw", 45.0, False)], 100)
+    vis.log_scores([scored(3, "average", 45.0, False)], 100, {"phase": "val"})
+    vis.close()
+    assert "epoch 1: fid 50, miou 0.05 (trained weights, the best so far)\n" in capsys.readouterr().out
+    assert (tmp_path / "loss_log.txt").read_text().splitlines()[-5:-1] == [
+        "(epoch: 1, iters: 100, scores: average) fid: 60 miou: 0.06",
+        "(epoch: 1, iters: 100, scores: raw) fid: 50 miou: 0.05",
+        "(epoch: 2, iters: 100, scores: average) fid: 40 miou: 0.04",
+        "(epoch: 2, iters: 100, scores: raw) fid: 45 miou: 0.045",
+    ]
+    assert [record.losses for record in visualizer(tmp_path).loss_log.history] == [LOSSES]
+    read = events(tmp_path)
+    assert [(event.step, event.value) for event in read.Scalars("scores/fid")] == [(100, 60.0), (200, 40.0)]
+    assert [(event.step, event.value) for event in read.Scalars("scores_raw/fid")] == [(100, 50.0), (200, 45.0)]
+    assert [(event.step, event.value) for event in read.Scalars("scores_val/fid")] == [(300, 45.0)]
+
+
+def test_the_page_lists_scored_epochs_also_after_resuming(tmp_path):
+    vis = visualizer(tmp_path)
+    for epoch, fid, is_best in ((1, 60.0, True), (2, 40.0, True), (3, 50.0, False)):
+        vis.log_scores([scored(epoch, "raw", fid, is_best)], 100)
+    assert page(tmp_path).words("th") == ["Epoch", "Generator", "fid", "miou"]
+    rows = [["3", "raw", "50", "0.05"], ["2", "raw", "40", "0.04", "best"], ["1", "raw", "60", "0.06"]]
+    assert page(tmp_path).words("td") == [word for row in rows for word in row]
+    visualizer(tmp_path, images_seen=150)  # goes on in the middle of epoch 2
+    assert page(tmp_path).words("td") == ["1", "raw", "60", "0.06", "best"]

@@ -1,0 +1,94 @@
+"""`scores.jsonl` of a run: a line of JSON for every time its images were scored, by train.py or evaluate.py."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from util.files import replacing
+
+IN_TRAINING = "train.py"
+
+
+@dataclass(frozen=True)
+class ScoreRecord:
+    """Scores of a generator during the training.
+
+    Attributes:
+        epoch, images_seen: after how much of the training.
+        generator: "average" of the weights, or "raw": the trained weights themselves.
+        scores: by name, as evaluate.py calls them; shares are 0 to 1.
+        is_best: whether no generator before it, and none of the same moment, had a better score of the kind that
+            decides.
+    """
+
+    epoch: int
+    images_seen: int
+    generator: str
+    scores: Mapping[str, float]
+    is_best: bool
+
+
+def curves_of(phase: str) -> str:
+    """The group of the curves of scores in TensorBoard; other parts of the data than "test" have their own."""
+    return "scores" if phase == "test" else f"scores_{phase}"
+
+
+def append_scores(path: Path, program: str, **facts: Any) -> None:
+    """Add a line with the date, the name of the program and `facts`, JSON values that are finite."""
+    line = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "program": program}
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line | facts, allow_nan=False) + "\n")
+
+
+class ScoreLog:
+    """The lines of a training in its `scores.jsonl`.
+
+    A training that goes on from an earlier save scores again what came after that: lines of then are removed when it
+    starts, so that no epoch has two. Lines of evaluate.py stay.
+
+    Args:
+        images_seen: where the training goes on.
+    """
+
+    def __init__(self, path: Path, images_seen: int):
+        self.path = Path(path)
+        lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines() if self.path.exists() else []
+        records = [_record(line) for line in lines]
+        kept = [record is None or record.images_seen <= images_seen for record in records]
+        if not all(kept):
+            with replacing(self.path) as temporary:
+                text = "".join(f"{line}\n" for line, stays in zip(lines, kept) if stays)
+                temporary.write_text(text, encoding="utf-8")
+        self.history = [record for record, stays in zip(records, kept) if record and stays]
+
+    def append(self, records: Iterable[ScoreRecord], **facts: Any) -> None:
+        """Write records, with more about each of them."""
+        for record in records:
+            self.history.append(record)
+            append_scores(
+                self.path,
+                IN_TRAINING,
+                epoch=str(record.epoch),
+                images_seen=record.images_seen,
+                generator=record.generator,
+                scores=dict(record.scores),
+                best_so_far=record.is_best,
+                **facts,
+            )
+
+
+def _record(line: str) -> ScoreRecord | None:
+    """What train.py wrote; None for a line of another program, or one that was cut short."""
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        found = json.loads(line)
+        if found["program"] == IN_TRAINING:
+            scores = {str(name): float(value) for name, value in found["scores"].items()}
+            place = int(found["epoch"]), int(found["images_seen"])
+            return ScoreRecord(*place, str(found["generator"]), scores, bool(found["best_so_far"]))
+    return None
