@@ -12,7 +12,7 @@ from PIL.Image import Resampling
 from data import PRESETS
 from data.preprocess import RESIZE, Preprocess, ids_to_tensor, image_to_tensor, resize
 from options import TrainOptions, parse_options
-from options.base import PREPROCESS_MODES
+from options.data import PREPROCESS_MODES
 from util.errors import InputError
 
 FILE = Path("maps/a.png")
