@@ -171,7 +171,7 @@ def find_beside(folder: Path, suffix: str = "", other_suffixes: Collection[str] 
     for name, path in _with_suffix(content.pictures, folder, suffix, other_suffixes):
         named[name].append(path)
     refusal = InputError(
-        f"{folder}: holds label maps and photos, and their endings do not tell which is which; {APART}"
+        f"{folder}: holds label maps and photos, and their endings do not tell which is which; {APART}{_ends(named)}"
     )
     endings = {True: set(), False: set()}  # of label maps, and of photos
     for paths in named.values():
@@ -189,6 +189,12 @@ def find_beside(folder: Path, suffix: str = "", other_suffixes: Collection[str] 
         by_name((name, path) for name, path in all_named if path.suffix.lower() not in endings[False]),
         by_name((name, path) for name, path in all_named if path.suffix.lower() in endings[False]),
     )
+
+
+def _ends(names: Iterable[str]) -> str:
+    """That all names end with one of two words, such as _mask and _sat; nothing where they do not."""
+    ends = {found[0] if (found := re.findall(r"[-_. ][^\W\d_]+$", name)) else "" for name in names}
+    return f"; names here end with {' or '.join(sorted(ends))}" if len(ends) == 2 and "" not in ends else ""
 
 
 def _keeps_ids(path: Path) -> int:

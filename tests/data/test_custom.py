@@ -67,6 +67,14 @@ def test_endings_that_do_not_tell_maps_from_photos(fill, read, names):
         read()
 
 
+def test_endings_seen_in_one_folder_are_named(fill, read):
+    fill("1_mask.png", "1_sat.jpg", "2_mask.png", "2_sat.jpg")
+    with pytest.raises(InputError, match="names here end with _mask or _sat"):
+        read()
+    expected = [(f"{i}_mask.png", f"{i}_sat.jpg") for i in "12"]
+    assert read(label_suffix="_mask", image_suffix="_sat") == expected
+
+
 def test_what_is_missing_in_one_folder_is_named(fill, read):
     fill("1.png", "1.jpg", "2.png", "2.jpg", "3.png", "4.jpg")
     with pytest.raises(
