@@ -24,6 +24,7 @@ from trainers.beginning import resume_or_load, taking_folder
 from trainers.best import BEST, BestScore
 from trainers.checkpoint import Checkpoints
 from trainers.reporter import Reporter
+from trainers.saves import Saves
 from util.device import choose_device, memory_format, prepare_torch
 from util.distributed import World, is_loss_of_another
 from util.errors import InputError
@@ -249,7 +250,9 @@ def main(argv: list[str] | None = None) -> int:
         return interrupted.exit_status
     except (NonFiniteLossError, DataWorkerError) as error:
         if world.is_main or isinstance(error, DataWorkerError):  # the other one is raised by all processes alike
-            print(f"train.py: stopped: {error}; the last good checkpoint is kept: {opt.run_dir}", file=sys.stderr)
+            has_saved = bool(Saves(opt.run_dir).all())
+            kept = f"the last good checkpoint is kept: {opt.run_dir}" if has_saved else "nothing was saved"
+            print(f"train.py: stopped: {error}; {kept}", file=sys.stderr)
         return 1
     except RuntimeError as error:
         if not is_loss_of_another(error):
@@ -257,7 +260,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"train.py: process {world.rank} stopped, because it has lost another one", file=sys.stderr)
         return 1
     if world.is_main:
-        print(f"Networks are in {opt.run_dir}; look at {opt.run_dir / 'web' / 'index.html'}")
+        page = f"; look at {opt.run_dir / 'web' / 'index.html'}" if opt.html else ""
+        print(f"Networks are in {opt.run_dir}{page}")
     return 0
 
 

@@ -109,6 +109,7 @@ def test_a_new_run_of_the_same_name_keeps_the_old_one_with_its_results(tmp_path,
     flags = ["--name", "again", "--checkpoints_dir", str(tmp_path / "c")]
     training = "--max_dataset_size 2 --niter 1 --no_html --no_tensorboard".split()
     assert train(tmp_path / "c", *flags, *training) == 0
+    assert "index.html" not in capsys.readouterr().out, "--no_html writes none"
     test_program.main([*flags, "--results_dir", str(tmp_path / "elsewhere"), "--how_many", "2", "--gpu_ids", "-1"])
     written = images(tmp_path / "elsewhere" / "again")
     assert train(tmp_path / "c", *flags, *training) == 0
@@ -127,7 +128,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_loss(tmp_path, capsys, mo
 
     monkeypatch.setattr(model, "feature_matching_loss", lambda fake, real: torch.tensor(float("nan")))
     assert train(tmp_path, *"--name bad --max_dataset_size 2 --niter 1".split()) == 1
-    assert "stopped: loss GAN_Feat is not finite in step 1" in capsys.readouterr().err
+    assert "stopped: loss GAN_Feat is not finite in step 1; nothing was saved" in capsys.readouterr().err
     assert not list((tmp_path / "bad").glob("*.pth"))
 
 
