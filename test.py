@@ -8,7 +8,7 @@ from util.console import exit_statuses
 
 from tqdm import tqdm
 
-from data import PRESETS, DataWorkerError, create_dataset
+from data import PRESETS, create_dataset
 from evaluation.generation import Generation, Styles, indexed_batches
 from models import create_model
 from options import TestOptions, parse_options
@@ -82,11 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     """Test as the command line says; return the exit status."""
     opt = parse_options(TestOptions, argv, PRESETS)
     require_one_process("test.py")
-    try:
-        page = test(opt)
-    except DataWorkerError as error:
-        print(f"test.py: error: {error}", file=sys.stderr)
-        return 1
+    page = test(opt)
     print(f"Images are in {page.parent / 'images'}; look at {page}")
     return 0
 

@@ -26,7 +26,7 @@ from trainers.checkpoint import Checkpoints
 from trainers.reporter import Reporter
 from trainers.saves import Saves
 from util.device import choose_device, memory_format, prepare_torch
-from util.distributed import World, is_loss_of_another
+from util.distributed import World
 from util.errors import InputError
 from util.interrupts import ENDING, Interrupted, Interrupts
 from util.launcher import launch, under_launcher, warn_of_tasks_apart
@@ -253,11 +253,6 @@ def main(argv: list[str] | None = None) -> int:
             has_saved = bool(Saves(opt.run_dir).all())
             kept = f"the last good checkpoint is kept: {opt.run_dir}" if has_saved else "nothing was saved"
             print(f"train.py: stopped: {error}; {kept}", file=sys.stderr)
-        return 1
-    except RuntimeError as error:
-        if not is_loss_of_another(error):
-            raise
-        print(f"train.py: process {world.rank} stopped, because it has lost another one", file=sys.stderr)
         return 1
     if world.is_main:
         page = f"; look at {opt.run_dir / 'web' / 'index.html'}" if opt.html else ""

@@ -17,6 +17,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Subset, get_worker_info
 
 from data.sample import Sample
+from util.errors import StoppedError
 
 NOTHING = -1  # instead of an index
 WATCH_INTERVAL = 1.0  # seconds after which a worker looks whether the main process is still there
@@ -28,7 +29,7 @@ ADVICE = {
 }
 
 
-class DataWorkerError(RuntimeError):
+class DataWorkerError(StoppedError):
     """A process that reads samples died. The message is one line: which, how, and what it was reading."""
 
 

@@ -180,7 +180,7 @@ def _help(option: Option) -> str:
 def _preset_table(presets: Mapping[str, Preset], is_train: bool) -> str:
     """One paragraph for each data set: what its preset sets."""
     indent = max(map(len, presets), default=0) + 4
-    width = shutil.get_terminal_size().columns - 2  # as argparse has it
+    width = max(shutil.get_terminal_size().columns - 2, indent + 20)  # as argparse has it
     rows = ["presets (defaults that --dataset_mode brings along):"]
     for name, preset in presets.items():
         words = ", ".join(f"{key} {value}" for key, value in sorted(preset.values(is_train).items()))

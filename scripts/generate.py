@@ -59,7 +59,9 @@ class Model:
         try:
             self.run, text = _open_torch_export(path) if zipfile.is_zipfile(path) else _open_onnx(path)
         except ImportError as error:
-            raise InputError(f"{path}: needs the package {error.name}: pip install {error.name}") from None
+            package = (error.name or "").partition(".")[0] or ("torch" if zipfile.is_zipfile(path) else "onnxruntime")
+            reason = "" if isinstance(error, ModuleNotFoundError) else f" ({str(error).partition(chr(10))[0]})"
+            raise InputError(f"{path}: needs the package {package}{reason}: pip install {package}") from None
         if text is None:
             raise InputError(f"{path}: was not made by scripts/export.py, so nothing says what it takes")
         self.metadata: dict[str, Any] = json.loads(text)

@@ -32,7 +32,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from data import PRESETS, DataWorkerError, SampleLoader, create_dataset, create_loader
+from data import PRESETS, SampleLoader, create_dataset, create_loader
 from data.paired import PairedDataset
 from data.sample import Sample
 from evaluation.instruments import JUDGED_BY
@@ -230,14 +230,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{opt.dataset_mode}: {len(names)} classes; {len(training)} photos to train on, {len(validation)} to "
             f"validate with; a U-Net of {weights / 1e6:.1f} million weights on {device}"
         )
-        try:
-            with loader.naming_dead_workers():
-                history = train(opt, segmenter, loader, device)
-            with val_loader.naming_dead_workers():
-                matrix = validate(segmenter, val_loader)
-        except DataWorkerError as error:
-            print(f"{opt.program}: stopped: {error}", file=sys.stderr)
-            return 1
+        with loader.naming_dead_workers():
+            history = train(opt, segmenter, loader, device)
+        with val_loader.naming_dead_workers():
+            matrix = validate(segmenter, val_loader)
         found = scores(segmenter, matrix, names, len(validation))
         earlier = [path for path in (opt.run_dir / WEIGHTS_FILE, opt.run_dir / FACTS_FILE) if path.exists()]
         if kept := [set_aside(path).name for path in earlier]:

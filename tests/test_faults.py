@@ -16,7 +16,7 @@ from PIL import Image
 from tests.runs import TINY, command, contents, differences, train, wait_for
 from tests.worlds import ended, run_together, start
 from util.distributed import World
-from util.errors import InputError
+from util.errors import InputError, StoppedError
 from util.interrupts import GRACE_SECONDS, Interrupts
 from util.lock import RunLock
 
@@ -241,3 +241,22 @@ def fail_together(rank: int | None) -> tuple:
                     raise InputError(f"rank {world.rank} has no file")
         except InputError as error:
             return type(error).__name__, str(error), error.said_elsewhere
+
+
+def lose_another() -> str:
+    """A job: the error of a process whose partner ends in the middle of the work."""
+    import torch
+
+    world = World.from_environment()
+    try:
+        with world.joined(torch.device("cpu")):
+            if world.rank == 1:
+                return "gone"
+            world.collect(None)
+    except StoppedError as error:
+        return str(error)
+    return "nothing happened"
+
+
+def test_the_loss_of_another_process_is_one_line():
+    assert run_together(2, lose_another) == ["process 0 of 2 has lost another one", "gone"]

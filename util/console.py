@@ -1,6 +1,7 @@
 """How a program meets its terminal, and how it ends: one line and an exit status for everything that stops it.
 
     0               done
+    1               the work was stopped, by the loss of a process for one; the line says what
     2               something the user gave, or the machine has, cannot be used; the line says what
     130, 143, 129   Ctrl-C (SIGINT), SIGTERM, SIGHUP
     141             nobody reads the output any more (`... | head`); without a line, as other programs do
@@ -23,10 +24,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from util.errors import ADVICE_ON_MACHINE, InputError, describe
+from util.errors import ADVICE_ON_MACHINE, InputError, StoppedError, describe
 
 ROOT = Path(__file__).resolve().parents[1]
 ENDINGS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM", signal.SIGHUP: "ended by SIGHUP"}
+DEAD_WORKER = "DataLoader worker (pid"
+"""With this begins what torch raises, wherever the main thread is, when a process that reads files dies."""
 CLOSED_PIPE = 128 + signal.SIGPIPE
 
 
@@ -50,7 +53,7 @@ def exit_statuses(program: str, interrupted: str = ENDINGS[signal.SIGINT]) -> It
     except SystemExit as error:
         traceback.clear_frames(error.__traceback__)
         raise
-    except (KeyboardInterrupt, InputError, UnicodeEncodeError, OSError) as error:
+    except (KeyboardInterrupt, InputError, UnicodeEncodeError, OSError, RuntimeError) as error:
         status, message = _meaning(error, interrupted)
         if not status:
             raise
@@ -67,6 +70,9 @@ def _meaning(error: BaseException, interrupted: str) -> tuple[int, str]:
         return 128 + signal.SIGINT, interrupted
     if isinstance(error, InputError):
         return 2, "" if error.said_elsewhere else f"error: {error}"
+    if isinstance(error, RuntimeError):
+        line = str(error).partition("\n")[0]
+        return (1, f"stopped: {line}") if isinstance(error, StoppedError) or line.startswith(DEAD_WORKER) else (0, "")
     if isinstance(error, UnicodeEncodeError):
         return 2, f"error: {error.object!a}: {error.encoding} cannot write this; rename it, or set PYTHONUTF8=1"
     if (broken := _broken_output(error)) is not None:

@@ -21,7 +21,7 @@ import torch.distributed.nn.functional
 from torch import Tensor
 
 from util import launcher
-from util.errors import InputError, describe
+from util.errors import InputError, StoppedError, describe
 from util.meeting import Meeting
 
 PATIENCE = timedelta(minutes=30)
@@ -71,7 +71,12 @@ class World:
 
     @contextlib.contextmanager
     def joined(self, device: torch.device) -> Iterator[World]:
-        """Meet the other processes, and part from them at the end: tensors of GPUs by NCCL, those of CPUs by gloo."""
+        """Meet the other processes, and part from them at the end: tensors of GPUs by NCCL, those of CPUs by gloo.
+
+        Raises:
+            InputError: they do not meet.
+            StoppedError: one of them has gone, which tells of itself what was wrong with it.
+        """
         if self.size == 1:
             yield self
             return
@@ -80,6 +85,10 @@ class World:
         dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=PATIENCE)
         try:
             yield self
+        except RuntimeError as error:
+            if isinstance(error, dist.DistError) or "gloo/transport" in str(error):
+                raise StoppedError(f"process {self.rank} of {self.size} has lost another one") from error
+            raise
         finally:
             dist.destroy_process_group()
             # The group's threads end with its last user. One that has yet to drop a tensor while the interpreter ends
@@ -140,11 +149,6 @@ class World:
         """Names this launch of the processes, the same after every restart by torchrun."""
         run_id = os.environ.get("TORCHELASTIC_RUN_ID", "none")
         return run_id if run_id != "none" else f"{socket.gethostname()}-{os.getppid()}"
-
-
-def is_loss_of_another(error: Exception) -> bool:
-    """Whether an error means that another process has gone, which tells of itself what was wrong with it."""
-    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo/transport" in str(error))
 
 
 def process_count() -> int:

@@ -7,6 +7,7 @@ ADVICE_ON_MACHINE = {
     errno.EDQUOT: "free some of your space",
     errno.EMFILE: "allow more open files (ulimit -n 65536), or use fewer workers",
     errno.ENFILE: "allow more open files (ulimit -n 65536), or use fewer workers",
+    errno.EFBIG: "files may not grow so large here (ulimit -f, or the kind of the disk); name a place on another disk",
     errno.EIO: "a disk or the terminal does not answer",
 }
 """What to do about errors of the system that may name no file."""
@@ -22,7 +23,6 @@ ADVICE_ON_PATH = {
     errno.ENAMETOOLONG: "use a shorter name",
     errno.ELOOP: "links lead back to themselves; check the path",
     errno.EXDEV: "name a place on the same disk",
-    errno.EFBIG: "this disk holds no file so large; name a place on another one",
     errno.ESTALE: "the folder of another machine was changed or lost; try again",
 }
 """What to do about errors that are about a path."""
@@ -49,6 +49,13 @@ class InputError(ValueError):
             message = last.removeprefix(f"{type(self).__module__}.{type(self).__name__}: ")
         # A file's name may hold line breaks; the message may not.
         super().__init__(message.replace("\n", "\\n").replace("\r", "\\r"))
+
+
+class StoppedError(RuntimeError):
+    """Something that the work needs has gone, such as another process; nothing is wrong with what the user gave.
+
+    The message is one line. Programs print it and exit with status 1.
+    """
 
 
 def describe(error: InputError | OSError) -> str:

@@ -245,3 +245,12 @@ def test_no_spelling_means_two_things():
 def test_options_are_frozen(program):
     with pytest.raises(dataclasses.FrozenInstanceError):
         program().name = "other"
+
+
+@pytest.mark.parametrize("columns", ["1", "30", "0", "many"])
+def test_help_fits_any_terminal(columns, parse_train, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", columns)
+    with pytest.raises(SystemExit) as stop:
+        parse_train("--help")
+    assert stop.value.code == 0
+    assert "--batch_size" in capsys.readouterr().out

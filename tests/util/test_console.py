@@ -16,7 +16,7 @@ from util.console import exit_statuses
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from util.errors import InputError
+from util.errors import InputError, StoppedError
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = sorted(
@@ -56,6 +56,8 @@ def test_other_errors_keep_their_traceback():
         (KeyboardInterrupt(), 130, "train.py: interrupted"),
         (OSError(errno.ENOSPC, "No space left"), 2, "train.py: error: No space left; free some space"),
         (PermissionError(errno.EACCES, "Permission denied", "a/b"), 2, "train.py: error: a/b: Permission denied; "),
+        (StoppedError("process 1 of 2 has lost another one"), 1, "train.py: stopped: process 1 of 2 has lost"),
+        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "), 1, "train.py: stopped: DataLoader"),
         (UnicodeEncodeError("ascii", "Straße", 4, 5, "-"), 2, r"train.py: error: 'Stra\xdfe': ascii cannot write this"),
     ],
     ids=lambda value: type(value).__name__,
