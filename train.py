@@ -35,7 +35,7 @@ from util.optional import require
 from util.progress import Progress
 from util.progress_bar import ProgressBar
 from util.score_log import ScoreRecord
-from util.visualizer import Visualizer
+from util.visualizer import Visualizer, check_tensorboard
 
 SHOWN_IMAGES = 4
 """Label maps that are painted at every look, always the same."""
@@ -144,9 +144,10 @@ def prepare(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
             )
         if world.is_main:
             stack.enter_context(RunLock(opt.run_dir))
-            for package, is_wanted in (("wandb", opt.wandb), ("tensorboard", opt.tensorboard)):
-                if is_wanted:
-                    require(package)  # or fail before an earlier run is moved aside
+            if opt.wandb:
+                require("wandb")  # or fail before an earlier run is moved aside
+            if opt.tensorboard:
+                check_tensorboard(opt.run_dir)
         evaluation = evaluation_options(opt) if opt.eval_freq else None
         dataset = create_dataset(opt)
         loader = create_loader(opt, dataset, world.rank, world.size, world.local_size)

@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ENDINGS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM", signal.SIGHUP: "ended by SIGHUP"}
 DEAD_WORKER = "DataLoader worker (pid"
 """With this begins what torch raises, wherever the main thread is, when a process that reads files dies."""
+CONTEXT = 40
+"""Letters around one that cannot be written, in a message."""
 CLOSED_PIPE = 128 + signal.SIGPIPE
 
 
@@ -74,7 +76,8 @@ def _meaning(error: BaseException, interrupted: str) -> tuple[int, str]:
         line = str(error).partition("\n")[0]
         return (1, f"stopped: {line}") if isinstance(error, StoppedError) or line.startswith(DEAD_WORKER) else (0, "")
     if isinstance(error, UnicodeEncodeError):
-        return 2, f"error: {error.object!a}: {error.encoding} cannot write this; rename it, or set PYTHONUTF8=1"
+        piece = error.object[max(error.start - CONTEXT, 0) : error.end + CONTEXT]
+        return 2, f"error: {piece!a}: {error.encoding} cannot write this; rename it, or set PYTHONUTF8=1"
     if (broken := _broken_output(error)) is not None:
         is_closed = isinstance(broken, BrokenPipeError)
         line = f"error: the output cannot be written ({broken.strerror}); finished files are kept"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from util.colormap import colorize
 from util.duration import in_words
+from util.errors import InputError
 from util.image import mosaic, to_uint8
 from util.loss_log import LossLog, LossRecord
 from util.optional import require
@@ -17,6 +18,18 @@ from util.training_page import TrainingPage, as_numbers
 from util.wandb_log import WandbLog
 
 MAX_SAMPLES = 4
+
+
+def check_tensorboard(run_dir: Path) -> None:
+    """Raise an `InputError` if TensorBoard is missing, or cannot write into the folder of the experiment."""
+    require("tensorboard")
+    try:
+        str(run_dir).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"--name, --checkpoints_dir: {str(run_dir)!a} is no UTF-8, so TensorBoard cannot write there; choose "
+            f"another name, or train with --no_tensorboard"
+        ) from None
 
 
 class Visualizer:

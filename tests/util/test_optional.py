@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import train as train_program
-from tests.runs import TINY
+from tests.runs import TINY, train
 from util.errors import InputError
 from util.optional import PACKAGES, require
 
@@ -65,6 +65,18 @@ def test_a_training_without_tensorboard_ends_before_an_earlier_run_is_moved(tmp_
     assert line.startswith("train.py: error: TensorBoard files: the package tensorboard cannot be imported (")
     assert sorted(path for path in tmp_path.rglob("*") if "site" not in path.parts) == earlier
     assert train_program.main([*argv, "--no_tensorboard"]) == 0
+
+
+def test_a_name_that_is_no_text_is_refused_for_tensorboard_alone(tmp_path):
+    """Bytes of an old encoding, as they come from the command line."""
+    argv = [*TINY.split(), "--checkpoints_dir", str(tmp_path), "--name", "Stra\udcdfe", "--max_dataset_size", "2"]
+    argv += ["--niter", "1", "--niter_decay", "0"]
+    status, said = train(argv)
+    assert status == 2
+    assert r"/Stra\udcdfe' is no UTF-8, so TensorBoard cannot write there" in said.splitlines()[-1]
+    status, said = train([*argv, "--no_tensorboard"])
+    assert status == 0, said
+    assert (tmp_path / "Stra\udcdfe" / "latest_net_G.pth").exists()
 
 
 def test_programs_start_without_any_of_them(tmp_path):
