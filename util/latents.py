@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def draw_latents(seed: int, indices: Iterable[int], z_dim: int, styles: int = 1) -> Tensor:
-    """Latents from N(0, 1), (N, styles, z_dim) float32 on the CPU: a function of seed, index and style alone.
+    """Latents from N(0, 1), (N, styles, z_dim) of torch's default dtype on the CPU, by seed, index and style alone.
 
     So they depend neither on batch size, order, device and number of processes, nor on how many styles or label maps
     there are. NumPy draws them, so that scripts/generate.py draws the same without torch.
@@ -19,7 +19,8 @@ def draw_latents(seed: int, indices: Iterable[int], z_dim: int, styles: int = 1)
         indices: of the label maps in their data set, 0 or more.
     """
     drawn = [_generator(seed, index).standard_normal((styles, z_dim), dtype=np.float32) for index in indices]
-    return torch.from_numpy(np.stack(drawn)) if drawn else torch.empty(0, styles, z_dim)
+    z = torch.from_numpy(np.stack(drawn)) if drawn else torch.empty(0, styles, z_dim)
+    return z.to(torch.get_default_dtype())
 
 
 def _generator(seed: int, index: int) -> np.random.Generator:
