@@ -26,7 +26,7 @@ from util.device import choose_device, prepare_torch
 from util.distributed import World
 from util.launcher import warn_of_tasks_apart
 from util.optional import require
-from util.results_page import CONFUSION_NAME
+from util.results_page import CONFUSION_NAME, read_facts
 
 
 def evaluate(
@@ -80,7 +80,12 @@ def evaluate(
         protocol=protocol,
         class_names=names_of_classes(segmenter, truth.class_names) if segmenter else [],
         left_out=what_is_left_out(opt, features, evaluation.with_kid),
-        provenance={"folders": sources.folders, "images_hash": scored, "command": command},
+        provenance={
+            "folders": sources.folders,
+            "images_hash": scored,
+            "command": command,
+            "test": read_facts(sources.folder.parents[1]) if opt.name else {},
+        },
     )
     return report, sources
 

@@ -18,6 +18,7 @@ from util.image import to_uint8
 from util.launcher import require_one_process
 from util.results_folders import note_results
 from util.results_page import ResultsPage
+from util.score_log import GENERATORS
 
 
 def test(opt: TestOptions) -> Path:
@@ -59,7 +60,7 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
             "Phase": opt.phase,
             "Epoch": opt.which_epoch,
             "Networks": ", ".join(path.name for path in files),
-            "Generator": generator_in_words(opt, files),
+            "Generator": GENERATORS[tested_generator(files)],
             "Data set": opt.dataset_mode,
             "Seed": str(opt.seed),
         },
@@ -67,14 +68,19 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
     )
 
 
+def tested_generator(files: list[Path]) -> str:
+    """Which of the generators that a training leaves the files of the networks hold, the generator's first."""
+    return "average" if files[0].name.endswith(network_file(EMA)) else "raw"
+
+
 def generator_in_words(opt: TestOptions, files: list[Path]) -> str:
-    """Which of the generators that a training leaves is tested, and how to have the other one."""
-    path, average = files[0], network_path(opt.run_dir, opt.which_epoch, EMA)
-    if path.name.endswith(network_file(EMA)):
-        return f"{path.name}, the average of the weights (--use_raw_G takes the trained weights)"
-    if average.exists():
-        return f"{path.name}, the trained weights (without --use_raw_G their average)"
-    return f"{path.name}, the trained weights (there is no average of them)"
+    """Which generator is tested, and how to have the other one."""
+    generator, other = tested_generator(files), "there is no average of them"
+    if generator == "average":
+        other = "--use_raw_G takes the trained weights"
+    elif network_path(opt.run_dir, opt.which_epoch, EMA).exists():
+        other = "without --use_raw_G their average"
+    return f"{files[0].name}, the {GENERATORS[generator]} ({other})"
 
 
 @exit_statuses("test.py")

@@ -24,7 +24,7 @@ from util.errors import InputError
 from util.files import replacing
 from util.loss_log import images_seen, read_history
 from util.optional import require
-from util.score_log import append_scores, curves_of
+from util.score_log import append_scores, curves_of, generator_called
 from util.segmentation_scores import ConfusionMatrix
 
 WIDTH = 110
@@ -105,6 +105,7 @@ class Report:
             phase=phase,
             epoch=epoch,
             images=self.content["images"],
+            generator=generator_called(self.content.get("test", {}).get("Generator")),
             images_hash=self.content.get("images_hash"),
             protocol_hash=self.content["protocol_hash"],
             scores=self.content["scores"],

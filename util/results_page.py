@@ -12,12 +12,15 @@ from dominate.util import raw
 
 from util import html
 from util.colormap import colorize
+from util.files import replacing
 from util.image import save_png
 
 LABELS, RESULTS, PHOTOS = "input_label", "synthesized_image", "real_image"
 STYLE_PHOTO = PurePosixPath("images/style_image.png")
 SCORES_NAME, CONFUSION_NAME = "scores.json", "confusion.png"
 """What evaluate.py writes beside the page."""
+FACTS_NAME = "test_facts.json"
+"""The facts of the page, for other programs; there as long as the test that wrote the images has ended well."""
 PICTURE_FOLDER = re.compile(rf"{LABELS}|{RESULTS}(_style\d+)?|{PHOTOS}")
 
 
@@ -103,6 +106,8 @@ class ResultsPage:
             body.insert(0, tags.article(tags.h2("Style"), html.picture_row([self.style_figure], self.display_width)))
         found = {class_id: _images(count) for class_id, count in self._images_with_class.most_common()}
         legend = self.chips.legend("Classes in these images", found) if found else None
+        with replacing(self.directory / FACTS_NAME) as temporary:
+            temporary.write_text(json.dumps(self.facts, indent=2) + "\n", encoding="utf-8")
         return html.save(html.page(self.title, facts, body, legend), self.directory / "index.html")
 
     def _sample(self, folder: str, name: str, image: np.ndarray, caption: str, kind: str) -> tags.figure:
@@ -115,6 +120,15 @@ class ResultsPage:
         return html.picture(path, (width, height), caption, alt, kind)
 
 
+def read_facts(directory: Path) -> dict[str, str]:
+    """The facts of the test whose images are below `directory`; none where they are not known."""
+    try:
+        facts = json.loads((directory / FACTS_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
 def _images(count: int) -> str:
     return f"{count:,} image{'s' if count > 1 else ''}"
 
@@ -123,7 +137,7 @@ def _remove_earlier_test(directory: Path) -> None:
     """Remove scores, page and PNG files of an earlier test; leave every file that no test or evaluation makes."""
     if _are_scores(directory / SCORES_NAME):
         (directory / SCORES_NAME).unlink()
-    for path in (directory / CONFUSION_NAME, directory / "index.html", directory / STYLE_PHOTO):
+    for path in (directory / CONFUSION_NAME, directory / FACTS_NAME, directory / "index.html", directory / STYLE_PHOTO):
         path.unlink(missing_ok=True)
     for folder in directory.glob("images/*"):
         if not PICTURE_FOLDER.fullmatch(folder.name):

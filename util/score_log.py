@@ -13,6 +13,8 @@ from typing import Any
 from util.files import replacing
 
 IN_TRAINING = "train.py"
+GENERATORS = {"average": "average of the weights", "raw": "trained weights"}
+"""Which of the generators that a training leaves, and in words."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class ScoreRecord:
     generator: str
     scores: Mapping[str, float]
     is_best: bool
+
+
+def generator_called(words: str | None) -> str | None:
+    """The key of words in `GENERATORS`; None for others."""
+    return next((generator for generator, known in GENERATORS.items() if known == words), None)
 
 
 def curves_of(phase: str) -> str:

@@ -201,7 +201,7 @@ def test_a_run_gets_scores_history_curves_and_a_section_on_its_page(run, capsys)
     shutil.copytree(results, again / "before")
     test_program.main([*of_run(again)[:6], "--gpu_ids", "-1", "--how_many", "2"])
     assert "Scores" not in Page(results / "index.html").words("h2")
-    assert {path.name for path in results.iterdir()} == {"images", "index.html"}
+    assert {path.name for path in results.iterdir()} == {"images", "index.html", "test_facts.json"}
     program.main([*of_run(again)[:-1], "2"])
     other = json.loads((results / "scores.json").read_text())
     assert other["images_hash"] != content["images_hash"] and other["protocol_hash"] != content["protocol_hash"]

@@ -165,6 +165,8 @@ def test_both_generators_can_be_scored_and_the_better_one_is_the_best(folder, ca
     assert scores == pytest.approx(best["scores"], rel=1e-6)
     last = lines_of(folder / "both")[-1]
     assert last["program"] == "evaluate.py" and last["protocol_hash"] == best["protocol_hash"]
+    assert last["generator"] == best["generator"]
+    assert json.loads((folder / "both.json").read_text())["test"]["Generator"] == words
 
 
 def test_the_raw_generator_alone_can_be_the_best(folder):
@@ -293,5 +295,5 @@ def test_scores_are_those_of_test_and_evaluate(folder, segmenter, tmp_path, flag
     in_training, evaluated = lines_of(tmp_path / "vae")
     assert in_training["scores"].keys() >= {"random_feature_distance", "miou", "accuracy"}
     assert evaluated["scores"] == pytest.approx(in_training["scores"], rel=1e-6)
-    for fact in ("phase", "images", "protocol_hash"):
+    for fact in ("phase", "images", "protocol_hash", "generator"):
         assert evaluated[fact] == in_training[fact]
