@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import struct
-import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from data.pixels import PixelReader, Pixels
 from data.read import picture_size
 from util.errors import InputError
 from util.files import remove_temporaries, replacing
+from util.warn import warn
 
 VERSION = 1  # a higher one makes every entry of older code a stranger
 MAGIC = b"samples1"
@@ -106,8 +106,7 @@ class SampleCache:
         except OSError as error:
             if self._writing:
                 self._writing[0] = False
-                message = f"warning: --cache_dir {self.folder}: {error.strerror}; nothing more is kept in this run"
-                print(message, file=sys.stderr, flush=True)
+                warn(f"--cache_dir {self.folder}: {error.strerror}; nothing more is kept in this run")
 
     def _bytes_per_sample(self, samples: Sequence[SamplePaths]) -> int:
         """Read the first sample, and scale to the mean area of others spread evenly over the list."""

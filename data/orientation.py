@@ -5,8 +5,9 @@ from pathlib import Path
 
 from data.opening import ON_ITS_SIDE, UPRIGHT, Size, orientation_of
 from data.pairs import SamplePaths, listing
+from util.distributed import is_main_process
 from util.errors import InputError
-from util.warn import is_main_process, warn_once
+from util.warn import warn_once
 
 MOST_LOOKED_AT = 2000
 """Files of each kind. Looking at the head of one takes 0.05 to 0.1 ms where the system has it in memory, so 0.2 s for

@@ -18,8 +18,8 @@ from data.preprocess import Preprocess
 from data.read import LabelIds, picture_size
 from data.sample import Sample
 from options import Preset
+from util.distributed import is_main_process
 from util.errors import InputError
-from util.warn import is_main_process
 
 
 def without_instances(opt) -> str:

@@ -9,7 +9,7 @@ from data.sample import Sample
 from data.workers import describe
 from util.distributed import World
 from util.errors import InputError
-from util.progress_bar import warn
+from util.warn import warn
 
 NAMED = 3  # samples in the message that ends a run
 

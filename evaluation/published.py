@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from models.published import read_published
-from util.distributed import World
 from util.files import checksum
+from util.warn import warn_once
 from util.weight_files import WEIGHT_FILES
 
 
@@ -25,18 +24,9 @@ def read_measuring(name: str, given: str | None, may_download: bool) -> tuple[Pa
     path, state = read_published(name, given, may_download)
     digest, wanted = checksum(path), WEIGHT_FILES[name].sha256
     if not digest.startswith(wanted):
-        _warn_once(
+        warn_once(
             f"{path}: not the published weights (its SHA-256 starts with {digest[:8]}, theirs with {wanted}): numbers "
             "are not comparable with those of others"
         )
     facts = {"weights": path.name, "weights_sha256": digest, "weights_published": digest.startswith(wanted)}
     return path, state, facts
-
-
-_said: set[str] = set()
-
-
-def _warn_once(text: str) -> None:
-    if text not in _said and World.from_environment().is_main:
-        print(f"warning: {text}", file=sys.stderr)
-    _said.add(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +17,7 @@ from util.device import random_state, set_random_state
 from util.errors import InputError
 from util.progress import Progress
 from util.results_folders import set_run_aside
+from util.warn import warn
 
 LATEST = "latest"
 TRAINING_STATE = "training_state.pth"
@@ -218,7 +218,7 @@ class Checkpoints:
 
     def _warn(self, text: str) -> None:
         if self.trainer.world.is_main:
-            print(f"warning: {text}", file=sys.stderr)
+            warn(text)
 
 
 def network_file(letter: str) -> str:
@@ -260,7 +260,7 @@ def _read_all(run_dir: Path, paths: dict[str, Path], fall_back: bool) -> tuple[d
         wanted = {letter: path.name.removeprefix(f"{LATEST}_") for letter, path in paths.items()}
         for save in Saves(run_dir).all() if fall_back else ():
             if set(wanted.values()) <= set(save.files) and save.damage() is None:
-                print(f"warning: {error}: the networks of {save.path} are used instead", file=sys.stderr)
+                warn(f"{error}: the networks of {save.path} are used instead")
                 earlier = {letter: save.file(name) for letter, name in wanted.items()}
                 return earlier, {letter: read_weights(path) for letter, path in earlier.items()}
         raise

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from util.distributed import World
-from util.progress_bar import warn
+from util.warn import warn
 
 GRADIENT = "gradient of "
 

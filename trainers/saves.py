@@ -17,7 +17,6 @@ import errno
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ import torch
 
 from util.errors import InputError
 from util.files import checksum, remove_temporaries, replacing
+from util.warn import warn
 
 FOLDER = "saves"
 MANIFEST = "manifest.json"
@@ -90,7 +90,7 @@ class Saves:
             damage = save.damage()
             if damage is None:
                 return save
-            print(f"warning: {save.path} is damaged ({damage}): the save before it is used", file=sys.stderr)
+            warn(f"{save.path} is damaged ({damage}): the save before it is used")
         return None
 
     def write(self, files: Mapping[str, Any], facts: Mapping[str, Any]) -> Save:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import resource
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 from util.distributed import World
 from util.errors import InputError
 from util.precision import set_matrix_precision
+from util.warn import warn
 
 
 def choose_device(gpu_ids: Sequence[int] | None, world: World | None = None) -> torch.device:
@@ -41,7 +41,7 @@ def choose_device(gpu_ids: Sequence[int] | None, world: World | None = None) -> 
             f"start {len(gpu_ids)}, or name more GPUs"
         )
     if world.size == 1 and len(gpu_ids) > 1:
-        print(f"warning: one process uses one GPU; of {len(gpu_ids)} GPUs, {gpu_ids[0]} is used", file=sys.stderr)
+        warn(f"one process uses one GPU; of {len(gpu_ids)} GPUs, {gpu_ids[0]} is used")
     torch.cuda.set_device(gpu_ids[world.local_rank])
     return torch.device("cuda", gpu_ids[world.local_rank])
 

@@ -156,6 +156,11 @@ def process_count() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def is_main_process() -> bool:
+    """Whether this is the process that talks: the first of those that work together, or the only one."""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
 def sum_over_processes(x: Tensor) -> Tensor:
     """Sum of the tensors that all processes hold. Differentiable: each `x` gets the gradients of all the sums."""
     return _Sum.apply(x) if process_count() > 1 else x

@@ -1,17 +1,10 @@
 """The bar on the terminal while an epoch is trained."""
 
-import sys
 import time
 
 from tqdm import tqdm
 
 from util.progress import Progress
-
-
-def warn(text: str) -> None:
-    """Print a warning to standard error on a line of its own, also while a bar is shown."""
-    tqdm.write(f"warning: {text}", file=sys.stderr)
-    sys.stderr.flush()
 
 
 class ProgressBar(tqdm):

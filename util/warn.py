@@ -1,22 +1,23 @@
-"""Warnings that a person reads once, however many processes and data sets come across the same thing."""
+"""Warnings: one line each on standard error, beside a progress bar too."""
 
 import sys
 
-import torch.distributed as dist
+from tqdm import tqdm
+
+from util.distributed import is_main_process
 
 _said: set[str] = set()
 
 
-def is_main_process() -> bool:
-    """Whether this is the process that talks: the first of those that train together, or the only one."""
-    return not dist.is_initialized() or dist.get_rank() == 0
+def warn(message: str) -> None:
+    """Print a line "warning: ..."."""
+    line = message.replace("\n", "\\n").replace("\r", "\\r")  # names of files may hold line breaks
+    tqdm.write(f"warning: {line}", file=sys.stderr)
+    sys.stderr.flush()
 
 
 def warn_once(message: str) -> None:
-    """Print a line "warning: ..." on stderr, the first time that it is said, by the main process alone."""
-    if message in _said:
-        return
+    """`warn` the first time that a message is given, in the main process of those that work together alone."""
+    if message not in _said and is_main_process():
+        warn(message)
     _said.add(message)
-    if is_main_process():
-        line = message.replace("\n", "\\n").replace("\r", "\\r")  # names of files may hold line breaks
-        print(f"warning: {line}", file=sys.stderr, flush=True)

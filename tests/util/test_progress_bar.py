@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from util.progress import Progress
-from util.progress_bar import ProgressBar, warn
+from util.progress_bar import ProgressBar
+from util.warn import warn
 
 
 class Clock:
