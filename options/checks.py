@@ -104,6 +104,11 @@ def _check_schedule(opt: "BaseOptions") -> None:
         raise OptionError("--niter 0: with --niter_decay 0 there are no epochs; use --niter 1 or more")
     if opt.eval_generator in ("average", "both") and opt.ema is None:
         raise OptionError(f"--eval_generator {opt.eval_generator}: there is no average; add --ema 0.999, or use raw")
+    if opt.eval_flags and not opt.eval_freq:
+        raise OptionError(
+            f"--eval_flags {opt.eval_flags!r}: nothing is scored without --eval_freq; add --eval_freq N, to score "
+            f"every N epochs, or give --eval_flags ''"
+        )
 
 
 def _check_parts(opt: "BaseOptions") -> None:

@@ -233,3 +233,10 @@ def test_describe_lists_every_option_and_marks_changes():
     assert "                    beta1: 0.5                            [default: 0.0]" in lines
     assert "                    beta2: 0.9" in lines
     assert "         max_dataset_size: all" in lines
+
+
+def test_flags_of_a_scoring_that_never_comes_are_refused():
+    with pytest.raises(OptionError, match="nothing is scored without --eval_freq; add --eval_freq N"):
+        TrainOptions(eval_flags="--features random")
+    TrainOptions(eval_flags="--features random", eval_freq=2)
+    TrainOptions(eval_flags="")
