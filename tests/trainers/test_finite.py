@@ -15,6 +15,7 @@ from trainers.checkpoint import Checkpoints
 from trainers.finite import FiniteWatch
 from trainers.reporter import Reporter
 from util.distributed import World
+from util.interrupts import Interrupts
 from util.progress import Progress
 
 
@@ -228,7 +229,7 @@ def meet_a_bad_batch(precision: str, skip: int) -> dict | str:
 CONSUMERS = {
     "a save": lambda run: run.checkpoints.save(),
     "an epoch for good": lambda run: run.checkpoints.save("1"),
-    "a score": lambda run: run.score(),
+    "a score": lambda run: run.score(1, Interrupts()),
     "a line": lambda run: run.reporter.after_batch(None),
     "an image": lambda run: run.reporter.after_batch(None),
 }
@@ -242,7 +243,7 @@ def test_nothing_is_made_of_bad_weights_where_steps_are_not_read_back(make_train
     checkpoints = Checkpoints(tmp_path, trainer, {"progress": progress})
     freqs = (1, 100) if consumer == "a line" else (100, 1)
     reporter = Reporter(trainer, progress, None, None, *freqs)
-    run = Run(None, trainer, progress, None, checkpoints, reporter, None, None)
+    run = Run(None, trainer, progress, None, checkpoints, reporter, None, None, ("average",))
     trainer.generator_step(batch)
     checkpoints.save()
     progress.advance(2)
