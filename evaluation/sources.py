@@ -24,6 +24,7 @@ from evaluation.image_sets import (
 )
 from evaluation.pictures import check_one_size, pair, pictures_in
 from evaluation.scored_images import style_folder
+from options.field import declared_options
 from util.errors import InputError
 from util.results_page import RESULTS, SCORES_NAME
 from util.warn import warn_once
@@ -142,13 +143,20 @@ def results_of(opt: Any) -> Path:
     return folder
 
 
+# What decides, beside the saved run, which images test.py makes, and where it puts them.
+TEST_FLAGS = (
+    "checkpoints_dir", "results_dir", "phase", "which_epoch", "label_dir", "image_dir", "instance_dir", "label_suffix",
+    "image_suffix", "instance_suffix", "file_list", "max_dataset_size", "how_many",
+)  # fmt: skip
+
+
 def test_command(opt: Any, *more: str) -> str:
     """What to type to have the images made."""
-    usual = {"checkpoints_dir": "./checkpoints", "results_dir": "./results/", "phase": "test", "which_epoch": "latest"}
     words = ["python", "test.py", "--name", opt.name]
-    for flag, value in usual.items():
-        if getattr(opt, flag) != value:
-            words += [f"--{flag}", getattr(opt, flag)]
+    for flag in TEST_FLAGS:
+        value = getattr(opt, flag)
+        if value != declared_options(type(opt))[flag].default:
+            words += [f"--{flag}", str(value)]
     return shlex.join([*words, *more])
 
 

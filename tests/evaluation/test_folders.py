@@ -1,6 +1,7 @@
 """evaluate.py on folders that somebody names: their images have a size, and neither a network nor a data set."""
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from PIL import Image
 import evaluate as program
 from data import PRESETS
 from evaluation.sources import find_images
-from options import EvaluateOptions, parse_options
+from evaluation.sources import test_command as command_for_images
+from options import EvaluateOptions, TestOptions, TrainOptions, parse_options
 from tests.evaluation.folders import noise, save
 
 RANDOM = ("--features", "random", "--gpu_ids", "-1")
@@ -165,3 +167,21 @@ def test_counts_that_differ_say_how_many(tmp_path, capsys):
 def test_a_folder_alone_that_is_not_of_the_data_set_is_told_of_the_flag_that_is_missing(tmp_path, capsys):
     line = refused(capsys, "--fake", noise(tmp_path, "fake", (32, 32)))
     assert "if these are no images of --dataset_mode landscapes, add --real DIR" in line
+
+
+def test_the_command_that_makes_images_of_ones_own_data_is_whole(tmp_path):
+    trained = TrainOptions(
+        dataset_mode="custom", label_dir="l", image_dir="p", label_nc=3, instance=False, preprocess_mode="fixed"
+    )
+    trained.save(tmp_path / "run" / "options.json")
+    told = ["--name", "run", "--checkpoints_dir", str(tmp_path), "--label_dir", "val maps", "--label_suffix", "_mask"]
+    opt = parse_options(EvaluateOptions, [*told, "--features", "random", "--how_many", "7"], PRESETS)
+    program, *words = shlex.split(command_for_images(opt))[1:]
+    assert program == "test.py"
+    test = parse_options(TestOptions, words, PRESETS)
+    assert (test.label_dir, test.label_suffix, test.how_many, test.run_dir) == (
+        "val maps",
+        "_mask",
+        7,
+        tmp_path / "run",
+    )
