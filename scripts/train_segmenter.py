@@ -46,6 +46,7 @@ from util.files import set_aside
 from util.launcher import require_one_process
 from util.lock import RunLock
 from util.segmentation_scores import IGNORED, ConfusionMatrix
+from util.warn import warn_once
 
 WARM_UP = 0.1  # part of the training in which the learning rate rises
 WEIGHT_DECAY = 0.01
@@ -64,7 +65,19 @@ def create_datasets(opt: SegmenterOptions) -> tuple[Dataset[Sample], Dataset[Sam
         hold_out(training, validation)
     if "image" not in validation[0]:
         raise InputError(f"--dataset_mode {opt.dataset_mode}: found no validation photos, by which a judge is scored")
+    if seen := count_seen(training, validation):
+        warn_once(
+            f"{seen} of {len(validation)} validation photos are also trained on, so the scores say little of new photos"
+        )
     return training, validation
+
+
+def count_seen(training: Dataset[Sample], validation: Dataset[Sample]) -> int:
+    """How many photos of `validation` are files of `training`, too; 0 for data sets that are drawn in memory."""
+    trained, validated = (
+        [paths.image.resolve() for paths in getattr(part, "paths", ())] for part in (training, validation)
+    )
+    return len({*trained} & {*validated})
 
 
 def hold_out(training: PairedDataset, validation: PairedDataset) -> None:

@@ -12,7 +12,16 @@ from models.segmenters import SEGMENTERS, load_own_segmenter
 from options import TrainOptions, parse_options
 from options.field import declared_options
 from scripts import train_segmenter
-from scripts.train_segmenter import create_segmenter, hold_out, learning_rate, main, parse_args, pixel_loss
+from scripts.train_segmenter import (
+    count_seen,
+    create_datasets,
+    create_segmenter,
+    hold_out,
+    learning_rate,
+    main,
+    parse_args,
+    pixel_loss,
+)
 from tests.scripts.small_files import last_line
 from util.segmentation_scores import IGNORED
 
@@ -241,3 +250,13 @@ def test_ctrl_c_is_one_line_and_leaves_no_half_trained_judge(pairs, tmp_path, ca
     assert stop.value.code == 130
     assert "interrupted; nothing is saved" in last_line(capsys.readouterr().err)
     assert not (tmp_path / "judge" / "segmenter.json").exists()
+
+
+def test_photos_to_score_with_that_are_trained_on_are_said(pairs, tmp_path, capsys):
+    same = ["--val_label_dir", pairs / "train_label", "--val_image_dir", pairs / "train_img"]
+    training, validation = create_datasets(parse_args(custom(pairs, tmp_path, *map(str, same))))
+    assert count_seen(training, validation) == len(validation) == 16
+    assert "16 of 16 validation photos are also trained on" in capsys.readouterr().err
+    for words in (custom(pairs, tmp_path), custom(pairs, tmp_path, validation=False)):
+        assert count_seen(*create_datasets(parse_args(words))) == 0
+    assert "also trained on" not in capsys.readouterr().err
