@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Score generated images: python evaluate.py --name NAME, or --fake DIR --real DIR [...]; --help lists everything."""
 
+from util.console import exit_statuses
+
 import shlex
 import sys
-
-from util.console import exit_statuses
 
 import torch
 

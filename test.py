@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Turn label maps into images and a page: python test.py --name NAME [...]; --help lists everything."""
 
+from util.console import exit_statuses
+
 import sys
 from pathlib import Path
-
-from util.console import exit_statuses
 
 from tqdm import tqdm
 

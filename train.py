@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Train SPADE: python train.py --name NAME [--dataset_mode coco --dataroot DIR] [...]; --help lists everything."""
 
+from util.console import exit_statuses
+
 import sys
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-
-from util.console import exit_statuses
 
 import torch
 from tqdm import tqdm

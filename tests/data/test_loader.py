@@ -1,7 +1,7 @@
+from util.console import exit_statuses
+
 from pathlib import Path
 from types import SimpleNamespace
-
-from util.console import exit_statuses
 
 import numpy as np
 import pytest

@@ -1,3 +1,5 @@
+from util.console import exit_statuses
+
 import os
 import signal
 import subprocess
@@ -5,8 +7,6 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-
-from util.console import exit_statuses
 
 import pytest
 

@@ -1,5 +1,7 @@
 """Every program ends in one line and with a status of its own, whatever stops it."""
 
+from util.console import exit_statuses
+
 import ast
 import errno
 import os
@@ -10,8 +12,6 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-
-from util.console import exit_statuses
 
 import pytest
 from torch.utils.data import DataLoader, Dataset
