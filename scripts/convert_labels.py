@@ -8,11 +8,11 @@ FILE holds the colours: lines of `id r g b name`, JSON, or what labeling tools w
 .gpl, .ctbl, .clr, meta.json, a palette PNG, ...); see data/palette.py. `check_dataset.py --propose_palette` writes one
 to start from. Where nothing numbers the classes, their order does; the first line printed says what was read.
 
-Run again, the script skips what it made from the same file and the same palette.
+Run again, the script skips what it made from the same file and the same palette. Files that it did not make are never
+replaced.
 """
 
 import argparse
-import hashlib
 import shlex
 import sys
 from collections.abc import Sequence
@@ -24,21 +24,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from util.console import exit_statuses
 
 import numpy as np
-from PIL import Image, PngImagePlugin
-from tqdm import tqdm
 
 from data.files import find_pictures
 from data.id_maps import first, refuse_transparent
 from data.masks import is_jpeg, read_colors
-from data.opening import opened, orientation_like
 from data.palette import UNKNOWN, Palette, pack, read_palette, shown, unpacked
-from data.parallel import parallel_map, usable_cores
-from scripts.prepared import check_output
+from scripts.prepared import (
+    Files,
+    Mark,
+    add_workers,
+    check_output,
+    pair_with_targets,
+    run_parallel,
+    save_ids,
+    to_make,
+)
 from util.errors import InputError
-from util.files import replacing
 
-STAMP = "made from"
-"""Key of the text in a PNG that says what it was made from: palette, size and time of the source."""
 MESSAGES_SHOWN = 10
 
 
@@ -52,7 +54,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--unknown", type=int, metavar="ID", help=f"id of colours of no class (the palette's own, or {UNKNOWN})"
     )
     parser.add_argument("--overwrite", action="store_true", help="convert again what is up to date")
-    parser.add_argument("--workers", type=int, metavar="N", default=usable_cores(), help="processes (%(default)s)")
+    add_workers(parser)
     return parser.parse_args(argv)
 
 
@@ -87,57 +89,18 @@ def _refusal(path: Path, rgba: np.ndarray, is_missing: np.ndarray, palette: Pale
 
 @dataclass(frozen=True)
 class Converter:
-    """Converts one (source, target); the result is "made", "kept", or the message of an `InputError`."""
+    """Converts a mask; returns the message of an `InputError`, if there was one."""
 
     palette: Palette
-    overwrite: bool
+    mark: Mark
 
-    def __call__(self, paths: tuple[Path, Path]) -> str:
-        source, target = paths
+    def __call__(self, files: Files) -> str | None:
         try:
-            stamp = self.stamp(source)
-            if not self.overwrite and read_stamp(target) == stamp:
-                return "kept"
-            ids = to_ids(source, self.palette)
+            ids = to_ids(files[0], self.palette)
+            save_ids(ids, files, ids.dtype.type, self.mark)
         except InputError as error:
             return str(error)
-        info = PngImagePlugin.PngInfo()
-        info.add_text(STAMP, stamp)
-        with replacing(target) as temporary:
-            Image.fromarray(ids).save(temporary, format="PNG", pnginfo=info, exif=orientation_like(source))
-        return "made"
-
-    def stamp(self, source: Path) -> str:
-        """What the id map depends on."""
-        colors = hashlib.sha256(repr([(entry.id, entry.color) for entry in self.palette.entries]).encode())
-        try:
-            state = source.stat()
-        except OSError as error:
-            raise InputError(f"{source}: cannot be read ({error.strerror}); replace or remove the file") from error
-        return f"{colors.hexdigest()[:16]} {state.st_size} {state.st_mtime_ns}"
-
-
-def read_stamp(path: Path) -> str | None:
-    """What an id map says that it was made from; None for other files and none."""
-    try:
-        with opened(path) as picture:
-            return picture.info.get(STAMP)
-    except InputError:
         return None
-
-
-def plan(source: Path, target: Path) -> list[tuple[Path, Path]]:
-    """Every mask and where its id map goes. Raises `InputError` where a source would be overwritten."""
-    if target.resolve().is_relative_to(source.resolve()):
-        raise InputError(f"{target}: lies in {source}, among the sources; name a folder beside it")
-    check_output(target)
-    found = find_pictures(source, "colour-coded masks", holds_ids=True)
-    pairs = [(path, target / f"{name}.png") for name, path in found.items()]
-    sources = {path.resolve() for path in found.values()}
-    for path, out in pairs:
-        if out.resolve() in sources:
-            raise InputError(f"{out}: is a source itself, and would be overwritten from {path}; name another DST")
-    return pairs
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -147,17 +110,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(f"--unknown {args.unknown}: must be 0..65535")
     palette = read_palette(args.palette, args.unknown)
     print(palette.summary())
-    pairs = plan(args.source, args.target)
-    results = parallel_map(Converter(palette, args.overwrite), pairs, args.workers)
-    results = list(tqdm(results, desc="convert", total=len(pairs), unit="file", dynamic_ncols=True))
-    made, kept = results.count("made"), results.count("kept")
-    refused = [result for result in results if result not in ("made", "kept")]
-    print(f"{args.target}: {made} id maps made, {kept} up to date, {len(refused)} refused")
+    check_output(args.target, args.source, "colour-coded masks")
+    files = pair_with_targets(find_pictures(args.source, "colour-coded masks", holds_ids=True), args.target)
+    mark = Mark("convert_labels", repr([(entry.id, entry.color) for entry in palette.entries]))
+    missing, current = to_make(files, mark, args.workers, args.overwrite)
+    results = run_parallel(Converter(palette, mark), missing, args.workers, "convert")
+    refused = [result for result in results if result]
+    print(f"{args.target}: {len(results) - len(refused)} id maps made, {current} up to date, {len(refused)} refused")
     for message in refused[:MESSAGES_SHOWN]:
         print(message, file=sys.stderr)
     if refused:
         raise InputError(
-            f"{len(refused)} of {len(pairs)} masks were refused, as said above; no id map was made of them"
+            f"{len(refused)} of {len(files)} masks were refused, as said above; no id map was made of them"
         )
     print(f"next: {next_command(palette, args.target, args.unknown)}")
 

@@ -14,7 +14,8 @@ Run from the root of the repository: `python scripts/label_photos.py PHOTOS OUT`
 
 To add a network, write a function that builds its `Segmenter` and give it a name in `NETWORKS`.
 
-Label maps that are there already are kept, so an interrupted run goes on when it is called again.
+Run again, the script skips what it made of the same photo with the same network, so an interrupted run goes on. Files
+that it did not make are never replaced.
 """
 
 import argparse
@@ -43,10 +44,11 @@ from data.read import picture_size, read_image
 from data.workers import QuietLoader
 from models.segmenters import SEGMENTERS, Segmenter, load_own_segmenter, load_segmenter
 from models.segmenters.base import Size, resize_scores
-from models.segmenters.own import one_line
+from models.segmenters.own import FACTS_FILE, WEIGHTS_FILE, one_line
 from models.weights import read_weights
-from scripts.prepared import check_output, is_done, save_ids
+from scripts.prepared import Mark, check_output, pair_with_targets, save_ids, to_make
 from util.device import choose_device
+from util.digests import digest_of
 from util.errors import InputError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -202,8 +204,23 @@ def own_segmenter(args: argparse.Namespace, device: torch.device) -> Segmenter:
     """Load what --segmenter names: a file, a folder, or a run by its name."""
     if args.weights:
         raise InputError(f"--weights {args.weights[0]}: goes with --network; --segmenter {args.segmenter} has its own")
+    return load_own_segmenter(own_path(args), device)
+
+
+def own_path(args: argparse.Namespace) -> Path:
+    """The file or the folder of a run that --segmenter names."""
     path = Path(args.segmenter)
-    return load_own_segmenter(path if path.exists() else args.checkpoints_dir / path, device)
+    return path if path.exists() else args.checkpoints_dir / path
+
+
+def mark_of(args: argparse.Namespace) -> Mark:
+    """What label maps of the chosen network bear: its name, if it has one, and what its files hold."""
+    files = args.weights
+    if args.segmenter:
+        path = own_path(args)
+        files = [path / FACTS_FILE, path / WEIGHTS_FILE] if path.is_dir() else [path]
+    contents = digest_of({str(number): path for number, path in enumerate(files)})
+    return Mark("label_photos", f"{args.network} {contents}")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -212,23 +229,21 @@ def main(argv: list[str] | None = None) -> None:
     for option, least in (("batch_size", 1), ("num_workers", 0)):
         if getattr(args, option) < least:
             raise InputError(f"--{option} {getattr(args, option)}: must be {least} or more")
-    check_output(args.output)
-    photos = find_pictures(args.photos, "photos")
-    if args.output.resolve() == args.photos.resolve():
-        raise InputError(f"{args.output}: holds the photos; name another folder")
+    check_output(args.output, args.photos, "photos")
+    files = pair_with_targets(find_pictures(args.photos, "photos"), args.output)
     device = choose_device(() if args.cpu else None)
     segmenter = build_segmenter(args.network, args.weights, device) if args.network else own_segmenter(args, device)
-    targets = {path: args.output / f"{name}.png" for name, path in photos.items()}
-    sizes = {path: picture_size(path) for path in tqdm(targets, desc="sizes", unit="photo")}
-    missing = [path for path in targets if not is_done(targets[path], sizes[path])]
-    batches = batches_of_one_size([sizes[path] for path in missing], args.batch_size)
-    loader = QuietLoader(Photos(missing), batch_sampler=batches, num_workers=args.num_workers)
+    mark = mark_of(args)
+    missing, _ = to_make(files, mark, max(1, args.num_workers))
+    sizes = [picture_size(path) for path, _ in tqdm(missing, desc="sizes", unit="photo")]
+    batches = batches_of_one_size(sizes, args.batch_size)
+    loader = QuietLoader(Photos([path for path, _ in missing]), batch_sampler=batches, num_workers=args.num_workers)
     with tqdm(total=len(missing), desc=segmenter.name, unit="photo") as bar:
         for indices, photos in zip(batches, loader):
             for index, ids in zip(indices, segment(segmenter, photos)):
-                save_ids(ids, targets[missing[index]], np.uint8, missing[index])
+                save_ids(ids, missing[index], np.uint8, mark)
             bar.update(len(indices))
-    print(f"{args.output}: {len(missing)} label maps made, {len(targets) - len(missing)} were there")
+    print(f"{args.output}: {len(missing)} label maps made, {len(files) - len(missing)} were there")
     least, most = min(segmenter.class_ids), max(segmenter.class_ids)
     print(f"The network has {segmenter.num_classes} classes, ids {least} to {most}: train with --label_nc {most + 1}")
 

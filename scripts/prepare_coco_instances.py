@@ -2,14 +2,16 @@
 
 Reads instances_train2017.json or instances_val2017.json and writes one 16-bit PNG an image, named like its label map:
 0 is background, ids 1, 2, ... are the objects from large to small, so that a small one lies on top of a large one.
-Images without objects get a map of zeros. Files that are there already are kept, so an interrupted run goes on when it
-is called again. Needs pycocotools (`pip install pycocotools`), which the rest of the project does not.
+Images without objects get a map of zeros. Run again, the script skips what it made from the same annotations, so an
+interrupted run goes on. Files that it did not make are never replaced. Needs pycocotools (`pip install pycocotools`),
+which the rest of the project does not.
 
 Run from the root of the repository: `python scripts/prepare_coco_instances.py --annotations
 annotations/instances_train2017.json --label_dir datasets/coco/train_label --output datasets/coco/train_inst`.
 """
 
 import argparse
+import functools
 import json
 import sys
 from collections import defaultdict
@@ -24,7 +26,17 @@ import numpy as np
 
 from data.files import find_pictures
 from data.pairs import listing
-from scripts.prepared import add_workers, check_output, is_done, run_parallel, save_ids
+from scripts.prepared import (
+    Files,
+    Mark,
+    add_workers,
+    check_output,
+    pair_with_targets,
+    run_parallel,
+    save_ids,
+    to_make,
+)
+from util.digests import digest_of
 from util.errors import InputError
 
 Annotation = dict[str, Any]  # an entry of "annotations", as COCO's site describes it
@@ -34,7 +46,7 @@ LEAST_POLYGON = 6  # numbers, x and y of three corners; of four numbers, pycocot
 class Job(NamedTuple):
     """One instance map to make."""
 
-    target: Path
+    files: Files
     width: int
     height: int
     annotations: list[Annotation]
@@ -86,7 +98,7 @@ def plan(images: dict[str, tuple[int, int, list[Annotation]]], label_dir: Path, 
             f"{label_dir}: {len(unknown)} of {len(labels)} label maps are not in the annotations ({listing(unknown)}); "
             f"give the annotations of the same part, train or val"
         )
-    return [Job(output / f"{name}.png", *images[Path(name).name]) for name in labels]
+    return [Job((path, target), *images[target.stem]) for path, target in pair_with_targets(labels, output)]
 
 
 def decode(annotation: Annotation, width: int, height: int) -> np.ndarray:
@@ -117,25 +129,25 @@ def draw(annotations: list[Annotation], width: int, height: int) -> np.ndarray:
     return ids
 
 
-def prepare(job: Job) -> bool:
-    """Write one instance map; False if it was there already."""
-    if is_done(job.target, (job.width, job.height)):
-        return False
-    save_ids(draw(job.annotations, job.width, job.height), job.target, np.uint16)
-    return True
+def prepare(job: Job, mark: Mark) -> None:
+    """Write one instance map."""
+    save_ids(draw(job.annotations, job.width, job.height), job.files, np.uint16, mark)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
-    check_output(args.output)
+    check_output(args.output, args.label_dir, "label maps")
     try:
         import pycocotools.mask  # noqa: F401 (every process that draws needs it)
     except ImportError as error:
         raise InputError(f"pycocotools cannot be imported ({error}); run: pip install pycocotools") from error
     jobs = plan(read_annotations(args.annotations), args.label_dir, args.output)
-    made = run_parallel(prepare, jobs, args.workers, "instances", "map")
-    print(f"{args.output}: {sum(made)} instance maps made, {len(made) - sum(made)} were there")
+    mark = Mark("prepare_coco_instances", digest_of({"annotations": args.annotations}))
+    missing = set(to_make([job.files for job in jobs], mark, args.workers)[0])
+    todo = [job for job in jobs if job.files in missing]
+    run_parallel(functools.partial(prepare, mark=mark), todo, args.workers, "instances", "map")
+    print(f"{args.output}: {len(todo)} instance maps made, {len(jobs) - len(todo)} were there")
 
 
 if __name__ == "__main__":

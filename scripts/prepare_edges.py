@@ -2,7 +2,8 @@
 
 For data sets without instance maps. Regions of one class that touch become one object, so a crowd is one "person"; the
 edges that the networks see are then those between classes. Ids are 16-bit, 1, 2, ...; pixels of the labels given to
---ignore get 0. Files that are there already are kept, so an interrupted run goes on when it is called again.
+--ignore get 0. Run again, the script skips what it made from the same file with the same --ignore, so an interrupted
+run goes on. Files that it did not make are never replaced.
 
 Run from the root of the repository: `python scripts/prepare_edges.py LABELS OUTPUT [--ignore 255] [--workers N]`.
 """
@@ -20,7 +21,18 @@ import numpy as np
 from scipy import ndimage
 
 from data.files import find_pictures
-from scripts.prepared import LARGEST_ID, add_workers, check_output, is_done, read_ids, run_parallel, save_ids
+from scripts.prepared import (
+    LARGEST_ID,
+    Files,
+    Mark,
+    add_workers,
+    check_output,
+    pair_with_targets,
+    read_ids,
+    run_parallel,
+    save_ids,
+    to_make,
+)
 from util.errors import InputError
 
 
@@ -53,32 +65,29 @@ def connected_regions(labels: np.ndarray, ignore: tuple[int, ...] = ()) -> np.nd
     return regions
 
 
-def prepare(files: tuple[Path, Path], ignore: tuple[int, ...]) -> bool:
-    """Write the instance map (second path) of a label map (first); False if it was there already."""
-    source, target = files
-    labels = read_ids(source)
-    if is_done(target, labels.shape[::-1]):
-        return False
-    regions = connected_regions(labels, ignore)
+def prepare(files: Files, ignore: tuple[int, ...], mark: Mark) -> None:
+    """Write the instance map of a label map."""
+    source, _ = files
+    regions = connected_regions(read_ids(source), ignore)
     if regions.max() > LARGEST_ID:
         raise InputError(
             f"{source}: has {regions.max()} regions, and 16 bits number {LARGEST_ID}; that many are noise or the soft "
             f"edges of a resized picture, so look at the file"
         )
-    save_ids(regions, target, np.uint16, source)
-    return True
+    save_ids(regions, files, np.uint16, mark)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
-    check_output(args.output)
+    check_output(args.output, args.labels, "label maps")
     labels = find_pictures(args.labels, "label maps", suffix=args.suffix, holds_ids=True)
-    if args.output.resolve() == args.labels.resolve():
-        raise InputError(f"{args.output}: holds the label maps, which would be lost; name another folder")
-    files = [(path, args.output / f"{name}.png") for name, path in labels.items()]
-    made = run_parallel(functools.partial(prepare, ignore=tuple(args.ignore)), files, args.workers, "edges", "map")
-    print(f"{args.output}: {sum(made)} instance maps made, {len(made) - sum(made)} were there")
+    ignore = tuple(sorted(set(args.ignore)))
+    mark = Mark("prepare_edges", repr(ignore))
+    files = pair_with_targets(labels, args.output)
+    missing, _ = to_make(files, mark, args.workers)
+    run_parallel(functools.partial(prepare, ignore=ignore, mark=mark), missing, args.workers, "edges", "map")
+    print(f"{args.output}: {len(missing)} instance maps made, {len(files) - len(missing)} were there")
 
 
 if __name__ == "__main__":

@@ -169,7 +169,7 @@ def test_what_is_no_mask_is_named(tmp_path, palette):
 def test_sources_are_never_overwritten(tmp_path, palette):
     save(tmp_path / "m" / "m" / "a.png", paint(IDS))
     for target in (tmp_path / "m", tmp_path / "m" / "ids"):
-        with pytest.raises(InputError, match="among the sources"):
+        with pytest.raises(InputError, match="which holds the colour-coded masks"):
             run(tmp_path / "m", target, palette)
     save(tmp_path / "m" / "a.png", paint(IDS))
     save(tmp_path / "m" / "m" / "m" / "a.png", paint(IDS))

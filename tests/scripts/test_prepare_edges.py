@@ -76,7 +76,7 @@ def test_what_16_bits_cannot_number_is_refused_by_name(tmp_path):
     assert not (tmp_path / "made").exists()
 
 
-@pytest.mark.parametrize("spoil", ["cut", "empty", "gone", "size"])
+@pytest.mark.parametrize("spoil", ["cut", "empty", "gone"])
 def test_a_second_run_makes_only_what_is_missing(folders, capsys, spoil):
     labels, made = folders
     run(labels, made)
@@ -84,8 +84,6 @@ def test_a_second_run_makes_only_what_is_missing(folders, capsys, spoil):
     content = spoiled.read_bytes()
     if spoil == "gone":
         spoiled.unlink()
-    elif spoil == "size":
-        Image.new("L", (2, 2)).save(spoiled)
     else:
         spoiled.write_bytes(content[: len(content) // 2] if spoil == "cut" else b"")
     run(labels, made)
@@ -95,7 +93,7 @@ def test_a_second_run_makes_only_what_is_missing(folders, capsys, spoil):
 
 def test_label_maps_are_never_written_over(folders):
     labels, _ = folders
-    with pytest.raises(InputError, match="holds the label maps"):
+    with pytest.raises(InputError, match="which holds the label maps; name another folder"):
         run(labels, labels / ".." / labels.name)
     assert (read_ids(labels / "b.png") == LABELS).all()
 
