@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
 from data.file_kinds import UNREADABLE, describe_unreadable
+from data.tiff import refuse_misread, refuse_wrapped
 from util.errors import InputError
 
 Size = tuple[int, int]  # width, height, as Pillow has it
@@ -39,14 +40,16 @@ def open_picture(path: Path, upright: bool = False, draft: Size | None = None) -
 
     Raises:
         SeveralPicturesError: it holds several frames or pages.
-        InputError: it cannot be read, or is too large.
+        InputError: it cannot be read, is too large, or would be read wrongly.
     """
     with opened(path) as picture:
         turned = orientation(picture)
         if draft:
             picture.draft("RGB", draft[::-1] if upright and turned in ON_ITS_SIDE else draft)
         _refuse_several(picture, path)
+        refuse_misread(picture, path)
         picture.load()
+        refuse_wrapped(picture, path)
         is_tiff = picture.format == "TIFF"  # and upright by now
         if turned in TURNED and upright != is_tiff:
             if is_tiff:

@@ -94,9 +94,14 @@ def read_image(path: Path, draft: Size | None = None, upright: bool = False) -> 
         # 16 bits a pixel: Pillow's own conversion cuts at 255, which makes nearly all of it white.
         values = np.asarray(picture)
         if picture.format != "PNG" and not picture.mode.startswith("I;16"):
-            raise InputError(f"{path}: a photo of 32 bits a pixel (mode {picture.mode}); save it with 8 or 16 bits")
+            raise InputError(
+                f"{path}: a photo of 32 bits or of signed 16 bits a pixel (mode {picture.mode}); save it with 8 bits, "
+                f"or 16 unsigned ones"
+            )
         picture = Image.fromarray((values.astype(np.int32) >> 8).astype(np.uint8))
     elif picture.mode == "F":
         raise InputError(f"{path}: a photo of floating-point pixels; save it with 8 or 16 bits")
+    elif picture.mode == "La":  # grey multiplied with its opacity, which Pillow converts in two steps only
+        picture = picture.convert("LA")
     picture.info.pop("transparency", None)  # of which a conversion would warn
     return picture.convert("RGB")
