@@ -8,6 +8,7 @@ from data.id_advice import INSTANCE_IDS, LEAST_STEP, stretch
 from data.orientation import describe_turned
 from data.pairs import listing
 from data.palette import Color, shown
+from data.photos import describe
 from data.survey import Survey
 
 UNKNOWN = 255
@@ -96,12 +97,8 @@ def doubts(result: Survey) -> list[Doubt]:
     if result.instance_maps and not result.instance_maps[False]:
         message = "every instance map is one value only, so there are no edges to show; --no_instance saves the channel"
         found.append(Doubt("constant_instances", message, []))
-    if deep := [mode for mode in result.photo_modes if mode.startswith(("I", "F"))]:
-        message = (
-            f"{sum(result.photo_modes[mode] for mode in deep)} photos are grey of 16 bits, of which the upper 8 are "
-            f"used: those that do not fill the whole range come out dark; save them with 8 bits"
-        )
-        found.append(Doubt("deep_photos", message, []))
+    for kind, names in result.photo_traits.items():
+        found.append(Doubt(kind, describe(kind, names, sum(result.photo_modes.values())), names))
     if result.ids.contain_dontcare_label and result.pixels and result.ids.unknown_value not in (None, *result.pixels):
         message = (
             f"no label map holds {result.ids.unknown_value}: --contain_dontcare_label adds a channel that stays empty"

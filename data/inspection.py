@@ -12,6 +12,7 @@ from data.opening import UPRIGHT, SeveralPicturesError, opened, orientation_of
 from data.orientation import by_kind, check_same_size
 from data.pairs import SamplePaths
 from data.palette import Color, pack, unpacked
+from data.photos import traits
 from data.preprocess import Preprocess, Size
 from data.read import LabelIds, picture_size, read_image, read_instances, read_labels
 from util.errors import InputError
@@ -54,6 +55,7 @@ class SampleReport:
     size: Size | None = None  # of the label map
     photo_size: Size | None = None
     photo_mode: str | None = None  # Pillow's
+    photo_traits: list[str] = field(default_factory=list)  # keys of `TRAITS`
     values: dict[int, int] | None = None  # label map: value in the file -> pixels
     is_blended: bool = False  # label map: edges between regions are slopes
     palette: dict[int, Color] | None = None  # palette label map: index that is used -> colour
@@ -147,6 +149,7 @@ class Inspector:
             return
         with opened(path) as picture:
             report.photo_mode = picture.mode
+        report.photo_traits = traits(path)
         report.problems += damage(path)
         self._compare_sizes(paths.labels, report, path, report.photo_size)
 

@@ -53,13 +53,18 @@ def warn_of_turned(files: Mapping[str, Sequence[Path]]) -> None:
     """
     if not is_main_process():
         return
-    looked_at = {kind: paths[:: -(-len(paths) // MOST_LOOKED_AT) or 1] for kind, paths in files.items()}
+    looked_at = {kind: spread(paths) for kind, paths in files.items()}
     turned = {kind: [str(p) for p in paths if orientation_of(p) != UPRIGHT] for kind, paths in looked_at.items()}
     if any(turned.values()):
         is_part = any(len(files[kind]) > len(paths) for kind, paths in looked_at.items())
         more = "; not all files were looked at, which scripts/check_dataset.py does" if is_part else ""
         counts = {kind: len(paths) for kind, paths in looked_at.items()}
         warn_once(f"{describe_turned(turned, counts)}{more}")
+
+
+def spread(paths: Sequence[Path], most: int = MOST_LOOKED_AT) -> Sequence[Path]:
+    """At most so many of them, spread evenly."""
+    return paths[:: -(-len(paths) // most) or 1]
 
 
 def describe_turned(turned: Mapping[str, Sequence[str]], counts: Mapping[str, int]) -> str:

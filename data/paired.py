@@ -13,6 +13,7 @@ from data.editions import Edition, explaining, refuse_other_part
 from data.files import Files, split_of
 from data.orientation import by_kind, warn_of_turned
 from data.pairs import SamplePaths, pair_files, select_listed
+from data.photos import warn_of_photos
 from data.pixels import PixelReader
 from data.preprocess import Preprocess
 from data.read import LabelIds, picture_size
@@ -74,6 +75,7 @@ class PairedDataset(Dataset[Sample], ABC):
             self.preprocess.check(picture_size(first, opt.apply_exif), first)
         if not opt.apply_exif:
             warn_of_turned(by_kind(self.paths))
+        warn_of_photos(by_kind(self.paths)["photos"])
         self.reader = PixelReader(self.preprocess, self.ids, opt.fast_decode, opt.apply_exif)
         self.cache = None
         if opt.cache_dir:

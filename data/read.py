@@ -93,7 +93,7 @@ def read_image(path: Path, draft: Size | None = None, upright: bool = False) -> 
     if picture.mode in ONE_CHANNEL and np.asarray(picture).itemsize > 1:
         # 16 bits a pixel: Pillow's own conversion cuts at 255, which makes nearly all of it white.
         values = np.asarray(picture)
-        if picture.format != "PNG" and not picture.mode.startswith("I;16"):
+        if picture.format not in ("PNG", "PPM") and not picture.mode.startswith("I;16"):
             raise InputError(
                 f"{path}: a photo of 32 bits or of signed 16 bits a pixel (mode {picture.mode}); save it with 8 bits, "
                 f"or 16 unsigned ones"

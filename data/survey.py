@@ -39,6 +39,7 @@ class Survey:
     label_sizes: Counter[Size] = dataclasses.field(default_factory=Counter)
     photo_sizes: Counter[Size] = dataclasses.field(default_factory=Counter)
     photo_modes: Counter[str] = dataclasses.field(default_factory=Counter)
+    photo_traits: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # key of `TRAITS` -> names
     blended: list[str] = dataclasses.field(default_factory=list)  # names
     palette: dict[int, tuple[Color, str]] = dataclasses.field(default_factory=dict)  # index -> colour, first name
     palettes_differ: list[str] = dataclasses.field(default_factory=list)  # names
@@ -56,6 +57,8 @@ class Survey:
         self.photo_sizes.update([report.photo_size] * (report.photo_size is not None))
         self.photo_modes.update([report.photo_mode] * (report.photo_mode is not None))
         self.instance_maps.update([report.constant_instances] * (report.constant_instances is not None))
+        for trait in report.photo_traits:
+            self.photo_traits.setdefault(trait, []).append(report.name)
         for kind in report.turned:
             self.turned.setdefault(kind, []).append(report.name)
         if report.is_blended:

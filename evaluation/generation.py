@@ -16,6 +16,7 @@ from torch.utils.data import Dataset, Subset
 from data import SampleLoader, create_loader
 from data.files import find_pictures
 from data.orientation import warn_of_turned
+from data.photos import warn_of_photos
 from data.preprocess import image_to_tensor
 from data.read import read_image
 from models import Pix2PixModel
@@ -97,6 +98,7 @@ def style_photos(opt: Any) -> dict[str, Tensor]:
     found = find_pictures(given, "style photos") if given.is_dir() else {given.stem: given}
     if not opt.apply_exif:
         warn_of_turned({"style photos": list(found.values())})
+    warn_of_photos(list(found.values()), "style photos")
     size = (opt.crop_size, round(opt.crop_size / opt.aspect_ratio))
     photos = {name: read_image(path, upright=opt.apply_exif) for name, path in found.items()}
     return {name: image_to_tensor(photo.resize(size, Resampling.BICUBIC)) for name, photo in photos.items()}

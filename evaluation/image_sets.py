@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from data.opening import open_picture
 from data.orientation import check_same_size, warn_of_turned
+from data.photos import warn_of_photos
 from data.preprocess import Preprocess, resize
 from data.read import LabelIds, picture_size, read_image, read_labels
 from data.workers import QuietLoader
@@ -185,6 +186,7 @@ class FolderTruth(Dataset):
         if not apply_exif:
             kinds = {"photos": photos, "label maps": labels}
             warn_of_turned({kind: [paths[name] for name in self.names] for kind, paths in kinds.items() if paths})
+        warn_of_photos([photos[name] for name in self.names] if photos else [])
 
     def __len__(self) -> int:
         return len(self.names)

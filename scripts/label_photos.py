@@ -40,6 +40,7 @@ from torchvision.transforms.v2 import functional
 from tqdm import tqdm
 
 from data.files import find_pictures
+from data.photos import warn_of_photos
 from data.read import picture_size, read_image
 from data.workers import QuietLoader
 from models.segmenters import SEGMENTERS, Segmenter, load_own_segmenter, load_segmenter
@@ -235,6 +236,7 @@ def main(argv: list[str] | None = None) -> None:
     segmenter = build_segmenter(args.network, args.weights, device) if args.network else own_segmenter(args, device)
     mark = mark_of(args)
     missing, _ = to_make(files, mark, max(1, args.num_workers))
+    warn_of_photos([path for path, _ in missing])
     sizes = [picture_size(path) for path, _ in tqdm(missing, desc="sizes", unit="photo")]
     batches = batches_of_one_size(sizes, args.batch_size)
     loader = QuietLoader(Photos([path for path, _ in missing]), batch_sampler=batches, num_workers=args.num_workers)

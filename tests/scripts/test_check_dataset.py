@@ -282,7 +282,25 @@ def test_deep_photos(tree):
     (tree / "photos" / "1.jpg").unlink()
     Image.fromarray(np.full((SIZE, SIZE), 3000, dtype=np.uint16)).save(tree / "photos" / "1.png")
     status, report = check(tree)
-    assert status == 0 and doubts(report) == ["deep_photos"] and "come out dark" in report["warnings"][0]["message"]
+    assert status == 0 and doubts(report) == ["deep_photos"]
+    assert report["warnings"][0]["message"].startswith("1 of 6 photos (1) come out dark")
+    assert report["warnings"][0]["files"] == ["1"]
+
+
+def test_photos_of_16_bits_that_use_them_are_fine(tree):
+    (tree / "photos" / "1.jpg").unlink()
+    Image.fromarray(np.full((SIZE, SIZE), 30000, dtype=np.uint16)).save(tree / "photos" / "1.png")
+    status, report = check(tree)
+    assert status == 0 and doubts(report) == []
+
+
+def test_photos_with_transparent_pixels_are_counted(tree):
+    for i in (1, 4):
+        (tree / "photos" / f"{i}.jpg").unlink()
+        save(tree / "photos" / f"{i}.png", np.dstack([quarters(9, 1, 2, 1)] * 3 + [quarters(255, 255, 0, 255)]))
+    status, report = check(tree)
+    assert status == 0 and doubts(report) == ["transparent_photos"]
+    assert report["warnings"][0]["message"].startswith("2 of 6 photos (1, 4) are transparent in places")
 
 
 def test_files_that_hold_no_ids_are_named_with_what_they_hold(tree):

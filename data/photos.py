@@ -1,0 +1,109 @@
+"""Photos that can be read and are not what they seem: hidden colors, and 16 bits of which hardly any are used."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from data.listing import listing
+from data.opening import open_picture, opened
+from data.orientation import spread
+from data.read import read_image
+from util.distributed import is_main_process
+from util.errors import InputError
+from util.warn import warn_once
+
+MOST_DECODED = 20  # photos, at the start of a program: 2 megapixels of PNG take 0.05 s
+DARK = 63  # of 255: as light as white of 14 bits, which is what cameras have at most, when it is read as 16
+
+
+class Trait(NamedTuple):
+    """Something that a photo may have.
+
+    Attributes:
+        is_possible: from its head; cheap.
+        is_so: from its pixels.
+        words: the end of a sentence of which photos are the subject, with what to do.
+    """
+
+    is_possible: Callable[[Image.Image], bool]
+    is_so: Callable[[Path], bool]
+    words: str
+
+
+def _has_deep_channels(head: Image.Image) -> bool:
+    """Whether a file holds 12 or 16 bits a channel, by Pillow's names of how its pixels lie in it."""
+    return any(re.search(r";1[26]", str(tile[-1])) for tile in head.tile)
+
+
+def _is_transparent(path: Path) -> bool:
+    picture = open_picture(path)
+    if picture.mode in ("1", "L", "P", "RGB"):  # with one color, or some of the palette, that is transparent
+        picture = picture.convert("RGBA")
+    alpha = [band for band in picture.getbands() if band in "Aa"]
+    return any(picture.getchannel(band).getextrema()[0] < 255 for band in alpha)
+
+
+def _is_dark(path: Path) -> bool:
+    return max(high for _, high in read_image(path).getextrema()) <= DARK
+
+
+TRAITS = {
+    "transparent_photos": Trait(
+        lambda head: head.has_transparency_data,
+        _is_transparent,
+        "are transparent in places: viewers show a background there, and here the hidden colors in the file are used, "
+        "as if opaque; lay them over the background that is meant (magick IN.png -background white -flatten OUT.png)",
+    ),
+    "deep_photos": Trait(
+        _has_deep_channels,
+        _is_dark,
+        f"come out dark, at most {DARK} of 255: the upper 8 bits of 16 a channel are used, and these hold values of 14 "
+        "bits or fewer; multiply them so that white is 65535, or save the photos with 8 bits",
+    ),
+}
+
+
+def traits(path: Path) -> list[str]:
+    """The keys of `TRAITS` that hold for a photo; none for one that cannot be read, which reading it reports."""
+    try:
+        return [kind for kind in _possible(path) if TRAITS[kind].is_so(path)]
+    except InputError:
+        return []
+
+
+def _possible(path: Path) -> list[str]:
+    try:
+        with opened(path) as head:
+            return [kind for kind, trait in TRAITS.items() if trait.is_possible(head)]
+    except InputError:
+        return []
+
+
+def warn_of_photos(paths: Sequence[Path], what: str = "photos") -> None:
+    """Warn once, in a line for each of `TRAITS`, if photos have it.
+
+    Args:
+        paths: of very many, some are looked at, spread evenly.
+        what: they are, in the plural.
+    """
+    if not is_main_process():
+        return
+    heads = spread(paths)
+    possible = [(path, _possible(path)) for path in heads]
+    for kind in TRAITS:
+        candidates = [path for path, kinds in possible if kind in kinds]
+        looked_at = spread(candidates, MOST_DECODED)
+        names = [str(path) for path in looked_at if kind in traits(path)]
+        if names:
+            is_part = len(looked_at) < len(candidates) or len(heads) < len(paths)
+            more = "; not all files were looked at, which scripts/check_dataset.py does" if is_part else ""
+            count = len(looked_at) if len(looked_at) < len(candidates) else len(heads)
+            warn_once(f"{describe(kind, names, count, what)}{more}")
+
+
+def describe(kind: str, names: Sequence[str], count: int, what: str = "photos") -> str:
+    """One line about photos, of `count` that were looked at, of a kind."""
+    return f"{len(names)} of {count} {what} ({listing(names)}) {TRAITS[kind].words}"
