@@ -130,7 +130,20 @@ def read_palette(path: str | Path, unknown: int | None = None) -> Palette:
     content = read_content(path)
     if unknown is None:
         unknown = UNKNOWN if content.unknown is None else _id(content.unknown, 'the "unknown" id', path)
-    return Palette([_entry(row, unknown, path) for row in content.rows], path, content.is_numbered)
+    entries = [_entry(row, unknown, path) for row in content.rows]
+    if not content.has_levels and _may_be_fractions(content.rows, entries):
+        raise InputError(
+            f"{path}: no color has a number above 1, so they may be fractions of 1, and wanted are levels 0..255: "
+            f"multiply them by 255; or, if they are levels, {WANTED}, below a first line `id r g b name`"
+        )
+    return Palette(entries, path, content.is_numbered)
+
+
+def _may_be_fractions(rows: list[Row], entries: list[Entry]) -> bool:
+    """Whether all colors are of zeros and ones, and not of grays alone; #010000 is not meant."""
+    if any("#" in str(row.color) for row in rows) or all(len({*entry.color}) == 1 for entry in entries):
+        return False
+    return max(max(entry.color) for entry in entries) == 1
 
 
 def _entry(row: Row, unknown: int, path: Path) -> Entry:

@@ -49,7 +49,7 @@ def _of_picture(picture: Image.Image, path: Path) -> Content:
         if index in used or color not in taken:
             taken.add(color)
             rows.append(Row(f"index {index}", index, color, f"class {index}"))
-    return Content(rows)
+    return Content(rows, has_levels=True)
 
 
 def _of_json(text: str, path: Path) -> Content:
@@ -64,7 +64,8 @@ def _of_json(text: str, path: Path) -> Content:
         given = content.get("unknown")
         unknown = None if isinstance(given, list | dict) or is_color(given) else given
         if isinstance(colors, list | dict) and all(map(is_color, _values(colors))):
-            return _of_names_and_colors(names, colors, path)._replace(unknown=unknown)
+            others = {key: value for key, value in content.items() if value is not names and value is not colors}
+            return _of_names_and_colors(names, colors, others, path)._replace(unknown=unknown)
     if len(found) > 1:
         raise InputError(f"{path}: holds {len(found)} lists of classes with colors; give one of them, or {WANTED}")
     if not found:
@@ -80,6 +81,8 @@ def _items_within(node: Any) -> Iterator[list[Item]]:
     """Every list of classes in a JSON file, however deep."""
     for child in _values(node) if isinstance(node, list | dict) else ():
         items = _items(child, all)
+        if isinstance(node, dict) and child is node.get("categories"):  # Segments.ai, with the keys of CVAT and own ids
+            items = [{key: value for key, value in item.items() if key != "attributes"} for item in items]
         yield from [items] if items else _items_within(child)
 
 
@@ -101,10 +104,10 @@ def _items(node: Any, enough: Callable[[Iterator[bool]], bool]) -> list[Item]:
     return items
 
 
-def _of_names_and_colors(names: Any, colors: list | dict, path: Path) -> Content:
+def _of_names_and_colors(names: Any, colors: list | dict, others: dict[str, Any], path: Path) -> Content:
     """Names in the order of their ids, and colors in the same order, or by name; those of other names are of no class.
 
-    Where colors are given by id, names are, too.
+    Where colors are given by id, names are, too. One of the `others` may list the ids of names and colors in lists.
     """
     if isinstance(colors, list):
         names = names or [f"class {place}" for place in range(len(colors))]
@@ -112,7 +115,9 @@ def _of_names_and_colors(names: Any, colors: list | dict, path: Path) -> Content
             raise InputError(
                 f"{path}: holds {len(names)} names and {len(colors)} colors; give each name one, or {WANTED}"
             )
-        return content_of_items([{"name": name, "color": color} for name, color in zip(names, colors)], path)
+        columns = {key: value for key, value in others.items() if isinstance(value, list) and len(value) == len(names)}
+        columns = {key.removesuffix("s"): value for key, value in columns.items()} | {"name": names, "color": colors}
+        return content_of_items([dict(zip(columns, values)) for values in zip(*columns.values())], path)
     if all(ID_TEXT.match(key) for key in colors):
         names = names if isinstance(names, dict) else dict(zip(colors, names or ()))
         items = [{"id": key, "name": names.get(key), "color": color} for key, color in colors.items()]
@@ -145,11 +150,13 @@ def _of_xml(text: str, path: Path) -> Content:
 
 def _of_gimp(text: str, path: Path) -> Content:
     head = r"(GIMP Palette|(Name|Columns|Channels):.*)$"
-    return read_lines(re.sub(head, "", text, flags=re.MULTILINE), path, ("r g b a [name]", "r g b [name]"))
+    return read_lines(re.sub(head, "", text, flags=re.MULTILINE), path, ("r g b a [name]", "r g b [name]"))._replace(
+        has_levels=True
+    )
 
 
 def _of_jasc(text: str, path: Path) -> Content:
-    return read_lines("\n" * 3 + "\n".join(text.splitlines()[3:]), path, ("r g b",))
+    return read_lines("\n" * 3 + "\n".join(text.splitlines()[3:]), path, ("r g b",))._replace(has_levels=True)
 
 
 class Format(NamedTuple):

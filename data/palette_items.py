@@ -16,23 +16,29 @@ WANTED = "write lines of `id r g b name`, such as `0 128 64 0 road`"
 Color = tuple[int, int, int]
 Item = dict[str, Any]
 
+# Words that "class_id", "gray value" and the like begin and end with.
+OWNERS = ["", *"class label category cat mask pixel train gray grey".split()]
+NUMBERS = "id value index idx code no nr num number".split()
 # What tools call the parts of a class, in letters and digits alone; the first that is there counts.
 KEYS = {
     "name": ("name", "title", "classname", "labelname", "label", "class", "category", "value"),
     "id": (
-        *("id", "index", "idx", "labelvalue", "pixelvalue", "classid", "labelid", "categoryid", "no", "number"),
-        *("quantity", "value", "label", "class"),
+        *(owner + word for word in NUMBERS for owner in OWNERS),
+        *("quantity", "gray", "grey", "graylevel", "greylevel", "pixel", "label", "class", "category"),
     ),
     "color": ("color", "colour", "rgb", "colorrgb", "rgbcolor", "hex", "hexcolor", "colorhex"),
     "r": ("r", "red", "colorr"),
     "g": ("g", "green", "colorg"),
     "b": ("b", "blue", "colorb"),
 }
-OTHER_COLUMNS = {"a", "alpha", "opacity", "colora", "visible", "vis", "mesh", "msh", "parts", "actions"}
+OTHER_COLUMNS = {
+    *("a", "alpha", "opacity", "colora", "visible", "vis", "mesh", "msh", "parts", "actions", "hotkey", "isthing"),
+    *("instances", "hasinstances", "evaluate", "ignoreineval", "pixels", "files", "count", "train", "val", "stuff"),
+}
 COLUMNS = OTHER_COLUMNS.union(*KEYS.values())
 ID_WORDS = {"unknown", "null", "nodata", "nv"}  # in place of an id: of no class
 # Keys by which a tool is known whose ids are those of its database, and not of its masks: Supervisely, CVAT.
-DATABASE_IDS = ({"title", "color"}, {"name", "color", "type", "attributes"})
+DATABASE_IDS = ({"title", "color"}, {"name", "color", "attributes"})
 ID_TEXT = re.compile(rf"\s*(-?\d+(\.0+)?|{'|'.join(ID_WORDS)})\s*$", re.IGNORECASE)
 COLOR_TEXT = re.compile(
     r"#[0-9a-f]{6}$|(rgba?)?[\[(]?\s*\d{1,3}(\s*[,;:]\s*|\s+)\d{1,3}(\s*[,;:]\s*|\s+)\d{1,3}([\s,;:]+[\d.]+)?\s*[\])]?$",
@@ -55,6 +61,7 @@ class Content(NamedTuple):
     rows: list[Row]
     is_numbered: bool = True  # False: the ids are places in the file
     unknown: Any = None  # the id of colors of no class, where the file says
+    has_levels: bool = False  # whether the file says that colors count to 255, and not to 1
 
 
 def plain(key: str) -> str:
@@ -79,6 +86,8 @@ def content_of_items(items: Sequence[Mapping[str, Any]], path: Path) -> Content:
     name = first("name", lambda texts: True)
     of_database = any(keys <= item.keys() for keys in DATABASE_IDS for item in flat)
     number = None if of_database else first("id", lambda texts: any(map(_is_id, texts)))
+    if number is None and not of_database:
+        _refuse_strange_ids(items, path)
     if number == name:  # a column "class" or "value" of numbers alone
         others = [key for key in KEYS["name"] if key in values and key != number]
         name = others[0] if others else None
@@ -90,7 +99,33 @@ def content_of_items(items: Sequence[Mapping[str, Any]], path: Path) -> Content:
         rows.append(Row(place, given, _color_of(item), str(title)))
     if all(row.color is None for row in rows):
         raise InputError(f"{path}: holds names without colors; {WANTED}")
+    if number is None:
+        _refuse_numbered_names([row.name for row in rows], path)
     return Content(rows, is_numbered=number is not None)
+
+
+def _refuse_strange_ids(items: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Refuse a column of whole numbers that is none of the known ones, in a file that has no other ids."""
+    for key in dict.fromkeys(key for item in items for key in item):
+        column = [item.get(key) for item in items]
+        if plain(key) not in COLUMNS and all(map(_is_id, column)) and differ_from_places(column):
+            raise InputError(
+                f'{path}: "{key}" may hold the ids, or something else: name it id if it does, or remove it if the ids '
+                f"are 0, 1, 2, ... in the order of the file; or {WANTED}"
+            )
+
+
+def _refuse_numbered_names(names: Sequence[str], path: Path) -> None:
+    """Refuse names of which all begin with a number of their own, such as "2: car", in a file that has no other ids."""
+    found = [re.match(r"(\d+)(?![\d\w])", name) for name in names]
+    if all(found) and differ_from_places([match[1] for match in found if match]):
+        raise InputError(f'{path}: all names begin with numbers, as "{names[0]}" does, which may be the ids; {WANTED}')
+
+
+def differ_from_places(ids: Sequence[Any]) -> bool:
+    """Whether ids are others than 0, 1, 2, ...; one number in all places is none."""
+    numbers = [str(given).strip().removesuffix(".0") for given in ids]
+    return len({*numbers}) > 1 and numbers != [*map(str, range(len(ids)))]
 
 
 def _color_of(item: Mapping[str, Any]) -> Any:
@@ -102,7 +137,7 @@ def _color_of(item: Mapping[str, Any]) -> Any:
 
 
 def _is_id(value: Any) -> bool:
-    return isinstance(value, int) or (isinstance(value, str) and bool(ID_TEXT.match(value)))
+    return not isinstance(value, bool) and isinstance(value, int | float | str) and bool(ID_TEXT.match(str(value)))
 
 
 def is_color(given: Any) -> bool:

@@ -2,7 +2,8 @@
 
 Columns may be separated by tabs, semicolons, commas, colons or spaces. # starts a comment. A first line, or a comment,
 that names the columns settles what they are. Without one, `LAYOUTS` has the orders that this project and labeling tools
-write; all lines must be of one. A file whose numbers could be meant in two ways is refused.
+write; all lines must be of one. A file whose numbers could be meant in two ways is refused, and so is one that may hold
+ids where none are looked for.
 """
 
 import csv
@@ -12,7 +13,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from data.palette_items import COLOR_TEXT, COLUMNS, ID_WORDS, WANTED, Content, content_of_items, has_color, plain
+from data.palette_items import (
+    COLOR_TEXT,
+    COLUMNS,
+    ID_WORDS,
+    WANTED,
+    Content,
+    content_of_items,
+    differ_from_places,
+    has_color,
+    plain,
+)
 from util.errors import InputError
 
 LAYOUTS = (  # the first that all lines have; [optional]
@@ -52,7 +63,8 @@ def _by_delimiter(delimiter: str, line: str) -> Fields:
 
 
 def _by_words(line: str) -> Fields:
-    return [word.strip("'\"") for word in WORD.findall(line)]
+    """Words, and what quotes or brackets hold together; "2:" before a name is 2."""
+    return [word.strip("'\"").removesuffix(":") for word in WORD.findall(line) if word not in ("=", ":", "->", "|")]
 
 
 SPLITS: tuple[Split, ...] = (*(partial(_by_delimiter, sign) for sign in "\t;,:"), _by_words)
@@ -73,7 +85,7 @@ def read_lines(text: str, path: Path, layouts: Sequence[str] = LAYOUTS) -> Conte
     for split in SPLITS:
         items = _by_header(lines, comments, split)
         if items is not None:
-            return content_of_items(items, path)
+            return content_of_items(items, path)._replace(has_levels=True)
     for split in SPLITS:
         for layout in layouts:
             items = [_by_layout(split, line, number, layout) for number, line in lines]
@@ -82,6 +94,11 @@ def read_lines(text: str, path: Path, layouts: Sequence[str] = LAYOUTS) -> Conte
                     raise InputError(
                         f"{path}: could be `id r g b`, or colors followed by opacity or id; begin the file with a "
                         f"line that names the columns, such as `id r g b name`"
+                    )
+                if "id" not in layout and _ids_follow_names(items):
+                    raise InputError(
+                        f"{path}: a number follows every name, which may be the id: begin the file with a line that "
+                        f"names the columns, such as `{layout.replace(' [name]', ' name')} id`; or {WANTED}"
                     )
                 return content_of_items(items, path)
     raise InputError(_refusal(lines, layouts, path))
@@ -151,11 +168,18 @@ def _pattern(layout: str) -> re.Pattern[str]:
 
 def _could_start_with_red(items: list[dict[str, Any]]) -> bool:
     """Whether four numbers may as well be red, green, blue, and opacity or id."""
-    ids = {int(float(item["id"])) for item in items if NUMBER.match(item["id"])} - {-1}
-    last = [int(float(item["b"])) for item in items]
-    if len(items) < 2 or _counts_up(sorted(ids)):
+    if not all(NUMBER.match(item["id"]) and 0 <= float(item["id"]) <= 255 for item in items) or len(items) < 2:
         return False
-    return set(last) == {255} or _counts_up(last)
+    ids, last = ([int(float(item[key])) for item in items] for key in ("id", "b"))
+    if _counts_up(sorted(ids)):
+        return False
+    return {255} <= {*last} <= {0, 255} or _counts_up(last)
+
+
+def _ids_follow_names(items: list[dict[str, Any]]) -> bool:
+    """Whether all names end with numbers, which are not their places."""
+    found = [re.search(r"\s(\d+)$", item.get("name", "")) for item in items]
+    return all(found) and differ_from_places([match[1] for match in found if match])
 
 
 def _counts_up(numbers: list[int]) -> bool:

@@ -35,6 +35,13 @@ IN_ORDER = {
         {"name": name, "id": 4711 - i, "color": code, "type": "any", "attributes": []}
         for i, (name, code) in enumerate(HEX.items())
     ]),
+    "CVAT labels of older versions": json.dumps([
+        {"name": name, "id": 36 + i, "color": code, "attributes": []} for i, (name, code) in enumerate(HEX.items())
+    ]),
+    "Label Studio with hotkeys": "<View><BrushLabels name='c' toName='a'>" + "".join(
+        f"<Label value='{name}' background='{code}' hotkey='{9 - i}'/>" for i, (name, code) in enumerate(HEX.items())
+    ) + "</BrushLabels></View>",
+    "rows counted from 0": "rows,name,r,g,b\n0,background,0,0,0\n1,Cat,48,112,32\n2,2 Dogs,176,112,255\n",
     "Mapillary": json.dumps({"version": 1, "labels": [
         {"name": name, "readable": "x", "instances": True, "color": color} for name, color in COLORS.items()
     ]}),
@@ -56,6 +63,11 @@ IN_ORDER = {
 IDS = {"background": 0, "Cat": 7, "2 Dogs": 300}
 NUMBERED = {
     "ours": "0 0 0 0 background\n7 48 112 32 Cat\n300 176 112 255 2 Dogs\n",
+    "a number with a colon": "0: background [0, 0, 0]\n7: Cat [48, 112, 32]\n300: '2 Dogs' [176, 112, 255]\n",
+    "an equals sign": "0 = background (0, 0, 0)\n7 = Cat (48, 112, 32)\n300 = '2 Dogs' (176, 112, 255)\n",
+    "ids beside names": json.dumps({
+        "classes": list(IDS), "class_ids": list(IDS.values()), "palette": list(COLORS.values())}),
+    "ids as floats": json.dumps([{"id": float(IDS[n]), "name": n, "color": color} for n, color in COLORS.items()]),
     "columns named in a comment": "# id name r g b\n0 background 0 0 0\n7 Cat 48 112 32\n300 '2 Dogs' 176 112 255\n",
     "QGIS": "# QGIS Generated Color Map Export File\nINTERPOLATION:EXACT\n0,0,0,0,255,background\n"
     "7,48,112,32,255,Cat\n300,176,112,255,255,2 Dogs\n",
@@ -101,6 +113,7 @@ NAMELESS = {
     "classes that are numbers": "class,r,g,b\n0,0,0,0\n7,48,112,32\n300,176,112,255\n",
 }
 NAMELESS_IN_ORDER = {
+    "numbered names": "0 0 0 class 0\n48 112 32 class 1\n176 112 255 class 2\n",
     "three numbers": "0 0 0\n48 112 32\n176 112 255\n",
     "Paint Shop Pro": "JASC-PAL\n0100\n3\n0 0 0\n48 112 32\n176 112 255\n",
     "list of colors": json.dumps(list(COLORS.values())),
@@ -125,6 +138,21 @@ def test_where_a_file_numbers_no_classes_their_order_does(tmp_path, tool):
 def test_ids_of_a_file_are_kept(tmp_path, tool):
     assert entries(tmp_path / "p", NUMBERED[tool]) == [(IDS[name], color, name) for name, color in COLORS.items()]
     assert "3 colors, ids as in the file: 0 background (0 0 0), 7 Cat" in read_palette(tmp_path / "p").summary()
+
+
+HEADS = (
+    "mask_value train_id trainId Code gray Grey-Value value index class_id label Class category label-no. Pixel MaskID"
+)
+
+
+@pytest.mark.parametrize("head", HEADS.split())
+def test_ids_are_known_by_what_tools_call_them(tmp_path, head):
+    rows = [(IDS[name], name, *color) for name, color in COLORS.items()]
+    expected = [(IDS[name], color, name) for name, color in COLORS.items()]
+    lines = "".join(f"{number};{name};{r};{g};{b}\n" for number, name, r, g, b in rows)
+    assert entries(tmp_path / "p", f"{head};name;R;G;B\n{lines}") == expected
+    items = [{"name": name, head: number, "color": color} for number, name, *color in rows]
+    assert entries(tmp_path / "p", json.dumps(items)) == expected
 
 
 @pytest.mark.parametrize("tool", NAMELESS)
@@ -166,6 +194,18 @@ def test_a_picture_gives_its_own_palette(tmp_path):
         (json.dumps({"categories": [{"id": 1, "name": "Cat"}]}), "holds no classes with colors"),  # COCO's annotations
         ("0 0 0 255 a\n48 112 32 255 b\n", "could be `id r g b`, or colors followed by opacity or id"),
         ("0 0 0 0\n48 112 32 1\n176 112 32 2\n", "could be `id r g b`, or colors followed by opacity or id"),
+        ("0 0 0 0 void\n255 0 0 255 car\n0 255 0 255 road\n", "could be `id r g b`, or colors followed by opacity"),
+        ("0 0 0 0\n128 0 0 255\n0 128 0 255\n", "could be `id r g b`, or colors followed by opacity or id"),
+        ("ground,name,r,g,b\n5,a,0,0,0\n9,b,9,9,9\n", '"ground" may hold the ids, or something else: name it id'),
+        (",name,r,g,b\n1,a,0,0,0\n2,b,9,9,9\n", '"" may hold the ids, or something else'),
+        (json.dumps([{"name": str(i), "rank": 9 - i, "color": [i] * 3} for i in range(3)]), '"rank" may hold the ids'),
+        (json.dumps({"classes": ["a", "b"], "ranks": [5, 3], "palette": [[1, 2, 3], [4, 5, 6]]}), '"rank" may hold'),
+        (json.dumps({"2: car": [255, 0, 0], "0: void": [0, 0, 0]}), 'all names begin with numbers, as "2: car" does'),
+        ("name,r,g,b\n7,0,0,0\n3,9,9,9\n", 'all names begin with numbers, as "7" does'),
+        ("0 0 0 void 5\n255 0 0 car 20\n", "a number follows every name"),
+        ("0,0,0,void,5\n255,0,0,car,20\n", "a number follows every name"),
+        (json.dumps([[0, 0, 0], [1, 0, 0], [0, 1, 0]]), "may be fractions of 1, and wanted are levels 0..255"),
+        ("0 0 0 0 void\n1 1 0 0 car\n2 0 1 0 road\n", "may be fractions of 1, and wanted are levels 0..255"),
         ("class 1 128 64 0\nclass 2 0 64 0\n", "is no color of a class"),
         ("0 0.0 0.5 1.0 road\n1 0.1 0.2 0.3 sky\n", "line 1: a color is three whole numbers 0..255"),
         (json.dumps({"road": [0.5, 0.25, 1]}), '"road": a color is three whole numbers 0..255'),
@@ -204,6 +244,10 @@ def test_a_line_of_names_settles_what_numbers_are(tmp_path):
     text = "48 112 32 1\n176 112 32 2\n"
     assert entries(tmp_path / "p", "id r g b\n" + text)[0] == (48, (112, 32, 1), "class 48")
     assert entries(tmp_path / "p", "# r g b id\n" + text)[0] == (1, (48, 112, 32), "class 1")
+    text = "0 0 0 0 void\n255 0 0 255 car\n0 255 0 255 road\n"
+    assert entries(tmp_path / "p", "r g b a name\n" + text)[1] == (1, (255, 0, 0), "car")
+    assert entries(tmp_path / "p", "id r g b name\n0 0 0 0 void\n1 1 0 0 car\n")[1] == (1, (1, 0, 0), "car")
+    assert entries(tmp_path / "p", json.dumps(["#000000", "#010000"]))[1] == (1, (1, 0, 0), "class 1")
 
 
 def test_damaged_files_are_refused_in_one_line(tmp_path):
