@@ -1,6 +1,7 @@
 """Which photo and which instance map belong to a label map: those of the same name."""
 
 import difflib
+import re
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import NamedTuple
@@ -11,21 +12,13 @@ from data.names import advice, crossings, folder
 from util.errors import InputError
 from util.text import read_text
 
-HEADINGS = (
-    "name",
-    "names",
-    "file",
-    "files",
-    "filename",
-    "file_name",
-    "image",
-    "images",
-    "img",
-    "path",
-    "id",
-    "image_id",
+HEADING = re.compile(
+    r"(image|img|photo|picture|input|mask|label|annotation|ann|target|seg|segmentation|gt|instance|inst|file|sample)?s?"
+    r"[ _-]?(name|path|file|filename|id|map)?s?",
+    re.IGNORECASE,
 )
-"""What the first line of a table of one column may be."""
+"""What the first line of a table may call its columns."""
+SEPARATORS = "\t,; "  # of columns
 
 
 class SamplePaths(NamedTuple):
@@ -114,7 +107,7 @@ def select_listed(samples: list[SamplePaths], file_list: str | Path) -> list[Sam
     the sample ("aachen/aachen_000000_000019") or the path of one of its files from the label or photo folder, or from
     anywhere above it, with or without extension ("leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png").
     Lists of other systems and programs are read, too: any encoding of `read_text`, backslashes, paths of another
-    machine, quotes, and columns that name files of one sample.
+    machine, quotes, and columns that name files of one sample, with or without a line that names the columns.
 
     Raises:
         InputError: for a list that cannot be read or is empty, and for names that no sample has.
@@ -122,12 +115,14 @@ def select_listed(samples: list[SamplePaths], file_list: str | Path) -> list[Sam
     wanted = read_list(file_list)
     find = SampleFinder(samples)
     found = {line: find(line) for line in wanted}
-    if wanted[0].lower() in HEADINGS and found[wanted[0]] is None and len(wanted) > 1:
+    if found[wanted[0]] is None and len(wanted) > 1 and is_heading(wanted[0]):
         del found[wanted[0]]
     missing = [name for name, sample in found.items() if sample is None]
     if missing:
         near = difflib.get_close_matches(without_ending(missing[0]), list(find.by_name), n=2)
         hint = f"near matches of the first: {', '.join(near)}" if near else f"names are like {listing(find.by_name)}"
+        if any(map(find, columns_of(missing[0]))):
+            hint = "all columns of a line must name files of one sample: leave one column"
         raise InputError(
             f"--file_list {file_list}: {len(missing)} of {len(wanted)} names are not among the {len(samples)} samples "
             f"({listing(missing)}); {hint}"
@@ -147,6 +142,18 @@ def read_list(file_list: str | Path) -> list[str]:
     if not names:
         raise InputError(f"--file_list {file_list}: names no sample; write one name a line")
     return names
+
+
+def is_heading(line: str) -> bool:
+    """Whether a line names columns, such as `image,mask`, instead of a sample."""
+    return all(HEADING.fullmatch(column) for column in columns_of(line) or [line.strip("\"' ")])
+
+
+def columns_of(line: str) -> list[str]:
+    """The columns of a line, by the first separator that it holds, without quotes; none where it holds none."""
+    separator = next((sign for sign in SEPARATORS if sign in line.strip()), None)
+    columns = line.split(separator) if separator else []
+    return [bare for column in columns if (bare := column.strip().strip("\"'").strip())]
 
 
 class SampleFinder:
@@ -187,7 +194,7 @@ class SampleFinder:
 
     def _by_columns(self, line: str) -> SamplePaths | None:
         """The one sample that all columns of a line name, such as photo and label map."""
-        for separator in ("\t", ",", ";", " "):
+        for separator in SEPARATORS:
             columns = [column for column in line.split(separator) if column.strip()]
             found = [self(column.strip()) for column in columns] if len(columns) > 1 else []
             if found and found[0] and all(sample is found[0] for sample in found):

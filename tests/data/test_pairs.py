@@ -293,6 +293,43 @@ def test_lists_in_the_spelling_of_other_systems_and_programs(write_list, line):
     assert selected(STREETS, write_list(f"filename\n{line}\n")) == ["bonn/bonn_2"]
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        "image,mask",
+        "Image;Label",
+        "image_path\tlabel_path",
+        "photo label",
+        '"img","seg"',
+        "Images,Annotations",
+        "ID, file",
+        "filename",
+        '"file_name"',
+        "names",
+        "Image ID",
+        "label map,photo",
+    ],
+)
+def test_a_list_may_begin_with_the_names_of_its_columns(write_list, head):
+    separator = next((sign for sign in "\t,;" if sign in head), " ")
+    line = separator.join(["bonn_2_leftImg8bit.png", "bonn_2_gtFine_labelIds.png"])
+    line = line.replace("bonn_2", "bonn/bonn_2")
+    assert selected(STREETS, write_list(f"{head}\n{line}\n")) == ["bonn/bonn_2"]
+    with pytest.raises(InputError, match="1 of 1 names are not among"):
+        select_listed(STREETS, write_list(f"{head}\n"))
+
+
+def test_a_heading_that_is_a_sample_is_one(write_list):
+    samples = [SamplePaths(name, Path("maps", f"{name}.png"), None, None) for name in ("image", "a")]
+    assert selected(samples, write_list("image\na")) == ["image", "a"]
+
+
+@pytest.mark.parametrize("line", ["bonn/bonn_2,aachen/aachen_2", "bonn/bonn_2,val", "7;bonn/bonn_2"])
+def test_columns_that_are_not_of_one_sample_say_what_to_do(write_list, line):
+    with pytest.raises(InputError, match="all columns of a line must name files of one sample: leave one column"):
+        select_listed(STREETS, write_list(f"image,mask\nbonn/bonn_10,bonn/bonn_10\n{line}"))
+
+
 def test_names_with_odd_characters_are_names_first(write_list):
     names = ["a, b", 'a"', "a\\b", "a b", "a"]
     samples = [SamplePaths(name, Path("maps", f"{name}.png"), None, None) for name in names]
