@@ -3,6 +3,7 @@
 
 Needs numpy, Pillow, tqdm, and onnxruntime (for .onnx files) or torch (for .pt2 files); nothing of the project it comes
 from, so it can be copied beside the model. Label maps are PNG files with one class id per pixel, at any size.
+Images that it has made before are replaced, and no other files.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import signal
 import sys
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ if __name__ == "__main__":  # what follows takes time to import
     signal.signal(signal.SIGINT, lambda *_: os.write(2, b"generate.py: interrupted\n") and os._exit(130))
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from tqdm import tqdm
 
 METADATA = "spade.json"
@@ -35,6 +37,7 @@ NO_PICTURES = (".txt", ".json", ".xml", ".csv", ".md", ".html")
 # One channel of whole numbers. A palette picture ("P") holds ids; its palette is only for the eye.
 ID_MODES = {"1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N"}
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+MADE_HERE = "generate.py"  # key of a text in the images, which holds the checksum of their pixels
 PNG_DEPTH_AT = 24  # byte of a PNG file that holds the bits per sample
 SHOWN = 4  # wrong ids, or names, in a message
 
@@ -259,14 +262,38 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
 
 
 def save_png(pixels: np.ndarray, path: Path) -> None:
-    """Write a PNG whole or not at all."""
+    """Write a PNG whole or not at all, so that `refuse_to_replace` knows it."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text(MADE_HERE, str(zlib.crc32(pixels.tobytes())))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.tmp")
     try:
-        Image.fromarray(pixels).save(temporary, format="PNG")
+        Image.fromarray(pixels).save(temporary, format="PNG", pnginfo=info)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def image_path(args: argparse.Namespace, name: str, number: int) -> Path:
+    """Where the image of a label map in its style of that number, from 1, goes."""
+    folder = args.output / f"style{number}" if args.num_styles > 1 else args.output
+    return folder / f"{name}.png"
+
+
+def refuse_to_replace(path: Path) -> None:
+    """Raise an `InputError` for a file that is no image of an earlier run, or one that has been edited since."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    try:
+        with Image.open(path) as picture:
+            if picture.info.get(MADE_HERE) == str(zlib.crc32(np.asarray(picture).tobytes())):
+                return
+    except UNREADABLE:
+        pass
+    raise InputError(
+        f"{path}: would be replaced, and is no image that generate.py has made; name another --output, or move the "
+        f"file away"
+    )
 
 
 def pair_instances(args: argparse.Namespace, labels: dict[str, Path], edges: bool) -> dict[str, Path]:
@@ -309,11 +336,14 @@ def generate(args: argparse.Namespace) -> int:
     metadata = model.metadata
     sizes = Sizes(args.size, metadata)
     labels = find_pictures(args.labels, "label map")
-    if args.output.resolve() in [folder.resolve() for folder in (args.labels, args.instances) if folder]:
-        raise InputError(f"--output {args.output}: images have the names of the maps there; name another folder")
     instances = pair_instances(args, labels, metadata["edges"])
+    for folder in filter(None, (args.labels, args.instances)):
+        if args.output.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"--output {args.output}: lies in {folder}, among the maps; name another folder")
     style = styles(args, metadata)
     latents = next(style)  # before the bar, so that what is wrong with them has a line of its own
+    for name, number in itertools.product(labels, range(1, args.num_styles + 1)):
+        refuse_to_replace(image_path(args, name, number))
     for name, path in tqdm(labels.items(), desc="generate", unit="map", dynamic_ncols=True):
         ids = read_labels(path, metadata)
         size = sizes.of(ids)
@@ -327,8 +357,7 @@ def generate(args: argparse.Namespace) -> int:
                 )
             inputs["edges"] = instance_edges(resize(others, size))[None]
         for number, z in enumerate(latents, start=1):
-            folder = args.output / f"style{number}" if args.num_styles > 1 else args.output
-            save_png(to_uint8(model.run(**inputs, **z)[0]), folder / f"{name}.png")
+            save_png(to_uint8(model.run(**inputs, **z)[0]), image_path(args, name, number))
         latents = next(style)
     return len(labels) * args.num_styles
 

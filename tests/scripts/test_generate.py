@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import test as test_program
 from scripts import export, generate
@@ -250,6 +251,8 @@ def broken_input(kind: str, models, maps, folder: Path) -> list:
         return [[*call(models, maps, out), "--size", "64"], "give WIDTHxHEIGHT"]
     if kind == "output over input":
         return [call(models, maps, maps / "labels"), "name another folder"]
+    if kind == "output below input":
+        return [call(models, maps, maps / "labels" / "out"), "among the maps; name another folder"]
     if kind == "no model":
         return [call(models, maps, out, folder / "none.onnx"), "none.onnx: no such file"]
     if kind == "no onnx":
@@ -274,8 +277,8 @@ def broken_input(kind: str, models, maps, folder: Path) -> list:
     "kind",
     "wrong id|colours|jpeg|damaged|no folder|empty folder|one name twice|instance map missing|"
     "instance map of another size|no instances|needless instances|styles of none|photo missing|two kinds of styles|"
-    "no styles|wrong size|size of a fixed model|no size|output over input|no model|no onnx|weights|cut archive|"
-    "encoder".split("|"),
+    "no styles|wrong size|size of a fixed model|no size|output over input|output below input|no model|no onnx|weights|"
+    "cut archive|encoder".split("|"),
 )
 def test_what_cannot_be_used_is_refused_in_one_line(models, maps, tmp_path, capsys, kind):
     argv, *words = broken_input(kind, models, maps, tmp_path)
@@ -286,6 +289,37 @@ def test_what_cannot_be_used_is_refused_in_one_line(models, maps, tmp_path, caps
     message = last_line(capsys.readouterr().err)
     assert status == 2 and message.startswith("generate.py: error: ")
     assert [word for word in words if word not in message] == []
+
+
+@pytest.mark.parametrize("kind", ["photo", "text", "edited"])
+def test_files_of_the_user_are_refused_before_anything_is_written(models, maps, tmp_path, capsys, kind):
+    path = tmp_path / "style2" / "more" / "1.png"  # the last one
+    words = call(models, maps, tmp_path, "styles.onnx", None, None, "--num_styles", 2)
+    path.parent.mkdir(parents=True)
+    if kind == "photo":
+        Image.new("RGB", (128, 64), (1, 2, 3)).save(path)
+    elif kind == "text":
+        path.write_text("notes")
+    else:
+        assert generate.main(words) == 0
+        with Image.open(path) as picture:
+            info = PngInfo()
+            for key, text in picture.text.items():
+                info.add_text(key, text)
+            picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path, pnginfo=info)
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*.png")}
+    assert generate.main(words) == 2
+    message = last_line(capsys.readouterr().err)
+    assert message.startswith(f"generate.py: error: {path}: would be replaced") and "name another --output" in message
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*.png")} == before
+
+
+def test_images_of_an_earlier_run_are_replaced(models, maps, tmp_path):
+    words = call(models, maps, tmp_path, "styles.onnx")
+    assert generate.main(words) == 0
+    before = pixels(tmp_path / "2.png")
+    assert generate.main([*words, "--seed", "3"]) == 0
+    assert (pixels(tmp_path / "2.png") != before).any()
 
 
 def test_a_missing_package_is_named(models, maps, tmp_path, capsys, monkeypatch):
