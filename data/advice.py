@@ -4,7 +4,7 @@ import math
 import shlex
 from typing import NamedTuple
 
-from data.id_advice import INSTANCE_IDS, LEAST_STEP, stretch
+from data.id_advice import BLACK_AND_WHITE, INSTANCE_IDS, LEAST_STEP, mask_levels, stretch
 from data.orientation import describe_turned
 from data.pairs import listing
 from data.palette import Color, shown
@@ -52,7 +52,7 @@ def flags(proposal: dict[str, int | bool]) -> str:
 
 def conversion(result: Survey, opt) -> str | None:
     """The command that makes id maps of these label maps, where they are masks in colours or stretched grays."""
-    if not (result.colors or result.palettes_differ or stretch(result.pixels)):
+    if not (result.colors or result.palettes_differ or (stretch(result.pixels) and mask_levels(result.pixels))):
         return None
     source = shlex.quote(opt.label_dir or result.folders["labels"])
     return f"python scripts/convert_labels.py {source} NEW_FOLDER --palette FILE"
@@ -65,12 +65,14 @@ def doubts(result: Survey) -> list[Doubt]:
         message = describe_turned(result.turned, dict.fromkeys(result.turned, result.counts["samples"]))
         found.append(Doubt("exif_orientation", message, sorted({n for names in result.turned.values() for n in names})))
     if step := stretch(result.pixels):
-        is_binary = step == UNKNOWN
-        what = "0 and 255: black-and-white masks" if is_binary else f"multiples of {step}: ids stretched for the eye"
-        found.append(
-            Doubt("stretched", f"all label values are {what}; convert_labels.py makes ids 0, 1, ... of them", [])
+        levels = mask_levels(result.pixels) or []
+        is_binary = {*levels} == BLACK_AND_WHITE
+        what = (
+            f"0 and {step}: black-and-white masks" if is_binary else f"multiples of {step}: ids stretched for the eye"
         )
-    if result.pixels and max(result.pixels) >= INSTANCE_IDS:
+        fix = "convert_labels.py makes ids 0, 1, ... of them" if levels else "save ids 0, 1, ... themselves"
+        found.append(Doubt("stretched", f"all label values are {what}; {fix}", []))
+    elif result.pixels and max(result.pixels) >= INSTANCE_IDS:
         message = (
             f"label maps hold numbers up to {max(result.pixels)}: instance or panoptic maps? label maps hold class ids"
         )
@@ -114,7 +116,8 @@ def palette_lines(result: Survey) -> list[str]:
     """
     colors: list[Color] = sorted(result.colors)
     if (colors and not result.palette) or stretch(result.pixels):  # beside masks in colors, some may be all black, say
-        colors = sorted({*colors, *((value, value, value) for value in result.pixels if 0 <= value <= UNKNOWN)})
+        levels = mask_levels(result.pixels) or [value for value in result.pixels if 0 <= value <= UNKNOWN]
+        colors = sorted({*colors, *((level, level, level) for level in levels)})
     if not colors:
         colors = sorted({color for color, _ in result.palette.values()})
     grays = [color[0] for color in colors if len(set(color)) == 1]

@@ -6,28 +6,40 @@ from collections.abc import Collection
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from data.masks import gray_levels
+
 if TYPE_CHECKING:
     from data.read import LabelIds
 
 LEAST_STEP = 10  # between ids that somebody multiplied; real ones lie closer
-UPPER_OF_TWO = {127, 128, 254, 255, 65535}  # what two values are stretched to
+UPPER_OF_TWO = {127, 128, 254, 255}  # what two values are stretched to
 INSTANCE_IDS = 1000  # values from here on are hardly ever classes
 BLACK_AND_WHITE = {0, 255}
+
+
+def mask_levels(values: Collection[int]) -> list[int] | None:
+    """The gray levels 0..255 as which convert_labels.py reads these values; None if it does not."""
+    levels = gray_levels(np.array([*values])) if values else None
+    return None if levels is None else levels.tolist()
 
 
 def stretch(values: Collection[int]) -> int | None:
     """The step between values that seem to be ids multiplied for the eye: 255 for black and white, 85 for four.
 
-    Grays that divide 255 unevenly (0, 128, 255) count, too. At least half of the steps must be there.
+    Grays that divide 255 unevenly (0, 128, 255) count, too, also those of 16 bits. At least half of the steps must be
+    there.
     """
-    levels = sorted(values)
+    levels = sorted(mask_levels(values) or values)
     if len(levels) < 2 or levels[0] < 0:
         return None
     step = min(after - before for before, after in pairwise(levels))
     places = [round(value / step) for value in levels]
     is_even = all(abs(value - place * step) <= place for value, place in zip(levels, places))
-    is_wide = step >= LEAST_STEP if len(levels) > 2 else levels[-1] in UPPER_OF_TWO
-    return step if is_wide and is_even and places[-1] < 2 * len(levels) else None
+    scale = max(values) // levels[-1]  # 257 for grays of 16 bits
+    is_wide = step * scale >= LEAST_STEP if len(levels) > 2 else levels[-1] in UPPER_OF_TWO
+    return step * scale if is_wide and is_even and places[-1] < 2 * len(levels) else None
 
 
 def remedy(values: list[int], wrong: list[int], ids: LabelIds) -> str:
@@ -40,19 +52,20 @@ def remedy(values: list[int], wrong: list[int], ids: LabelIds) -> str:
     if wrong[0] < 0:
         unknown = "" if ids.unknown_value is None else f", and write {ids.unknown_value} for unknown"
         return f" (negative ids cannot be used: number the classes from 0{unknown})"
-    options = _options(wrong, ids)
+    levels = mask_levels(values)
+    options = _options(wrong, ids) if levels in (None, values) else ""  # not of grays of 16 bits
 
     def otherwise(meaning: str) -> str:
         return f"; if {meaning}, add {options}" if options else ""
 
-    if {*values} == BLACK_AND_WHITE:
+    if levels and {*levels} == BLACK_AND_WHITE:
         return (
             " (a black-and-white mask? convert_labels.py makes ids of it, with palette lines `0 0 0 0 background` and "
             f"`1 255 255 255 object`{otherwise('255 means unknown')})"
         )
     if wrong != [ids.unknown_value] and stretch(values):
-        if values[-1] > 255:
-            return f" (ids stretched to 16 bits? save 0, 1, 2, ... themselves{otherwise('they are ids')})"
+        if not levels:
+            return " (ids stretched to 16 bits? save 0, 1, 2, ... themselves)"
         return (
             " (ids stretched to be seen? check_dataset.py --propose_palette FILE writes the palette by which "
             f"convert_labels.py makes ids 0, 1, 2, ... of them{otherwise('they are ids')})"

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from data.id_maps import read_ids
 from data.opening import open_picture, opened
 from util.errors import InputError
 
 MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "L", "LA", "1")  # 8 bits a channel or less, and RGBA holds all of it
+DEEP_GRAYS = ("I", "F")  # how Pillow's names of modes of one deep channel begin
 
 
 def read_colors(path: Path) -> np.ndarray:
@@ -17,6 +19,8 @@ def read_colors(path: Path) -> np.ndarray:
         InputError: for a file that cannot be read, or whose colours 8 bits a channel cannot hold.
     """
     picture = open_picture(path)
+    if picture.mode.startswith(DEEP_GRAYS) and "transparency" not in picture.info:
+        return _read_deep_grays(path)
     with opened(path) as head:
         stored = [str(tile[-1]) for tile in head.tile]  # Pillow's names of how pixels lie in the file
     # Pillow has no mode for colours of 16 bits and drops their lower half.
@@ -28,6 +32,31 @@ def read_colors(path: Path) -> np.ndarray:
             f"palette PNG"
         )
     return np.asarray(picture.convert("RGBA"))
+
+
+def gray_levels(values: np.ndarray) -> np.ndarray | None:
+    """The levels 0..255 that whole numbers stand for: the numbers themselves, or 1/257 of them if they are of 16 bits.
+
+    A level of 8 bits times 257 is the same gray in 16. None where one of the numbers has no such level.
+    """
+    if values.min() < 0 or values.max() > 65535:
+        return None
+    if values.max() <= 255:
+        return values
+    return None if (values % 257).any() else values // 257
+
+
+def _read_deep_grays(path: Path) -> np.ndarray:
+    """Grays of 16 or 32 bits, or whole floating-point numbers."""
+    values = read_ids(path)
+    levels = gray_levels(values)
+    if levels is None:
+        raise InputError(
+            f"{path}: holds numbers from {values.min()} to {values.max()}, and gray masks hold the levels 0..255, or "
+            f"these times 257 in 16 bits; save the mask with 8 bits"
+        )
+    opaque = np.full_like(levels, 255)
+    return np.stack([levels, levels, levels, opaque], axis=-1).astype(np.uint8)
 
 
 def _read_16_bits(path: Path) -> np.ndarray:

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from data.id_advice import stretch
+from data.masks import read_colors
 from data.palette import read_palette
 from data.read import LabelIds, read_labels
 from scripts.check_dataset import main as check_dataset
@@ -30,10 +31,38 @@ def refusal(path, ids: LabelIds) -> str:
     return str(caught.value)
 
 
-def test_black_and_white_masks_lead_to_the_converter_by_lines_that_work(tmp_path):
-    mask = save_gray(tmp_path / "masks" / "a.png", 0, 255)
+def deep(dtype, scale: int = 1):
+    """A way to save grays with more than 8 bits a pixel."""
+
+    def save(path, *values: int):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        grays = np.array([values]).repeat(8, axis=1).repeat(8, axis=0) * scale
+        # In the name of a PNG, a TIFF: what a file is does not go by its name.
+        Image.fromarray(grays.astype(dtype)).save(path, format="PNG" if dtype == np.uint16 else "TIFF")
+        return path
+
+    return save
+
+
+SAVES = {
+    "8 bits": save_gray,
+    "8 bits in 16": deep(np.uint16),
+    "16 bits": deep(np.uint16, 257),
+    "32 bits": deep(np.int32),
+    "16 bits in 32": deep(np.int32, 257),
+    "floats": deep(np.float32),
+    "floats of 16 bits": deep(np.float32, 257),
+}
+every_depth = pytest.mark.parametrize("save_mask", SAVES.values(), ids=SAVES)
+
+
+@every_depth
+def test_black_and_white_masks_lead_to_the_converter_by_lines_that_work(tmp_path, save_mask):
+    mask = save_mask(tmp_path / "masks" / "a.png", 0, 255)
     message = refusal(mask, LabelIds(2, False))
-    assert "a black-and-white mask?" in message and "if 255 means unknown, add --contain_dontcare_label" in message
+    may_be_unknown = "holds label 255;" in message
+    assert "a black-and-white mask?" in message and "--label_nc 65536" not in message
+    assert ("if 255 means unknown, add --contain_dontcare_label" in message) == may_be_unknown
     lines = message.split("`")[1::2]
     (tmp_path / "palette.txt").write_text("\n".join(lines) + "\n")
     convert_labels(
@@ -43,24 +72,40 @@ def test_black_and_white_masks_lead_to_the_converter_by_lines_that_work(tmp_path
     assert np.unique(np.asarray(read)).tolist() == [0, 1]
 
 
+@every_depth
 @pytest.mark.parametrize(
-    "values", [(0, 128, 255), (0, 127, 254), (0, 85, 170, 255), (0, 85, 255), (0, 128), (0, 10, 20)]
+    "values", [(0, 128, 255), (0, 127, 254), (0, 85, 170, 255), (0, 85, 255), (0, 128), (0, 10, 20), (0, 255)]
 )
-def test_stretched_ids_lead_to_the_converter_by_a_palette_that_works(tmp_path, values, capsys):
-    mask = save_gray(tmp_path / "masks" / "a.png", *values)
+def test_stretched_ids_lead_to_the_converter_by_a_palette_that_works(tmp_path, values, save_mask, capsys):
+    mask = save_mask(tmp_path / "masks" / "a.png", *values)
     save_gray(tmp_path / "photos" / "a.png", *values)
     message = refusal(mask, LabelIds(4, False))
-    assert "ids stretched to be seen? check_dataset.py --propose_palette FILE" in message
-    assert f"if they are ids, add --label_nc {max(value for value in values if value != 255) + 1}" in message
+    if values != (0, 255) and f"holds label {values[1]}" in message:
+        assert "ids stretched to be seen? check_dataset.py --propose_palette FILE" in message
+        assert f"if they are ids, add --label_nc {max(value for value in values if value != 255) + 1}" in message
     palette = tmp_path / "palette.txt"
     words = (
         f"--dataset_mode custom --no_instance --label_nc 4 --label_dir {mask.parent} --image_dir {tmp_path / 'photos'}"
     )
     assert check_dataset([*words.split(), "--workers", "1", "--propose_palette", str(palette)]) == 0
+    assert "instance or panoptic" not in capsys.readouterr().out
     assert [entry.id for entry in read_palette(palette).entries] == list(range(len(values)))
     convert_labels([str(mask.parent), str(tmp_path / "ids"), "--palette", str(palette), "--workers", "1"])
     read = read_labels(tmp_path / "ids" / "a.png", LabelIds(4, False))
     assert np.unique(np.asarray(read)).tolist() == list(range(len(values)))
+
+
+def test_ids_times_257_are_stretched():
+    assert (
+        stretch((0, 257, 514)) == 257 and stretch((0, 128 * 257, 65535)) == 127 * 257 and stretch((0, 65535)) == 65535
+    )
+
+
+@pytest.mark.parametrize("values", [(0, 300), (0, 257, 515), (-1, 5), (0, 70000)])
+def test_masks_of_numbers_that_are_no_grays_are_refused(tmp_path, values):
+    path = save(tmp_path / "a.tiff", *values)
+    with pytest.raises(InputError, match=f"a.tiff: holds numbers from {values[0]} to {values[-1]}, and gray masks"):
+        read_colors(path)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +140,7 @@ def test_options_that_are_proposed_make_the_file_readable(tmp_path, values, ids,
             LabelIds(35, False),
             "(an instance or panoptic map? label maps hold class ids; if these are",
         ),
-        ((0, 65535), LabelIds(2, False), "(ids stretched to 16 bits? save 0, 1, 2, ... themselves; if they are"),
+        ((0, 30000, 60000), LabelIds(2, False), "(ids stretched to 16 bits? save 0, 1, 2, ... themselves)"),
         (
             (-1, 3),
             LabelIds(5, False),
