@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
-from data.editions import Edition
+from data.editions import Edition, IdEdition
 from data.files import TREES, Files, by_name, find_pictures, split_of
 from data.listing import list_folder
 from data.paired import PairedDataset
@@ -51,6 +51,15 @@ class Ade20kDataset(PairedDataset):
     unknown_value = None
     landmarks = LANDMARKS
     editions = EDITIONS
+    published_ids = "ADE20K has the ids 0 for unknown and 1..150 for the classes"
+    id_editions = (
+        IdEdition(
+            frozenset({255}),
+            "255 is unknown in editions whose classes are 0..149, such as that of detectron2 and what MMSegmentation's "
+            "reduce_zero_label makes; wanted are the annotations of ADEChallengeData2016, 0 for unknown and 1..150 for "
+            "the classes, which bash scripts/download_ade20k.sh gets",
+        ),
+    )
     names_of_parts: ClassVar[dict[str, str]] = {"train": "(.*/)?ADE_train_", "val": "(.*/)?ADE_val_"}
 
     def find_files(self, opt) -> Files:

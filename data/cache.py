@@ -45,7 +45,8 @@ class SampleCache:
         self.folder = folder
         self.reader = reader
         preprocess = reader.preprocess
-        ids = {name: value for name, value in asdict(reader.ids).items() if name != "fixed"}  # which are only words
+        ids = asdict(reader.ids)
+        del ids["fixed"], ids["editions"]  # which are only words
         self._depends_on = [
             VERSION, preprocess.mode, preprocess.load_size, preprocess.crop_size, preprocess.aspect_ratio,
             ids, reader.fast_decode, *["apply_exif"] * reader.apply_exif,  # without: the key of older entries

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
-from data.editions import Edition
+from data.editions import Edition, IdEdition
 from data.files import Files, find_pictures, split_of
 from data.paired import PairedDataset, without_instances
 from options import Preset
@@ -57,6 +57,8 @@ class CityscapesDataset(PairedDataset):
     class_table = "cityscapes"
     landmarks = ("gtFine/*", "leftImg8bit/*")
     editions = EDITIONS
+    published_ids = "Cityscapes has the ids 0..33"
+    id_editions = (IdEdition(frozenset({255}), f"255 is unknown among train ids, 0..18 (labelTrainIds); {FINE}"),)
     names_of_parts: ClassVar[dict[str, str]] = {"val": "(frankfurt|lindau|munster)/"}
 
     def find_files(self, opt) -> Files:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from data.editions import Edition
+from data.editions import Edition, IdEdition
 from data.files import Files, by_name, find_pictures, split_of
 from data.paired import PairedDataset, without_instances
 from options import Preset
@@ -48,6 +48,14 @@ class CocoDataset(PairedDataset):
     class_table = "coco"
     landmarks = ("train_label", "val_label")
     editions = EDITIONS
+    published_ids = "COCO-Stuff has the ids 0..181, and 255 for unknown with --contain_dontcare_label"
+    id_editions = (
+        IdEdition(
+            frozenset({182, 183}),
+            f"182 and 183 are of COCO's stuff-only maps, in which all things are 183, or of maps with the numbers of "
+            f"COCO's categories, 1..182, which are 1 more than the ids; {MAPS}",
+        ),
+    )
 
     def find_files(self, opt) -> Files:
         """List the split's folders; a portrait is named "portrait/<its name>", so that no two samples share a name."""

@@ -32,6 +32,18 @@ class Edition(NamedTuple):
     unless: str | None = None
 
 
+class IdEdition(NamedTuple):
+    """An edition of a data set whose label maps hold other ids.
+
+    Attributes:
+        ids: those by which it is known: a label map is of it if all its ids that are out of range are among them.
+        message: what it is, and what is wanted.
+    """
+
+    ids: frozenset[int]
+    message: str
+
+
 @contextlib.contextmanager
 def explaining(root: Path, landmarks: Sequence[str], editions: Iterable[Edition]) -> Iterator[None]:
     """Replace an `InputError` about files by one about the whole tree, if that is another one than expected.

@@ -14,6 +14,8 @@ class FlickrDataset(CocoDataset):
     """
 
     preset = Preset(both=CocoDataset.preset.both | {"instance": False}, test=CocoDataset.preset.test)
+    published_ids = "the network of the paper gives the ids 0..181"
+    id_editions = ()
     editions = (
         Edition(
             "photos",

@@ -49,6 +49,9 @@ def remedy(values: list[int], wrong: list[int], ids: LabelIds) -> str:
         values: all that the map holds, in order.
         wrong: those that are not allowed.
     """
+    for edition in ids.editions:
+        if edition.ids.issuperset(wrong):
+            return f" ({edition.message})"
     if wrong[0] < 0:
         unknown = "" if ids.unknown_value is None else f", and write {ids.unknown_value} for unknown"
         return f" (negative ids cannot be used: number the classes from 0{unknown})"

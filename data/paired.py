@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from data.cache import SampleCache
 from data.classes import describe_classes
-from data.editions import Edition, explaining, refuse_other_part
+from data.editions import Edition, IdEdition, explaining, refuse_other_part
 from data.files import Files, split_of
 from data.orientation import by_kind, warn_of_turned
 from data.pairs import SamplePaths, pair_files, select_listed
@@ -58,12 +58,13 @@ class PairedDataset(Dataset[Sample], ABC):
     unknown_value: ClassVar[int | None] = 255  # None: unknown is an ordinary id of the files
     landmarks: ClassVar[tuple[str, ...]] = ()  # patterns of folders of which --dataroot holds at least one
     editions: ClassVar[tuple[Edition, ...]] = ()  # other trees of this name, and what to say about them
+    published_ids: ClassVar[str] = ""  # which ids the label maps hold, for data sets that are published with ids
+    id_editions: ClassVar[tuple[IdEdition, ...]] = ()  # the same of other editions
     names_of_parts: ClassVar[dict[str, str]] = {}  # part -> how the names of its files begin, where that tells
 
     def __init__(self, opt):
         self.paths = self._find_samples(opt)
-        fixed = "" if opt.is_train else "a network is tested with the ids it was trained with: use label maps of those"
-        self.ids = LabelIds(opt.label_nc, opt.contain_dontcare_label, self.unknown_value, fixed)
+        self.ids = self.label_ids(opt)
         self.preprocess = Preprocess(
             opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=opt.is_train, flip=opt.flip
         )
@@ -83,6 +84,16 @@ class PairedDataset(Dataset[Sample], ABC):
             plan = self.cache.plan(self.paths)
             if is_main_process():
                 print(plan, flush=True)
+
+    @classmethod
+    def label_ids(cls, opt) -> LabelIds:
+        """Which ids the label maps may hold; published ones are fixed, unless --label_nc says that these are others."""
+        is_published = bool(cls.published_ids) and opt.label_nc == cls.preset.both["label_nc"]
+        fixed = f"{cls.published_ids}; for other data, give their own --label_nc" if is_published else ""
+        if not opt.is_train:
+            fixed = "a network is tested with the ids it was trained with: use label maps of those"
+        editions = cls.id_editions if is_published else ()
+        return LabelIds(opt.label_nc, opt.contain_dontcare_label, cls.unknown_value, fixed, editions)
 
     @abstractmethod
     def find_files(self, opt) -> Files:

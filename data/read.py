@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from data.editions import IdEdition
 from data.id_advice import remedy
 from data.id_maps import ONE_CHANNEL, read_ids
 from data.opening import Size, open_picture, picture_size
@@ -23,12 +24,14 @@ class LabelIds:
     Classes are 0..label_nc-1. With `contain_dontcare_label`, `unknown_value` in a file means unknown and becomes id
     label_nc. Where `unknown_value` is None, unknown is an ordinary id of the files, so all label_nc + 1 ids are.
     `fixed` says why options cannot change this, and what to do; where it is empty, a refusal proposes options.
+    `editions` are known for other ids, which a refusal explains.
     """
 
     label_nc: int
     contain_dontcare_label: bool
     unknown_value: int | None = 255
     fixed: str = ""
+    editions: tuple[IdEdition, ...] = ()
 
     @property
     def count(self) -> int:

@@ -100,11 +100,10 @@ def survey(
         progress: wraps the reports and their number, for a bar.
     """
     files, samples, problems = find_samples(dataset_class, opt)
-    ids = LabelIds(opt.label_nc, opt.contain_dontcare_label, dataset_class.unknown_value)
     names, _ = describe_classes(dataset_class.class_table, opt.label_nc, opt.contain_dontcare_label)
     kinds = {"labels": files.labels, "images": files.images, "instances": files.instances}
     result = Survey(
-        ids=ids,
+        ids=dataset_class.label_ids(opt),
         class_names=names,
         counts={kind: len(paths) for kind, paths in kinds.items()} | {"samples": len(samples)},
         folders={kind: str(next(iter(paths.values())).parent) for kind, paths in kinds.items() if paths},
@@ -114,7 +113,7 @@ def survey(
     preprocess = Preprocess(
         opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=opt.is_train, flip=False
     )
-    inspector = Inspector(ids, preprocess, opt.apply_exif)
+    inspector = Inspector(result.ids, preprocess, opt.apply_exif)
     for report in progress(parallel_map(inspector, samples, workers), len(samples)):
         result.add(report)
     return result

@@ -130,7 +130,7 @@ def print_report(result: Survey, opt) -> None:
     print_problems(result)
     for doubt in doubts(result):
         print(f"\nwarning: {doubt.message}")
-    if result.pixels:
+    if result.pixels and not (result.ids.fixed and any(problem.kind == "label_range" for problem in result.problems)):
         print(f"\nflags for these files: {flags(propose(result, opt))}")
     if command := conversion(result, opt):
         print(f"to make id maps of them: {command}")

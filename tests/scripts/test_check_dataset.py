@@ -1,6 +1,7 @@
 """The checker finds what would stop a training, and only that; each finding is provoked on a tiny custom data set."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -231,7 +232,45 @@ def test_a_missing_folder_does_not_stop_the_walk(tree):
     report = json.loads((tree / "r.json").read_text())
     assert status == 1 and kinds(report) == ["files", "label_range"]
     assert "train_inst: no such folder" in report["problems"][0]["message"]
-    assert report["proposal"]["flags"] == "--label_nc 201 --contain_dontcare_label --no_instance"
+    assert report["proposal"]["flags"] == "--label_nc 182 --contain_dontcare_label --no_instance"
+
+
+@pytest.mark.parametrize(
+    ("mode", "folders", "values", "words"),
+    [
+        ("ade20k", ("annotations/training", "images/training"), (0, 7, 149, 255), "editions whose classes are 0..149"),
+        ("ade20k", ("annotations/training", "images/training"), (0, 0, 255, 255), "wanted are the annotations of ADE"),
+        ("ade20k", ("annotations/training", "images/training"), (0, 7, 151, 9), "ADE20K has the ids 0 for unknown and"),
+        ("coco", ("train_label", "train_img"), (0, 92, 120, 183), "182 and 183 are of COCO's stuff-only maps"),
+        ("coco", ("train_label", "train_img"), (1, 90, 120, 182), "numbers of COCO's categories, 1..182"),
+        ("coco", ("train_label", "train_img"), (1, 90, 120, 200), "COCO-Stuff has the ids 0..181"),
+        ("cityscapes", ("gtFine/train/a", "leftImg8bit/train/a"), (0, 7, 18, 255), "255 is unknown among train ids"),
+        ("flickr", ("train_label", "train_img"), (0, 92, 120, 183), "the network of the paper gives the ids 0..181"),
+    ],
+)
+def test_other_editions_are_named_and_no_flags_proposed(tmp_path, capsys, mode, folders, values, words):
+    endings = ("_gtFine_labelIds.png", "_leftImg8bit.png") if mode == "cityscapes" else (".png", ".jpg")
+    for i in range(16):
+        save(tmp_path / folders[0] / f"{i}{endings[0]}", quarters(*values))
+        save(tmp_path / folders[1] / f"{i}{endings[1]}", np.zeros((SIZE, SIZE, 3)))
+    words_given = ["--dataset_mode", mode, "--dataroot", str(tmp_path), "--no_instance"]
+    assert main([*words_given, "--json", str(tmp_path / "r.json"), "--workers", "1"]) == 1
+    report, said = json.loads((tmp_path / "r.json").read_text()), capsys.readouterr().out
+    assert kinds(report) == ["label_range"] and all(words in problem["message"] for problem in report["problems"])
+    assert "flags for these files" not in said and "(add " not in said
+    with pytest.raises(InputError, match=re.escape(words)):
+        create_dataset(parse_options(TrainOptions, words_given, PRESETS))[0]
+
+
+def test_a_data_set_laid_out_like_a_published_one_has_ids_of_its_own(tree, capsys):
+    (tree / "maps").rename(tree / "train_label")
+    (tree / "photos").rename(tree / "train_img")
+    save(tree / "train_label" / "0.png", quarters(0, 1, 2, 183))
+    given = ["--dataset_mode", "coco", "--dataroot", str(tree), "--no_instance", "--workers", "1"]
+    assert main([*given, "--label_nc", "3"]) == 1
+    said = capsys.readouterr().out
+    assert "(add --label_nc 184?)" in said and "flags for these files: --label_nc 184" in said
+    assert main([*given, "--label_nc", "184"]) == 0
 
 
 def test_sizes_that_do_not_suit_the_mode_are_named(tree):
