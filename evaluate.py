@@ -5,6 +5,7 @@ from util.console import exit_statuses
 
 import shlex
 import sys
+from pathlib import Path
 
 import torch
 
@@ -43,7 +44,9 @@ def evaluate(
     with world.failing_together():
         sources = find_images(opt, judges_whole_labels(opt))
         if world.is_main:
-            check_writable(scores_path(opt, sources))
+            check_writable("--output", scores_path(opt, sources))
+            if opt.save_real_statistics:
+                check_writable("--save_real_statistics", Path(opt.save_real_statistics))
             warn_of_one_folder(opt)
             if opt.name and (opt.segmenter or opt.segmenter_weights):
                 require("matplotlib")  # draws the confusion matrix, after everything else

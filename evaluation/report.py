@@ -21,7 +21,7 @@ from evaluation.scores import FORMAT, SCORES
 from evaluation.scoring import Measurement
 from evaluation.sources import Sources
 from util.errors import InputError
-from util.files import replacing
+from util.files import refuse_foreign, replacing
 from util.loss_log import images_seen, read_history
 from util.optional import require
 from util.score_log import append_scores, curves_of, generator_called
@@ -209,10 +209,23 @@ def _commit() -> str | None:
     return done.stdout.strip() or None
 
 
-def check_writable(path: Path) -> None:
-    """Raise an `InputError` now rather than after hours if scores cannot be written to `path`."""
+# Option -> the usual name of what it writes, what that is, and marks of every such file.
+WRITTEN = {
+    "--output": ("scores.json", "file of scores", b'"protocol_hash"', b'"scores"'),
+    "--save_real_statistics": ("real.npz", "file that --save_real_statistics wrote", b"mu.npy", b"facts.npy"),
+}
+
+
+def check_writable(flag: str, path: Path) -> None:
+    """Raise an `InputError` now rather than after hours if `flag`'s file cannot be written, or would replace another.
+
+    Args:
+        flag: a key of `WRITTEN`.
+    """
+    name, what, *marks = WRITTEN[flag]
     if path.is_dir():
-        raise InputError(f"--output {path}: is a folder; name a file in it, such as {path / 'scores.json'}")
+        raise InputError(f"{flag} {path}: is a folder; name a file in it, such as {path / name}")
+    refuse_foreign(flag, path, what, *marks)
     try:
         with replacing(path.with_name(f".{path.name}.probe")) as temporary:
             temporary.touch()
@@ -220,7 +233,7 @@ def check_writable(path: Path) -> None:
     except _Writable:
         return
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); give --output FILE") from None
+        raise InputError(f"{path}: cannot be written ({error.strerror}); give {flag} FILE") from None
 
 
 class _Writable(Exception):  # noqa: N818 (it is no error)

@@ -5,8 +5,9 @@ with a --phase other than train, the options of test.py, and checks what testing
 Bad options are status 2. No file is changed.
 
     --json FILE             write everything that was found, all files named
-    --propose_palette FILE  write the colours of colour-coded masks, to be named and given to convert_labels.py; once it
-                            is written, the exit status is 0: what else was found is for after the conversion
+    --propose_palette FILE  write the colours of colour-coded masks, to be named and given to convert_labels.py; a FILE
+                            that is there already is never replaced. Once it is written, the exit status is 0: what else
+                            was found is for after the conversion
     --workers N             processes that read files (default: all cores)
 
 Keys of the JSON file (only the first three for landscapes, which have no files):
@@ -48,7 +49,7 @@ from data.parallel import usable_cores
 from data.survey import Survey, survey
 from options import TestOptions, TrainOptions, parse_options
 from util.errors import InputError
-from util.files import replacing
+from util.files import refuse_foreign, replacing
 
 OPTIONS_SHOWN = (
     "label_nc", "contain_dontcare_label", "instance", "preprocess_mode", "load_size", "crop_size", "aspect_ratio",
@@ -75,6 +76,14 @@ def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, T
     for path in (own.json, own.propose_palette):
         if path and path.is_dir():
             raise InputError(f"{path}: is a folder; name a file")
+    if own.json:
+        refuse_foreign("--json", own.json, "report of check_dataset.py", b'"runs"', b'"dataset_mode"', b'"phase"')
+    palette = own.propose_palette
+    if palette and palette.exists() and palette.stat().st_size:
+        raise InputError(
+            f"--propose_palette {palette}: is there already, perhaps with names that you gave; name another file, or "
+            f"delete it first"
+        )
 
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     peek.add_argument("--phase", nargs="?", default="train")

@@ -44,8 +44,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.how_many is not None and args.how_many < 1:
         raise InputError(f"--how_many {args.how_many}: must be 1 or more")
-    if args.output.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"--output {args.output}: the name must end in .html")
+    html.refuse_other_page(args.output, "compare_runs.py")
     return args
 
 

@@ -25,7 +25,7 @@ from models.networks.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
 from scripts.exporting import verify
-from scripts.exporting.formats import FORMATS, Program, check_packages
+from scripts.exporting.formats import FORMATS, METADATA, Program, check_packages
 from scripts.exporting.graphs import (
     AnySizeSPADEGenerator,
     EncoderGraph,
@@ -39,7 +39,7 @@ from scripts.exporting.options import ExportOptions, parse_args
 from scripts.exporting.variants import convert
 from trainers.checkpoint import load_networks
 from util.errors import InputError
-from util.files import replacing
+from util.files import refuse_foreign, replacing
 
 TOLERANCE = 1e-3
 """Largest difference to the trained network that is still rounding: of images in [-1, 1], of z relative to its size."""
@@ -149,6 +149,8 @@ def megabytes(path: Path) -> str:
 def export(opt: ExportOptions) -> list[str]:
     """Export as the options say; return what to tell. All files of a run are written, or none of them."""
     check_packages(opt.format)
+    for path in (opt.output_path, opt.encoder_path)[: 1 + opt.use_vae]:
+        refuse_foreign("--output", path, "file of export.py", METADATA.encode())
     live, files = load_model(opt)
     metadata = describe(opt, files, Sizes.of(opt))
     with replacing(opt.output_path) as path:

@@ -18,7 +18,7 @@ from data.ade20k_outdoor import INDOOR_AT_MOST, OUTDOOR_AT_LEAST, is_outdoor, li
 from data.editions import explaining
 from scripts.prepared import add_workers, read_ids, run_parallel
 from util.errors import InputError
-from util.files import replacing
+from util.files import refuse_foreign, replacing
 
 RULE = (
     f"outdoor classes cover at least {OUTDOOR_AT_LEAST:.0%} of the picture and indoor ones at most {INDOOR_AT_MOST:.0%}"
@@ -66,8 +66,13 @@ def write_list(dataroot: Path, phase: str, output: Path, workers: int) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
-    for phase in [args.phase] if args.phase else FOLDERS:
-        write_list(args.dataroot, phase, args.output or list_path(args.dataroot, phase), args.workers)
+    lists = {
+        phase: args.output or list_path(args.dataroot, phase) for phase in ([args.phase] if args.phase else FOLDERS)
+    }
+    for path in lists.values():
+        refuse_foreign("OUT.txt", path, "list of list_outdoor_scenes.py", f" scenes: {RULE}".encode())
+    for phase, path in lists.items():
+        write_list(args.dataroot, phase, path, args.workers)
 
 
 if __name__ == "__main__":

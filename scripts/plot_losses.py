@@ -27,11 +27,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from util.errors import InputError
-from util.files import replacing
+from util.files import refuse_foreign, replacing
 from util.loss_log import LossRecord, images_seen, read_history
 
 LOG_NAME = "loss_log.txt"
 FORMATS = (".png", ".pdf", ".svg")
+MADE_BY = "plot_losses.py"  # in the files, in every format
 DOTS_PER_INCH = 150
 SMOOTHED_OVER = 40
 """Without --smooth, a mean covers one 40th of the longest run, in images, so that all runs are equally calm."""
@@ -78,6 +79,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         raise InputError(f"--output {args.output}: the name must end in {', '.join(FORMATS)}")
     if args.output.is_dir():
         raise InputError(f"--output {args.output}: is a folder; name a file")
+    refuse_foreign("--output", args.output, f"picture of {MADE_BY}", MADE_BY.encode())
     return args
 
 
@@ -217,7 +219,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = distinct_names(runs, args.runs)
     with matplotlib.rc_context(STYLE), replacing(args.output) as temporary:
         figure = draw(runs, names, losses, args.smooth)
-        figure.savefig(temporary, format=args.output.suffix[1:].lower(), dpi=DOTS_PER_INCH, facecolor="white")
+        figure.savefig(
+            temporary,
+            format=args.output.suffix[1:].lower(),
+            dpi=DOTS_PER_INCH,
+            facecolor="white",
+            metadata={"Creator": MADE_BY},
+        )
     print(f"{args.output}: {', '.join(losses)} of {', '.join(names)}")
 
 

@@ -71,8 +71,7 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"--pairs {args.pairs}: a study needs 1 pair or more")
     if args.checks < 0:
         raise InputError(f"--checks {args.checks}: must be 0 or more")
-    if args.output.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"--output {args.output}: the name must end in .html")
+    html.refuse_other_page(args.output, "preference_study.py")
 
 
 def make_pairs(args: argparse.Namespace) -> list[Pair]:

@@ -1,13 +1,16 @@
-"""Files that are either old or new, never half written."""
+"""Files that are either old or new, never half written, and never in the place of something else."""
 
 import contextlib
 import hashlib
 import itertools
+import mmap
 import os
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+from util.errors import InputError
 
 
 @contextlib.contextmanager
@@ -25,6 +28,26 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)  # noqa: PTH105 (the call that is atomic on every system, by its own name)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def refuse_foreign(flag: str, path: Path, what: str, *marks: bytes) -> None:
+    """Raise an `InputError` where a file would be replaced that is no earlier one of its kind. Empty ones may be.
+
+    Args:
+        flag: the option that names the file.
+        what: the kind, for the message: "page of compare_runs.py".
+        marks: bytes that every file of the kind holds.
+    """
+    path = Path(path)
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        is_foreign = any(content.find(mark) < 0 for mark in marks)
+    if is_foreign:
+        raise InputError(
+            f"{flag} {path}: is there already and is no {what}, so it is not replaced; name another file, or move that "
+            f"one away"
+        )
 
 
 def remove_temporaries(folder: Path, older_than: float = 0) -> None:

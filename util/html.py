@@ -16,7 +16,8 @@ from dominate import document, tags
 from dominate.dom_tag import dom_tag
 from dominate.util import raw
 
-from util.files import replacing
+from util.errors import InputError
+from util.files import refuse_foreign, replacing
 
 CSS = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
@@ -88,12 +89,19 @@ def page(
     body: list[dom_tag],
     legend: dom_tag | None,
     refresh_seconds: int | None = None,
+    made_by: str | None = None,
 ) -> document:
-    """Return a page: title and facts, `body` with the legend beside it. It reloads itself if `refresh_seconds`."""
+    """Return a page: title and facts, `body` with the legend beside it. It reloads itself if `refresh_seconds`.
+
+    Args:
+        made_by: the script that makes it; `refuse_other_page` knows its pages by that.
+    """
     doc = document(title=title)
     doc["lang"] = "en"
     doc.head.add(tags.meta(charset="utf-8"))
     doc.head.add(tags.meta(name="viewport", content="width=device-width, initial-scale=1"))
+    if made_by:
+        doc.head.add(tags.meta(name="generator", content=made_by))
     if refresh_seconds is not None:
         doc.head.add(tags.meta(http_equiv="refresh", content=str(refresh_seconds)))
     doc.head.add(tags.style(raw(CSS)))
@@ -111,6 +119,13 @@ def enliven(doc: document, style: str, script: str, data: Any = None) -> None:
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
         doc.body.add(tags.script(raw(text), type="application/json", id="data"))
     doc.body.add(tags.script(raw(script)))
+
+
+def refuse_other_page(path: Path, made_by: str) -> None:
+    """Raise an `InputError` if --output names a file that is no earlier page of the same script."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--output {path}: the name must end in .html")
+    refuse_foreign("--output", path, f"page of {made_by}", f'content="{made_by}"'.encode())
 
 
 def save(doc: document, path: Path) -> Path:

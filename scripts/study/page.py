@@ -24,7 +24,13 @@ def build_page(pairs: Sequence[Pair], title: str) -> document:
     """Return the page of a study, whose pairs are in the order of their ids."""
     width = max(pair.label.shape[1] for pair in pairs)
     body = [_start(len(pairs)), _question(round(width * ENLARGED)), _finish()]
-    doc = html.page(title, {}, [tags.noscript(tags.p("This page needs JavaScript.")), *body], legend=None)
+    doc = html.page(
+        title,
+        {},
+        [tags.noscript(tags.p("This page needs JavaScript.")), *body],
+        legend=None,
+        made_by="preference_study.py",
+    )
     doc.head.add(tags.meta(http_equiv="Content-Security-Policy", content=ALLOWED))
     html.enliven(
         doc, *((HERE / name).read_text(encoding="utf-8") for name in ("style.css", "script.js")), data=_data(pairs)

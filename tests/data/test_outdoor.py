@@ -91,6 +91,20 @@ def test_the_script_writes_what_the_data_set_reads(tree, options, capsys):
     assert names(tested) == ["ADE_val_00000001", "ADE_val_00000003", "ADE_val_00000010"]
 
 
+def test_a_list_takes_the_place_of_such_lists_alone(tree):
+    for _ in range(2):
+        main([str(tree), "--workers", "1"])
+    mine = tree / "outdoor_validation.txt"
+    mine.write_text("ADE_val_00000002\n")
+    (tree / "outdoor_training.txt").unlink()
+    photo = tree / "images" / "training" / "ADE_train_00000001.jpg"
+    for path, words in ((mine, []), (photo, [str(photo), "--phase", "train"])):
+        before = path.read_bytes()
+        with pytest.raises(InputError, match=rf"{path.name}: is there already and is no list of list_outdoor_scenes"):
+            main([str(tree), *words, "--workers", "1"])
+        assert path.read_bytes() == before and not (tree / "outdoor_training.txt").exists()
+
+
 def test_label_maps_alone_do(tree, options):
     for path in (tree / "images").rglob("*.jpg"):
         path.unlink()

@@ -126,6 +126,28 @@ def test_statistics_of_real_photos_take_their_place(folders, tmp_path, capsys):
     assert "3 features" in refused([*argv[:-2], "--real_statistics", str(tmp_path / "other.npz")], capsys)
 
 
+@pytest.mark.parametrize("flag", ["--output", "--save_real_statistics"])
+def test_a_file_of_another_kind_is_refused_before_anything_is_scored(folders, tmp_path, capsys, flag):
+    ours = tmp_path / "ours"
+    for _ in range(2):  # what it wrote itself is replaced
+        program.main(flags(folders, flag, str(ours)))
+    photo = folders / "real" / "c.png"
+    np.savez(tmp_path / "theirs.npz", mu=np.zeros(3), sigma=np.eye(3))
+    for path in (photo, tmp_path / "theirs.npz"):
+        before = path.read_bytes()
+        line = refused(flags(folders, flag, str(path)), capsys)
+        assert f"{flag} {path}: is there already and is no file" in line and "name another file" in line
+        assert path.read_bytes() == before
+    assert f"{flag} {tmp_path}: is a folder; name a file in it" in refused(flags(folders, flag, str(tmp_path)), capsys)
+
+
+def test_scores_of_another_program_beside_the_images_are_not_replaced(folders, capsys):
+    theirs = folders / "fake" / "scores.json"
+    theirs.write_text('{"fid": 3}')
+    assert f"--output {theirs}: is there already" in refused(flags(folders), capsys)
+    assert theirs.read_text() == '{"fid": 3}'
+
+
 def test_a_cut_of_the_data_set_is_scored_when_asked_for(folders, capsys):
     for name in NAMES[3:]:
         (folders / "fake" / f"{name}.png").unlink()

@@ -157,6 +157,30 @@ def test_asking_for_a_palette_that_there_is_not_changes_no_status(tree):
     assert check(tree, "--label_nc", "2", "--propose_palette", str(tree / "p.txt"))[0] == 1
 
 
+def test_a_palette_that_is_there_is_never_replaced(tree):
+    save(tree / "maps" / "0.png", np.full((SIZE, SIZE, 3), (200, 10, 10)))
+    palette = tree / "palette.txt"
+    assert check(tree, "--propose_palette", str(palette))[0] == 0
+    palette.write_text(palette.read_text().replace("class 0", "roof"))
+    before = palette.read_bytes()
+    line = r"--propose_palette .*palette\.txt: is there already.*; name another file, or delete it first"
+    with pytest.raises(InputError, match=line):
+        main(words(tree, "--propose_palette", str(palette)))
+    assert palette.read_bytes() == before
+
+
+def test_a_report_takes_the_place_of_reports_alone(tree):
+    assert check(tree)[0] == 0 and check(tree, "--max_dataset_size", "2")[1]["counts"]["samples"] == 2
+    photo = tree / "photos" / "0.jpg"
+    annotations = tree / "annotations.json"
+    annotations.write_text('{"images": [], "annotations": []}')
+    for path in (photo, annotations):
+        before = path.read_bytes()
+        with pytest.raises(InputError, match=r"--json .*: is there already and is no report of check_dataset\.py"):
+            main(words(tree, "--json", str(path)))
+        assert path.read_bytes() == before
+
+
 def test_photos_as_masks_are_not_a_palette(tree):
     noise = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3))
     save(tree / "maps" / "0.png", noise)

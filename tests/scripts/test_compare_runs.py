@@ -116,6 +116,16 @@ def browser(tmp_path_factory):
         yield browser
 
 
+def test_a_page_takes_the_place_of_such_pages_alone(tmp_path, capsys):
+    write_run(tmp_path, "one")
+    write_run(tmp_path, "two")
+    for _ in range(2):
+        compare(tmp_path, "one", "two")
+    (tmp_path / "compare.html").write_text("<!DOCTYPE html><p>mine</p>")
+    assert "compare.html: is there already and is no page of compare_runs.py" in refusal(capsys, tmp_path, "one", "two")
+    assert (tmp_path / "compare.html").read_text() == "<!DOCTYPE html><p>mine</p>"
+
+
 def test_rows_are_sorted_by_score(tmp_path, browser):
     from selenium.webdriver.support.ui import Select
 

@@ -192,7 +192,7 @@ def test_a_variant_that_is_too_far_away_is_written_on_request_only(runs, tmp_pat
 @pytest.mark.parametrize("value", [0.01, float("nan")])
 def test_a_file_that_computes_something_else_does_not_replace_another(runs, tmp_path, capsys, monkeypatch, value):
     path = tmp_path / "model.pt2"
-    path.write_text("what was there")
+    path.write_text("an earlier one, with its spade.json")
     fold = export.fold_norms
 
     def spoil(network):
@@ -204,7 +204,7 @@ def test_a_file_that_computes_something_else_does_not_replace_another(runs, tmp_
     with pytest.raises(SystemExit) as stop:
         main(argv(runs, "pix2pixhd", path))
     assert stop.value.code == 2 and "differs from the trained network by" in capsys.readouterr().err
-    assert path.read_text() == "what was there" and [file.name for file in tmp_path.iterdir()] == ["model.pt2"]
+    assert path.read_text().startswith("an earlier one") and [file.name for file in tmp_path.iterdir()] == ["model.pt2"]
 
 
 def test_a_generator_is_not_written_without_its_encoder(runs, tmp_path, capsys, monkeypatch):
@@ -244,6 +244,25 @@ def test_what_cannot_be_is_refused_in_one_line(runs, tmp_path, capsys, monkeypat
     printed = capsys.readouterr().err
     assert stop.value.code == 2 and re.search(message, printed) and printed.count("\n") == 1
     assert last_line(printed).startswith("export.py: error: ") and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.encoder.onnx"])
+def test_a_file_of_another_program_is_not_replaced(runs, tmp_path, capsys, name):
+    (tmp_path / name).write_bytes(b"another network")
+    with pytest.raises(SystemExit) as stop:
+        main(argv(runs, "styles", tmp_path / "model.onnx"))
+    line = f"export.py: error: --output {tmp_path / name}: is there already and is no file of export.py"
+    assert stop.value.code == 2 and last_line(capsys.readouterr().err).startswith(line)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes() == b"another network"
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
+def test_an_earlier_export_is_replaced(runs, exported, tmp_path, suffix):
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes(exported("pix2pixhd", suffix).read_bytes())
+    before = path.stat().st_mtime_ns
+    assert main(argv(runs, "pix2pixhd", path)) == 0 and path.stat().st_mtime_ns != before
 
 
 def test_missing_packages_are_named_with_the_command_that_installs_them(runs, tmp_path, capsys, monkeypatch):

@@ -107,6 +107,18 @@ def test_writes_a_picture(runs, tmp_path, capsys):
     assert capsys.readouterr().out == f"{output}: VGG, GAN of first, second\n"
 
 
+@pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
+def test_a_picture_of_losses_takes_the_place_of_such_alone(runs, tmp_path, ending):
+    output = tmp_path / f"losses.{ending}"
+    for losses in ("VGG", "GAN"):
+        plot(runs, "second", "--output", str(output), "--losses", losses)
+    Image.new("RGB", (8, 8)).save(output, format="PNG")
+    before = output.read_bytes()
+    with pytest.raises(InputError, match=rf"--output .*losses\.{ending}: is there already and is no picture of plot_"):
+        plot(runs, "second", "--output", str(output))
+    assert output.read_bytes() == before
+
+
 def test_runs_of_one_name_are_told_apart(runs, tmp_path, capsys):
     (tmp_path / "other").mkdir()
     other = (runs / "first").rename(tmp_path / "other" / "second")

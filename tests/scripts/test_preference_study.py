@@ -174,6 +174,16 @@ def test_the_key_of_another_study_is_not_overwritten(study, capsys):
     main(arguments(study, checks=1))
 
 
+def test_a_page_that_is_no_study_is_not_replaced(study, capsys):
+    main(arguments(study, checks=1))
+    key = (study / "study.key.json").read_bytes()
+    other = study / "other.html"
+    other.write_text("<!DOCTYPE html><p>mine</p>")
+    assert "other.html: is there already and is no page of pref" in refusal(capsys, *arguments(study, output=other))
+    assert other.read_text() == "<!DOCTYPE html><p>mine</p>" and not (study / "other.key.json").exists()
+    assert (study / "study.key.json").read_bytes() == key
+
+
 def test_runs_are_named_and_bring_their_label_maps(tmp_path, capsys):
     rng = np.random.default_rng(0)
     for run in ("spade", "pix2pix"):

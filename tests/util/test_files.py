@@ -5,7 +5,8 @@ import stat
 
 import pytest
 
-from util.files import remove_temporaries, replacing
+from util.errors import InputError
+from util.files import refuse_foreign, remove_temporaries, replacing
 
 
 def test_writes_into_new_folders(tmp_path):
@@ -51,3 +52,17 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     assert len(list(tmp_path.rglob(".*.tmp"))) == 3, "another process may be writing them"
     remove_temporaries(tmp_path)
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_refused"), [(None, False), (b"", False), (b"x ours and a b", False), (b"ours", True), (b"a", True)]
+)
+def test_a_file_without_the_marks_of_its_kind_is_foreign(tmp_path, content, is_refused):
+    path = tmp_path / "file"
+    if content is not None:
+        path.write_bytes(content)
+    if not is_refused:
+        refuse_foreign("--to", path, "page", b"ours", b"a b")
+        return
+    with pytest.raises(InputError, match=r"^--to .*file: is there already and is no page, .*; name another file, or"):
+        refuse_foreign("--to", path, "page", b"ours", b"a b")
