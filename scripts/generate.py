@@ -19,7 +19,7 @@ import sys
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ NO_PICTURES = (".txt", ".json", ".xml", ".csv", ".md", ".html")
 ID_MODES = {"1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N"}
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 MADE_HERE = "generate.py"  # key of a text in the images, which holds the checksum of their pixels
+ORIENTATION, UPRIGHT = 0x0112, 1  # tag of EXIF, and what it says where nothing is to be turned
+BY_PLANE = (284, 2)  # tag of TIFF, and what it says where channels lie one after the other
 PNG_DEPTH_AT = 24  # byte of a PNG file that holds the bits per sample
 SHOWN = 4  # wrong ids, or names, in a message
 
@@ -120,14 +122,22 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
 
 
 def find_pictures(folder: Path, what: str) -> dict[str, Path]:
-    """The pictures below a folder, hidden ones left out, by relative path without extension, in natural order."""
+    """The pictures below a folder, hidden ones left out, by relative path without extension, in natural order.
+
+    Links to folders are followed, but for those that contain them.
+    """
     if not folder.is_dir():
         why = "is a file, and a folder is wanted" if folder.is_file() else "no such folder"
         raise InputError(f"{folder}: {why}; it should hold the {what}s")
     found: dict[str, Path] = {}
     left_out = []
-    for parent, subfolders, files in os.walk(folder):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+    for parent, subfolders, files in os.walk(folder, followlinks=True):
+        above = {os.path.realpath(path) for path in (parent, *Path(parent).parents)}
+        subfolders[:] = [
+            name
+            for name in subfolders
+            if not name.startswith(".") and os.path.realpath(Path(parent, name)) not in above
+        ]
         for file in files:
             if file.startswith(".") or not file.lower().endswith(PICTURES):
                 left_out += [file] * (not file.startswith(".") and not file.lower().endswith(NO_PICTURES))
@@ -142,6 +152,27 @@ def find_pictures(folder: Path, what: str) -> dict[str, Path]:
     if left_out:
         print(f"warning: {folder}: {len(left_out)} files left out, such as {min(left_out)}", file=sys.stderr)
     return {name: found[name] for name in sorted(found, key=natural_key)}
+
+
+def warn_of_turned(what: str, paths: Iterable[Path]) -> None:
+    """Print a line if pictures have an EXIF orientation, which is not applied."""
+    paths = list(paths)
+    turned = [path.name for path in paths if _is_turned(path)]
+    if turned:
+        shown = ", ".join(turned[:SHOWN]) + (", ..." if len(turned) > SHOWN else "")
+        print(
+            f"warning: {len(turned)} of {len(paths)} {what} ({shown}) have an EXIF orientation: viewers show them "
+            f"turned or mirrored, and here pixels are used as they are stored; save them upright",
+            file=sys.stderr,
+        )
+
+
+def _is_turned(path: Path) -> bool:
+    try:
+        with Image.open(path) as picture:  # not the method of PNG files, which decodes the whole picture
+            return Image.Image.getexif(picture).get(ORIENTATION, UPRIGHT) in range(UPRIGHT + 1, 9)
+    except (*UNREADABLE, LookupError, TypeError):  # broken in ways of its own
+        return False
 
 
 def read_ids(path: Path) -> np.ndarray:
@@ -251,6 +282,11 @@ def style_of(path: Path, model_path: Path, metadata: dict[str, Any]) -> np.ndarr
     picture = _read(path)
     if np.asarray(picture).dtype != np.uint8 and picture.mode != "1":
         raise InputError(f"{path}: a photo of more than 8 bits (mode {picture.mode}); save it with 8")
+    tag, value = BY_PLANE
+    if picture.format == "TIFF" and picture.tag_v2.get(tag) == value:  # of which Pillow reads some wrongly
+        raise InputError(f"{path}: a TIFF photo whose channels lie one after the other; save it as PNG or JPEG")
+    if picture.format != "TIFF":  # which Pillow turns
+        warn_of_turned("style photos", [path])
     size = metadata["width"], metadata["height"]
     photo = np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
     return encoder.run(style=np.ascontiguousarray(photo.transpose(2, 0, 1))[None] / np.float32(127.5) - 1)
@@ -340,6 +376,8 @@ def generate(args: argparse.Namespace) -> int:
     for folder in filter(None, (args.labels, args.instances)):
         if args.output.resolve().is_relative_to(folder.resolve()):
             raise InputError(f"--output {args.output}: lies in {folder}, among the maps; name another folder")
+    warn_of_turned("label maps", labels.values())
+    warn_of_turned("instance maps", (instances[name] for name in labels if name in instances))
     style = styles(args, metadata)
     latents = next(style)  # before the bar, so that what is wrong with them has a line of its own
     for name, number in itertools.product(labels, range(1, args.num_styles + 1)):

@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 import test as test_program
 from scripts import export, generate
+from tests.data.tiffs import write_tiff
 from tests.scripts.exported_runs import CLASSES, FILE_SIZE, NAMES, make_runs
 from tests.scripts.small_files import last_line, tree
 from util.latents import draw_latents
@@ -342,3 +343,33 @@ def test_label_maps_of_several_frames_or_with_alpha_are_called_so(tmp_path):
     for name, words in (("a.png", "holds 3 frames"), ("b.png", "has an alpha channel")):
         with pytest.raises(generate.InputError, match=rf"{name}: {words}"):
             generate.read_ids(tmp_path / name)
+
+
+def test_linked_folders_of_label_maps_are_read_and_circles_end(maps, models, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(maps / "labels", elsewhere)
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    (labels / "linked").symlink_to(elsewhere)
+    (elsewhere / "circle").symlink_to(labels)
+    assert generate.main(call(models, maps, tmp_path / "out", "edges.onnx", labels, labels)) == 0
+    made = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")}
+    assert made == {"linked/2.png", "linked/10.png", "linked/more/1.png"}
+
+
+def test_label_maps_with_an_orientation_are_counted(maps, models, tmp_path, capsys):
+    shutil.copytree(maps / "labels", tmp_path / "labels")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(tmp_path / "labels" / "2.png") as picture:
+        picture.save(tmp_path / "labels" / "2.png", exif=exif)
+    assert generate.main(call(models, maps, tmp_path / "out", "edges.onnx", tmp_path / "labels")) == 0
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+    assert len(warnings) == 1 and warnings[0].startswith("warning: 1 of 3 label maps (2.png) have an EXIF orientation")
+
+
+def test_style_photos_that_pillow_reads_wrongly_are_refused(maps, models, tmp_path, capsys):
+    photo = write_tiff(tmp_path / "a.tif", np.zeros((8, 8, 3), dtype=np.uint16), 2, by_plane=True)
+    words = ["--style_image", str(photo)]
+    assert generate.main([*call(models, maps, tmp_path / "out", "styles.onnx"), *words]) == 2
+    assert "channels lie one after the other; save it as PNG or JPEG" in last_line(capsys.readouterr().err)
