@@ -65,10 +65,10 @@ KINDS = tuple(
         Kind(rb"BZh[1-9]|\xfd7zXZ|7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd|LZIP", "an archive", UNPACK),
         Kind(rb".{257}ustar", "a tar archive", UNPACK),
         # Pictures, documents and films of other formats
-        Kind(rb".{4}ftyp(heic|heix|heim|heis|hevc|hevx|mif1|msf1)", "a HEIC photo", "convert it to PNG or JPEG"),
+        Kind(rb".{4}ftyp(heic|heix|heim|heis|hevc|hevx|mif1|msf1)", "a HEIC picture", "convert it to PNG"),
         Kind(rb".{4}ftypavi[fs]", "an AVIF picture, damaged or not read by this Pillow", "convert it to PNG"),
         Kind(rb".{4}ftypcrx|IIU\x00|IIR[OS]|MMOR|FUJIFILMCCD-RAW|II\x1a\x00{3}HEAPCCDR|FOVb", "a camera's raw file",
-             "develop it as PNG or JPEG"),
+             "develop it as PNG"),
         Kind(rb".{4}ftyp|RIFF.{4}AVI |\x1aE\xdf\xa3|\x00\x00\x01\xba", "a film", "save its frames as PNGs"),
         Kind(rb"\xff\x0a|\x00{3}\x0cJXL ", "a JPEG XL picture", "convert it to PNG"),
         Kind(rb"8BPS", "a Photoshop document (PSD)", EXPORT),

@@ -29,6 +29,7 @@ OTHER_FILES = frozenset(  # not worth a look at their first bytes
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 SYSTEM_FOLDERS = frozenset({"@eaDir", "__MACOSX", "lost+found", "$RECYCLE.BIN", "System Volume Information"})
 SNIFFED_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM")
+CONVERT = "convert photos to PNG or JPEG, and maps to PNG, which keeps ids"
 SHOWN = 3  # names in a message before "..."
 
 
@@ -61,7 +62,7 @@ class Listing:
         if self.left_out:
             kinds = count_endings(Counter(ending_of(path) for path in self.left_out))
             names = listing(path.relative_to(folder).as_posix() for path in sorted(self.left_out))
-            warn_once(f"{folder}: {files(len(self.left_out))} left out: {kinds} ({names}); convert to PNG or JPEG")
+            warn_once(f"{folder}: {files(len(self.left_out))} left out: {kinds} ({names}); {CONVERT}")
 
 
 def list_folder(folder: Path, what: str, without: Sequence[Path] = ()) -> Listing:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from data.files import one_form, unread_pictures, without_ending
-from data.listing import EXTENSIONS, listing
+from data.listing import CONVERT, EXTENSIONS, listing
 
 # Letters of the Cyrillic alphabet that look like Latin ones.
 LATIN = str.maketrans("асеорхуіАВЕКМНОРСТХІ", "aceopxyiABEKMHOPCTXI")
@@ -125,7 +125,7 @@ def _convert(labels: dict[str, Path], others: dict[str, Path], what: str) -> str
         there = [unread[name] for name in others if name not in labels and name in unread]
     if not there:
         return None
-    return f"what is missing may be {listing(map(str, there))}, whose format is not read: convert it to PNG or JPEG"
+    return f"what is missing may be {listing(map(str, there))}, whose format is not read: {CONVERT}"
 
 
 def _rename(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:

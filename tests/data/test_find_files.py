@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from data.files import by_name, find_pictures, natural_key, split_of
+from data.read import read_instances
 from util.errors import InputError
 
 
@@ -104,6 +105,16 @@ def test_pictures_that_are_not_read_are_counted_and_named_once(tmp_path, capsys)
     expected = f"warning: {tmp_path}: 3 files are left out: 2 .heic, 1 .svg (b.heic, c.HEIC, sub/d.svg); convert"
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(expected)
+
+
+def test_nothing_tells_to_save_label_maps_as_jpeg(tmp_path, capsys):
+    touch(tmp_path / "a.png", tmp_path / "b.heic")
+    find_pictures(tmp_path, "label maps")
+    assert capsys.readouterr().err.strip().endswith("convert photos to PNG or JPEG, and maps to PNG, which keeps ids")
+    (tmp_path / "c.png").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(InputError, match="HEIC") as caught:
+        read_instances(tmp_path / "c.png")
+    assert "JPEG" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["photo", "photo.jpg_large", "photo.jpg~", "photo.png.part", "photo.1"])

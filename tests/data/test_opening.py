@@ -75,7 +75,7 @@ FOREIGN = {
     "Zone.Identifier": (b"[ZoneTransfer]\r\nZoneId=3\r\n", "Zone.Identifier", "delete"),
     "AppleDouble": (b"\0\x05\x16\x07\0\x02\0\0Mac OS X        ", "AppleDouble", "delete"),
     "shortcut": (b"[InternetShortcut]\r\nURL=https://example.org\r\n", "shortcut", "copy"),
-    "HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC photo", "convert"),
+    "HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC picture", "convert it to PNG"),
     "Canon raw": (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "raw file", "develop"),
     "film": (b"\0\0\0\x18ftypisom\0\0\2\0isomiso2", "film", "frames"),
     "Photoshop": (b"8BPS\0\1" + bytes(40), "Photoshop document", "export"),

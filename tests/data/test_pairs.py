@@ -132,7 +132,10 @@ def test_a_partner_in_a_format_that_is_not_read_is_named(tmp_path, label, photo)
         (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / folder / name).touch()
     files = Files(find_pictures(tmp_path / "maps", "label maps"), find_pictures(tmp_path / "photos", "photos"))
-    with pytest.raises(InputError, match=r"may be \S+3\.(heic|svg), whose format is not read: convert it to PNG"):
+    with pytest.raises(
+        InputError,
+        match=r"may be \S+3\.(heic|svg), whose format is not read: convert .+ maps to PNG",
+    ):
         pair_files(files, check_names=True, extras_allowed=False)
 
 
