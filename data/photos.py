@@ -16,6 +16,7 @@ from util.errors import InputError
 from util.warn import warn_once
 
 MOST_DECODED = 20  # photos, at the start of a program: 2 megapixels of PNG take 0.05 s
+WITH_ALPHA = ("RGBA", "LA", "PA", "La")  # Pillow's modes; the last band is the opacity
 DARK = 63  # of 255: as light as white of 14 bits, which is what cameras have at most, when it is read as 16
 
 
@@ -34,16 +35,15 @@ class Trait(NamedTuple):
 
 
 def _has_deep_channels(head: Image.Image) -> bool:
-    """Whether a file holds 12 or 16 bits a channel, by Pillow's names of how its pixels lie in it."""
-    return any(re.search(r";1[26]", str(tile[-1])) for tile in head.tile)
+    """Whether a file holds more than 8 bits a channel, by Pillow's names of its mode and of how its pixels lie."""
+    return head.mode.startswith("I") or any(re.search(r";1[26]", str(tile[-1])) for tile in head.tile)
 
 
 def _is_transparent(path: Path) -> bool:
     picture = open_picture(path)
     if picture.mode in ("1", "L", "P", "RGB"):  # with one color, or some of the palette, that is transparent
         picture = picture.convert("RGBA")
-    alpha = [band for band in picture.getbands() if band in "Aa"]
-    return any(picture.getchannel(band).getextrema()[0] < 255 for band in alpha)
+    return picture.mode in WITH_ALPHA and picture.getchannel(picture.getbands()[-1]).getextrema()[0] < 255
 
 
 def _is_dark(path: Path) -> bool:
@@ -52,7 +52,8 @@ def _is_dark(path: Path) -> bool:
 
 TRAITS = {
     "transparent_photos": Trait(
-        lambda head: head.has_transparency_data,
+        # Not Pillow's own property, which fails for a palette picture without palette.
+        lambda head: "transparency" in head.info or head.mode in WITH_ALPHA,
         _is_transparent,
         "are transparent in places: viewers show a background there, and here the hidden colors in the file are used, "
         "as if opaque; lay them over the background that is meant (magick IN.png -background white -flatten OUT.png)",

@@ -8,8 +8,11 @@ from PIL import Image
 
 from data import create_dataset
 from data.photos import MOST_DECODED, traits, warn_of_photos
+from data.preprocess import Preprocess
 from data.read import read_image
 from evaluation.generation import style_photos
+from evaluation.image_sets import FolderTruth, LabelRule
+from tests.data.pngs import write_png
 from tests.data.tiffs import write_tiff
 
 SIZE = 16
@@ -50,7 +53,8 @@ def test_16_bits_of_which_few_are_used_are_seen(tmp_path, white, is_dark, ending
     elif channels == 1:
         Image.fromarray(samples[..., 0]).save(path)
     else:
-        pytest.skip("Pillow cannot write it")
+        rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+        write_png(path, SIZE, SIZE, 16, 2, rows)
     assert traits(path) == (["deep_photos"] if is_dark else [])
 
 
@@ -61,6 +65,9 @@ def test_ordinary_photos_have_none(tmp_path):
     assert traits(save(tmp_path / "b.jpg", dark, dark, dark)) == []
     (tmp_path / "c.png").write_bytes(b"no picture")
     assert traits(tmp_path / "c.png") == []
+    without_palette = write_png(tmp_path / "d.png", SIZE, 1, 8, 3, bytes(1 + SIZE))
+    assert traits(without_palette) == []
+    assert traits(write_tiff(tmp_path / "e.tif", np.dstack([LEVELS] * 3).astype(np.uint8), photometric=8)) == []  # LAB
 
 
 def test_training_says_so_in_one_line_once(tmp_path, make_options, capsys):
@@ -74,6 +81,13 @@ def test_training_says_so_in_one_line_once(tmp_path, make_options, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"warning: 1 of 3 photos ({tmp_path}/photos/1.png) are transparent in places: viewers show")
     assert "hidden colors in the file are used" in line and "-background white -flatten" in line
+
+
+def test_references_of_scores_are_looked_at_too(tmp_path, capsys):
+    labels, photo = save(tmp_path / "a.png", LEVELS % 3), save(tmp_path / "b.png", LEVELS, LEVELS, LEVELS, HALF)
+    preprocess = Preprocess("fixed", SIZE, SIZE, 1.0, random=False, flip=False)
+    FolderTruth(["a"], {"a": photo}, {"a": labels}, preprocess, LabelRule(3, False), ("x", "y", "z"))
+    assert f"1 of 1 photos ({photo}) are transparent" in capsys.readouterr().err
 
 
 def test_style_photos_are_looked_at_too(tmp_path, capsys):

@@ -1,6 +1,5 @@
 import io
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 
 from data.preprocess import image_to_tensor
 from data.read import LabelIds, picture_size, read_image, read_instances, read_labels
+from tests.data.pngs import write_png
 from util.errors import InputError
 
 IDS = np.array([[0, 1, 2], [3, 4, 0]], dtype=np.uint8)
@@ -141,18 +141,6 @@ def test_equal_channels_of_a_jpeg_are_no_ids(tmp_path):
     assert "a.jpg" in refusal(tmp_path / "a.jpg", LabelIds(256, False))
     Image.new("RGB", (8, 8)).save(tmp_path / "b.jpg")
     assert "JPEG changes pixel values" in refusal(tmp_path / "b.jpg", LabelIds(5, False))
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def write_png(path: Path, width: int, height: int, bits: int, color_type: int, rows: bytes) -> Path:
-    """A PNG of a kind that Pillow cannot write."""
-    head = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, 0)
-    parts = chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
-    return path
 
 
 @pytest.mark.parametrize(("color_type", "channels"), [(4, 2), (2, 3), (6, 4)])
