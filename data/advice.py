@@ -113,15 +113,21 @@ def doubts(result: Survey) -> list[Doubt]:
 def palette_lines(result: Survey) -> list[str]:
     """Lines of a palette file for the colours seen, in their order, to be named by the user.
 
-    Grey colours that are ids as they are keep them; all others are numbered.
+    Grey colours that are ids as they are keep them, and so do those of palettes that agree; all others are numbered.
     """
     colors: list[Color] = sorted(result.colors)
-    if (colors and not result.palette) or stretch(result.pixels):  # beside masks in colors, some may be all black, say
-        levels = mask_levels(result.pixels) or [value for value in result.pixels if 0 <= value <= UNKNOWN]
-        colors = sorted({*colors, *((level, level, level) for level in levels)})
-    if not colors:
-        colors = sorted({color for color, _ in result.palette.values()})
+    if colors or result.palettes_differ or stretch(result.pixels):  # beside masks in colors, some may be all black, say
+        colors = sorted({*colors, *result.shown})
+    elif result.palette:
+        indexed = {color: index for index, (color, _) in sorted(result.palette.items())}
+        if len(indexed) == len(result.palette):
+            return [_palette_line(index, color) for color, index in indexed.items()]
+        colors = sorted(indexed)
     grays = [color[0] for color in colors if len(set(color)) == 1]
     are_ids = len(grays) == len(colors) and math.gcd(*grays) < LEAST_STEP and not stretch(grays)
     numbers = [color[0] for color in colors] if are_ids else range(len(colors))
-    return [f"{number} {shown(color)} class {number}" for number, color in zip(numbers, colors)]
+    return [_palette_line(number, color) for number, color in zip(numbers, colors)]
+
+
+def _palette_line(number: int, color: Color) -> str:
+    return f"{number} {shown(color)} class {number}"

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.id_advice import mask_levels
 from data.id_maps import ColoredError, NotIdsError, verify
 from data.masks import is_jpeg, read_colors
 from data.opening import UPRIGHT, SeveralPicturesError, opened, orientation_of
@@ -59,6 +60,7 @@ class SampleReport:
     values: dict[int, int] | None = None  # label map: value in the file -> pixels
     is_blended: bool = False  # label map: edges between regions are slopes
     palette: dict[int, Color] | None = None  # palette label map: index that is used -> colour
+    shown: set[Color] = field(default_factory=set)  # label map with ids: the colours that a viewer shows
     colors: dict[Color, int] | None = None  # colour-coded label map: the most frequent colours -> pixels
     num_colors: int = 0
     constant_instances: bool | None = None  # whether the instance map is one value only
@@ -127,6 +129,10 @@ class Inspector:
                 flat = picture.getpalette("RGB")
                 used = (index for index in report.values if 0 <= index < len(flat) // 3)
                 report.palette = {index: tuple(flat[3 * index : 3 * index + 3]) for index in used}
+                report.shown = {*report.palette.values()}
+            else:
+                levels = mask_levels([value * 255 for value in report.values] if picture.mode == "1" else report.values)
+                report.shown = {(level, level, level) for level in levels or ()}
 
     def _inspect_instances(self, paths: SamplePaths, report: SampleReport) -> None:
         path = paths.instances

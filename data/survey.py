@@ -43,6 +43,7 @@ class Survey:
     blended: list[str] = dataclasses.field(default_factory=list)  # names
     palette: dict[int, tuple[Color, str]] = dataclasses.field(default_factory=dict)  # index -> colour, first name
     palettes_differ: list[str] = dataclasses.field(default_factory=list)  # names
+    shown: set[Color] = dataclasses.field(default_factory=set)  # colours of label maps that hold ids, as a viewer has
     colors: Counter[Color] = dataclasses.field(default_factory=Counter)  # of colour-coded masks -> pixels
     smooth_colors: list[str] = dataclasses.field(default_factory=list)  # names of masks with very many colours
     instance_maps: Counter[bool] = dataclasses.field(default_factory=Counter)  # is one value only -> files
@@ -66,6 +67,8 @@ class Survey:
         self._add_colors(report)
 
     def _add_colors(self, report: SampleReport) -> None:
+        if len(self.shown) < COLORS_KEPT:
+            self.shown |= report.shown
         for index, color in (report.palette or {}).items():
             first, _ = self.palette.setdefault(index, (color, report.name))
             if first != color:

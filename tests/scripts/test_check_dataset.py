@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 from data import create_dataset
+from data.palette import read_palette
 from options import TrainOptions, parse_options
 from scripts.check_dataset import PRESETS, main
+from scripts.convert_labels import main as convert_labels
 from util.errors import InputError
 
 SHARED_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -225,6 +227,45 @@ def test_palettes_that_differ_between_files_are_doubted(tree):
     status, report = check(tree)
     assert status == 0 and doubts(report) == ["palettes_differ"] and report["warnings"][0]["files"] == ["5"]
     assert "convert_labels.py" in report["proposal"]["command"]
+
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+
+def save_indexed(path: Path, *colors: tuple[int, int, int]) -> None:
+    """Quarters of indices 0, 1, 2, 1 in these colours."""
+    picture = Image.fromarray(quarters(0, 1, 2, 1).astype(np.uint8))
+    picture.putpalette([channel for color in colors for channel in color])
+    picture.save(path)
+
+
+@pytest.mark.parametrize("is_rgb", [False, True])
+def test_a_proposed_palette_has_the_colors_of_all_palettes_and_masks(tree, is_rgb):
+    """Palettes that differ; in the second case masks in RGB, and one in gray, lie among those with palettes."""
+    save_indexed(tree / "maps" / "0.png", (0, 0, 0), RED, BLUE)
+    for i in range(1, 6):
+        save_indexed(tree / "maps" / f"{i}.png", (0, 0, 0), GREEN, (9, i, 9))
+    if is_rgb:
+        save(tree / "maps" / "4.png", np.full((SIZE, SIZE, 3), (7, 8, 9)))
+        save(tree / "maps" / "5.png", quarters(0, 50, 0, 50))
+    main([*words(tree), "--propose_palette", str(tree / "p.txt"), "--workers", "1"])
+    expected = {(0, 0, 0), RED, BLUE, GREEN, *((9, i, 9) for i in range(1, 4 if is_rgb else 6))}
+    found = read_palette(tree / "p.txt").entries
+    assert {entry.color for entry in found} == expected | ({(7, 8, 9), (50, 50, 50)} if is_rgb else set())
+    assert [entry.id for entry in found] == list(range(len(found)))
+    convert_labels([str(tree / "maps"), str(tree / "ids"), "--palette", str(tree / "p.txt"), "--workers", "1"])
+    assert len(list((tree / "ids").iterdir())) == 6
+
+
+def test_a_proposed_palette_keeps_the_indices_of_palettes_that_agree(tree):
+    for i in range(6):
+        save_indexed(tree / "maps" / f"{i}.png", RED, (0, 0, 0), GREEN)
+    assert check(tree, "--propose_palette", str(tree / "p.txt"))[0] == 0
+    assert [(entry.id, entry.color) for entry in read_palette(tree / "p.txt").entries] == [
+        (0, RED),
+        (1, (0, 0, 0)),
+        (2, GREEN),
+    ]
 
 
 def test_smoothed_maps_are_doubted_and_sharp_ones_not(tree):
