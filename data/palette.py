@@ -9,7 +9,9 @@ A palette file is one of
   colours of other names are unknown;
 * what a labeling tool writes: `data/palette_formats.py` and `data/palette_lines.py` have the tables.
 
-Several colours may share an id. Where an id is the word unknown, null or negative, the colour belongs to no class.
+Ids are taken from a column that is named so (`KEYS` of `data/palette_items.py`); a file in which other numbers may be
+the ids, or colors may count to 1, is refused. Several colors may share an id. Where an id is the word unknown, null or
+negative, the color belongs to no class.
 "colour" is as good as "color".
 """
 
@@ -22,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from data.palette_formats import read_content
-from data.palette_items import ID_WORDS, WANTED, Color, Row, parse_color
+from data.palette_items import ID_WORDS, WANTED, Color, Row, numbers_of, parse_color
 from util.errors import InputError
 
 UNKNOWN = 255
@@ -130,6 +132,7 @@ def read_palette(path: str | Path, unknown: int | None = None) -> Palette:
     content = read_content(path)
     if unknown is None:
         unknown = UNKNOWN if content.unknown is None else _id(content.unknown, 'the "unknown" id', path)
+    _refuse_ids_in_colors(content.rows, path)
     entries = [_entry(row, unknown, path) for row in content.rows]
     if not content.has_levels and _may_be_fractions(content.rows, entries):
         raise InputError(
@@ -137,6 +140,13 @@ def read_palette(path: str | Path, unknown: int | None = None) -> Palette:
             f"multiply them by 255; or, if they are levels, {WANTED}, below a first line `id r g b name`"
         )
     return Palette(entries, path, content.is_numbered)
+
+
+def _refuse_ids_in_colors(rows: list[Row], path: Path) -> None:
+    """Refuse colors of four numbers of which the fourth is no opacity, so the first may be an id."""
+    fourths = [numbers[3] for row in rows if len(numbers := numbers_of(row.color)) == 4]
+    if len({*fourths}) > 1 and not {*fourths} <= {0, 1, 255} and max(fourths) > 1:
+        raise InputError(f"{path}: holds colors of four numbers, of which the first or last may be ids; {WANTED}")
 
 
 def _may_be_fractions(rows: list[Row], entries: list[Entry]) -> bool:

@@ -150,9 +150,8 @@ def _of_xml(text: str, path: Path) -> Content:
 
 def _of_gimp(text: str, path: Path) -> Content:
     head = r"(GIMP Palette|(Name|Columns|Channels):.*)$"
-    return read_lines(re.sub(head, "", text, flags=re.MULTILINE), path, ("r g b a [name]", "r g b [name]"))._replace(
-        has_levels=True
-    )
+    layouts = ("r g b a [name]",) if re.search(r"^Channels:\s*RGBA", text, re.MULTILINE) else ("r g b [name]",)
+    return read_lines(re.sub(head, "", text, flags=re.MULTILINE), path, layouts)._replace(has_levels=True)
 
 
 def _of_jasc(text: str, path: Path) -> Content:

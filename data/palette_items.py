@@ -99,7 +99,7 @@ def content_of_items(items: Sequence[Mapping[str, Any]], path: Path) -> Content:
         rows.append(Row(place, given, _color_of(item), str(title)))
     if all(row.color is None for row in rows):
         raise InputError(f"{path}: holds names without colors; {WANTED}")
-    if number is None:
+    if number is None and not of_database:
         _refuse_numbered_names([row.name for row in rows], path)
     return Content(rows, is_numbered=number is not None)
 
@@ -116,10 +116,15 @@ def _refuse_strange_ids(items: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def _refuse_numbered_names(names: Sequence[str], path: Path) -> None:
-    """Refuse names of which all begin with a number of their own, such as "2: car", in a file that has no other ids."""
-    found = [re.match(r"(\d+)(?![\d\w])", name) for name in names]
-    if all(found) and differ_from_places([match[1] for match in found if match]):
-        raise InputError(f'{path}: all names begin with numbers, as "{names[0]}" does, which may be the ids; {WANTED}')
+    """Refuse names that are numbered otherwise than by their places, in a file that has no other ids.
+
+    Those are names of which all begin with a number, such as "2: car", or that are one word and a number: "class5".
+    """
+    for pattern in (r"(?P<rest>\W*)(?P<id>\d+)(?!\w)", r"(?P<rest>.*?)(?P<id>\d+)$"):
+        found = [match for name in names if (match := re.match(pattern, name))]
+        is_one_word = len({match["rest"] for match in found}) == 1
+        if len(found) == len(names) and is_one_word and differ_from_places([match["id"] for match in found]):
+            raise InputError(f'{path}: the numbers in names such as "{names[0]}" may be the ids; {WANTED}')
 
 
 def differ_from_places(ids: Sequence[Any]) -> bool:
@@ -147,6 +152,13 @@ def is_color(given: Any) -> bool:
     return isinstance(given, list) and len(given) in (3, 4) and all(isinstance(value, int | float) for value in given)
 
 
+def numbers_of(given: Any) -> list[float]:
+    """The numbers of a color that is given as such, in a list or a text; none of others."""
+    if isinstance(given, str) and COLOR_TEXT.match(given.strip()) and not given.strip().startswith("#"):
+        return [float(number) for number in re.findall(r"\d*\.?\d+", given)]
+    return given if isinstance(given, list) and is_color(given) else []
+
+
 def parse_color(given: Any) -> Color:
     """Red, green and blue, 0..255, of what a file has: three numbers, with or without opacity; #rrggbb; a name.
 
@@ -155,8 +167,8 @@ def parse_color(given: Any) -> Color:
     """
     if isinstance(given, str):
         text = given.strip()
-        if COLOR_TEXT.match(text) and not text.startswith("#"):
-            return parse_color(re.findall(r"\d+(?:\.\d+)?", text))
+        if numbers := numbers_of(text):
+            return parse_color([*map(int, numbers[:3])])
         if re.match(r"#?[0-9a-fA-F]{8}$", text):
             raise ValueError("eight digits may begin or end with opacity")
         return ImageColor.getrgb("#" + text if re.match(r"[0-9a-fA-F]{6}$", text) else text)[:3]

@@ -64,7 +64,7 @@ def _by_delimiter(delimiter: str, line: str) -> Fields:
 
 def _by_words(line: str) -> Fields:
     """Words, and what quotes or brackets hold together; "2:" before a name is 2."""
-    return [word.strip("'\"").removesuffix(":") for word in WORD.findall(line) if word not in ("=", ":", "->", "|")]
+    return [word.strip("'\"").removesuffix(":") for word in WORD.findall(line)]
 
 
 SPLITS: tuple[Split, ...] = (*(partial(_by_delimiter, sign) for sign in "\t;,:"), _by_words)
@@ -144,6 +144,8 @@ def _by_layout(split: Split, line: str, number: int, layout: str) -> dict[str, A
     if not found:
         return None
     item = {name: " ".join(fields[slice(*found.span(name))]) for name in found.groupdict() if found[name]}
+    if "name" in item:
+        item["name"] = item["name"].strip(" =:|")  # what stands between columns
     if layout == "id name r g b a" and float(item["a"]) not in OPACITIES:
         return None  # a number that belongs to the name, rather
     return {"place": f"line {number}"} | item

@@ -51,6 +51,9 @@ IN_ORDER = {
     "Hasty": json.dumps({"label_classes": [
         {"class_name": name, "color": code, "norder": 9.5 - i} for i, (name, code) in enumerate(HEX.items())
     ], "images": [{"image_name": "a.png", "width": 3}]}),
+    "opacities": json.dumps({name: [*color, 255 * (i > 0)] for i, (name, color) in enumerate(COLORS.items())}),
+    "opacities as fractions": json.dumps({
+        name: f"rgba({r}, {g}, {b}, .{i})" for i, (name, (r, g, b)) in enumerate(COLORS.items())}),
     "by name": json.dumps(HEX),
     "by name, deeper": json.dumps({"version": 3, "classes": {name: {"color": code} for name, code in HEX.items()}}),
     "MMSegmentation": json.dumps({"classes": list(COLORS), "palette": list(COLORS.values())}),
@@ -200,8 +203,14 @@ def test_a_picture_gives_its_own_palette(tmp_path):
         (",name,r,g,b\n1,a,0,0,0\n2,b,9,9,9\n", '"" may hold the ids, or something else'),
         (json.dumps([{"name": str(i), "rank": 9 - i, "color": [i] * 3} for i in range(3)]), '"rank" may hold the ids'),
         (json.dumps({"classes": ["a", "b"], "ranks": [5, 3], "palette": [[1, 2, 3], [4, 5, 6]]}), '"rank" may hold'),
-        (json.dumps({"2: car": [255, 0, 0], "0: void": [0, 0, 0]}), 'all names begin with numbers, as "2: car" does'),
-        ("name,r,g,b\n7,0,0,0\n3,9,9,9\n", 'all names begin with numbers, as "7" does'),
+        (json.dumps({"2: car": [255, 0, 0], "0: void": [0, 0, 0]}), 'numbers in names such as "2: car" may be the ids'),
+        ("name,r,g,b\n7,0,0,0\n3,9,9,9\n", 'numbers in names such as "7" may be the ids'),
+        ("(5) car [1,2,3]\n(9) sky [4,5,6]\n", 'numbers in names such as ".5. car" may be the ids'),
+        ("class5 1 2 3\nclass9 4 5 6\n", 'numbers in names such as "class5" may be the ids'),
+        ("GIMP Palette\n#\n1 2 3 5\n4 5 6 9\n", 'numbers in names such as "5" may be the ids'),
+        ("1 2 3 -> 5\n4 5 6 -> 9\n", "a number follows every name"),
+        ("car: 5 1 2 3\nsky: 9 4 5 6\n", "colors of four numbers, of which the first or last may be ids"),
+        (json.dumps([[5, 1, 2, 3], [9, 4, 5, 6]]), "colors of four numbers, of which the first or last may be ids"),
         ("0 0 0 void 5\n255 0 0 car 20\n", "a number follows every name"),
         ("0,0,0,void,5\n255,0,0,car,20\n", "a number follows every name"),
         (json.dumps([[0, 0, 0], [1, 0, 0], [0, 1, 0]]), "may be fractions of 1, and wanted are levels 0..255"),
