@@ -13,13 +13,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from util.console import exit_statuses
 
-from data.ade20k import EDITIONS, FOLDERS, LANDMARKS, find_ade20k
+from data.ade20k import EDITIONS, FOLDERS, LANDMARKS, Ade20kDataset, find_ade20k
 from data.ade20k_outdoor import INDOOR_AT_MOST, OUTDOOR_AT_LEAST, is_outdoor, list_path
 from data.editions import explaining
+from data.read import LabelIds
 from scripts.prepared import add_workers, read_ids, run_parallel
 from util.errors import InputError
 from util.files import refuse_foreign, replacing
 
+ADE20K_IDS = LabelIds(
+    label_nc=Ade20kDataset.preset.both["label_nc"],
+    contain_dontcare_label=True,
+    unknown_value=Ade20kDataset.unknown_value,
+    fixed=Ade20kDataset.published_ids,
+    editions=Ade20kDataset.id_editions,
+)
 RULE = (
     f"outdoor classes cover at least {OUTDOOR_AT_LEAST:.0%} of the picture and indoor ones at most {INDOOR_AT_MOST:.0%}"
 )
@@ -41,8 +49,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def shows_outdoors(path: Path) -> bool:
-    """Read one label map and apply the rule."""
-    return is_outdoor(read_ids(path))
+    """Read one label map and apply the rule. Raises `InputError` for ids of other editions, whose classes differ."""
+    return is_outdoor(ADE20K_IDS.check(read_ids(path), path))
 
 
 def write_list(dataroot: Path, phase: str, output: Path, workers: int) -> None:

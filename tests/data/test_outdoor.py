@@ -153,6 +153,14 @@ def test_a_stale_list_is_refused(tree, options):
         Ade20kOutdoorDataset(options())
 
 
+def test_ids_of_another_edition_make_no_list(tree, save):
+    ids = scene(sky=40).astype(int)
+    save(tree / "annotations" / "training" / "ADE_train_9.png", np.where(ids, ids - 1, 255).astype(np.uint8))
+    with pytest.raises(InputError, match=r"editions whose classes are 0\.\.149"):
+        main([str(tree), "--workers", "1"])
+    assert not (tree / "outdoor_training.txt").exists()
+
+
 def test_rooms_only_make_a_list_that_says_so(tree, options, save, capsys):
     for path in (tree / "annotations" / "training").iterdir():
         save(path, scene(bed=90))
