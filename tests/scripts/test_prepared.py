@@ -44,8 +44,8 @@ class Script:
         return [], ["--ignore", "0"]
 
     def _convert_labels(self):
-        for number, lines in enumerate(("0 0 0 0\n1 255 255 255\n", "7 0 0 0\n1 255 255 255\n")):
-            (self.root / f"palette{number}.txt").write_text(lines)
+        for number, lines in enumerate(("0 0 0 0 a\n1 255 255 255 b\n", "7 0 0 0 a\n1 255 255 255 b\n")):
+            (self.root / f"palette{number}.txt").write_text(f"id r g b name\n{lines}")
         return [["--palette", str(self.root / f"palette{number}.txt")] for number in (0, 1)]
 
     def _label_photos(self):
