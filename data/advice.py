@@ -26,12 +26,15 @@ def propose(result: Survey, opt) -> dict[str, int | bool]:
     """The `label_nc`, `contain_dontcare_label` and `instance` that suit the files; those of `opt` where they do.
 
     `label_nc` of a set without published classes (facades, custom) is the least that holds every id seen. Where the
-    files cannot be read with any, because their ids are those of another edition, say, the options stay.
+    files cannot be read with any, because their ids are those of another edition or of instances, say, the options
+    stay.
     """
     instance = opt.instance and (result.counts["instances"] > 0)
     ids = result.ids
     proposal = {"label_nc": ids.label_nc, "contain_dontcare_label": ids.contain_dontcare_label, "instance": instance}
     if not result.pixels or min(result.pixels) < 0 or stretch(result.pixels) or ids.fixed:
+        return proposal
+    if max(result.pixels) >= max(INSTANCE_IDS, ids.count):  # no classes, see `doubts`
         return proposal
     is_unknown_seen = ids.unknown_value in result.pixels and max(result.pixels) == ids.unknown_value
     classes = [value for value in result.pixels if not (is_unknown_seen and value == ids.unknown_value)]

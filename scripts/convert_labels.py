@@ -1,8 +1,9 @@
 """Turn colour-coded masks into id maps: `python scripts/convert_labels.py SRC DST --palette FILE`.
 
-SRC is a folder of RGB, RGBA (opaque), palette or grey pictures, sub-folders and all; DST gets a grey PNG of the same
-name for each, 16-bit if an id is above 255. The conversion is exact: a colour that is not in the palette is refused
-with file, position and the nearest colour that is. Other files are still converted; the exit status is then 2.
+SRC is a folder of RGB, RGBA (opaque), palette or grey pictures, sub-folders and all, grey of 16 bits and floating-point
+numbers included; DST gets a grey PNG of the same name for each, 16-bit if an id is above 255. The conversion is exact:
+a colour that is not in the palette is refused with file, position and the nearest colour that is. Other files are still
+converted; the exit status is then 2.
 
 FILE holds the colours: lines of `id r g b name`, JSON, or what labeling tools write (labelmap.txt, class_dict.csv,
 .gpl, .ctbl, .clr, meta.json, a palette PNG, ...); see data/palette.py. `check_dataset.py --propose_palette` writes one

@@ -382,6 +382,14 @@ def test_label_maps_with_an_orientation_are_counted_too(tree):
     assert status == 0 and "1 of 6 label maps (2) have an EXIF orientation" in report["warnings"][0]["message"]
 
 
+@pytest.mark.parametrize("value", [21845, 26001])
+def test_no_network_of_thousands_of_classes_is_proposed_for_instance_maps(tree, value):
+    Image.fromarray(quarters(0, 1, 2, value).astype(np.uint16)).save(tree / "maps" / "3.png")
+    status, report = check(tree)
+    assert status == 1 and doubts(report) == ["instance_ids"]
+    assert report["proposal"]["flags"] == "--label_nc 3 --no_instance"
+
+
 def test_deep_photos(tree):
     (tree / "photos" / "1.jpg").unlink()
     Image.fromarray(np.full((SIZE, SIZE), 3000, dtype=np.uint16)).save(tree / "photos" / "1.png")
