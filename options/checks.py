@@ -102,6 +102,13 @@ def _check_schedule(opt: "BaseOptions") -> None:
     """There must be something to do, and to score."""
     if opt.niter + opt.niter_decay == 0:
         raise OptionError("--niter 0: with --niter_decay 0 there are no epochs; use --niter 1 or more")
+    if opt.which_epoch != "latest" and opt.auto_resume:
+        raise OptionError(
+            f"--which_epoch {opt.which_epoch}: --auto_resume goes on with the latest save; use --continue_train to go "
+            f"on from another one, or leave the flag out"
+        )
+    if opt.which_epoch != "latest" and not (opt.continue_train or opt.load_pretrained):
+        raise OptionError(f"--which_epoch {opt.which_epoch}: goes with --continue_train or --load_pretrained DIR")
     if opt.eval_generator in ("average", "both") and opt.ema is None:
         raise OptionError(f"--eval_generator {opt.eval_generator}: there is no average; add --ema 0.999, or use raw")
     if opt.eval_flags and not opt.eval_freq:

@@ -22,7 +22,8 @@ def results_of_run(run_dir: Path) -> list[Path]:
     usual = run_dir.absolute().parent.parent / "results" / run_dir.name
     # A run that was copied or renamed still names the results of the old name.
     found = dict.fromkeys(path for path in (*_noted(run_dir), usual) if path.name == run_dir.name)
-    return [path for path in found if any(path.glob("*/images"))]
+    # Where results are written into the run's own folder they go with it.
+    return [path for path in found if path.resolve() != run_dir.resolve() and any(path.glob("*/images"))]
 
 
 def set_run_aside(run_dir: Path) -> Path:

@@ -240,3 +240,13 @@ def test_flags_of_a_scoring_that_never_comes_are_refused():
         TrainOptions(eval_flags="--features random")
     TrainOptions(eval_flags="--features random", eval_freq=2)
     TrainOptions(eval_flags="")
+
+
+def test_networks_to_begin_with_go_with_a_flag_that_reads_them():
+    with pytest.raises(OptionError, match="--which_epoch best: --auto_resume goes on with the latest save"):
+        TrainOptions(which_epoch="best", auto_resume=True)
+    with pytest.raises(OptionError, match="--which_epoch 3: goes with --continue_train or --load_pretrained DIR"):
+        TrainOptions(which_epoch="3")
+    TrainOptions(which_epoch="3", continue_train=True)
+    TrainOptions(which_epoch="best", load_pretrained="folder")
+    TestOptions(which_epoch="best")

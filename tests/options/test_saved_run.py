@@ -40,6 +40,7 @@ RUN = TrainOptions(
     num_upsampling_layers="more",
     resnet_n_blocks=2,
     which_epoch="4",
+    continue_train=True,
     lr=0.001,
     tensorboard=False,
 )

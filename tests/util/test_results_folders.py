@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from util.results_folders import note_results, results_of_run, set_run_aside
+from util.results_folders import bring_run_back, note_results, results_of_run, set_run_aside
 
 
 @pytest.fixture
@@ -59,3 +59,17 @@ def test_a_run_that_cannot_be_written_is_tested_all_the_same(tmp_path):
     note_results(Path("/proc/mine"), tmp_path / "results" / "mine")
     assert results_of_run(Path("/proc/mine")) == []
     assert results_of_run(Path("/no such run")) == []
+
+
+def test_results_in_the_folder_of_the_run_go_with_it(tmp_path):
+    """As with --checkpoints_dir results, or --results_dir that names the folder of checkpoints."""
+    run = tmp_path / "results" / "a"
+    for images in (run / "web" / "images", run / "test_latest" / "images"):
+        images.mkdir(parents=True)
+        (images / "1.png").write_bytes(b"1")
+    note_results(run, run)
+    aside = set_run_aside(run)
+    assert aside == tmp_path / "results" / "a.old1" and not run.exists()
+    assert (aside / "test_latest" / "images" / "1.png").exists() and results_of_run(aside) == []
+    bring_run_back(aside, run)
+    assert (run / "web" / "images" / "1.png").exists() and not aside.exists()
