@@ -58,9 +58,10 @@ class GeneratorAverage:
         return self.network
 
     def state_dict(self) -> dict[str, Any]:
-        """The counter of updates; the weights are saved as a network."""
-        return {"updates": int(self._averaged.n_averaged)}
+        """The counter of updates, and whether the network is consistent; the weights are saved as a network."""
+        return {"updates": int(self._averaged.n_averaged), "is_consistent": self._is_consistent}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`, which belongs to the weights that the network has now."""
         self._averaged.n_averaged.fill_(state["updates"])
-        self._is_consistent = False
+        self._is_consistent = state.get("is_consistent", False)  # saves of earlier versions do not say

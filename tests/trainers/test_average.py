@@ -76,6 +76,24 @@ def test_an_average_goes_on_where_it_was_saved_to_the_bit():
         assert torch.equal(one, other)
 
 
+def test_an_average_saved_as_consistent_is_not_settled_again(layouts):
+    """As when a training goes on to score the generator that it had saved when it was interrupted."""
+    netG = make_generator()
+    average, restored = GeneratorAverage(netG, 0.5), GeneratorAverage(netG, 0.5)
+    average.update(netG)
+    calibration = [lambda netG, layout=layout: netG(layout) for layout in layouts]
+    average.make_consistent(calibration)
+    restored.network.load_state_dict(average.network.state_dict())
+    for state, settles in (average.state_dict(), False), ({"updates": 1}, True):  # the second of an earlier version
+        restored.load_state_dict(state)
+        restored.make_consistent(calibration)
+        pairs = zip(average.network.state_dict().values(), restored.network.state_dict().values())
+        assert all(torch.equal(one, other) for one, other in pairs) is not settles
+    restored.load_state_dict(average.state_dict())
+    restored.update(netG)
+    assert not restored.state_dict()["is_consistent"]
+
+
 def test_a_long_average_of_constant_decay_forgets_its_beginning_when_it_goes_on():
     """As saved before the decay was ramped: 26 % of the first weights after 1,342 updates."""
     netG = nn.Linear(1, 1, bias=False)
