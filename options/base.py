@@ -14,6 +14,7 @@ from options.field import (
     POSITIVE,
     OptionError,
     at_least,
+    between,
     declared_options,
     option,
 )
@@ -22,6 +23,7 @@ from options.saved import SAVED_NAME, load_saved, write_saved
 NETG_NAMES = ("spade", "pix2pixhd")
 INIT_TYPES = ("normal", "xavier", "xavier_uniform", "kaiming", "orthogonal", "none")
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
+LARGEST_SEED = 2**32 - 1  # what NumPy takes
 UPSAMPLINGS = {"normal": 5, "more": 6, "most": 7}
 """How many times each `--num_upsampling_layers` of the spade generator doubles the size."""
 
@@ -76,7 +78,7 @@ class BaseOptions(DataOptions):
     )
     compile: bool = option(False, "compile the networks with torch.compile: slow to start, then faster", "run")
     deterministic: bool = option(False, "use only kernels that give the same bits each time, which are slower", "run")
-    seed: int = option(0, "start of all random numbers", "run", rule=at_least(0))
+    seed: int = option(0, "start of all random numbers", "run", rule=between(0, LARGEST_SEED))
     which_epoch: str = option(
         "latest",
         "which saved networks to load: latest, the number of an epoch, or best, which train.py --eval_freq keeps",

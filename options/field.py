@@ -37,6 +37,11 @@ def at_least(low: int) -> Rule:
     return Rule(f"{low} or more", lambda value: low <= value < math.inf)
 
 
+def between(low: int, high: int) -> Rule:
+    """A number of `low`..`high`, both allowed."""
+    return Rule(f"{low}..{high}", lambda value: low <= value <= high)
+
+
 POSITIVE = Rule("greater than 0", lambda value: 0 < value < math.inf)
 BELOW_ONE = Rule("at least 0 and below 1", lambda value: 0 <= value < 1)
 ODD = Rule("an odd number, 1 or more", lambda value: value >= 1 and value % 2 == 1)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from options import OptionError, TestOptions, TrainOptions
 from options.base import UPSAMPLINGS
+from util.device import seed_everything
 
 SIZED = {"preprocess_mode": "fixed"}
 
@@ -217,6 +218,12 @@ def test_gpu_ids_that_are_none(text, parse_train):
 def test_objects_made_in_python_are_checked_too(values, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         TrainOptions(**values)
+
+
+def test_seeds_are_those_that_every_generator_takes(parse_train, refused):
+    seed_everything(parse_train("--seed 4294967295").seed)
+    for wrong in ("4294967296", "-1"):
+        assert refused(parse_train, f"--seed {wrong}").endswith(f"--seed {wrong}: must be 0..4294967295")
 
 
 def test_derived_values():
