@@ -3,7 +3,8 @@
     RANK, WORLD_SIZE                 number of this process, counted from 0, and how many there are
     LOCAL_RANK, LOCAL_WORLD_SIZE     the same among those of this machine
     MASTER_ADDR, MASTER_PORT         where process 0 waits for the others
-    SPADE_MEETING_SECONDS            how long a process waits for the others at the start; 300 unless it is set
+    SPADE_MEETING_SECONDS            how long a process waits for the others at the start; 300 unless it is set, a day
+                                     at most
 
 A variable that is empty counts as one that is not set. Without WORLD_SIZE, or where that is 1, there is one process,
 whatever is left of the others in the environment of a notebook or a job.
@@ -26,6 +27,7 @@ TASKS = {
 }
 """Variable in which a launcher of many tasks says how many -> the launcher."""
 MEETING_SECONDS = 300
+LONGEST_MEETING = 24 * 60 * 60  # seconds
 LARGEST_PORT = 2**16 - 1
 
 
@@ -82,7 +84,7 @@ def master() -> tuple[str, int]:
 
 def meeting_seconds() -> int:
     """How long processes wait for each other at the start."""
-    return number("SPADE_MEETING_SECONDS", MEETING_SECONDS, least=1, fix="unset it")
+    return number("SPADE_MEETING_SECONDS", MEETING_SECONDS, least=1, most=LONGEST_MEETING, fix="unset it")
 
 
 def under_launcher() -> bool:

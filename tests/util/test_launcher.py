@@ -12,7 +12,7 @@ import torch
 from tests.worlds import ended, free_port, launcher_variables, start
 from util.distributed import World
 from util.errors import InputError
-from util.launcher import require_one_process, under_launcher, warn_of_tasks_apart
+from util.launcher import meeting_seconds, require_one_process, under_launcher, warn_of_tasks_apart
 
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 TWO = {"WORLD_SIZE": "2", "RANK": "1", "MASTER_ADDR": "here", "MASTER_PORT": "29500"}
@@ -23,7 +23,7 @@ def environment(monkeypatch):
     """Set variables; all others that launchers set are gone."""
 
     def put(variables: dict[str, str]) -> None:
-        for name in (*NAMES, "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"):
+        for name in (*NAMES, "SPADE_MEETING_SECONDS", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"):
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
@@ -103,6 +103,16 @@ def test_tasks_that_know_nothing_of_each_other_are_told(environment, capsys, nam
         environment(quiet)
         warn_of_tasks_apart()
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("wrong", ["0", "86401", "99999999999999", "soon"])
+def test_the_longest_wait_is_a_day(environment, wrong):
+    environment({"SPADE_MEETING_SECONDS": wrong})
+    with pytest.raises(InputError) as refusal:
+        meeting_seconds()
+    assert str(refusal.value) == f"SPADE_MEETING_SECONDS={wrong}: must be a whole number, 1..86400; unset it"
+    environment({"SPADE_MEETING_SECONDS": "86400"})
+    assert meeting_seconds() == 86400
 
 
 def meet(seconds: int) -> tuple[str, float]:
