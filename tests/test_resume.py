@@ -92,3 +92,20 @@ def test_a_damaged_save_is_named_and_the_one_before_serves(folder, whole):
     (warning,) = finish(1, command(folder, "damaged", "--niter", "3"))
     assert f"{saves[-1]} is damaged (the checksum of net_D.pth is wrong): the save before it is used" in warning
     assert differences(whole, contents(folder / "damaged")) == []
+
+
+@pytest.mark.parametrize("flag", ["--auto_resume", "--continue_train"])
+def test_damaged_saves_alone_are_no_reason_to_start_anew(folder, flag):
+    argv = command(folder, f"all damaged {flag}", "--niter", "1", "--keep_checkpoints", "1")
+    finish(1, argv)
+    (save,) = (folder / f"all damaged {flag}" / "saves").iterdir()
+    spoiled = bytearray((save / "net_G.pth").read_bytes())
+    spoiled[len(spoiled) // 2] ^= 1
+    with (save / "net_G.pth").open("r+b") as file:  # through the links to it: they name the same damaged file
+        file.write(spoiled)
+    before = {path: path.read_bytes() for path in save.parent.parent.rglob("*") if path.is_file()}
+    ((status, printed),) = run_together(1, train, [*argv, flag, "--niter", "2"])
+    assert status == 2
+    assert f"{save} is damaged (the checksum of net_G.pth is wrong), and there is no whole save" in printed
+    assert "Traceback" not in printed and "the save before it" not in printed
+    assert {path: path.read_bytes() for path in save.parent.parent.rglob("*") if path.is_file()} == before

@@ -76,22 +76,31 @@ class Saves:
 
     def all(self) -> list[Save]:
         """Those with a manifest that can be read, newest first."""
-        found = []
-        for path in reversed(self._folders()):
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-                if all(isinstance(entry["sha256"], str) for entry in manifest["files"].values()):
-                    found.append(Save(path, manifest))
-        return found
+        return [save for path in reversed(self._folders()) if (save := _read(path)) is not None]
 
     def newest_whole(self) -> Save | None:
-        """The newest save whose files are all as they were written. Newer, damaged ones are named on standard error."""
-        for save in self.all():
-            damage = save.damage()
+        """The newest save whose files are all as they were written. Newer, damaged ones are named on standard error.
+
+        Returns:
+            None if nothing was ever saved.
+        Raises:
+            InputError: there are saves, and all of them are damaged.
+        """
+        damages = []
+        for path in reversed(self._folders()):
+            save = _read(path)
+            damage = f"{MANIFEST} is missing or cannot be read" if save is None else save.damage()
             if damage is None:
+                if damages:
+                    warn(f"{', '.join(damages)}: the save before it is used")
                 return save
-            warn(f"{save.path} is damaged ({damage}): the save before it is used")
-        return None
+            damages.append(f"{path} is damaged ({damage})")
+        if not damages:
+            return None
+        raise InputError(
+            f"{', '.join(damages)}, and there is no whole save to go on from: restore one from a backup, or train "
+            f"under another --name, with --load_pretrained if there are whole networks to start from elsewhere"
+        )
 
     def write(self, files: Mapping[str, Any], facts: Mapping[str, Any]) -> Save:
         """Save what `torch.save` can write, by file name; `facts` go into the manifest.
@@ -157,6 +166,16 @@ class Saves:
                 with contextlib.suppress(OSError):
                     path.rename(removed)  # at once: what is half removed is no save
                     shutil.rmtree(removed, ignore_errors=True)
+
+
+def _read(path: Path) -> Save | None:
+    """The save in a folder; None without a manifest that can be read."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        entries = manifest["files"].values()
+        if all(isinstance(entry["sha256"], str) and isinstance(entry["bytes"], int) for entry in entries):
+            return Save(path, manifest)
+    return None
 
 
 def _write_file(path: Path, content: Any) -> dict[str, Any]:

@@ -70,6 +70,29 @@ def test_a_damaged_save_is_named_and_passed_over(tmp_path, capsys, damage, named
     assert named in warning
 
 
+@pytest.mark.parametrize("damage, named", DAMAGES.values(), ids=DAMAGES)
+def test_saves_that_are_all_damaged_are_refused_by_name(tmp_path, capsys, damage, named):
+    saves = Saves(tmp_path)
+    for value in (1, 2):
+        damage(saves.write(content(value), FACTS).file("net_G.pth"))
+    with pytest.raises(InputError) as refused:
+        saves.newest_whole()
+    for text in ("000001 is damaged", "000002 is damaged", named, "backup", "another --name", "--load_pretrained"):
+        assert text in str(refused.value)
+    assert capsys.readouterr().err == ""
+    assert value_of(saves.write(content(3), FACTS)) == value_of(saves.newest_whole()) == 3
+
+
+@pytest.mark.parametrize(
+    "spoiled", [None, "", "[]", '{"files": []}', '{"files": {"net_G.pth": {"sha256": "0"}}}'], ids=repr
+)
+def test_a_single_save_without_a_readable_manifest_is_a_damaged_one(tmp_path, spoiled):
+    path = Saves(tmp_path).write(content(1), FACTS).file("manifest.json")
+    path.unlink() if spoiled is None else path.write_text(spoiled)
+    with pytest.raises(InputError, match=r"000001 is damaged \(manifest.json is missing or cannot be read\)"):
+        Saves(tmp_path).newest_whole()
+
+
 def test_a_save_without_a_readable_manifest_is_none(tmp_path):
     saves = Saves(tmp_path)
     for spoil in (lambda path: path.unlink(), lambda path: path.write_text('{"files": {"net_G')):
