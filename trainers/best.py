@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import shutil
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
+
+from util.warn import warn
 
 BEST = "best"
 
@@ -56,3 +62,21 @@ class BestScore:
         self.name, self.value = state["name"], state["value"]
         # Saves of earlier versions hold no more than these two.
         self.place, self.protocol, self.owed = state.get("place", {}), state.get("protocol"), state.get("owed")
+
+
+def keep_best(run_dir: Path) -> None:
+    """Give the best networks in a run's folder, whose place others are about to take, the first free of the labels
+    best1, best2, ... beside their own, and say so on standard error.
+
+    Raises:
+        OSError: they cannot be copied.
+    """
+    labels = (f"{BEST}{number}" for number in itertools.count(1))
+    label = next(label for label in labels if not any(run_dir.glob(f"{label}_net_*.pth")))
+    for path in run_dir.glob(f"{BEST}_net_*.pth"):
+        copy = run_dir / path.name.replace(BEST, label, 1)
+        try:
+            os.link(path, copy)
+        except OSError:  # a file system without links
+            shutil.copyfile(path, copy)
+    warn(f"{run_dir}: the score of the earlier best networks is not known; they are kept: --which_epoch {label}")

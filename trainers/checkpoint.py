@@ -11,7 +11,9 @@ from torch import nn
 
 from models.pix2pix_model import Pix2PixModel
 from models.weights import fit_network, load_network, read_weights
+from trainers.best import BEST, keep_best
 from trainers.pix2pix_trainer import Pix2PixTrainer
+from trainers.published_names import network_file, network_path, what_there_is
 from trainers.saves import Save, Saves
 from util.device import random_state, set_random_state
 from util.errors import InputError
@@ -58,6 +60,7 @@ class Checkpoints:
         self.parts = parts
         self.calibration = calibration
         self.saves = Saves(run_dir, keep)
+        self._best_is_unknown = False  # there are best networks in the folder, and nobody knows how good they are
 
     def save(self, *labels: str, without_average: Collection[str] = ()) -> None:
         """Save everything as `latest`, and the networks for good under `labels`, such as the number of an epoch.
@@ -83,6 +86,9 @@ class Checkpoints:
             facts = {"labels": [LATEST, *labels], "processes": world.size, "progress": progress}
             facts["without_average"] = list(without_average)
             save = self.saves.write(files, facts)
+            if self._best_is_unknown and BEST in labels:
+                keep_best(self.run_dir)
+                self._best_is_unknown = False
             self._publish(save)
 
     def consistent_average(self) -> nn.Module:
@@ -119,6 +125,7 @@ class Checkpoints:
                     f"{path}: does not fit this run ({error!r}); another --name with --load_pretrained {self.run_dir} "
                     f"starts from its networks alone"
                 ) from None
+        self._see_whether_best_is_known()
         return True
 
     def restore_networks(self, label: str) -> None:
@@ -129,11 +136,16 @@ class Checkpoints:
         """
         path = network_path(self.run_dir, label, "G")
         if not path.exists():
-            raise InputError(f"--continue_train: {path} does not exist; {_what_there_is(self.run_dir, 'G')}")
+            raise InputError(f"--continue_train: {path} does not exist; {what_there_is(self.run_dir, 'G')}")
         self._load_networks(self.run_dir, label)
         self._warn(f"{path} is a network without its training: optimisers start anew")
-        progress = self.parts["progress"]
+        progress, best = self.parts["progress"], self._best_of_run()
+        if best and BEST in self.parts:
+            self.parts[BEST].load_state_dict(best | {"owed": None})  # owed were scores of other weights
+        if best and label == BEST:
+            label = str(best.get("place", {}).get("epoch", label))
         progress.load_state_dict(self._progress_of_label(label, progress))
+        self._see_whether_best_is_known()
 
     def load_pretrained(self, folder: Path, label: str = LATEST) -> None:
         """Start from the networks in a folder: G at least, D and E if there are.
@@ -143,7 +155,7 @@ class Checkpoints:
         """
         path = network_path(folder, label, "G")
         if not path.exists():
-            raise InputError(f"--load_pretrained {folder}: {path.name} is not there; {_what_there_is(folder, 'G')}")
+            raise InputError(f"--load_pretrained {folder}: {path.name} is not there; {what_there_is(folder, 'G')}")
         self._load_networks(folder, label)
 
     def _load_networks(self, folder: Path, label: str) -> None:
@@ -202,6 +214,21 @@ class Checkpoints:
         for label in without_average:
             network_path(self.run_dir, label, EMA).unlink(missing_ok=True)  # of an earlier save
 
+    def _best_of_run(self) -> dict[str, Any] | None:
+        """What the newest save, if it is whole, knows of the best networks."""
+        world, state = self.trainer.world, {}
+        with world.failing_together():
+            if world.is_main:
+                newest = next(iter(self.saves.all()), None)
+                if newest is not None and newest.damage() is None:
+                    state = read_weights(newest.file(TRAINING_STATE))
+        return world.share(state.get(BEST))
+
+    def _see_whether_best_is_known(self) -> None:
+        best = self.parts.get(BEST)
+        exists = network_path(self.run_dir, BEST, "G").exists()
+        self._best_is_unknown = exists and best is not None and best.state_dict()["value"] is None
+
     def _progress_of_label(self, label: str, progress: Progress) -> dict[str, int]:
         """Where to go on with networks alone: after the epoch `label`, or at `iter.txt` of the published code."""
         if label.isdecimal():
@@ -221,16 +248,6 @@ class Checkpoints:
             warn(text)
 
 
-def network_file(letter: str) -> str:
-    """`net_G.pth`, `net_G_ema.pth`: the end of the published names."""
-    return f"net_{letter}.pth"
-
-
-def network_path(run_dir: Path, label: str, letter: str) -> Path:
-    """`latest_net_G.pth`, `20_net_D.pth`: the published names, holding bare state dicts."""
-    return Path(run_dir) / f"{label}_{network_file(letter)}"
-
-
 def load_networks(run_dir: Path, label: str, model: Pix2PixModel, averaged: bool = True) -> list[Path]:
     """Load every network of `model` for testing; return the files.
 
@@ -245,7 +262,7 @@ def load_networks(run_dir: Path, label: str, model: Pix2PixModel, averaged: bool
         paths["G"] = average
     for letter, path in paths.items():
         if not path.exists():
-            raise InputError(f"{path}: no such file; {_what_there_is(run_dir, letter)}")
+            raise InputError(f"{path}: no such file; {what_there_is(run_dir, letter)}")
     paths, states = _read_all(run_dir, paths, fall_back=label == LATEST)
     for letter, path in paths.items():
         fit_network(model.networks[letter], states[letter], path)
@@ -279,12 +296,3 @@ def set_aside(run_dir: Path) -> Path | None:
 
 def _on_cpu(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: tensor.cpu() for name, tensor in state.items()}
-
-
-def _what_there_is(run_dir: Path, letter: str) -> str:
-    suffix = f"_{network_file(letter)}"
-    labels = sorted(path.name.removesuffix(suffix) for path in run_dir.glob(f"*{suffix}"))
-    if labels:
-        return f"--which_epoch may be {', '.join(labels)}"
-    runs = sorted(path.name for path in run_dir.parent.glob("*/") if any(path.glob(f"*{suffix}")))
-    return f"runs in {run_dir.parent}: {', '.join(runs) or 'none'} (--name, --checkpoints_dir)"

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from models.weights import read_weights
+from trainers.best import BEST, BestScore
 from trainers.checkpoint import LATEST, Checkpoints, load_networks, set_aside
 from trainers.saves import Saves
 from util.errors import InputError
@@ -134,6 +135,55 @@ def test_continuing_from_an_epoch_goes_on_with_the_next(make_trainer, tmp_path, 
     resuming.restore_networks("3")
     assert resuming.parts["progress"].epoch == 4
     assert "optimisers start anew" in capsys.readouterr().err
+
+
+def with_best(run_dir, trainer, scores: dict[int, float]) -> Checkpoints:
+    """Checkpoints that know the scores of epochs; less is better."""
+    saving, best = checkpoints(run_dir, trainer, 8), BestScore({"fid": min})
+    for epoch, score in scores.items():
+        best.beaten_by({"fid": score}, epoch=epoch, generator="raw")
+    best.owed = 9
+    saving.parts[BEST] = best
+    return saving
+
+
+@pytest.mark.parametrize("label, epoch", [("best", 3), ("4", 5)])
+def test_continuing_from_networks_alone_knows_the_best_of_the_run(make_trainer, tmp_path, capsys, label, epoch):
+    saving = with_best(tmp_path, make_trainer(), {1: 9.0, 2: 5.0, 4: 7.0})
+    saving.save("4", "best")
+    saving.save()
+    resuming = with_best(tmp_path, make_trainer(), {})
+    resuming.restore_networks(label)
+    progress, best = resuming.parts["progress"], resuming.parts[BEST]
+    assert (progress.epoch, progress.images_seen) == (epoch, 8 * (epoch - 1))
+    assert not best.beaten_by({"fid": 6.0}) and best.beaten_by({"fid": 4.0})
+    assert best.owed is None
+    assert "counting starts" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_best_networks_of_an_unknown_score_are_kept(make_trainer, tmp_path, capsys, interrupted):
+    for letter, network in make_trainer().model.networks.items():
+        torch.save(network.state_dict(), tmp_path / f"best_net_{letter}.pth")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    resuming = with_best(tmp_path, make_trainer(), {})
+    resuming.restore_networks("best")
+    if interrupted:
+        resuming.save()
+        resuming = with_best(tmp_path, make_trainer(), {})
+        assert resuming.restore()
+    assert not list(tmp_path.glob("best1*"))
+    for score in (5.0, 4.0):
+        assert resuming.parts[BEST].beaten_by({"fid": score}, epoch=1)
+        resuming.save("best")
+    assert "they are kept: --which_epoch best1" in capsys.readouterr().err
+    assert {path.name.replace("best1", "best"): path.read_bytes() for path in tmp_path.glob("best1*")} == before
+    assert (tmp_path / "best_net_G.pth").samefile(max((tmp_path / "saves").iterdir()) / "net_G.pth")
+    assert not list(tmp_path.glob("best2*"))
+    again = with_best(tmp_path, make_trainer(), {})
+    again.restore()
+    again.save("best")
+    assert not list(tmp_path.glob("best2*"))
 
 
 def test_pretrained_networks_start_a_run_with_whatever_there_is(make_trainer, batch, tmp_path, capsys):
