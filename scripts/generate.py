@@ -78,7 +78,12 @@ class Model:
 
 def _open_onnx(path: Path):
     """A function from arrays by name to the output, and the metadata, of an ONNX file."""
-    import onnxruntime
+    try:
+        import onnxruntime
+    except ImportError:
+        raise
+    except Exception as error:  # an installation is broken in many ways
+        raise ImportError(str(error), name="onnxruntime") from error
 
     available = onnxruntime.get_available_providers()
     providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]

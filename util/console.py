@@ -163,14 +163,30 @@ def _program_name() -> str:
 
 
 def _on_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Say in one line that a package is missing or too old; anything else is a bug of ours and keeps its traceback."""
+    """Say in one line that a package is missing, too old or broken; a bug of ours keeps its traceback."""
     room = (getattr(error, "name", None) or "").partition(".")[0]
-    if not issubclass(kind, ImportError) or any((ROOT / path).exists() for path in (room or ".", f"{room}.py")):
+    line = str(error).strip().partition("\n")[0] or kind.__name__
+    if issubclass(kind, ImportError) and not any((ROOT / path).exists() for path in (room or ".", f"{room}.py")):
+        line = f"{line}; pip install -r {ROOT / 'requirements.txt'}"
+    elif issubclass(kind, Exception) and (package := _broken_package(trace)):
+        line = f"the package {package} cannot be imported ({line}); install it anew"
+    else:
         sys.__excepthook__(kind, error, trace)
         return
-    line = str(error).partition("\n")[0]
-    print(f"{_program_name()}: error: {line}; pip install -r {ROOT / 'requirements.txt'}", file=sys.stderr, flush=True)
+    print(f"{_program_name()}: error: {line}", file=sys.stderr, flush=True)
     sys.exit(2)
+
+
+def _broken_package(trace: TracebackType | None) -> str | None:
+    """The package of others that was being imported where an exception was raised; None if it was not in an import."""
+    package = None
+    for frame, _ in traceback.walk_tb(trace):
+        name, file = frame.f_globals.get("__name__", "__main__"), Path(frame.f_code.co_filename)
+        if name == "__main__" or (file.is_relative_to(ROOT) and "site-packages" not in file.parts):
+            package = None
+        elif frame.f_code.co_name == "<module>":
+            package = name.partition(".")[0]
+    return package
 
 
 def _start_again_in_utf8() -> None:

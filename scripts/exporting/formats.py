@@ -30,10 +30,21 @@ Program = Callable[..., np.ndarray]
 
 
 def check_packages(format: str) -> None:
-    """Raise an `InputError` with the command that installs what is missing to write files of a format."""
+    """Raise an `InputError` with the command that installs what is missing, or broken, to write files of a format."""
+    if format != "onnx":
+        return
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if format == "onnx" and missing:
+    if missing:
         raise InputError(f"--format onnx: needs packages that are missing: pip install {' '.join(missing)}")
+    for name in NEEDED:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # an installation is broken in many ways
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise InputError(
+                f"--format onnx: the package {name} cannot be imported ({reason}); pip install --force-reinstall "
+                f"{name}, or use --format torch_export"
+            ) from error
 
 
 def save_onnx(program: ExportedProgram, shapes: Shapes, output: str, metadata: dict[str, Any], path: Path) -> None:

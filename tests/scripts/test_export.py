@@ -314,3 +314,14 @@ def test_psnr_by_hand():
     assert comparison.largest == 0.2 and comparison.psnr == pytest.approx(10 * np.log10(4 / 0.01))
     comparison.add(np.array([[np.nan]]), np.array([[0.0]]))
     assert np.isnan(comparison.largest) and not comparison.psnr > 35
+
+
+def test_a_broken_package_is_one_line(runs, tmp_path, capsys, monkeypatch):
+    (tmp_path / "broken_package.py").write_text("raise RuntimeError('no such symbol\\nhere')", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(formats, "NEEDED", ("onnx", "broken_package"))
+    with pytest.raises(SystemExit) as stop:
+        main(argv(runs, "plain", tmp_path / "model.onnx"))
+    said = capsys.readouterr().err.strip()
+    assert stop.value.code == 2
+    assert "--format onnx: the package broken_package cannot be imported (no such symbol); pip install" in said

@@ -329,6 +329,18 @@ def test_a_missing_package_is_named(models, maps, tmp_path, capsys, monkeypatch)
     assert capsys.readouterr().err.strip().endswith("needs the package onnxruntime: pip install onnxruntime")
 
 
+def test_a_broken_package_is_named(models, maps, tmp_path, capsys, monkeypatch):
+    (tmp_path / "onnxruntime.py").write_text("raise RuntimeError('no such symbol\\nhere')", encoding="utf-8")
+    monkeypatch.delitem(sys.modules, "onnxruntime")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert generate.main(call(models, maps, tmp_path / "out")) == 2
+    assert (
+        capsys.readouterr()
+        .err.strip()
+        .endswith("needs the package onnxruntime (no such symbol): pip install onnxruntime")
+    )
+
+
 def test_an_encoder_that_was_left_behind_is_named(models, maps, tmp_path, capsys):
     alone = shutil.copy(models["styles.onnx"], tmp_path)
     words = ["--style_image", maps / "labels" / "2.png"]

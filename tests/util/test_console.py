@@ -237,6 +237,26 @@ def test_a_package_that_is_missing_is_one_line(broken_package):
     assert (process.returncode, said) == (2, line)
 
 
+@pytest.mark.parametrize(
+    "words, package",
+    [(["train.py", "--help"], "dominate"), (["scripts/plot_losses.py", "--help"], "matplotlib")],
+    ids=["train.py", "plot_losses.py"],
+)
+@pytest.mark.parametrize("kind", ["RuntimeError", "ImportError", "OSError"])
+def test_a_package_that_is_broken_is_one_line(words, package, kind, broken_package):
+    process = start(*words, env=broken_package(package, f"raise {kind}('no such symbol\\nin a library')"))
+    said = process.communicate(timeout=60)[1]
+    line = f"error: the package {package} cannot be imported (no such symbol); install it anew\n"
+    assert (process.returncode, said) == (2, f"{Path(words[0]).name}: {line}")
+
+
+def test_an_error_of_ours_within_an_import_keeps_its_traceback(tmp_path, broken_package):
+    environment = broken_package("theirs", "def call(work):\n    work()")
+    process = start(program(tmp_path, "import theirs\ntheirs.call(lambda: 1 / 0)"), env=environment)
+    assert "Traceback" in process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+
+
 def test_a_module_of_ours_that_is_missing_keeps_its_traceback(tmp_path):
     process = start(program(tmp_path, "import util.no_such_module"))
     assert "Traceback" in process.communicate(timeout=60)[1]
