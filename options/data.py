@@ -1,8 +1,12 @@
 """Options about data: which files are read, and how they become samples. Also what label maps mean to the networks."""
 
+import os
 from dataclasses import dataclass
 
-from options.field import FILE, FOLDER, PLAIN_NAME, POSITIVE, at_least, option
+from options.field import FILE, FOLDER, PLAIN_NAME, POSITIVE, at_least, between, option
+
+MOST_PROCESSES = max(64, 4 * (os.cpu_count() or 1))
+"""More processes for reading are a slip of the finger that would bring the machine down."""
 
 PREPROCESS_MODES = (
     "resize_and_crop",
@@ -113,7 +117,7 @@ class DataOptions:
         "processes that read data; 0 reads in the main one",
         "data",
         aliases=("nThreads",),
-        rule=at_least(0),
+        rule=between(0, MOST_PROCESSES),
         unset="one per core up to 8 with a GPU, else 0",
     )
 

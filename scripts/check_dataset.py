@@ -45,9 +45,9 @@ from data import DATASETS, PRESETS, create_loader
 from data.advice import conversion, doubts, flags, palette_lines, propose
 from data.inspection import KINDS, Problem
 from data.paired import PairedDataset
-from data.parallel import usable_cores
 from data.survey import Survey, survey
 from options import TestOptions, TrainOptions, parse_options
+from scripts.prepared import add_workers
 from util.errors import InputError
 from util.files import refuse_foreign, replacing
 
@@ -71,7 +71,7 @@ def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, T
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found")
     parser.add_argument("--propose_palette", "--propose-palette", type=Path, metavar="FILE", help="write colours seen")
-    parser.add_argument("--workers", type=int, metavar="N", default=usable_cores(), help="processes (%(default)s)")
+    add_workers(parser)
     own, rest = parser.parse_known_args(argv)
     for path in (own.json, own.propose_palette):
         if path and path.is_dir():

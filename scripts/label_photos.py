@@ -47,7 +47,7 @@ from models.segmenters import SEGMENTERS, Segmenter, load_own_segmenter, load_se
 from models.segmenters.base import Size, resize_scores
 from models.segmenters.own import FACTS_FILE, WEIGHTS_FILE, one_line
 from models.weights import read_weights
-from scripts.prepared import Mark, check_output, pair_with_targets, save_ids, to_make
+from scripts.prepared import Mark, check_output, pair_with_targets, process_count, save_ids, to_make
 from util.device import choose_device
 from util.digests import digest_of
 from util.errors import InputError
@@ -184,7 +184,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="where --segmenter looks for a run by its name (%(default)s)",
     )
     parser.add_argument("--batch_size", type=int, default=4, metavar="N", help="photos at once (%(default)s)")
-    parser.add_argument("--num_workers", type=int, default=2, metavar="N", help="processes that read (%(default)s)")
+    parser.add_argument(
+        "--num_workers", type=process_count(0), default=2, metavar="N", help="processes that read (%(default)s)"
+    )
     parser.add_argument("--cpu", action="store_true", help="do not use a GPU")
     return parser.parse_args(argv)
 
@@ -227,9 +229,8 @@ def mark_of(args: argparse.Namespace) -> Mark:
 def main(argv: list[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
-    for option, least in (("batch_size", 1), ("num_workers", 0)):
-        if getattr(args, option) < least:
-            raise InputError(f"--{option} {getattr(args, option)}: must be {least} or more")
+    if args.batch_size < 1:
+        raise InputError(f"--batch_size {args.batch_size}: must be 1 or more")
     check_output(args.output, args.photos, "photos")
     files = pair_with_targets(find_pictures(args.photos, "photos"), args.output)
     device = choose_device(() if args.cpu else None)

@@ -17,6 +17,7 @@ from data.opening import orientation_like, picture_size
 from data.pairs import listing
 from data.parallel import parallel_map, usable_cores
 from data.read import read_instances
+from options.data import MOST_PROCESSES
 from util.errors import InputError
 from util.files import replacing
 from util.warn import warn
@@ -32,9 +33,27 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def process_count(least: int) -> Callable[[str], int]:
+    """A reader of `least`..`MOST_PROCESSES` processes for argparse."""
+
+    def read(text: str) -> int:
+        is_number = text.isascii() and text.isdecimal() and len(text) < 10
+        if not is_number or not least <= int(text) <= MOST_PROCESSES:
+            raise argparse.ArgumentTypeError(f"{text}: must be a whole number, {least}..{MOST_PROCESSES}")
+        return int(text)
+
+    return read
+
+
 def add_workers(parser: argparse.ArgumentParser) -> None:
     """Declare `--workers N`."""
-    parser.add_argument("--workers", type=int, metavar="N", default=usable_cores(), help="processes (%(default)s)")
+    parser.add_argument(
+        "--workers",
+        type=process_count(1),
+        metavar="N",
+        default=usable_cores(),
+        help="processes (%(default)s)",
+    )
 
 
 def check_output(folder: Path, sources: Path, what: str) -> None:
@@ -62,8 +81,6 @@ def run_parallel(
     function: Callable[[Item], Result], items: Sequence[Item], workers: int, desc: str, unit: str = "file"
 ) -> list[Result]:
     """The results of `function`, which must be importable, for all items in their order, under a progress bar."""
-    if workers < 1:
-        raise InputError(f"--workers {workers}: must be 1 or more")
     return list(tqdm(parallel_map(function, items, workers), total=len(items), desc=desc, unit=unit))
 
 

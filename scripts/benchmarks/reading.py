@@ -18,6 +18,7 @@ from options import TrainOptions, parse_options
 from scripts.benchmarks.pictures import CITYSCAPES_SIZE, COCO_SIZE, make_cityscapes_like, make_coco_like
 from scripts.benchmarks.plain import PlainPairs
 from scripts.benchmarks.timing import take_turns
+from scripts.prepared import process_count
 from util.errors import InputError
 
 HELP = "samples per second of reading, for files like COCO's and Cityscapes', beside plain Pillow and torchvision code"
@@ -61,7 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--samples", metavar="N", type=int, default=240, help="COCO samples each way of reading reads (%(default)s)"
     )
     parser.add_argument(
-        "--workers", metavar="N", type=int, nargs="*", default=[1, 2], help="loader workers to try (default: 1 2)"
+        "--workers",
+        metavar="N",
+        type=process_count(0),
+        nargs="*",
+        default=[1, 2],
+        help="loader workers to try (default: 1 2)",
     )
 
 

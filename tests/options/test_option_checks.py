@@ -226,6 +226,12 @@ def test_seeds_are_those_that_every_generator_takes(parse_train, refused):
         assert refused(parse_train, f"--seed {wrong}").endswith(f"--seed {wrong}: must be 0..4294967295")
 
 
+def test_a_number_of_processes_that_would_stop_the_machine_is_refused(parse_train, refused):
+    assert parse_train("--num_workers 64").num_workers == 64
+    line = refused(parse_train, "--num_workers 100000")
+    assert re.search(r"--num_workers 100000: must be 0\.\.\d+$", line)
+
+
 def test_derived_values():
     opt = TrainOptions(label_nc=10, contain_dontcare_label=True, instance=True, checkpoints_dir="c", name="n")
     assert (opt.num_labels, opt.semantic_nc, opt.run_dir.as_posix(), opt.is_train) == (11, 12, "c/n", True)

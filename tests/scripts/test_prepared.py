@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
+from options.data import MOST_PROCESSES
 from scripts import convert_labels, label_photos, prepare_coco_instances, prepare_edges
 from scripts.prepared import read_ids
 from tests.scripts.test_label_photos import Brightness, save_script
@@ -68,7 +69,7 @@ class Script:
             words.append(["--annotations", str(path)])
         return words
 
-    def run(self, output, setting=0):
+    def run(self, output, setting=0, workers=("--workers", "1")):
         folders = [str(self.sources), str(output)]
         if self.name == "prepare_coco_instances":
             folders = ["--label_dir", folders[0], "--output", folders[1]]
@@ -78,7 +79,7 @@ class Script:
             "label_photos": label_photos,
             "prepare_coco_instances": prepare_coco_instances,
         }[self.name]
-        workers = [] if self.name == "label_photos" else ["--workers", "1"]
+        workers = () if self.name == "label_photos" else workers
         module.main([*folders, *self.settings[setting], *workers])
         return {name: read_ids(output / f"{name}.png").tolist() for name in NAMES}
 
@@ -178,6 +179,17 @@ def test_maps_of_one_script_are_not_replaced_by_another(tmp_path, capsys):
     ids = masks.run(out)
     assert edges.run(out) == ids
     assert "3 of 3 id maps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", ["100000", "9" * 5000, "-1", "two"])
+def test_a_number_of_processes_that_would_stop_the_machine_is_refused(script, tmp_path, wrong, capsys):
+    flag, least = ("--num_workers", 0) if script.name == "label_photos" else ("--workers", 1)
+    script.settings[0].extend([flag, wrong])
+    with pytest.raises(SystemExit) as stop:
+        script.run(tmp_path / "out", workers=())
+    assert stop.value.code == 2 and not (tmp_path / "out").exists()
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"argument {flag}: {wrong}: must be a whole number, {least}..{MOST_PROCESSES}" in said
 
 
 @pytest.mark.parametrize("below", ["", "made", "sub"])
