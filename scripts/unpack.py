@@ -6,7 +6,8 @@ Writes what lies below the folder called FOLDER, wherever that is in the archive
 Every file is written under a temporary name and checked against the archive's checksum before it gets its own, so a
 second call leaves out what is there, and a file of another size that is in the way is kept under another name.
 ARCHIVE.done marks that all is unpacked; delete it to check the files again. ARCHIVE.fetched marks an archive that was
-downloaded, not given: when it is damaged, it is renamed to ARCHIVE.damaged, so that it can be fetched anew.
+downloaded, not given: when it is damaged, it is renamed to ARCHIVE.damaged, or ARCHIVE.damaged2 and so on where that is
+taken, so that it can be fetched anew.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from util.console import exit_statuses
 from tqdm import tqdm
 
 from util.errors import InputError
-from util.files import impostor, readable_size, replacing, set_aside
+from util.files import impostor, name_for_damaged, readable_size, replacing, set_aside
 
 CHUNK = 1 << 20  # bytes
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError)
@@ -111,12 +112,16 @@ def receipt(archive: Path) -> Path:
     return archive.with_name(f"{archive.name}.fetched")
 
 
-def put_aside_if_fetched(archive: Path) -> Path | None:
-    """Rename a damaged archive that was downloaded, so that another can come; None for a user's, which stays."""
+def put_aside_if_fetched(archive: Path, damaged: Path | None = None) -> Path | None:
+    """Rename a damaged archive that was downloaded, so that another can come; None for a user's, which stays.
+
+    Args:
+        damaged: the new name, whatever has it; None takes one that is free.
+    """
     if not receipt(archive).exists():
         return None
     receipt(archive).unlink()
-    return archive.replace(archive.with_name(f"{archive.name}.damaged"))
+    return archive.replace(damaged or name_for_damaged(archive))
 
 
 def is_unpacked(archive: Path, targets: list[Target]) -> bool:

@@ -4,6 +4,7 @@ import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from util.errors import InputError
 from util.files import impostor, set_aside
@@ -53,8 +54,9 @@ def fetch(
         InputError: no connection or disk full, and what has arrived stays in FILE.part; or twice not what is
             published, and it is kept as FILE.damaged.
     """
-    if not url.startswith(("http://", "https://")):
-        raise InputError(f"{url}: not an address that starts with http:// or https://")
+    _check_address(url)
+    if file.is_dir():
+        raise InputError(f"{file}: is a folder; name the file to write, such as {file / 'FILE'}")
     if file.exists():
         problem = expected.problem(file)
         if problem is None:
@@ -78,6 +80,18 @@ def fetch(
         f"{url}: {problem}, twice in a row; the file has changed there or is damaged on the way (what came is kept as "
         f"{damaged})"
     )
+
+
+def _check_address(url: str) -> None:
+    if not url.startswith(("http://", "https://")):
+        raise InputError(f"{url}: not an address that starts with http:// or https://")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InputError(f"{url}: not an address ({error})") from None
+    if not host:
+        raise InputError(f"{url}: not an address (it names no server)")
 
 
 def checksum(file: Path, algorithm: str) -> str:

@@ -68,6 +68,12 @@ def set_aside(path: Path) -> Path:
     return path.rename(next(aside for aside in asides if not os.path.lexists(aside)))
 
 
+def name_for_damaged(path: Path) -> Path:
+    """The first free one of NAME.damaged, NAME.damaged2, ...: what came in place of a file is kept under it."""
+    names = (path.with_name(f"{path.name}.damaged{number if number > 1 else ''}") for number in itertools.count(1))
+    return next(name for name in names if not os.path.lexists(name))
+
+
 # First bytes, in lower case, of files that come under the name of another -> what they are.
 IMPOSTORS = {
     b"<!doctype html": "a web page",

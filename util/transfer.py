@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from util.errors import InputError
-from util.files import readable_size, replacing, set_aside
+from util.files import name_for_damaged, readable_size, replacing, set_aside
 
 CHUNK = 1 << 18  # bytes
 USER_AGENT = "spade-fetch/1.0"
@@ -71,6 +71,7 @@ class Download:
         self.url, self.file, self.patience, self.to_unpack = url, file, patience, to_unpack
         self.part = file.with_name(f"{file.name}.part")
         self.note = file.with_name(f"{file.name}.part.json")
+        self.damaged = name_for_damaged(file)
         self.answered = False
 
     def run(self) -> str:
@@ -115,9 +116,9 @@ class Download:
         self.note.unlink(missing_ok=True)
 
     def put_aside(self) -> Path:
-        """Keep what has arrived, but is not what was wanted, as FILE.damaged; return its path."""
+        """Keep what has arrived last, but is not what was wanted, as FILE.damaged, or numbered; return its path."""
         self.note.unlink(missing_ok=True)
-        return self.part.replace(self.file.with_name(f"{self.file.name}.damaged"))
+        return self.part.replace(self.damaged)
 
     def discard(self) -> None:
         self.part.unlink(missing_ok=True)

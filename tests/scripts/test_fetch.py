@@ -1,6 +1,7 @@
 """Archives that are fetched, checked and unpacked, and those that are not what they should be."""
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -125,3 +126,45 @@ def test_unpack_deletes_a_whole_archive_when_asked(tmp_path):
     given.write_bytes(zipped(CONTENT))
     unpack.main([str(given), "--unpack", str(tmp_path / "all"), ".", "--remove"])
     assert left_over(tmp_path) == ["all", "b.zip.done"]
+
+
+WRONG_WORDS = {
+    "--sha256": ("xyz", "", "0" * 65),
+    "--md5": ("0" * 31, "g" * 32),
+    "--size": ("-1", "1e3", "many"),
+    "--attempts": ("0", "-1", "2.5"),
+    "--pause": ("-1", "nan", "inf"),
+}
+
+
+@pytest.mark.parametrize(("flag", "value"), [(flag, value) for flag, values in WRONG_WORDS.items() for value in values])
+def test_what_cannot_be_published_is_refused_before_the_download(server, tmp_path, flag, value, capsys):
+    with pytest.raises(SystemExit) as stop:
+        fetch_program.main([server.url + "/a.zip", str(tmp_path / "a.zip"), f"{flag}={value}"])
+    assert stop.value.code == 2
+    assert f"argument {flag}: {value}: must be " in capsys.readouterr().err.splitlines()[-1]
+    assert not server.requests and not left_over(tmp_path)
+
+
+@pytest.mark.parametrize("url", ["http://[::1/x", "http://host:port/x", "http://host:99999/x", "http:///x", "host/x"])
+def test_what_is_no_address_is_one_line(url, tmp_path):
+    with pytest.raises(InputError, match=f"^{re.escape(url)}: not an address"):
+        fetch_program.main([url, str(tmp_path / "a.zip")])
+    assert not left_over(tmp_path)
+
+
+def test_a_folder_is_no_file_that_is_there_already(server, tmp_path):
+    with pytest.raises(InputError, match="is a folder; name the file to write"):
+        fetch_program.main([server.url + "/a.zip", str(tmp_path)])
+    assert not server.requests
+
+
+def test_what_is_damaged_replaces_nothing_of_that_name(server, tmp_path):
+    (tmp_path / "a.zip.damaged").write_bytes(b"mine")
+    server.files["/a.zip"] = zipped(CONTENT).replace(b"one" * 10, b"oNe" * 10)
+    for name, how in (("a.zip.damaged2", ["--size", "1"]), ("a.zip.damaged3", ["--unpack", str(tmp_path / "x"), "."])):
+        with pytest.raises(InputError, match=f"{name}\\)"):
+            fetch_program.main([server.url + "/a.zip", str(tmp_path / "a.zip"), "--pause", "0", *how])
+        assert (tmp_path / name).read_bytes() == server.files["/a.zip"]
+    assert (tmp_path / "a.zip.damaged").read_bytes() == b"mine"
+    assert not (tmp_path / "a.zip.damaged4").exists()
