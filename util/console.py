@@ -78,9 +78,10 @@ def _meaning(error: BaseException, interrupted: str) -> tuple[int, str]:
     if isinstance(error, UnicodeEncodeError):
         piece = error.object[max(error.start - CONTEXT, 0) : error.end + CONTEXT]
         return 2, f"error: {piece!a}: {error.encoding} cannot write this; rename it, or set PYTHONUTF8=1"
-    if (broken := _broken_output(error)) is not None:
+    if (found := _broken_output(error)) is not None:
+        output, broken = found
         is_closed = isinstance(broken, BrokenPipeError)
-        line = f"error: the output cannot be written ({broken.strerror}); finished files are kept"
+        line = f"error: {output} cannot be written ({broken.strerror}); finished files are kept"
         return (CLOSED_PIPE, "") if is_closed else (2, line)
     if error.filename is not None:
         return 2, f"error: {describe(error)}"
@@ -88,16 +89,16 @@ def _meaning(error: BaseException, interrupted: str) -> tuple[int, str]:
     return (2, f"error: {error.strerror}; {ADVICE_ON_MACHINE[error.errno]}") if is_of_machine else (0, "")
 
 
-def _broken_output(error: OSError) -> OSError | None:
-    """What is wrong with standard output or standard error, which take everything from now on; None if nothing is."""
+def _broken_output(error: OSError) -> tuple[str, OSError] | None:
+    """Which of standard output and standard error fails, and how; None if both work. They take everything from now."""
     found = None
-    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+    for name, stream, number in (("standard output", sys.stdout, 1), ("standard error", sys.stderr, 2)):
         try:
             _flush(stream)  # tries again what it could not write
             if isinstance(error, BrokenPipeError) and _nobody_reads(number):  # a stream without a buffer holds nothing
                 raise error
         except OSError as trouble:
-            found = trouble
+            found = found or (name, trouble)
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)  # or the interpreter would try once more at its end
     return found
 

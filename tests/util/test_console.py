@@ -187,7 +187,7 @@ def test_help_into_a_closed_pipe_ends_quietly():
     assert process.wait(60) in (0, 141)  # argparse says that it has shown the help
 
 
-@pytest.mark.parametrize("flags, hint", [([], "the output cannot be written"), (["-u"], "free some space")])
+@pytest.mark.parametrize("flags, hint", [([], "error: standard output cannot be written"), (["-u"], "free some space")])
 def test_output_onto_a_full_disk_is_one_line(tmp_path, flags, hint):
     with Path("/dev/full").open("w") as full:
         process = start(*flags, program(tmp_path, "print('one')"), stdout=full)
