@@ -25,6 +25,7 @@ from evaluation.image_sets import (
 from evaluation.pictures import check_one_size, pair, pictures_in
 from evaluation.scored_images import style_folder
 from options.field import declared_options
+from options.saved import SAVED_NAME
 from util.errors import InputError
 from util.results_page import RESULTS, SCORES_NAME
 from util.warn import warn_once
@@ -168,6 +169,10 @@ def style_folders(opt: Any, folder: Path) -> list[Path]:
     while (sibling := style_folder(folder, len(folders) + 1)).is_dir():
         folders.append(sibling)
     if len(folders) == 1:
+        if not opt.fake and (opt.run_dir / SAVED_NAME).exists() and not opt.use_vae:
+            raise InputError(
+                "--lpips: a network without encoder has one style, so there are none to compare; leave it out"
+            )
         command = f"; make them with: {test_command(opt, '--num_styles', '2')}" if opt.name else ""
         raise InputError(f"--lpips: needs images in 2 styles or more, and there is no folder {sibling}{command}")
     return folders

@@ -10,10 +10,11 @@ from PIL import Image
 
 import evaluate as program
 from data import PRESETS
-from evaluation.sources import find_images
+from evaluation.sources import find_images, style_folders
 from evaluation.sources import test_command as command_for_images
 from options import EvaluateOptions, TestOptions, TrainOptions, parse_options
 from tests.evaluation.folders import noise, save
+from util.errors import InputError
 
 RANDOM = ("--features", "random", "--gpu_ids", "-1")
 
@@ -185,3 +186,15 @@ def test_the_command_that_makes_images_of_ones_own_data_is_whole(tmp_path):
         7,
         tmp_path / "run",
     )
+
+
+@pytest.mark.parametrize(
+    "use_vae, said", [(False, "has one style, so there are none"), (True, "test.py .*--num_styles 2$")]
+)
+def test_styles_are_proposed_for_networks_that_have_them(tmp_path, use_vae, said):
+    trained = TrainOptions(name="run", checkpoints_dir=str(tmp_path), use_vae=use_vae)
+    trained.run_dir.mkdir()
+    trained.save(trained.run_dir / "options.json")
+    argv = ["--name", "run", "--checkpoints_dir", str(tmp_path), "--lpips"]
+    with pytest.raises(InputError, match=said):
+        style_folders(parse_options(EvaluateOptions, argv, PRESETS), tmp_path / "images")
