@@ -1,12 +1,11 @@
 """Options about data: which files are read, and how they become samples. Also what label maps mean to the networks."""
 
-import os
 from dataclasses import dataclass
 
 from options.field import FILE, FOLDER, PLAIN_NAME, POSITIVE, at_least, between, option
 
-MOST_PROCESSES = max(64, 4 * (os.cpu_count() or 1))
-"""More processes for reading are a slip of the finger that would bring the machine down."""
+MOST_PROCESSES = 256
+"""More processes for reading are a slip of the finger. The number is the same on every machine, since runs move."""
 
 PREPROCESS_MODES = (
     "resize_and_crop",
