@@ -160,7 +160,9 @@ def _program() -> Path | None:
 
 def _program_name() -> str:
     program = _program() or Path(sys.argv[0])
-    return program.parent.name if program.name == "__main__.py" else program.name
+    if program.name == "__main__.py" and program.is_relative_to(ROOT):
+        return f"python -m {'.'.join(program.parent.relative_to(ROOT).parts)}"
+    return program.name
 
 
 def _on_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

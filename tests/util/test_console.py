@@ -103,7 +103,9 @@ def imports_before_the_console(path: Path) -> list[str]:
     return ["everything"]
 
 
-@pytest.mark.parametrize("path", [path for path in PROGRAMS if path not in STANDALONE], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [path for path in PROGRAMS if path not in STANDALONE], ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_programs_import_the_console_first(path):
     assert imports_before_the_console(path) == []
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from models.vgg import VGGLoss
-from scripts import benchmark
-from scripts.benchmarks import memory, switches, training
-from scripts.benchmarks.memory import kept_bytes
-from scripts.benchmarks.switches import PLAIN, SWITCHES, Workload, flags_of
-from scripts.benchmarks.timing import Times
+from scripts.benchmark import memory, switches, train
+from scripts.benchmark.__main__ import main
+from scripts.benchmark.memory import kept_bytes
+from scripts.benchmark.switches import PLAIN, SWITCHES, Workload, flags_of
+from scripts.benchmark.timing import Times
 from util.errors import InputError
 
 TINY = Workload("cpu", "coco", batch_size=2, crop_size=64, ngf=2)
@@ -46,10 +46,10 @@ def one_thread(monkeypatch):
 @pytest.fixture
 def feathers(monkeypatch):
     """Trainings that cost nothing."""
-    monkeypatch.setattr(training, "Training", Feather)
-    monkeypatch.setattr(training, "peak_on_cpu", lambda workload, flags: 50.0 if "checkpoint" in flags else 100.0)
-    monkeypatch.setattr(training, "forget", lambda compiled: None)
-    monkeypatch.setattr(training, "kept_bytes", lambda opt, recomputed: 2**20 if recomputed else 2**21)
+    monkeypatch.setattr(train, "Training", Feather)
+    monkeypatch.setattr(train, "peak_on_cpu", lambda workload, flags: 50.0 if "checkpoint" in flags else 100.0)
+    monkeypatch.setattr(train, "forget", lambda compiled: None)
+    monkeypatch.setattr(train, "kept_bytes", lambda opt, recomputed: 2**20 if recomputed else 2**21)
 
 
 def rows(output: str) -> dict[str, list[str]]:
@@ -59,12 +59,12 @@ def rows(output: str) -> dict[str, list[str]]:
 
 
 def test_a_real_training_is_timed_and_weighed(capsys, one_thread):
-    benchmark.main([*COMMAND, "--dataset_mode", "facades", "--only", PLAIN])  # fewer classes than COCO: faster
+    main([*COMMAND, "--dataset_mode", "facades", "--only", PLAIN])  # fewer classes than COCO: faster
     output = capsys.readouterr().out
     assert "preset facades (13 semantic channels), 64x64 pixels, batch 2, ngf and ndf 2, without the percept" in output
     assert f"torch {torch.__version__}, threads: 1" in output
     command = "--device cpu --dataset_mode facades --batch_size 2 --crop_size 64 --ngf 2 --iterations 3 --no_vgg_loss"
-    assert f"`python scripts/benchmark.py train {command} --only plain`" in output
+    assert f"`python -m scripts.benchmark train {command} --only plain`" in output
     ((name, cells),) = rows(output).items()
     assert name == PLAIN
     speed, ratio, peak, share, warm_up = (float(cell.split()[0]) for cell in cells)
@@ -73,7 +73,7 @@ def test_a_real_training_is_timed_and_weighed(capsys, one_thread):
 
 
 def test_every_switch_has_a_row_and_failing_ones_do_not_end_the_run(feathers, capsys):
-    benchmark.main(COMMAND)
+    main(COMMAND)
     output = capsys.readouterr().out
     table = rows(output)
     assert list(table) == [SWITCHES[switch] or PLAIN for switch in SWITCHES]
@@ -85,12 +85,12 @@ def test_every_switch_has_a_row_and_failing_ones_do_not_end_the_run(feathers, ca
 
 
 def test_without_a_plain_training_the_others_have_no_ratios(feathers, monkeypatch):
-    monkeypatch.setitem(training.SWITCHES, PLAIN, "--accumulate 2")
-    monkeypatch.setattr(training, "Training", lambda workload, flags: Feather(workload, flags or "--accumulate"))
-    plain, other = training.measure([PLAIN, "fused"], TINY, 3)
+    monkeypatch.setitem(train.SWITCHES, PLAIN, "--accumulate 2")
+    monkeypatch.setattr(train, "Training", lambda workload, flags: Feather(workload, flags or "--accumulate"))
+    plain, other = train.measure([PLAIN, "fused"], TINY, 3)
     assert plain.failure and not other.failure
     assert list(other.times.seconds) == ["--adam fused"]
-    assert rows("\n".join(training.table([plain, other], 2)))["--adam fused"][1] == ""
+    assert rows("\n".join(train.table([plain, other], 2)))["--adam fused"][1] == ""
 
 
 def test_flags_that_train_py_refuses_are_an_error_in_its_words():
@@ -107,10 +107,10 @@ def test_flags_that_train_py_refuses_are_an_error_in_its_words():
 )
 def test_bad_input_is_one_line(flags, words, capsys):
     with pytest.raises(SystemExit) as caught:
-        benchmark.main([*COMMAND, *flags])
+        main([*COMMAND, *flags])
     assert caught.value.code == 2
     error = capsys.readouterr().err
-    assert error.startswith("benchmark.py: error: ") and words in error and error.count("\n") == 1
+    assert error.startswith("python -m scripts.benchmark: error: ") and words in error and error.count("\n") == 1
 
 
 def test_the_switch_of_channels_last_turns_round_the_default_of_the_device():
@@ -155,5 +155,5 @@ def test_a_process_that_is_ended_is_a_failure_in_words(monkeypatch):
 
 def test_rates_are_of_images():
     times = Times({PLAIN: [2.0] * 4, "--x": [1.0] * 4})
-    line = list(training.table([training.Row("--x", times, 3.0, 10.0)], batch_size=8))[-1]
+    line = list(train.table([train.Row("--x", times, 3.0, 10.0)], batch_size=8))[-1]
     assert line == "| `--x` | 8 (8..8) | 2.00 (2.00..2.00) | 10 |  | 3.0 |"

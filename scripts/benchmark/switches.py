@@ -13,7 +13,7 @@ from data import PRESETS, create_dataset
 from models import create_model, create_objective
 from models.vgg import VGGLoss
 from options import TrainOptions, parse_options
-from scripts.benchmarks.pictures import draw_cells
+from scripts.benchmark.made_up_data import draw_cells
 from trainers import create_trainer
 from util.device import choose_device, memory_format, prepare_torch
 from util.errors import InputError

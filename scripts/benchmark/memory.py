@@ -17,7 +17,7 @@ from models import create_generator
 from models.networks.blocks import recompute_activations
 from models.networks.layout import SemanticLayout
 from options import TrainOptions
-from scripts.benchmarks.switches import Training, Workload, height
+from scripts.benchmark.switches import Training, Workload, height
 
 WARM_UP_STEPS = 2
 """The second one compiles and allocates what the first one could not know of."""

@@ -10,7 +10,7 @@ import torch
 from data import PRESETS, create_dataset
 from models.networks.layout import SemanticLayout
 from options import TrainOptions, parse_options
-from scripts.benchmarks.switches import make_batch
+from scripts.benchmark.switches import make_batch
 from util.errors import InputError
 
 NEEDS_FOLDERS = ("custom",)

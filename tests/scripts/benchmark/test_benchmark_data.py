@@ -8,13 +8,13 @@ import torch
 
 from data import PRESETS, create_dataset
 from options import TrainOptions, parse_options
-from scripts import benchmark
-from scripts.benchmarks import pictures, plain, reading, timing
+from scripts.benchmark import data, made_up_data, plain_reading, timing
+from scripts.benchmark.__main__ import main
 
 
 def test_data_prints_a_table_for_each_number_of_workers(capsys, monkeypatch):
-    monkeypatch.setitem(reading.MADE, "coco", 2)
-    benchmark.main(["data", "--only", "coco", "--samples", "24", "--workers", "1"])
+    monkeypatch.setitem(data.MADE, "coco", 2)
+    main(["data", "--only", "coco", "--samples", "24", "--workers", "1"])
     out = capsys.readouterr().out
     assert "coco, 640x480 JPEG photos, 8-bit PNG maps, 2 samples (files made up for this)" in out
     assert out.count("\n| plain | ") == out.count("\n| this project | ") == out.count("\n| --cache_dir, filled | ") == 2
@@ -31,22 +31,22 @@ def test_data_prints_a_table_for_each_number_of_workers(capsys, monkeypatch):
 )
 def test_bad_input_is_one_line(argv, words, capsys):
     with pytest.raises(SystemExit) as caught:
-        benchmark.main(["data", *argv])
+        main(["data", *argv])
     assert caught.value.code == 2
     error = capsys.readouterr().err
-    assert error.startswith("benchmark.py: error: ") and words in error and error.count("\n") == 1
+    assert error.startswith("python -m scripts.benchmark: error: ") and words in error and error.count("\n") == 1
 
 
 @pytest.mark.parametrize("mode", ["coco", "cityscapes"])
 def test_plain_code_and_the_project_make_the_same_samples(tmp_path, monkeypatch, mode):
-    monkeypatch.setattr(pictures, "CITYSCAPES_SIZE", (512, 256))  # as large as the preset's, so nothing is resized
-    (case,) = (case for case in reading.CASES if case.mode == mode)
+    monkeypatch.setattr(made_up_data, "CITYSCAPES_SIZE", (512, 256))  # as large as the preset's, so nothing is resized
+    (case,) = (case for case in data.CASES if case.mode == mode)
     case.make(tmp_path, 1)
     flags = ["--dataset_mode", mode, "--dataroot", str(tmp_path), "--load_size", "256", "--no_flip"]
     dataset = create_dataset(parse_options(TrainOptions, flags, PRESETS))
     size = dataset.preprocess.output_size
     unknown = dataset.ids.label_nc if mode == "coco" else None
-    other = plain.PlainPairs(dataset.paths, size, size, unknown)
+    other = plain_reading.PlainPairs(dataset.paths, size, size, unknown)
     monkeypatch.setattr(torch, "rand", lambda *shape: torch.ones(*shape))  # no flip
     ours, theirs = dataset[0], other[0]
     for key in ("labels", "instances"):
@@ -55,10 +55,10 @@ def test_plain_code_and_the_project_make_the_same_samples(tmp_path, monkeypatch,
 
 
 def test_made_pictures_have_the_sizes_of_published_ones(tmp_path):
-    pictures.make_coco_like(tmp_path, 1)
+    made_up_data.make_coco_like(tmp_path, 1)
     (photo,) = (tmp_path / "train_img").iterdir()
     assert 80_000 < photo.stat().st_size < 250_000
-    labels = np.unique(pictures.draw_regions(np.random.default_rng(0), (64, 48), 24))
+    labels = np.unique(made_up_data.draw_regions(np.random.default_rng(0), (64, 48), 24))
     assert labels.tolist() == list(range(24))
 
 

@@ -14,12 +14,12 @@ from models.networks.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
 from options import TrainOptions
-from scripts.benchmarks.label_maps import MODES, command_line_options, layouts_of
-from scripts.benchmarks.memory import peak_of_first_call
-from scripts.benchmarks.multiply_adds import Counts, count
-from scripts.benchmarks.switches import height
-from scripts.benchmarks.timing import Times, take_turns
-from scripts.benchmarks.training import DEFAULTS, device_name
+from scripts.benchmark.label_maps import MODES, command_line_options, layouts_of
+from scripts.benchmark.memory import peak_of_first_call
+from scripts.benchmark.multiply_adds import Counts, count
+from scripts.benchmark.switches import height
+from scripts.benchmark.timing import Times, take_turns
+from scripts.benchmark.train import DEFAULTS, device_name
 from util.device import choose_device, prepare_torch
 from util.errors import InputError
 from util.fill import fill
@@ -284,7 +284,7 @@ def heading(args: argparse.Namespace, opt: TrainOptions) -> str:
         f"{device_name(args.device)}, torch {torch.__version__}, threads: {torch.get_num_threads()}",
         f"Workload: preset {args.dataset_mode} ({opt.semantic_nc} semantic channels), {opt.crop_size}x{height(opt)} "
         f"pixels, batch {args.batch_size}, ngf {args.ngf}; {'real' if args.dataroot else 'made-up'} label maps",
-        f"Command: `python scripts/benchmark.py generator {flags}`",
+        f"Command: `python -m scripts.benchmark generator {flags}`",
         f"{TABLE}: from labels to images; {KEPT}: of a prepared layout; {EDIT}: a dab of {BRUSH} pixels on one",
     ]
     return "\n".join(f"- {line}" for line in lines) + "\n"

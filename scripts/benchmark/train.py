@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 
 from data import PRESETS
-from scripts.benchmarks.memory import WARM_UP_STEPS, kept_bytes, peak_on_cpu, peak_on_gpu
-from scripts.benchmarks.switches import GPU_ONLY, PLAIN, SWITCHES, Training, Workload, flags_of, write_vgg_weights
-from scripts.benchmarks.timing import Times, take_turns
+from scripts.benchmark.memory import WARM_UP_STEPS, kept_bytes, peak_on_cpu, peak_on_gpu
+from scripts.benchmark.switches import GPU_ONLY, PLAIN, SWITCHES, Training, Workload, flags_of, write_vgg_weights
+from scripts.benchmark.timing import Times, take_turns
 from util.errors import InputError
 
 HELP = "images per second and peak memory of training with each switch that trades time, memory and accuracy"
@@ -164,7 +164,7 @@ def heading(args: argparse.Namespace, workload: Workload) -> str:
     lines = [
         f"{device_name(args.device)}, torch {torch.__version__}, threads: {torch.get_num_threads()}",
         f"Workload: {workload}; {'real' if args.dataroot else 'made-up'} labels and photos",
-        f"Command: `python scripts/benchmark.py train {' '.join(flags)}`",
+        f"Command: `python -m scripts.benchmark train {' '.join(flags)}`",
         f"Ratios are of neighbouring steps; that of {PLAIN}, to its own double, shows the noise of the machine",
         f"Peak memory, of a step after warm-up: {PEAKS[args.device]}",
     ]

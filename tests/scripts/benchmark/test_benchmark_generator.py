@@ -7,17 +7,17 @@ import torch
 
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
-from scripts import benchmark
-from scripts.benchmarks import generating
-from scripts.benchmarks.multiply_adds import count
+from scripts.benchmark import generator
+from scripts.benchmark.__main__ import main
+from scripts.benchmark.multiply_adds import count
 
 COMMAND = "generator --device cpu --dataset_mode facades --crop_size 64 --ngf 2 --maps 2 --rounds 3".split()
 
 
 def test_a_tiny_generator_is_measured_in_every_way(capsys, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(generating, "PRODUCT_SIZE", 64)
-    benchmark.main(COMMAND)
+    monkeypatch.setattr(generator, "PRODUCT_SIZE", 64)
+    main(COMMAND)
     output = capsys.readouterr().out
     rows = dict(re.findall(r"^\| ([^|]+) \| \d+ \| ([\d.]+) \(", output, re.MULTILINE))
     assert list(rows) == ["dense", "by table", "another style", "an edit", "other convolutions alone"]
@@ -41,7 +41,7 @@ def test_multiply_adds_are_those_of_the_paper():
 
 def test_an_edit_changes_a_dab_of_the_brush():
     labels = torch.arange(256 * 256).reshape(1, 256, 256)
-    changed = (generating.stroke(labels, 0) != labels)[0].nonzero()
+    changed = (generator.stroke(labels, 0) != labels)[0].nonzero()
     height, width = (changed.max(0).values - changed.min(0).values + 1).tolist()
     assert 20 <= height <= 25 and 20 <= width <= 25
 
@@ -49,6 +49,6 @@ def test_an_edit_changes_a_dab_of_the_brush():
 @pytest.mark.parametrize("flags", [["--rounds", "2"], ["--maps", "0"], ["--dataroot", "/nowhere"]])
 def test_bad_input_is_one_line(flags, capsys):
     with pytest.raises(SystemExit) as ended:
-        benchmark.main([*COMMAND, *flags])
+        main([*COMMAND, *flags])
     assert ended.value.code == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1

@@ -15,9 +15,9 @@ from data.paired import PairedDataset
 from data.parallel import usable_cores
 from data.workers import QuietLoader
 from options import TrainOptions, parse_options
-from scripts.benchmarks.pictures import CITYSCAPES_SIZE, COCO_SIZE, make_cityscapes_like, make_coco_like
-from scripts.benchmarks.plain import PlainPairs
-from scripts.benchmarks.timing import take_turns
+from scripts.benchmark.made_up_data import CITYSCAPES_SIZE, COCO_SIZE, make_cityscapes_like, make_coco_like
+from scripts.benchmark.plain_reading import PlainPairs
+from scripts.benchmark.timing import take_turns
 from scripts.prepared import process_count
 from util.errors import InputError
 

@@ -1,0 +1,1 @@
+"""Measure parts of the project, one file a command: `python -m scripts.benchmark`."""
