@@ -49,14 +49,14 @@ get_archive() {
     shift
     [ -z "$base_url" ] || url=$base_url/$name
     [ -e "$folder/.download/$name.done" ] || rm -f "$folder/.download/checked"
-    python scripts/fetch.py "$url" "$folder/.download/$name" "$@" "${remove[@]}"
+    python -m scripts.download fetch "$url" "$folder/.download/$name" "$@" "${remove[@]}"
 }
 
 # unpack ARCHIVE FLAGS...: an archive that was not downloaded here is kept.
 unpack() {
     local flags=()
     [ ! -e "$1.fetched" ] || flags=("${remove[@]}")
-    python scripts/unpack.py "$@" "${flags[@]}"
+    python -m scripts.download unpack "$@" "${flags[@]}"
 }
 
 # install PACKAGE...: puts Python packages that only one script needs into the environment.

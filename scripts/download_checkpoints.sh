@@ -44,7 +44,7 @@ done
 if [ ! -e "$archive.done" ] && [ ! -e "$archive" ]; then
     mkdir -p "$(dirname "$archive")"
     if [ -n "$url" ]; then
-        python scripts/fetch.py "$url" "$archive"
+        python -m scripts.download fetch "$url" "$archive"
     else
         command -v gdown >/dev/null || install gdown
         gdown --continue --output "$archive" "${CHECKPOINTS_ID:-12gvlTbMvUcJewQlSEaZdeb2CdOB-b8kQ}" ||

@@ -21,7 +21,7 @@ list=$(absolute "${positional[0]}")
 enter_repository
 : "${folder:=$PWD/datasets/flickr}"
 
-python scripts/fetch_photos.py "$list" "$folder" ${base_url:+--base_url "$base_url"}
+python -m scripts.download photos "$list" "$folder" ${base_url:+--base_url "$base_url"}
 
 if [ -d "$folder/train_label" ]; then
     rm -f "$folder/.download/checked" # photos may have come or gone

@@ -1,6 +1,6 @@
 """Unpack zip and tar archives without leaving the target folder, going on after an interruption.
 
-    python scripts/unpack.py ARCHIVE --unpack DIR FOLDER [--unpack DIR FOLDER ...] [--remove]
+    python -m scripts.download unpack ARCHIVE --unpack DIR FOLDER [--unpack DIR FOLDER ...] [--remove]
 
 Writes what lies below the folder called FOLDER, wherever that is in the archive, to DIR; "." is the whole archive.
 Every file is written under a temporary name and checked against the archive's checksum before it gets its own, so a
@@ -17,7 +17,6 @@ import lzma
 import os
 import shutil
 import stat
-import sys
 import tarfile
 import zipfile
 import zlib
@@ -27,10 +26,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import IO
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
 
 from tqdm import tqdm
 
@@ -264,7 +259,9 @@ def targets_of(args: argparse.Namespace) -> list[Target]:
 
 def main(argv: list[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.download unpack", description=__doc__.splitlines()[0], allow_abbrev=False
+    )
     parser.add_argument("archive", metavar="ARCHIVE", type=Path)
     parser.add_argument("--skip", action="append", default=[], metavar="PATTERN", help='file names such as "*.pkl"')
     parser.add_argument("--remove", action="store_true", help="delete the archive when it is unpacked")
@@ -280,8 +277,3 @@ def main(argv: list[str] | None = None) -> None:
         if aside:
             advice = f"it is now {aside}; run the same command again to fetch it anew"
         raise InputError(f"{error}; {advice}") from None
-
-
-if __name__ == "__main__":
-    with exit_statuses("unpack.py"):
-        main()

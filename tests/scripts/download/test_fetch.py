@@ -10,15 +10,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from scripts import fetch as fetch_program
-from scripts import unpack
-from scripts.fetch import fetch_and_unpack
+from scripts.download import fetch as fetch_program
+from scripts.download import unpack
+from scripts.download.fetch import fetch_and_unpack
 from tests.scripts.small_files import zipped
 from util.errors import InputError
 from util.fetch import Expected
 from util.transfer import Patience
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HASTY = Patience(attempts=3, pause=0, timeout=10)
 
 
@@ -33,11 +33,11 @@ def md5(content: bytes) -> str:
 def test_a_quota_ends_in_one_line_and_status_2(server, tmp_path):
     server.files["/a.bin"] = bytes(10**6)
     file = tmp_path / "a.bin"
-    command = f"ulimit -f 500; exec {sys.executable} scripts/fetch.py {server.url}/a.bin {file}"  # kilobytes
+    command = f"ulimit -f 500; exec {sys.executable} -m scripts.download fetch {server.url}/a.bin {file}"  # kilobytes
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("fetch.py: error: ")
+    assert last.startswith("download: error: ")
     assert "File too large" in last
     assert (file.parent / "a.bin.part").stat().st_size == 500 * 1024
 

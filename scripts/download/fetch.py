@@ -1,6 +1,6 @@
 """Download a file so that cut connections cost nothing, check that it is whole, and unpack it if asked.
 
-    python scripts/fetch.py URL FILE [--size N] [--md5 HEX] [--sha256 HEX] [--unpack DIR FOLDER ...] [--remove]
+    python -m scripts.download fetch URL FILE [--size N] [--md5 HEX] [--sha256 HEX] [--unpack DIR FOLDER ...] [--remove]
 
 Bytes gather in FILE.part. A cut connection, or the same command after an interruption, goes on where they end; a
 server that cannot do so, or whose file has changed, starts over. FILE appears only when it is whole, so an existing
@@ -16,11 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
-
-from scripts.unpack import (
+from scripts.download.unpack import (
     CorruptArchiveError,
     Target,
     add_unpack_options,
@@ -81,7 +77,9 @@ def checked(pattern: str, kind: Callable[[str], Any], words: str) -> Callable[[s
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """What the command line says; wrong words end the program with status 2."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.download fetch", description=__doc__.splitlines()[0], allow_abbrev=False
+    )
     parser.add_argument("url", metavar="URL")
     parser.add_argument("file", metavar="FILE", type=Path)
     parser.add_argument(
@@ -129,8 +127,3 @@ def main(argv: list[str] | None = None) -> None:
         fetch_and_unpack(args.url, args.file, targets_of(args), expected, patience, args.remove)
     elif fetch(args.url, args.file, expected, patience) is None:
         print(f"{args.file}: already there")
-
-
-if __name__ == "__main__":
-    with exit_statuses("fetch.py", interrupted="interrupted; the same command goes on from here"):
-        main()

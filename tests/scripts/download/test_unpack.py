@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from scripts import unpack
+from scripts.download import unpack
 from util.errors import InputError
 
 CONTENT = {"top/train2017/1.png": b"one" * 1000, "top/train2017/deep/2.png": b"two", "top/val2017/3.png": b"three"}

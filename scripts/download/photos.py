@@ -1,6 +1,6 @@
 """Download the photos of a list, politely, and keep who made them.
 
-    python scripts/fetch_photos.py LIST DIR [--pause SECONDS]
+    python -m scripts.download photos LIST DIR [--pause SECONDS]
 
 LIST is a text file with one photo a line: an address, or the id or page of a photo on Flickr, which needs the
 environment variable FLICKR_API_KEY; then, after a tab, whatever is known of author and licence. Lines that start with #
@@ -21,10 +21,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlencode, urlsplit
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
 
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
@@ -225,7 +221,9 @@ def fetch_all(photos: list[Photo], album: Album, api: str, key: str | None, paus
 
 def main(argv: list[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.download photos", description=__doc__.splitlines()[0], allow_abbrev=False
+    )
     parser.add_argument("list", metavar="LIST", type=Path, help="text file with one photo a line")
     parser.add_argument("folder", metavar="DIR", type=Path, help="where to write; made if missing")
     parser.add_argument("--pause", type=float, default=1.0, metavar="SECONDS", help="after each photo (%(default)s)")
@@ -243,8 +241,3 @@ def main(argv: list[str] | None = None) -> None:
     )
     if failed:
         raise InputError(f"{failed} photos failed for now; run the same command again")
-
-
-if __name__ == "__main__":
-    with exit_statuses("fetch_photos.py", interrupted="interrupted; the same command goes on from here"):
-        main()

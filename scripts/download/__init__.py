@@ -1,0 +1,1 @@
+"""Tools of the download scripts: files over HTTP, archives and lists of photos."""
