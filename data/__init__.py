@@ -1,8 +1,7 @@
 """From files on disk to batches: `create_dataset(opt)`, then `create_loader(opt, dataset)`.
 
 To add a data set: one file with a class, and its line in `DATASETS`. `PairedDataset` does the work for files on disk;
-any other class needs `preset`, `class_names`, `class_colors`, `__len__` and `__getitem__`, which returns a `Sample` and
-draws from torch's main generator only. A method `describe(index)` names samples in messages.
+any other class is a `SampleDataset`.
 """
 
 import dataclasses
@@ -11,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.utils.data import Dataset
 
 from data.ade20k import Ade20kDataset
 from data.ade20k_outdoor import Ade20kOutdoorDataset
@@ -23,7 +21,7 @@ from data.flickr import FlickrDataset
 from data.landscapes import LandscapesDataset
 from data.loader import SampleLoader
 from data.parallel import usable_cores
-from data.sample import Sample
+from data.sample import AnySamples, Sample, SampleDataset
 from data.sampler import EpochSampler
 from data.skipping import SkippedSamples
 from data.workers import DataWorkerError
@@ -33,7 +31,10 @@ from util.errors import InputError
 __all__ = [
     "DATASETS",
     "PRESETS",
+    "AnySamples",
     "DataWorkerError",
+    "Sample",
+    "SampleDataset",
     "SampleLoader",
     "SkippedSamples",
     "create_dataset",
@@ -41,7 +42,7 @@ __all__ = [
     "fixed_batches",
 ]
 
-DATASETS: dict[str, type[Dataset[Sample]]] = {
+DATASETS: dict[str, type[SampleDataset]] = {
     "landscapes": LandscapesDataset,
     "coco": CocoDataset,
     "ade20k": Ade20kDataset,
@@ -55,11 +56,8 @@ PRESETS: dict[str, Preset] = {mode: dataset.preset for mode, dataset in DATASETS
 MOST_WORKERS = 8  # by default
 
 
-def create_dataset(opt) -> Dataset[Sample]:
+def create_dataset(opt) -> SampleDataset:
     """Build the data set of `opt.dataset_mode`.
-
-    Returns:
-        a sequence of `Sample` with `class_names` and `class_colors` (num_labels, 3) uint8, one for each label channel.
 
     Raises:
         InputError: for files that are missing, do not pair, or do not suit the options.
@@ -68,7 +66,7 @@ def create_dataset(opt) -> Dataset[Sample]:
 
 
 def create_loader(
-    opt, dataset: Dataset[Sample], rank: int = 0, world_size: int = 1, local_world_size: int = 1
+    opt, dataset: AnySamples, rank: int = 0, world_size: int = 1, local_world_size: int = 1
 ) -> SampleLoader:
     """Batch a data set; training drops an incomplete last batch.
 
@@ -110,7 +108,7 @@ def create_loader(
 
 
 def fixed_batches(
-    opt, dataset: Dataset[Sample], images: int, rank: int = 0, world_size: int = 1
+    opt, dataset: AnySamples, images: int, rank: int = 0, world_size: int = 1
 ) -> Iterator[dict[str, Any]]:
     """Batches that are the same for the whole run: the first ones of epoch 0, which training never has.
 

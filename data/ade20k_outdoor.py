@@ -62,7 +62,9 @@ class Ade20kOutdoorDataset(Ade20kDataset):
     `python scripts/list_outdoor_scenes.py <root>` writes both lists by the rule of `is_outdoor`.
     """
 
-    preset = Preset(both=Ade20kDataset.preset.both | {"dataroot": "./datasets/ade20k/"}, test=Ade20kDataset.preset.test)
+    preset = Preset(
+        both={**Ade20kDataset.preset.both, "dataroot": "./datasets/ade20k/"}, test=Ade20kDataset.preset.test
+    )
 
     def find_files(self, opt) -> Files:
         """List the files of the outdoor scenes only; with --file_list all of them, from which that one selects."""

@@ -142,7 +142,7 @@ def _too_large(path: Path) -> tuple[str, str]:
             width, height = picture.size
     finally:
         Image.MAX_IMAGE_PIXELS = limit
-    what = f"it is {width}x{height}, {width * height:,} pixels, and at most {2 * limit:,} are read"
+    what = f"it is {width}x{height}, {width * height:,} pixels, and at most {2 * (limit or 0):,} are read"
     return what, "cut photo and label map into equal tiles, or scale both down"
 
 

@@ -48,15 +48,19 @@ def without_ending(name: str) -> str:
     return stem if f"{dot}{ending}".lower() in EXTENSIONS and stem and not stem.endswith("/") else name
 
 
-def sample_name(path: Path, folder: Path, suffix: str = "") -> str | None:
-    """The path below `folder` without extension, `suffix`, and the ending of the photo in "photo.jpg.png".
+def sample_name(path: Path, folder: Path) -> str:
+    """The path below `folder` without extension and without the ending of the photo in "photo.jpg.png"."""
+    return without_ending(_stem(path, folder))
 
-    None for a file that does not end with the suffix.
-    """
-    name = one_form(without_ending(path.relative_to(folder).with_suffix("").as_posix()))
-    if not name.endswith(suffix):
-        return None
-    return without_ending(name.removesuffix(suffix))
+
+def _name_before(suffix: str, path: Path, folder: Path) -> str | None:
+    """The `sample_name` without `suffix`; None for a file that does not end with it."""
+    stem = _stem(path, folder)
+    return without_ending(stem.removesuffix(suffix)) if stem.endswith(suffix) else None
+
+
+def _stem(path: Path, folder: Path) -> str:
+    return one_form(without_ending(path.relative_to(folder).with_suffix("").as_posix()))
 
 
 def by_name(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
@@ -121,16 +125,16 @@ def _with_suffix(
 ) -> list[tuple[str, Path]]:
     """Names and paths of the files that end with `suffix` and with no longer one of the others."""
     longer = tuple(other for other in other_suffixes if other.endswith(suffix) and other != suffix)
-    named = ((sample_name(path, folder, suffix), path) for path in paths)
+    named = ((_name_before(suffix, path, folder), path) for path in paths)
     return [
         (name, path)
         for name, path in named
-        if name is not None and not any(sample_name(path, folder, other) for other in longer)
+        if name is not None and not any(_name_before(other, path, folder) for other in longer)
     ]
 
 
 def _warn_of_unnamed(paths: Iterable[Path], folder: Path, suffixes: Collection[str]) -> None:
-    passed = [path for path in paths if all(sample_name(path, folder, suffix) is None for suffix in suffixes)]
+    passed = [path for path in paths if all(_name_before(suffix, path, folder) is None for suffix in suffixes)]
     if passed:
         ends = " or ".join(f"*{suffix}.*" for suffix in sorted(suffixes))
         warn_once(f"{folder}: {files(len(passed))} left out, not named {ends} ({_examples(passed)})")

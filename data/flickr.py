@@ -13,7 +13,7 @@ class FlickrDataset(CocoDataset):
     names and colours are those of `coco`.
     """
 
-    preset = Preset(both=CocoDataset.preset.both | {"instance": False}, test=CocoDataset.preset.test)
+    preset = Preset(both={**CocoDataset.preset.both, "instance": False}, test=CocoDataset.preset.test)
     published_ids = "the network of the paper gives the ids 0..181"
     id_editions = ()
     editions = (

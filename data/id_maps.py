@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from data.opening import open_picture, opened
 from util.errors import InputError
@@ -133,7 +134,7 @@ def _refuse_what_changes_numbers(picture: Image.Image, path: Path) -> None:
         raise NotIdsError(f"{path}: PBM has 1 for black, which programs read as 0, so its ids are not sure; {fix}")
     if picture.format == "PPM" and _largest_grey(path) not in (b"255", b"65535"):
         raise NotIdsError(f"{path}: PGM whose greys do not end at 255 or 65535 is read stretched; {fix}")
-    if picture.format == "TIFF":
+    if isinstance(picture, TiffImageFile):
         bits, photometric = picture.tag_v2.get(TIFF_BITS, (8,)), picture.tag_v2.get(TIFF_PHOTOMETRIC)
         compression = picture.info.get("compression", "raw")
         is_cut = bands > 1 and max(bits) > 8

@@ -4,10 +4,9 @@ import mmap
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from data.landscape import CLASS_COLORS, CLASS_NAMES, UNKNOWN, draw_scene
-from data.sample import Sample
+from data.sample import Sample, SampleDataset
 from options import Preset
 from util.errors import InputError
 
@@ -19,7 +18,7 @@ FIRST_VALIDATION_SCENE = 1_000_000  # far above the training scenes, however man
 CACHE_BYTES = 2**30
 
 
-class LandscapesDataset(Dataset[Sample]):
+class LandscapesDataset(SampleDataset):
     """Painted landscapes in the eighteen classes of the GauGAN brushes, at the size the network makes.
 
     2000 scenes in phase "train", 200 others in any other phase, fewer with --max_dataset_size. Ids are 0..17, and 18
@@ -43,8 +42,6 @@ class LandscapesDataset(Dataset[Sample]):
             "dataroot": "",
         }
     )
-    class_names = (*CLASS_NAMES, "unknown")
-    class_colors = np.vstack([CLASS_COLORS, np.zeros((1, 3), dtype=np.uint8)])
 
     def __init__(self, opt):
         if opt.label_nc != len(CLASS_NAMES) or not opt.contain_dontcare_label:
@@ -52,6 +49,7 @@ class LandscapesDataset(Dataset[Sample]):
                 f"--dataset_mode landscapes has {len(CLASS_NAMES)} classes and unknown pixels: leave out --label_nc "
                 f"and --no_contain_dontcare_label, or give --label_nc {len(CLASS_NAMES)} --contain_dontcare_label"
             )
+        super().__init__(opt)
         training = opt.phase == "train"
         self.first = 0 if training else FIRST_VALIDATION_SCENE
         self.count = len(range(TRAIN_SCENES if training else VALIDATION_SCENES)[: opt.max_dataset_size])
@@ -59,6 +57,11 @@ class LandscapesDataset(Dataset[Sample]):
         self.flip = opt.flip and opt.is_train
         self.instance = opt.instance
         self.scenes = SceneCache(self.count, self.width, self.height)
+
+    @classmethod
+    def classes(cls, opt) -> tuple[tuple[str, ...], np.ndarray]:
+        """Names and colors (19, 3) uint8, the same under all options."""
+        return (*CLASS_NAMES, "unknown"), np.vstack([CLASS_COLORS, np.zeros((1, 3), dtype=np.uint8)])
 
     def __len__(self) -> int:
         return self.count

@@ -4,9 +4,9 @@ import contextlib
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from data.sample import Sample
+from data.sample import AnySamples
 from data.sampler import EpochSampler
 from data.seeded import SeededSamples
 from data.skipping import SkippingSamples, collate
@@ -24,26 +24,29 @@ class SampleLoader(DataLoader):
         options: of torch's `DataLoader`.
     """
 
+    sampler: EpochSampler
+
     def __init__(
         self,
-        dataset: Dataset[Sample],
+        dataset: AnySamples,
         sampler: EpochSampler,
         num_workers: int = 0,
         skip_bad_samples: int = 0,
         **options: Any,
     ):
         self.workers = Workers(num_workers, dataset) if num_workers else None
+        samples = dataset
         if self.workers:
-            dataset = NotedSamples(dataset, self.workers.reading)
+            samples = NotedSamples(samples, self.workers.reading)
             options |= {
                 "persistent_workers": True,
                 "worker_init_fn": begin_worker,
                 "multiprocessing_context": self.workers.context,
             }
         if skip_bad_samples:
-            dataset = SkippingSamples(dataset, skip_bad_samples)
+            samples = SkippingSamples(samples, skip_bad_samples)
         super().__init__(
-            SeededSamples(dataset, sampler.seed),
+            SeededSamples(samples, sampler.seed),
             sampler=sampler,
             num_workers=num_workers,
             collate_fn=collate,
@@ -53,8 +56,9 @@ class SampleLoader(DataLoader):
         )
 
     def __iter__(self):
-        is_start = self.workers is not None and not self.workers.processes
-        with self.workers.starting() if is_start else contextlib.nullcontext():
+        if self.workers is None or self.workers.processes:
+            return super().__iter__()
+        with self.workers.starting():
             return super().__iter__()
 
     def naming_dead_workers(self) -> contextlib.AbstractContextManager[None]:

@@ -1,6 +1,7 @@
 """Reading colour-coded masks: one colour a class, which `scripts/convert_labels.py` turns into id maps."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -76,7 +77,9 @@ def _read_16_bits(path: Path) -> np.ndarray:
 def _decode(path: Path, byte_order: str) -> np.ndarray:
     """Decode channels of 16 bits as if in `byte_order`: PNG has the high byte first, and Pillow keeps the high one."""
     with opened(path) as picture:
-        picture.tile = [(*tile[:3], f"{picture.mode};{byte_order}") for tile in picture.tile]
+        # Plain tuples in Pillow before 10.4, which its types do not know.
+        tiles: list[Any] = [(*tile[:3], f"{picture.mode};{byte_order}") for tile in picture.tile]
+        picture.tile = tiles
         return np.asarray(picture.convert("RGBA"))
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from data.file_kinds import UNREADABLE, describe_unreadable
 from data.tiff import refuse_misread, refuse_wrapped
@@ -23,7 +25,6 @@ TURNED = range(2, 9)  # mirrored, turned, or both
 ON_ITS_SIDE = range(5, 9)  # of these, those that swap width and height
 INVERSE = {6: 8, 8: 6}  # quarter turns; every other orientation is its own inverse
 NEW_SUBFILE_TYPE, REDUCED_OR_MASK = 254, 0b101  # TIFF: pages that are a thumbnail, an overview or a mask of another
-PARTS = {"TIFF": "pages"}  # of a file; those of other formats are frames
 
 
 class SeveralPicturesError(InputError):
@@ -45,7 +46,8 @@ def open_picture(path: Path, upright: bool = False, draft: Size | None = None) -
     with opened(path) as picture:
         turned = orientation(picture)
         if draft:
-            picture.draft("RGB", draft[::-1] if upright and turned in ON_ITS_SIDE else draft)
+            width, height = draft
+            picture.draft("RGB", (height, width) if upright and turned in ON_ITS_SIDE else draft)
         _refuse_several(picture, path)
         refuse_misread(picture, path)
         picture.load()
@@ -62,13 +64,13 @@ def picture_size(path: Path, upright: bool = False) -> Size:
     """Width and height that `open_picture` gives, from the head of the file. Raises `InputError` as it does."""
     with opened(path) as picture:
         width, height = picture.size
-        if picture.format == "TIFF":  # of which some versions of Pillow tell the size after turning
+        if isinstance(picture, TiffImageFile):  # of which some versions of Pillow tell the size after turning
             width, height = (picture.tag_v2[tag] for tag in (TiffImagePlugin.IMAGEWIDTH, TiffImagePlugin.IMAGELENGTH))
         return (height, width) if upright and orientation(picture) in ON_ITS_SIDE else (width, height)
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: Path) -> Iterator[ImageFile]:
     """The picture in a file, not decoded yet; what Pillow raises while this is held becomes an `InputError`.
 
     What it warns of is dropped: two lines each, about tags that do not matter here and about pictures of more than half
@@ -100,7 +102,7 @@ def orientation(picture: Image.Image) -> int:
         tag = Image.Image.getexif(picture).get(ORIENTATION)
     except (*UNREADABLE, LookupError, TypeError):  # a file in the file, broken in ways of its own
         return UPRIGHT
-    return tag if tag in TURNED else UPRIGHT
+    return int(tag) if tag is not None and tag in TURNED else UPRIGHT
 
 
 def orientation_of(path: Path) -> int:
@@ -133,7 +135,7 @@ def _refuse_several(picture: Image.Image, path: Path) -> None:
     except (LookupError, TypeError) as error:
         raise SyntaxError("what follows the first page is broken") from error
     if count > 1:
-        what = PARTS.get(picture.format, "frames")
+        what = "pages" if picture.format == "TIFF" else "frames"
         raise SeveralPicturesError(
             f"{path}: holds {count} {what}, of which only the first would be used; save the one that is meant, or each "
             f"as a file of its own"
@@ -143,7 +145,7 @@ def _refuse_several(picture: Image.Image, path: Path) -> None:
 def _count(picture: Image.Image) -> int:
     """The pictures in a file, without a TIFF's thumbnails, overviews and masks. The first is the current one again."""
     frames = getattr(picture, "n_frames", 1)
-    if frames == 1 or picture.format != "TIFF":
+    if frames == 1 or not isinstance(picture, TiffImageFile):
         return frames
     count = 0
     for page in range(frames):

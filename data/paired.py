@@ -1,11 +1,11 @@
 """The base class of every data set that is files on disk: label maps, their photos, their instance maps."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import ClassVar
 
-from torch.utils.data import Dataset
+import numpy as np
 
 from data.cache import SampleCache
 from data.classes import describe_classes
@@ -17,8 +17,7 @@ from data.photos import warn_of_photos
 from data.pixels import PixelReader
 from data.preprocess import Preprocess
 from data.read import LabelIds, picture_size
-from data.sample import Sample
-from options import Preset
+from data.sample import Sample, SampleDataset
 from util.distributed import is_main_process
 from util.errors import InputError
 
@@ -28,7 +27,7 @@ def without_instances(opt) -> str:
     return "--no_instance" + ("" if opt.is_train else " for networks that were trained so")
 
 
-class PairedDataset(Dataset[Sample], ABC):
+class PairedDataset(SampleDataset):
     """Label maps with photos and instance maps of the same name.
 
     To add a data set, write one file with a subclass and put it in the `DATASETS` table of `data/__init__.py`::
@@ -53,9 +52,7 @@ class PairedDataset(Dataset[Sample], ABC):
             and a first file whose size does not suit --preprocess_mode.
     """
 
-    preset: ClassVar[Preset]  # values that replace the defaults of options
-    class_table: ClassVar[str | None] = None  # names and colours: a file of data/class_tables
-    unknown_value: ClassVar[int | None] = 255  # None: unknown is an ordinary id of the files
+    class_table: ClassVar[str | None] = None  # names and colors: a file of data/class_tables
     landmarks: ClassVar[tuple[str, ...]] = ()  # patterns of folders of which --dataroot holds at least one
     editions: ClassVar[tuple[Edition, ...]] = ()  # other trees of this name, and what to say about them
     published_ids: ClassVar[str] = ""  # which ids the label maps hold, for data sets that are published with ids
@@ -63,13 +60,11 @@ class PairedDataset(Dataset[Sample], ABC):
     names_of_parts: ClassVar[dict[str, str]] = {}  # part -> how the names of its files begin, where that tells
 
     def __init__(self, opt):
-        self.paths = self._find_samples(opt)
+        super().__init__(opt)
+        self.paths: list[SamplePaths] = self._find_samples(opt)
         self.ids = self.label_ids(opt)
-        self.preprocess = Preprocess(
+        self.preprocess: Preprocess = Preprocess(
             opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=opt.is_train, flip=opt.flip
-        )
-        self.class_names, self.class_colors = describe_classes(
-            self.class_table, opt.label_nc, opt.contain_dontcare_label
         )
         if not getattr(opt, "skip_bad_samples", 0):  # else the first may be a bad one, and each is checked when read
             first = self.paths[0].labels
@@ -84,6 +79,11 @@ class PairedDataset(Dataset[Sample], ABC):
             plan = self.cache.plan(self.paths)
             if is_main_process():
                 print(plan, flush=True)
+
+    @classmethod
+    def classes(cls, opt) -> tuple[tuple[str, ...], np.ndarray]:
+        """Names and colors (num_labels, 3) uint8 of `class_table`, or numbered classes."""
+        return describe_classes(cls.class_table, opt.label_nc, opt.contain_dontcare_label)
 
     @classmethod
     def label_ids(cls, opt) -> LabelIds:
@@ -127,7 +127,7 @@ class PairedDataset(Dataset[Sample], ABC):
         """Read one sample. Raises `InputError` for files that cannot be read, wrong ids and sizes that differ."""
         paths = self.paths[index]
         pixels = self.reader.read(paths) if self.cache is None else self.cache.get(paths)
-        return {"name": paths.name, **pixels.cut(self.preprocess.draw(pixels.size))}
+        return pixels.cut(paths.name, self.preprocess.draw(pixels.size))
 
     def describe(self, index: int) -> str:
         """Name a sample in a message: the path of its label file."""

@@ -127,7 +127,7 @@ def select_listed(samples: list[SamplePaths], file_list: str | Path) -> list[Sam
             f"--file_list {file_list}: {len(missing)} of {len(wanted)} names are not among the {len(samples)} samples "
             f"({listing(missing)}); {hint}"
         )
-    kept = {sample.name for sample in found.values()}
+    kept = {sample.name for sample in found.values() if sample}
     return [sample for sample in samples if sample.name in kept]
 
 

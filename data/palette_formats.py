@@ -145,7 +145,8 @@ def _of_xml(text: str, path: Path) -> Content:
             by_tag.setdefault(element.tag, []).append(item)
     if len(by_tag) != 1:
         raise InputError(f"{path}: holds {len(by_tag)} kinds of elements with colors; {WANTED}")
-    return content_of_items(*by_tag.values(), path)
+    (items,) = by_tag.values()
+    return content_of_items(items, path)
 
 
 def _of_gimp(text: str, path: Path) -> Content:

@@ -88,8 +88,8 @@ def read_lines(text: str, path: Path, layouts: Sequence[str] = LAYOUTS) -> Conte
             return content_of_items(items, path)._replace(has_levels=True)
     for split in SPLITS:
         for layout in layouts:
-            items = [_by_layout(split, line, number, layout) for number, line in lines]
-            if all(items):
+            items = [item for number, line in lines if (item := _by_layout(split, line, number, layout))]
+            if len(items) == len(lines):
                 if layout.startswith("id r g b [") and _could_start_with_red(items):
                     raise InputError(
                         f"{path}: could be `id r g b`, or colors followed by opacity or id; begin the file with a "

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
+import numpy as np
+from PIL.ImageFile import ImageFile
 
 from data.listing import listing
 from data.opening import open_picture, opened
@@ -29,12 +30,12 @@ class Trait(NamedTuple):
         words: the end of a sentence of which photos are the subject, with what to do.
     """
 
-    is_possible: Callable[[Image.Image], bool]
+    is_possible: Callable[[ImageFile], bool]
     is_so: Callable[[Path], bool]
     words: str
 
 
-def _has_deep_channels(head: Image.Image) -> bool:
+def _has_deep_channels(head: ImageFile) -> bool:
     """Whether a file holds more than 8 bits a channel, by Pillow's names of its mode and of how its pixels lie."""
     return head.mode.startswith("I") or any(re.search(r";1[26]", str(tile[-1])) for tile in head.tile)
 
@@ -43,11 +44,13 @@ def _is_transparent(path: Path) -> bool:
     picture = open_picture(path)
     if picture.mode in ("1", "L", "P", "RGB"):  # with one color, or some of the palette, that is transparent
         picture = picture.convert("RGBA")
-    return picture.mode in WITH_ALPHA and picture.getchannel(picture.getbands()[-1]).getextrema()[0] < 255
+    if picture.mode not in WITH_ALPHA:
+        return False
+    return bool((np.asarray(picture.getchannel(picture.getbands()[-1])) < 255).any())
 
 
 def _is_dark(path: Path) -> bool:
-    return max(high for _, high in read_image(path).getextrema()) <= DARK
+    return int(np.asarray(read_image(path)).max()) <= DARK
 
 
 TRAITS = {

@@ -1,15 +1,16 @@
 """The pixels of a sample between file and network: read and resized here, then cropped for one use of it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL.Image import Resampling
-from torch import Tensor
 
 from data.orientation import check_same_size
 from data.pairs import SamplePaths
 from data.preprocess import Geometry, Preprocess, Size, ids_to_tensor, image_to_tensor, resize
 from data.read import LabelIds, picture_size, read_image, read_instances, read_labels
+from data.sample import Sample
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,14 @@ class Pixels:
         """Bytes of memory."""
         return sum(array.nbytes for array in (self.labels, self.instances, self.image) if array is not None)
 
-    def cut(self, geometry: Geometry) -> dict[str, Tensor]:
-        """Crop and mirror: the tensors of a `Sample`."""
-        tensors = {"labels": ids_to_tensor(geometry.apply(self.labels), self.labels.dtype)}
+    def cut(self, name: str, geometry: Geometry) -> Sample:
+        """Crop and mirror: the sample of this name."""
+        sample: Sample = {"name": name, "labels": ids_to_tensor(geometry.apply(self.labels), self.labels.dtype)}
         if self.instances is not None:
-            tensors["instances"] = ids_to_tensor(geometry.apply(self.instances), np.int32)
+            sample["instances"] = ids_to_tensor(geometry.apply(self.instances), np.int32)
         if self.image is not None:
-            tensors["image"] = image_to_tensor(geometry.apply(self.image))
-        return tensors
+            sample["image"] = image_to_tensor(geometry.apply(self.image))
+        return sample
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,14 @@ class PixelReader:
             check_same_size(paths.labels, size, paths.instances, instances.size, upright)
             instances = _shrink(resize(instances, resized, Resampling.NEAREST))
         if paths.image is not None:
-            image = self._read_image(paths, size)
+            image = self._read_image(paths.image, paths.labels, size)
         return Pixels(labels, instances, image)
 
-    def _read_image(self, paths: SamplePaths, size: Size) -> np.ndarray:
+    def _read_image(self, path: Path, labels: Path, size: Size) -> np.ndarray:
         upright = self.apply_exif
-        check_same_size(paths.labels, size, paths.image, picture_size(paths.image, upright), upright)
+        check_same_size(labels, size, path, picture_size(path, upright), upright)
         resized = self.preprocess.resized(size)
-        image = read_image(paths.image, resized if self.fast_decode else None, upright)
+        image = read_image(path, resized if self.fast_decode else None, upright)
         return resize(image, resized, Resampling.BICUBIC)
 
 

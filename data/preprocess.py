@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing
 import torch
 from PIL import Image
 from torch import Tensor
@@ -151,7 +152,7 @@ def resize(picture: Image.Image, size: Size, resample: Image.Resampling) -> np.n
     return np.asarray(picture if picture.size == size else picture.resize(size, resample))
 
 
-def ids_to_tensor(ids: np.ndarray, dtype: type[np.integer]) -> Tensor:
+def ids_to_tensor(ids: np.ndarray, dtype: np.typing.DTypeLike) -> Tensor:
     """Turn ids (H, W) into a tensor of the type that torch has for `dtype`."""
     return torch.from_numpy(np.array(ids, dtype=dtype, order="C"))
 

@@ -5,7 +5,7 @@ import hashlib
 import torch
 from torch.utils.data import Dataset
 
-from data.sample import Sample
+from data.sample import AnySamples, Sample
 from data.sampler import Place
 
 
@@ -16,7 +16,7 @@ class SeededSamples(Dataset[Sample]):
     epoch. Data sets draw from torch's main generator; its state is the same afterwards. (Costs 3 microseconds.)
     """
 
-    def __init__(self, dataset: Dataset[Sample], seed: int):
+    def __init__(self, dataset: AnySamples, seed: int):
         self.dataset = dataset
         self.seed = seed
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import default_collate
 
-from data.sample import Sample
+from data.sample import AnySamples, Sample, Samples
 from data.workers import describe
 from util.distributed import World
 from util.errors import InputError
@@ -14,7 +14,7 @@ from util.warn import warn
 NAMED = 3  # samples in the message that ends a run
 
 
-class SkippingSamples(Dataset[Sample]):
+class SkippingSamples(Samples):
     """Samples, where one that cannot be read is replaced by the next one that can.
 
     The substitute has a further entry "skipped": a list of lines, each of which says what is wrong and with which file.
@@ -24,7 +24,7 @@ class SkippingSamples(Dataset[Sample]):
             `InputError` of `check_skipped` is raised.
     """
 
-    def __init__(self, dataset: Dataset[Sample], limit: int):
+    def __init__(self, dataset: AnySamples, limit: int):
         self.dataset = dataset
         self.limit = limit
 
@@ -42,7 +42,7 @@ class SkippingSamples(Dataset[Sample]):
                 skipped[self._line(candidate, error)] = None
                 check_skipped(skipped, len(skipped), self.limit)
             else:
-                return sample | {"skipped": list(skipped)} if skipped else sample
+                return {**sample, "skipped": list(skipped)} if skipped else sample
         raise InputError(f"--skip_bad_samples {self.limit}: none of {len(self)} samples can be read; {_some(skipped)}")
 
     def _line(self, index: int, error: InputError | OSError) -> str:
@@ -55,7 +55,7 @@ class SkippingSamples(Dataset[Sample]):
 
 def collate(samples: list[Sample]) -> dict[str, Any]:
     """Make a batch; it has an entry "skipped", the lines of `SkippingSamples`, only if something was skipped."""
-    skipped = [line for sample in samples for line in sample.pop("skipped", ())]
+    skipped = [line for sample in samples for line in sample.pop("skipped", [])]
     batch = default_collate(samples)
     if skipped:
         batch["skipped"] = skipped

@@ -47,7 +47,7 @@ MISREAD: tuple[tuple[Callable[[Head], bool], str], ...] = (
 
 def refuse_misread(picture: Image.Image, path: Path) -> None:
     """Raise an `InputError` for a TIFF, not decoded yet, of a kind that is decoded wrongly. Others pass."""
-    if picture.format != "TIFF":
+    if not isinstance(picture, TiffImagePlugin.TiffImageFile):
         return
     head = _head(picture)
     for is_misread, what in MISREAD:
@@ -60,7 +60,7 @@ def refuse_misread(picture: Image.Image, path: Path) -> None:
 
 def refuse_wrapped(picture: Image.Image, path: Path) -> None:
     """Raise an `InputError` for a decoded TIFF with numbers that its mode cannot hold, and holds as others instead."""
-    if picture.format != "TIFF":
+    if not isinstance(picture, TiffImagePlugin.TiffImageFile):
         return
     head = _head(picture)
     if (head.bits, head.sample_format) == (8, SIGNED) and (values := np.asarray(picture)).max() > np.iinfo(np.int8).max:
@@ -76,7 +76,7 @@ def refuse_wrapped(picture: Image.Image, path: Path) -> None:
     raise InputError(f"{path}: {what}, which are not read here; {fix}")
 
 
-def _head(picture: Image.Image) -> Head:
+def _head(picture: TiffImagePlugin.TiffImageFile) -> Head:
     """Read the tags; where one is missing, its default."""
     tags = picture.tag_v2
 

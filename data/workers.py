@@ -16,7 +16,7 @@ from weakref import WeakSet
 import torch
 from torch.utils.data import DataLoader, Dataset, Subset, get_worker_info
 
-from data.sample import Sample
+from data.sample import AnySamples, Sample, Samples
 from util.errors import StoppedError
 
 NOTHING = -1  # instead of an index
@@ -44,7 +44,7 @@ class Workers:
         dataset: what they read, in which samples have names.
     """
 
-    def __init__(self, count: int, dataset: Dataset[Sample]):
+    def __init__(self, count: int, dataset: AnySamples):
         self.count = count
         self.dataset = dataset
         self.reading = torch.full((count,), NOTHING).share_memory_()  # the index that worker i is reading
@@ -133,14 +133,14 @@ def _on_end_of_process(number: int, frame: Any) -> None:
         raise
 
 
-class NotedSamples(Dataset[Sample]):
+class NotedSamples(Samples):
     """Samples of which `reading` holds the index while a worker reads them. (Costs 5 microseconds.)
 
     Args:
         reading: (workers,) int64 in shared memory.
     """
 
-    def __init__(self, dataset: Dataset[Sample], reading: torch.Tensor):
+    def __init__(self, dataset: AnySamples, reading: torch.Tensor):
         self.dataset = dataset
         self.reading = reading
 

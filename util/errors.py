@@ -62,5 +62,5 @@ def describe(error: InputError | OSError) -> str:
     """One line about what the user gave, or the system refused."""
     if isinstance(error, InputError) or error.filename is None:
         return str(error)
-    advice = (ADVICE_ON_PATH | ADVICE_ON_MACHINE).get(error.errno)
+    advice = (ADVICE_ON_PATH | ADVICE_ON_MACHINE).get(error.errno or 0)
     return f"{error.filename}: {error.strerror}" + (f"; {advice}" if advice else "")

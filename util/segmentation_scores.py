@@ -59,7 +59,7 @@ class ConfusionMatrix:
         Numbers near 82 % for Cityscapes are shares of all pixels, numbers near 94 % of those with a class.
         """
         matrix = self._labelled()
-        return _share(np.diag(matrix).sum(), self.counts.sum().item() if unlabelled_is_wrong else matrix.sum())
+        return _fraction(np.diag(matrix).sum(), int(self.counts.sum()) if unlabelled_is_wrong else matrix.sum())
 
     def mean_accuracy(self) -> float:
         """Mean over the classes that occur in the labels of the share of their pixels that were predicted right."""
@@ -119,7 +119,7 @@ def _nan_if_zero(counts: np.ndarray) -> np.ndarray:
     return np.where(counts > 0, counts, np.nan)
 
 
-def _share(part: int, whole: int) -> float:
+def _fraction(part: int, whole: int) -> float:
     return float(part / whole) if whole else float("nan")
 
 

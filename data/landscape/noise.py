@@ -7,7 +7,7 @@ fades out (it could only alias), and every random number is drawn when a `Fracta
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 _SIDE = 64  # the lattice repeats after this many cells, a power of two
 _LATTICE: Array = np.random.default_rng(20190318).uniform(-1.0, 1.0, (_SIDE, _SIDE))

@@ -12,7 +12,7 @@ Rng = np.random.Generator
 
 
 def _depth(canvas: Canvas, y: float) -> float:
-    return 0.4 * (1.0 - float(canvas.scale(np.float64(y)))) ** 2
+    return 0.4 * (1.0 - float(canvas.scale(np.array(y)))) ** 2
 
 
 def shadow(canvas: Canvas, x: float, y: float, size: float, strength: float = 0.45) -> None:

@@ -37,9 +37,9 @@ TIMES = {
         "4c6298 22356a 0d1738", "1f2a4d 3f507c 8090b2", "f4f2dc", (0.26, 0.32, 0.50), (0.22, 0.25, 0.30), 0.25
     ),
 }
-TIME_SHARES = {"dawn": 0.17, "noon": 0.5, "dusk": 0.22, "night": 0.11}
-SEASON_SHARES = {"spring": 0.25, "summer": 0.35, "autumn": 0.25, "winter": 0.15}
-assert tuple(SEASON_SHARES) == SEASONS
+TIME_CHANCES = {"dawn": 0.17, "noon": 0.5, "dusk": 0.22, "night": 0.11}
+SEASON_CHANCES = {"spring": 0.25, "summer": 0.35, "autumn": 0.25, "winter": 0.15}
+assert tuple(SEASON_CHANCES) == SEASONS
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Weather:
 
 
 WEATHERS = {"clear": Weather(0.55, 0.0), "hazy": Weather(0.8, 0.25), "overcast": Weather(0.7, 0.75)}
-WEATHER_SHARES = {"clear": 0.6, "hazy": 0.2, "overcast": 0.2}
+WEATHER_CHANCES = {"clear": 0.6, "hazy": 0.2, "overcast": 0.2}
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ class Style:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Style":
         """A style at random; about nine in ten are painted by daylight."""
-        picks = [
-            str(rng.choice(list(shares), p=list(shares.values())))
-            for shares in (TIME_SHARES, SEASON_SHARES, WEATHER_SHARES)
-        ]
-        balance = 1.0 + rng.uniform(-0.05, 0.05, 3)
-        return cls(*picks, tuple(balance.tolist()), rng.uniform(0.85, 1.15), rng.uniform(0.92, 1.1))
+        time, season, weather = (
+            str(rng.choice(list(chances), p=list(chances.values())))
+            for chances in (TIME_CHANCES, SEASON_CHANCES, WEATHER_CHANCES)
+        )
+        red, green, blue = (1.0 + rng.uniform(-0.05, 0.05, 3)).tolist()
+        return cls(time, season, weather, (red, green, blue), rng.uniform(0.85, 1.15), rng.uniform(0.92, 1.1))
 
     @property
     def daylight(self) -> Daylight:
