@@ -7,6 +7,7 @@ import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ import test as test_program
 import train as train_program
 from data import PRESETS, create_dataset, create_loader
 from evaluation import instruments
-from evaluation.features import random_features
+from evaluation.features import FeatureExtractor, random_features
 from evaluation.image_sets import DataSetTruth
 from evaluation.scoring import Evaluation
 from models import create_model
@@ -102,7 +103,8 @@ def test_without_a_judge_the_table_says_how_to_get_one(folders, capsys):
     assert content["scores"].keys() == {"random_feature_distance"} and content["labels"] is None
     assert "segmentation scores: left out" in printed and "scripts/train_segmenter.py" in printed
     for mode, named in (("coco", "deeplabv2_resnet101"), ("ade20k_outdoor", "encoder_epoch_50.pth,decoder_epoch_50")):
-        assert named in instruments._how_to_get_a_segmenter(mode)
+        opt = SimpleNamespace(dataset_mode=mode, features="none", segmenter=None, segmenter_weights=None)
+        assert named in instruments.what_is_left_out(opt, None, False)["segmentation scores"]
 
 
 def test_equal_images_are_at_distance_zero_and_others_are_not(folders, tmp_path):
@@ -363,19 +365,15 @@ def test_one_image_is_not_enough(tmp_path, capsys):
 
 
 def test_features_that_are_not_finite_name_the_image(folders, capsys, monkeypatch):
-    def broken(device):
-        features = random(device)
-        network = features._network
-
-        def spoiled(x):
-            rows = network(x)
+    class MeanColor(torch.nn.Module):
+        def forward(self, x):
+            rows = x.mean(dim=(2, 3))
             rows[len(rows) // 2, 0] = float("nan")
             return rows
 
-        features._network = spoiled
-        return features
+    def broken(device):
+        return FeatureExtractor("random", "distance", 3, torch.Tensor.float, MeanColor(), device, {})
 
-    random = instruments.random_features
     monkeypatch.setattr(instruments, "random_features", broken)
     line = refused(flags(folders), capsys)
     assert "city/b: its features are not finite" in line  # the third in natural order

@@ -91,9 +91,8 @@ def test_files_without_counters_load_and_the_result_says_what_was_used(
     assert said.startswith(f"warning: {path}: not the published weights") and said.count("\n") == 1
     read_measuring("inception", str(path), False)
     assert capsys.readouterr().err == ""  # once is enough
-    prepared = RESIZES["clean"](some_images())
     whole = inception_features(str(inception_file), "clean", False, "cpu")
-    assert torch.equal(extractor._network(prepared), whole._network(prepared))
+    assert torch.equal(extractor(some_images()), whole(some_images()))
 
 
 def bilinear(image: np.ndarray, half: float) -> np.ndarray:
