@@ -1,20 +1,21 @@
 """The loader that every program uses: torch's, with deterministic samples and an answer to every fault of reading."""
 
 import contextlib
+from collections.abc import Iterator, Sequence
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
 
 from data.sample import AnySamples
 from data.sampler import EpochSampler
 from data.seeded import SeededSamples
 from data.skipping import SkippingSamples, collate
-from data.workers import NotedSamples, Workers, begin_worker
+from data.workers import DataWorkerError, NotedSamples, QuietLoader, raise_if_dead
 
 
-class SampleLoader(DataLoader):
-    """Batches of a data set, a function of what `sampler` says alone, crops and flips included.
+class SampleLoader(QuietLoader):
+    """Batches of a data set that depend on the sampler's seed, epoch and indices alone, crops and flips included.
 
     Args:
         dataset: takes an index and draws from torch's main generator.
@@ -24,8 +25,6 @@ class SampleLoader(DataLoader):
         options: of torch's `DataLoader`.
     """
 
-    sampler: EpochSampler
-
     def __init__(
         self,
         dataset: AnySamples,
@@ -34,21 +33,16 @@ class SampleLoader(DataLoader):
         skip_bad_samples: int = 0,
         **options: Any,
     ):
-        self.workers = Workers(num_workers, dataset) if num_workers else None
-        samples = dataset
-        if self.workers:
-            samples = NotedSamples(samples, self.workers.reading)
-            options |= {
-                "persistent_workers": True,
-                "worker_init_fn": begin_worker,
-                "multiprocessing_context": self.workers.context,
-            }
+        self.processes: Sequence[BaseProcess] = ()  # the workers in their order, once they have started
+        self.noted = NotedSamples(dataset, num_workers)
+        samples = self.noted if num_workers else dataset
         if skip_bad_samples:
             samples = SkippingSamples(samples, skip_bad_samples)
         super().__init__(
             SeededSamples(samples, sampler.seed),
             sampler=sampler,
             num_workers=num_workers,
+            persistent_workers=num_workers > 0,
             collate_fn=collate,
             # Without one of its own, torch draws from the main generator at the start of each epoch.
             generator=torch.Generator().manual_seed(sampler.seed),
@@ -56,15 +50,27 @@ class SampleLoader(DataLoader):
         )
 
     def __iter__(self):
-        if self.workers is None or self.workers.processes:
-            return super().__iter__()
-        with self.workers.starting():
-            return super().__iter__()
+        batches = super().__iter__()
+        self.processes = getattr(batches, "_workers", ())  # torch names its processes nowhere else
+        return batches
 
-    def naming_dead_workers(self) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def naming_dead_workers(self) -> Iterator[None]:
         """Hold this around everything that happens while the loader is in use.
 
-        The death of a worker shows in it, anywhere, as a `DataWorkerError`: one line that names the worker, how it
-        died, and the sample it was reading.
+        The death of a worker shows in any line of the main thread: where torch waits, or wherever its handler of
+        SIGCHLD happens to run. It leaves this block as a `DataWorkerError`.
         """
-        return self.workers.naming_the_dead() if self.workers else contextlib.nullcontext()
+        # Twice: the handler may run, and raise, while the inner block looks into another exception.
+        with self._naming_dead_workers(), self._naming_dead_workers():
+            yield
+
+    @contextlib.contextmanager
+    def _naming_dead_workers(self) -> Iterator[None]:
+        try:
+            yield
+        except DataWorkerError:
+            raise
+        except Exception as error:
+            raise_if_dead(self.processes, self.noted, error)
+            raise

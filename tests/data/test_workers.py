@@ -59,7 +59,7 @@ def load(make_options):
         return loaders[-1]
 
     yield make
-    for process in (process for loader in loaders if loader.workers for process in loader.workers.processes):
+    for process in (process for loader in loaders for process in loader.processes):
         process.terminate()  # torch may wait 5 seconds for each
 
 
@@ -90,7 +90,7 @@ def test_a_dead_worker_is_named_with_what_it_was_reading(load, happening, end, a
     with pytest.raises(DataWorkerError) as caught, loader.naming_dead_workers():
         for batch in loader:
             seen += batch["number"].tolist()
-    pid = loader.workers.processes[1].pid
+    pid = loader.processes[1].pid
     assert str(caught.value) == f"data worker 1 (process {pid}) {end} while reading sample 5{advice}"
     assert seen == list(range(len(seen))) and len(seen) <= 5
 
@@ -118,8 +118,8 @@ def test_a_worker_killed_from_outside_in_a_later_epoch_is_named(load, tmp_path):
         hold.touch()
         batches = iter(loader)
         assert [int(next(batches)["number"]) for _ in range(4)] == [0, 1, 2, 3]
-        wait_until(lambda: loader.workers.reading.tolist() == [4, -1])
-        first, second = loader.workers.processes
+        wait_until(lambda: loader.noted.reading.tolist() == [4, -1])
+        first, second = loader.processes
         first.kill()
         next(batches)
     assert str(caught.value).startswith(f"data worker 0 (process {first.pid}) was killed by signal 9 while reading")
@@ -130,7 +130,7 @@ def test_a_worker_killed_at_rest_is_named(load):
     loader = load(Numbers(2))
     with pytest.raises(DataWorkerError) as caught, loader.naming_dead_workers():
         list(loader)
-        loader.workers.processes[1].kill()
+        loader.processes[1].kill()
         for _ in range(1000):
             time.sleep(0.01)
     assert re.match(r"data worker 1 .* was killed by signal 9 while it was reading nothing;", str(caught.value))
@@ -141,7 +141,7 @@ def test_a_connection_that_breaks_before_the_worker_is_seen_to_be_dead_is_its_de
     loader = load(Numbers(2))
     with pytest.raises(DataWorkerError) as caught, loader.naming_dead_workers():
         list(loader)
-        threading.Timer(0.2, loader.workers.processes[0].kill).start()
+        threading.Timer(0.2, loader.processes[0].kill).start()
         raise ConnectionResetError("by the dying worker")
     assert re.match(r"data worker 0 .* was killed by signal 9 while it was reading nothing;", str(caught.value))
 
@@ -193,7 +193,7 @@ def test_workers_survive_signals_for_all_but_end_when_told_to(load):
     loader = load(Numbers(4, 1, hang))
     loader.worker_init_fn = begin_late
     batches = iter(loader)
-    workers = loader.workers.processes
+    workers = loader.processes
 
     def send_all() -> None:
         for number in GROUP_SIGNALS:
@@ -202,7 +202,7 @@ def test_workers_survive_signals_for_all_but_end_when_told_to(load):
 
     send_all()
     assert int(next(batches)["number"]) == 0
-    wait_until(lambda: loader.workers.reading.tolist() == [-1, 1])
+    wait_until(lambda: loader.noted.reading.tolist() == [-1, 1])
     send_all()
     time.sleep(0.3)
     assert [worker.exitcode for worker in workers] == [None, None]
@@ -216,7 +216,7 @@ def test_workers_that_are_told_to_end_before_they_have_begun_do(load):
     loader = load(Numbers(4))
     loader.worker_init_fn = begin_late
     batches = iter(loader)
-    for worker in loader.workers.processes:
+    for worker in loader.processes:
         worker.terminate()
         worker.join(timeout=10)
         assert worker.exitcode == 0
@@ -238,7 +238,7 @@ if __name__ == "__main__":
     loader = create_loader(opt, Numbers(40, 31, hang))
     batches = iter(loader)
     numbers = [int(next(batches)["number"])]
-    print(*(process.pid for process in loader.workers.processes), flush=True)
+    print(*(process.pid for process in loader.processes), flush=True)
     while len(received) < 4:
         time.sleep(0.01)
     while len(numbers) < 31:
