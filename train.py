@@ -70,7 +70,7 @@ class Run:
         try:
             scores = {generator: self._scores_of(generator, interrupts) for generator in self.scored}
         except InputError:
-            if not self.trainer.world.largest(interrupts.is_ending):
+            if not self.trainer.world.all_reduce_max(interrupts.is_ending):
                 raise
             self.best.owed = epoch
             return None

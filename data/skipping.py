@@ -92,8 +92,8 @@ class SkippedSamples:
         new = self.merge(batch.pop("skipped", ()))
         for message in new:
             warn(f"sample skipped: {message}")
-        if world.largest(len(new)):
-            self.merge(message for messages in world.collect(self.messages) for message in messages)
+        if world.all_reduce_max(len(new)):
+            self.merge(message for messages in world.all_gather(self.messages) for message in messages)
             check_skipped(self.messages, self.count, self.limit)
 
     def merge(self, messages: Iterable[str]) -> list[str]:

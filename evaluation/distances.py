@@ -146,7 +146,7 @@ class FeatureSet:
         union.facts = self.facts
         self._measure()
         mine = (self.n, self._mean, self._scatter, self.features)
-        parts = [part for part in world.collect(mine) if part[0]]
+        parts = [part for part in world.all_gather(mine) if part[0]]
         if len(dims := {len(mean) for _, mean, _, _ in parts}) > 1:
             raise InputError(f"processes hold features of {' and '.join(map(str, sorted(dims)))} numbers")
         for n, mean, scatter, features in parts:

@@ -123,7 +123,7 @@ class ScoresInTraining:
                 seed=opt.seed,
                 batch_size=opt.batch_size,
             )
-        self.facts = world.share(self._facts(segmenter) if world.is_main else None)
+        self.facts = world.broadcast(self._facts(segmenter) if world.is_main else None)
 
     def _facts(self, segmenter: Segmenter | None) -> dict[str, Any]:
         protocol = self.evaluation.protocol

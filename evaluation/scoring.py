@@ -100,7 +100,7 @@ class Evaluation:
             if (features and real is None) or segmenter:
                 for batch in batches(truth, self.share, batch_size, num_workers, "real", show):
                     self._take_in(batch, collector, photos=real is None)
-        self._digests = self.world.share(digests)
+        self._digests = self.world.broadcast(digests)
         self.real = collector.gathered(self.world) if features and real is None else real
 
     def _take_in(self, batch: dict[str, Any], collector: Collector, photos: bool) -> None:
@@ -144,7 +144,7 @@ class Evaluation:
             raise ValueError(f"{len(done)} images were generated of {len(self.share)} samples in this process's share")
         scores = self._distances(collector.gathered(self.world)) if self.features else {}
         confusion = judge.gathered(self.world)
-        accuracy = {index: value for part in self.world.collect(judge.accuracy) for index, value in part.items()}
+        accuracy = {index: value for part in self.world.all_gather(judge.accuracy) for index, value in part.items()}
         if confusion is not None:
             scores |= {
                 "miou": confusion.mean_iou(self.segmenter.mean_iou),
@@ -178,7 +178,7 @@ class Evaluation:
                     scores["kid"], scores["kid_deviation"] = kernel_distance(
                         fake, self.real, KID_SUBSETS, KID_SUBSET_SIZE, self.seed
                     )
-        return self.world.share(scores)
+        return self.world.broadcast(scores)
 
     @property
     def with_kid(self) -> bool:
@@ -223,7 +223,7 @@ class Collector:
     def gathered(self, world: World) -> FeatureSet:
         """The features of all processes, in order of the samples: KID draws subsets by place."""
         union = self.set.gathered(world)
-        indices = [index for part in world.collect(self.indices) for index in part]
+        indices = [index for part in world.all_gather(self.indices) for index in part]
         if union.features is None:
             return union
         ordered = FeatureSet()
@@ -277,7 +277,7 @@ def style_diversity(
         readers = [batches(style, share, batch_size, num_workers, "styles", False) for style in styles]
         for parts in zip(*readers):
             total += mean_pairwise(distance, [part["image"] for part in parts]) * len(parts[0]["image"])
-    return sum(world.collect(total)) / len(styles[0])
+    return sum(world.all_gather(total)) / len(styles[0])
 
 
 def generated_batches(

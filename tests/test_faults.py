@@ -252,7 +252,7 @@ def lose_another() -> str:
         with world.joined(torch.device("cpu")):
             if world.rank == 1:
                 return "gone"
-            world.collect(None)
+            world.all_gather(None)
     except StoppedError as error:
         return str(error)
     return "nothing happened"

@@ -22,7 +22,8 @@ def resume_or_load(opt, world: World, checkpoints: Checkpoints) -> bool:
     Processes that torchrun has restarted go on with what this very launch of them has saved, without being told to.
     """
     # Only the machine on which a process was lost counts that as a restart.
-    restarted = world.largest(world.restarts) > 0 and world.share(_launch_of(opt.run_dir) == world.launch_name)
+    was_restarted = world.all_reduce_max(world.restarts) > 0
+    restarted = was_restarted and world.broadcast(_launch_of(opt.run_dir) == world.launch_name)
     going_on = opt.continue_train or opt.auto_resume or restarted
     if going_on and opt.which_epoch == LATEST and checkpoints.restore():
         return True

@@ -76,7 +76,7 @@ class Checkpoints:
         networks = dict(trainer.model.networks)
         if trainer.average is not None:
             networks[EMA] = self.consistent_average()
-        random_states = world.collect(random_state())
+        random_states = world.all_gather(random_state())
         with world.failing_together():
             if not world.is_main:
                 return
@@ -109,7 +109,7 @@ class Checkpoints:
                 save = self.saves.newest_whole()
                 if save is not None:
                     self._publish(save)  # again, if that was interrupted
-        save = world.share(save)  # one process decides for all
+        save = world.broadcast(save)  # one process decides for all
         if save is None:
             return False
         with world.failing_together():
@@ -222,7 +222,7 @@ class Checkpoints:
                 newest = next(iter(self.saves.all()), None)
                 if newest is not None and newest.damage() is None:
                     state = read_weights(newest.file(TRAINING_STATE))
-        return world.share(state.get(BEST))
+        return world.broadcast(state.get(BEST))
 
     def _see_whether_best_is_known(self) -> None:
         best = self.parts.get(BEST)

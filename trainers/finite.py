@@ -64,18 +64,18 @@ class FiniteWatch:
         """Raise `NonFiniteLossError` in every process, with the first bad step of any and what was bad in it."""
         first_bad = {name: float(step) for name, step in self._first_bad_step.items()}
         first_bad = {name: int(step) for name, step in first_bad.items() if step < torch.inf}
-        if not self.world.largest(len(first_bad)):
+        if not self.world.all_reduce_max(len(first_bad)):
             return
-        found = [item for of_one in self.world.collect(first_bad) for item in of_one.items()]
+        found = [item for of_one in self.world.all_gather(first_bad) for item in of_one.items()]
         step = min(bad for _, bad in found)
         raise NonFiniteLossError(_message((name for name, bad in found if bad == step), step))
 
     def _watch_and_decide(self, step: int, scalars: dict[str, Tensor], player: str) -> bool:
         bad = [name for name, scalar in scalars.items() if not scalar.isfinite()]
-        if not self.world.largest(len(bad)):
+        if not self.world.all_reduce_max(len(bad)):
             self._in_a_row[player] = 0
             return True
-        message = _message((name for names in self.world.collect(bad) for name in names), step)
+        message = _message((name for names in self.world.all_gather(bad) for name in names), step)
         before = self._in_a_row.get(player, 0)
         if before == self.skip:
             raise NonFiniteLossError(f"{message}; {before} before it were left out (--skip_nonfinite {self.skip})")

@@ -66,7 +66,7 @@ class World:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the one process that writes files and talks."""
+        """Whether this is the one process that writes files and prints."""
         return self.rank == 0
 
     @contextlib.contextmanager
@@ -96,8 +96,8 @@ class World:
             # it has been dealt with: so they are collected last of all, before the interpreter ends.
             atexit.register(gc.collect)
 
-    def largest(self, number: int) -> int:
-        """The largest of the numbers that the processes hold."""
+    def all_reduce_max(self, number: int) -> int:
+        """Return the largest `number` of any process in every process."""
         if self.size == 1:
             return number
         tensor = torch.tensor([number])  # on the CPU: says nothing to, and waits for nothing on, a GPU
@@ -108,16 +108,16 @@ class World:
         """Mean over the processes of a tensor that each of them holds."""
         return sum_over_processes(values) / self.size
 
-    def share(self, value: Any) -> Any:
-        """What the main process holds; others may pass None. Plain data only."""
+    def broadcast(self, value: Any) -> Any:
+        """Return the `value` of the main process in every process; the others may pass None. Plain data only."""
         if self.size == 1:
             return value
         box = [value]
         dist.broadcast_object_list(box, src=0)
         return box[0]
 
-    def collect(self, value: Any) -> list[Any]:
-        """What every process holds, in the order of their ranks. Plain data only."""
+    def all_gather(self, value: Any) -> list[Any]:
+        """Return the values of all processes, in the order of their ranks, in every process. Plain data only."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
@@ -135,7 +135,7 @@ class World:
             yield
         except (InputError, OSError) as error:
             problem = error
-        problems = self.collect(None if problem is None else describe(problem))
+        problems = self.all_gather(None if problem is None else describe(problem))
         ranks = [rank for rank, text in enumerate(problems) if text is not None]
         if ranks and problem is not None and self.rank == ranks[0]:
             raise problem
@@ -157,7 +157,7 @@ def process_count() -> int:
 
 
 def is_main_process() -> bool:
-    """Whether this is the process that talks: the first of those that work together, or the only one."""
+    """Whether this is the process that prints: the first of those that work together, or the only one."""
     return not dist.is_initialized() or dist.get_rank() == 0
 
 

@@ -57,7 +57,7 @@ class Interrupts:
         """The most urgent signal that any process of `world` has got since the last call; 0 for none."""
         noted = list(self._noted)
         del self._noted[: len(noted)]  # no more: what comes while the processes meet is for the next call
-        return BY_URGENCY[world.largest(max(noted, default=0))]
+        return BY_URGENCY[world.all_reduce_max(max(noted, default=0))]
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._noted.append(BY_URGENCY.index(number))

@@ -160,10 +160,10 @@ def test_samples_count_once_whichever_processes_skip_them(capsys):
     """With every process counting for itself, a file would count anew for each that comes across it."""
 
     class Two(World):
-        def largest(self, number: int) -> int:
+        def all_reduce_max(self, number: int) -> int:
             return max(number, 1)
 
-        def collect(self, value: list[str]) -> list[list[str]]:
+        def all_gather(self, value: list[str]) -> list[list[str]]:
             return [value, theirs]
 
     skipped, theirs = SkippedSamples(2), ["b is bad"]
