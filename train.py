@@ -20,10 +20,10 @@ from options import EvaluateOptions, TrainOptions, parse_options
 from options.scale import scale_note
 from options.train import DECIDING_SCORES
 from trainers import NonFiniteLossError, Pix2PixTrainer, create_trainer
-from trainers.beginning import resume_or_load, taking_folder
 from trainers.best import BEST, BestScore
 from trainers.checkpoint import Checkpoints
 from trainers.reporter import Reporter
+from trainers.resume import resume_or_load, taking_folder
 from trainers.saves import Saves
 from util.device import choose_device, memory_format, prepare_torch
 from util.distributed import World
