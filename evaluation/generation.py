@@ -21,7 +21,7 @@ from data.preprocess import image_to_tensor
 from data.read import read_image
 from models import Pix2PixModel
 from models.fixed_inputs import fixed_inputs, forwards
-from models.networks.folding import fold_norms
+from models.folding import fold_norms
 from models.networks.statistics import recalibrate_batch_norm
 from util.image import to_uint8
 from util.latents import draw_latents

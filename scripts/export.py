@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from models import Pix2PixModel, create_model
-from models.networks.folding import fold_norms
+from models.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
 from scripts.exporting import verify

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from models.networks.layout import SemanticLayout
-from models.networks.modulation import add_projected, looked_up_again
-from models.networks.neighbourhoods import Sites
 from models.networks.normalization import SPADE, NormSpec, normalized_conv
 from models.networks.statistics import held_statistics
+from models.tables.modulation import add_projected, looked_up_again
+from models.tables.neighborhoods import Sites
 
 SLOPE = 0.2
 """Of every leaky ReLU in generator, discriminator and encoder."""

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.networks.neighbourhoods import Neighbourhoods, Sites, TooManyNeighbourhoodsError
+from models.tables.neighborhoods import Neighbourhoods, Sites, TooManyNeighbourhoodsError
 
 MOST_NEW = 0.9
 """Distinct neighbourhoods, as a share of all sites, from which on the dense path is faster and smaller."""

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from models.networks.layout import SemanticLayout
-from models.networks.modulation import made_again, modulate, modulation_rows, weight_by_step
-from models.networks.neighbourhoods import KeptRows, Sites
 from models.networks.spectral_norm import spectral_norm
 from models.networks.sync_batch_norm import SyncBatchNorm
+from models.tables.modulation import made_again, modulate, modulation_rows, weight_by_step
+from models.tables.neighborhoods import KeptRows, Sites
 from util.distributed import process_count
 from util.errors import InputError
 from util.precision import full_precision

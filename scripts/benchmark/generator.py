@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from models import create_generator
+from models.folding import fold_norms
 from models.networks.blocks import convolve
-from models.networks.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
 from options import TrainOptions

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from models.folding import fold_norms
 from models.networks.encoder import ConvEncoder
-from models.networks.folding import fold_norms
 from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator
 from models.networks.layout import SemanticLayout
 from models.networks.spectral_norm import spectral_hooks

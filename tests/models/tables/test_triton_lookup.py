@@ -9,11 +9,11 @@ import pytest
 import torch
 
 pytest.importorskip("triton", reason="Triton is not installed")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 COMPARISON = """
 import itertools, sys
 import torch, torch.nn.functional as F
-from models.networks.triton_lookup import look_up
+from models.tables.triton_lookup import look_up
 
 device = sys.argv[1]
 torch.manual_seed(0)

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.networks import neighbourhoods as module
-from models.networks.neighbourhoods import Neighbourhoods, Numbering, TooManyNeighbourhoodsError
+from models.tables import neighborhoods as module
+from models.tables.neighborhoods import Neighbourhoods, Numbering, TooManyNeighbourhoodsError
 
 maps = st.tuples(
     st.sampled_from([1, 3, 5, 7]), st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.integers(1, 4),

@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.folding import fold_norms
 from models.networks import layout as layout_module
 from models.networks.blocks import SPADEResnetBlock
-from models.networks.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
-from models.networks.modulation import add_projected, made_again, modulate, modulation_rows, weight_by_step
 from models.networks.normalization import SPADE, NormSpec
+from models.tables.modulation import add_projected, made_again, modulate, modulation_rows, weight_by_step
 
 CLASSES = 4
 
@@ -314,7 +314,7 @@ def test_noise_takes_the_dense_path_and_regions_do_not(monkeypatch):
 
 
 def test_too_many_neighbourhoods_take_the_dense_path(monkeypatch):
-    monkeypatch.setattr("models.networks.neighbourhoods.BITS", 4)
+    monkeypatch.setattr("models.tables.neighborhoods.BITS", 4)
     assert SemanticLayout(regions(1, 64, 64), None, CLASSES).sites(64, 64, 3) is None
 
 

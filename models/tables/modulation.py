@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from models.networks.neighbourhoods import OUTSIDE, Neighbourhoods, Sites
+from models.tables.neighborhoods import OUTSIDE, Neighbourhoods, Sites
 
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 WORKSPACE = 2**22
@@ -125,7 +125,7 @@ def _look_up(x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int, in_
             pass
         return y.permute(0, 3, 1, 2)
     if x.device.type == "cuda" and HAS_TRITON:
-        from models.networks.triton_lookup import look_up  # Triton is imported where there is a use for it
+        from models.tables.triton_lookup import look_up  # Triton is imported where there is a use for it
 
         return look_up(x, rows, ids, slope, scale)
     x = F.interpolate(x, scale_factor=scale, mode="nearest") if scale > 1 else x

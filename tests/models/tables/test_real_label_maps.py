@@ -4,7 +4,7 @@ import pytest
 
 from data import PRESETS, create_dataset
 from models import create_generator
-from models.networks.folding import fold_norms
+from models.folding import fold_norms
 from models.networks.layout import SemanticLayout
 from options import TrainOptions, parse_options
 from util.fill import fill

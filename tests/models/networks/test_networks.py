@@ -16,7 +16,7 @@ from models.networks.layout import SemanticLayout
 from options import TrainOptions, parse_options
 from options.base import UPSAMPLINGS
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 ARCHITECTURES = json.loads((GOLDEN / "architectures.json").read_text())
 
 
