@@ -10,7 +10,7 @@ from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import GENERATORS, latent_size
 from models.networks.init import init_weights
-from models.networks.normalization import NormSpec
+from models.networks.norms import NormSpec
 from models.pix2pix_model import Objective, Pix2PixModel
 from models.vgg import VGGLoss
 from util.errors import InputError

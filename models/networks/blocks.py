@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from models.networks.layout import SemanticLayout
-from models.networks.normalization import SPADE, NormSpec, normalized_conv
+from models.networks.normalization import SPADE
+from models.networks.norms import NormSpec, normalized_conv
 from models.networks.statistics import held_statistics
 from models.tables.modulation import add_projected, looked_up_again
 from models.tables.neighborhoods import Sites

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from models.networks.blocks import SLOPE
 from models.networks.layout import SemanticLayout
-from models.networks.normalization import NormSpec, normalized_conv
+from models.networks.norms import NormSpec, normalized_conv
 
 MAX_CHANNELS = 512
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.networks.blocks import leaky_relu
-from models.networks.normalization import NormSpec, normalized_conv
+from models.networks.norms import NormSpec, normalized_conv
 
 MAX_INPUT_SIZE = 256
 LAST_SIZE = 4

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models.networks.blocks import ResnetBlock, SPADEResnetBlock, leaky_relu
 from models.networks.layout import SemanticLayout
-from models.networks.normalization import NormSpec, normalized_conv
+from models.networks.norms import NormSpec, normalized_conv
 
 
 def latent_size(crop_size: int, aspect_ratio: float, upsamplings: int) -> tuple[int, int]:

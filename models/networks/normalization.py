@@ -1,10 +1,8 @@
-"""Normalization layers: SPADE (paper, eq. 1), the plain ones, and the strings that name both on the command line."""
+"""SPADE: spatially-adaptive normalization (paper, equation 1)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -12,115 +10,14 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from models.networks.layout import SemanticLayout
-from models.networks.spectral_norm import spectral_norm
+from models.networks.norms import PARAM_FREE_NORMS, NormSpec
 from models.networks.sync_batch_norm import SyncBatchNorm
 from models.tables.modulation import made_again, modulate, modulation_rows, weight_by_step
 from models.tables.neighborhoods import KeptRows, Sites
 from util.distributed import process_count
-from util.errors import InputError
-from util.precision import full_precision
 
 # Hidden width of the two-layer network that makes gamma and beta (paper, figure 10).
 SPADE_HIDDEN_CHANNELS = 128
-
-# affine=False: SPADE brings its own scale and shift.
-PARAM_FREE_NORMS = {
-    "instance": lambda channels: InstanceNorm(channels, affine=False),
-    "batch": lambda channels: nn.BatchNorm2d(channels, affine=False),
-    "syncbatch": lambda channels: SyncBatchNorm(channels, affine=False),
-}
-PLAIN_NORMS = {
-    "none": None,
-    "instance": lambda channels: InstanceNorm(channels, affine=False),
-    "batch": lambda channels: nn.BatchNorm2d(channels, affine=True),
-    "syncbatch": lambda channels: SyncBatchNorm(channels, affine=True),
-}
-
-
-class InstanceNorm(nn.InstanceNorm2d):
-    """torch's InstanceNorm2d, mended in two ways.
-
-    Statistics are in 32 bits on CPUs too, where it takes those of 16-bit inputs in 16. And single images get the right
-    gradients: torch (2.14) makes wrong ones of a gradient in channels-last memory when N is 1, without a word.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same shape."""
-        full = full_precision(x) if x.device.type == "cpu" else x
-        # Batch norm is the same there, and right. Not without gradients: a graph that is exported takes any N.
-        if torch.is_grad_enabled() and len(full) == 1:
-            return F.batch_norm(full, None, None, training=True, eps=self.eps).to(x.dtype)
-        return super().forward(full).to(x.dtype)
-
-
-@dataclass(frozen=True)
-class NormSpec:
-    """What a norm string such as `spectralspadesyncbatch3x3` says.
-
-    Attributes:
-        spectral: divide convolution weights by their largest singular value (spectral normalization).
-        kind: key of `PARAM_FREE_NORMS` when `spade_kernel` is set, else of `PLAIN_NORMS`.
-        spade_kernel: kernel size of the SPADE convolutions; None for a plain layer.
-    """
-
-    spectral: bool
-    kind: str
-    spade_kernel: int | None = None
-
-    @classmethod
-    def parse(cls, text: str, flag: str = "norm") -> NormSpec:
-        """Parse `[spectral][none|instance|batch|syncbatch]` or `[spectral]spade(instance|batch|syncbatch)KxK`.
-
-        Raises:
-            InputError: the string names no norm; the message lists what does.
-        """
-        plain = "|".join(PLAIN_NORMS)
-        param_free = "|".join(PARAM_FREE_NORMS)
-        # "sync_batch" is how the published plain layers spell it.
-        match = re.fullmatch(
-            rf"(spectral)?(?:spade({param_free})(\d+)x(\d+)|({plain})?)", text.replace("sync_batch", "syncbatch")
-        )
-        if match is None:
-            raise InputError(
-                f"--{flag} {text}: use [spectral] + one of {', '.join(PLAIN_NORMS)}, or [spectral]spade + one of "
-                f"{', '.join(PARAM_FREE_NORMS)} + KxK, such as spectralspadesyncbatch3x3"
-            )
-        spectral, spade_kind, rows, columns, plain_kind = match.groups()
-        if spade_kind is None:
-            return cls(spectral is not None, plain_kind or "none")
-        if rows != columns or int(rows) % 2 == 0:
-            raise InputError(f"--{flag} {text}: the SPADE kernel must be square and odd: 1x1, 3x3, 5x5, ...")
-        return cls(spectral is not None, spade_kind, int(rows))
-
-    @classmethod
-    def of(cls, norm: str | NormSpec, *, spade: bool, flag: str = "norm") -> NormSpec:
-        """`norm` parsed if it is a string, and of the family that the network needs.
-
-        Raises:
-            InputError: a SPADE string where a plain one is needed, or the other way round.
-        """
-        spec = cls.parse(norm, flag) if isinstance(norm, str) else norm
-        if spade and spec.spade_kernel is None:
-            raise InputError(f"--{flag} {norm}: this network needs a SPADE norm such as spectralspadesyncbatch3x3")
-        if not spade and spec.spade_kernel is not None:
-            raise InputError(f"--{flag} {norm}: this network needs a plain norm such as spectralinstance")
-        return spec
-
-    def wrap(self, layer: nn.Module) -> nn.Module:
-        """`layer` with spectral normalization of its weight when the spec says so."""
-        return spectral_norm(layer) if self.spectral else layer
-
-
-def normalized_conv(conv: type[nn.Module], in_channels: int, out_channels: int, norm: NormSpec, **kwargs) -> nn.Module:
-    """A convolution followed by the plain norm of `norm`; without a norm the bare convolution, which keeps its bias.
-
-    Args:
-        conv: nn.Conv2d or nn.ConvTranspose2d; `kwargs` go to it.
-    """
-    make_norm = PLAIN_NORMS[norm.kind]
-    layer = norm.wrap(conv(in_channels, out_channels, bias=make_norm is None, **kwargs))
-    # The norm would subtract a bias right away, hence none. Names `0` and `1` are the released weights' names.
-    return layer if make_norm is None else nn.Sequential(layer, make_norm(out_channels))
 
 
 class SPADE(nn.Module):

@@ -6,7 +6,8 @@ from torch import nn
 
 from models.networks.blocks import recompute_activations
 from models.networks.layout import SemanticLayout
-from models.networks.normalization import SPADE, InstanceNorm, NormSpec
+from models.networks.normalization import SPADE
+from models.networks.norms import InstanceNorm, NormSpec
 from models.networks.spectral_norm import spectral_hooks, spectral_norm
 from models.networks.sync_batch_norm import SyncBatchNorm
 from tests.trainers.jobs import make_batch

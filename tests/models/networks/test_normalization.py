@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from models.networks.layout import SemanticLayout
-from models.networks.normalization import PARAM_FREE_NORMS, PLAIN_NORMS, SPADE, InstanceNorm, NormSpec, normalized_conv
+from models.networks.normalization import SPADE
+from models.networks.norms import PARAM_FREE_NORMS, PLAIN_NORMS, InstanceNorm, NormSpec, normalized_conv
 from util.errors import InputError
 
 

@@ -14,7 +14,8 @@ from models.networks import layout as layout_module
 from models.networks.blocks import SPADEResnetBlock
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
-from models.networks.normalization import SPADE, NormSpec
+from models.networks.normalization import SPADE
+from models.networks.norms import NormSpec
 from models.tables.modulation import add_projected, made_again, modulate, modulation_rows, weight_by_step
 
 CLASSES = 4
