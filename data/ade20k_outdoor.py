@@ -59,7 +59,7 @@ def list_path(root: Path, phase: str) -> Path:
 class Ade20kOutdoorDataset(Ade20kDataset):
     """The files of `ade20k` that <root>/outdoor_{training,validation}.txt names, or --file_list if that is given.
 
-    `python scripts/list_outdoor_scenes.py <root>` writes both lists by the rule of `is_outdoor`.
+    `python -m scripts.prepare outdoor <root>` writes both lists by the rule of `is_outdoor`.
     """
 
     preset = Preset(
@@ -75,8 +75,8 @@ class Ade20kOutdoorDataset(Ade20kDataset):
         outdoor = list_path(root, opt.phase)
         if not outdoor.is_file():
             raise InputError(
-                f"{outdoor}: no such file, the list of outdoor scenes; write it with: python "
-                f"scripts/list_outdoor_scenes.py {shlex.quote(str(root))} (or give your own with --file_list FILE)"
+                f"{outdoor}: no such file, the list of outdoor scenes; write it with: python -m "
+                f"scripts.prepare outdoor {shlex.quote(str(root))} (or give your own with --file_list FILE)"
             )
         samples = [SamplePaths(name, labels, None, None) for name, labels in files.labels.items()]
         kept = [sample.name for sample in select_listed(samples, outdoor)]

@@ -12,7 +12,7 @@ STUFF_ONLY = "holds COCO's stuff-only maps, in which all things are one class"
 PANOPTIC = "holds COCO's panoptic annotations, which number segments"
 AS_PUBLISHED = (
     "is COCO as published, with photos and JSON files; train_img and val_img are its photos, and "
-    "scripts/prepare_coco_instances.py makes instance maps of the JSON files"
+    "python -m scripts.prepare instances makes instance maps of the JSON files"
 )
 EDITIONS = tuple(
     Edition(pattern, f"{message}; {MAPS}; bash scripts/download_coco_stuff.sh {{root}} makes it all", unless="*_label")

@@ -20,7 +20,7 @@ BLACK_AND_WHITE = {0, 255}
 
 
 def mask_levels(values: Collection[int]) -> list[int] | None:
-    """The gray levels 0..255 as which convert_labels.py reads these values; None if it does not."""
+    """The gray levels 0..255 as which scripts.prepare convert_labels reads these values; None if it does not."""
     levels = gray_levels(np.array([*values])) if values else None
     return None if levels is None else levels.tolist()
 
@@ -63,15 +63,15 @@ def remedy(values: list[int], wrong: list[int], ids: LabelIds) -> str:
 
     if levels and {*levels} == BLACK_AND_WHITE:
         return (
-            " (a black-and-white mask? convert_labels.py makes ids of it, with palette lines `0 0 0 0 background` and "
-            f"`1 255 255 255 object`{otherwise('255 means unknown')})"
+            " (a black-and-white mask? scripts.prepare convert_labels makes ids of it, with palette lines "
+            f"`0 0 0 0 background` and `1 255 255 255 object`{otherwise('255 means unknown')})"
         )
     if wrong != [ids.unknown_value] and stretch(values):
         if not levels:
             return " (ids stretched to 16 bits? save 0, 1, 2, ... themselves)"
         return (
-            " (ids stretched to be seen? check_dataset.py --propose_palette FILE writes the palette by which "
-            f"convert_labels.py makes ids 0, 1, 2, ... of them{otherwise('they are ids')})"
+            " (ids stretched to be seen? scripts.prepare check --propose_palette FILE writes the palette by which "
+            f"scripts.prepare convert_labels makes ids 0, 1, 2, ... of them{otherwise('they are ids')})"
         )
     if wrong[-1] >= INSTANCE_IDS:
         return f" (an instance or panoptic map? label maps hold class ids{otherwise('these are classes')})"

@@ -99,7 +99,7 @@ ID_READERS: dict[str, Callable[[Image.Image, Path], np.ndarray]] = NEVER_COLORED
 def _colored(picture: Image.Image, path: Path) -> ColoredError:
     return ColoredError(
         f"{path}: is a colour picture (mode {picture.mode}), not an id map; save one id per pixel, as a grey or "
-        f"palette PNG (scripts/convert_labels.py turns colour-coded masks into such)"
+        f"palette PNG (python -m scripts.prepare convert_labels turns colour-coded masks into such)"
     )
 
 

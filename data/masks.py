@@ -1,4 +1,4 @@
-"""Reading colour-coded masks: one colour a class, which `scripts/convert_labels.py` turns into id maps."""
+"""Reading colour-coded masks: one colour a class, which `scripts.prepare convert_labels` turns into id maps."""
 
 from pathlib import Path
 from typing import Any

@@ -57,7 +57,7 @@ def warn_of_turned(files: Mapping[str, Sequence[Path]]) -> None:
     turned = {kind: [str(p) for p in paths if orientation_of(p) != UPRIGHT] for kind, paths in looked_at.items()}
     if any(turned.values()):
         is_part = any(len(files[kind]) > len(paths) for kind, paths in looked_at.items())
-        more = "; not all files were looked at, which scripts/check_dataset.py does" if is_part else ""
+        more = "; not all files were looked at, which python -m scripts.prepare check does" if is_part else ""
         counts = {kind: len(paths) for kind, paths in looked_at.items()}
         warn_once(f"{describe_turned(turned, counts)}{more}")
 

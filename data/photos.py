@@ -103,7 +103,7 @@ def warn_of_photos(paths: Sequence[Path], what: str = "photos") -> None:
         names = [str(path) for path in looked_at if kind in traits(path)]
         if names:
             is_part = len(looked_at) < len(candidates) or len(heads) < len(paths)
-            more = "; not all files were looked at, which scripts/check_dataset.py does" if is_part else ""
+            more = "; not all files were looked at, which python -m scripts.prepare check does" if is_part else ""
             count = len(looked_at) if len(looked_at) < len(candidates) else len(heads)
             warn_once(f"{describe(kind, names, count, what)}{more}")
 

@@ -120,4 +120,4 @@ def check_skipped(messages: Iterable[str], total: int, limit: int) -> None:
 def _some(messages: Iterable[str]) -> str:
     messages = list(messages)
     shown = [*messages[:NAMED], "..."] if len(messages) > NAMED else messages
-    return f"scripts/check_dataset.py names all, a higher --skip_bad_samples goes on: {'; '.join(shown)}"
+    return f"python -m scripts.prepare check names all, a higher --skip_bad_samples goes on: {'; '.join(shown)}"

@@ -67,7 +67,7 @@ def create_segmenter(opt: Any, device: torch.device) -> Segmenter | None:
     if mode not in SEGMENTERS:
         raise InputError(
             f"--segmenter_weights: no published network judges --dataset_mode {opt.dataset_mode}, only "
-            f"{', '.join(SEGMENTERS)}; train your own with scripts/train_segmenter.py and give it with --segmenter"
+            f"{', '.join(SEGMENTERS)}; train your own with python -m scripts.segmenter and give it with --segmenter"
         )
     settings = {"resolution": opt.resolution} if mode == "cityscapes" else {}
     return load_segmenter(mode, [Path(file) for file in opt.segmenter_files], **settings).to(device)
@@ -110,7 +110,7 @@ def what_is_left_out(opt: Any, features: FeatureExtractor | None, with_kid: bool
 
 
 def _how_to_get_a_segmenter(dataset_mode: str) -> str:
-    own = "--segmenter RUN, a network of your own from scripts/train_segmenter.py"
+    own = "--segmenter RUN, a network of your own from python -m scripts.segmenter"
     mode = JUDGED_BY.get(dataset_mode, dataset_mode)
     if mode not in SEGMENTERS:
         return f"no segmentation network was given: {own}"
@@ -125,6 +125,6 @@ def _own_path(opt: Any) -> Path:
     if not path.exists():
         raise InputError(
             f"--segmenter {opt.segmenter}: neither a file, nor a run in {opt.checkpoints_dir}; "
-            f"scripts/train_segmenter.py makes one"
+            f"python -m scripts.segmenter makes one"
         )
     return path

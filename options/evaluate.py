@@ -85,7 +85,7 @@ class EvaluateOptions(TestOptions):
     )
     segmenter: str | None = option(
         None,
-        "your own judge: a run of scripts/train_segmenter.py, or a TorchScript or torch.export file",
+        "your own judge: a run of python -m scripts.segmenter, or a TorchScript or torch.export file",
         "results",
         unset="not given",
     )

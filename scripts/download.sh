@@ -70,11 +70,11 @@ install() {
 check() {
     local stamp=$folder/.download/checked phase
     if [ -e "$stamp" ]; then
-        echo "Already checked; to do it again: python scripts/check_dataset.py --dataset_mode $1 --dataroot '$folder'"
+        echo "Already checked; to do it again: python -m scripts.prepare check --dataset_mode $1 --dataroot '$folder'"
         return
     fi
     for phase in train test; do
-        python scripts/check_dataset.py --dataset_mode "$1" --dataroot "$folder" --phase "$phase"
+        python -m scripts.prepare check --dataset_mode "$1" --dataroot "$folder" --phase "$phase"
     done
     touch "$stamp"
 }

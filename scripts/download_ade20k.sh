@@ -20,6 +20,6 @@ enter_repository
 get_archive http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip \
     --unpack "$folder" ADEChallengeData2016
 if [ ! -e "$folder/outdoor_training.txt" ] || [ ! -e "$folder/outdoor_validation.txt" ]; then
-    python scripts/list_outdoor_scenes.py "$folder"
+    python -m scripts.prepare outdoor "$folder"
 fi
 check ade20k

@@ -28,7 +28,7 @@ done
 
 python -c 'import pycocotools' 2>/dev/null || install pycocotools
 for split in val train; do
-    python scripts/prepare_coco_instances.py --annotations "$folder/.download/annotations/instances_${split}2017.json" \
+    python -m scripts.prepare instances --annotations "$folder/.download/annotations/instances_${split}2017.json" \
         --label_dir "$folder/${split}_label" --output "$folder/${split}_inst"
 done
 check coco

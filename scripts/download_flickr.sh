@@ -31,12 +31,12 @@ fi
 cat <<END
 
 Next, label the photos with a segmentation network that was trained on COCO-Stuff (ids 0..181); --help tells more:
-    python scripts/label_photos.py '$folder/photos' '$folder/labels' --network torchscript --weights FILE
+    python -m scripts.prepare label_photos '$folder/photos' '$folder/labels' --network torchscript --weights FILE
 Then keep some pairs (the paper: 1,000) for validation:
     cd '$folder' && mv photos train_img && mv labels train_label && mkdir -p val_img val_label
     ls train_label | shuf -n 1000 | while read -r name; do
         mv "train_label/\$name" val_label/ && mv "train_img/\${name%.*}."* val_img/
     done
 and check the result, in the repository:
-    python scripts/check_dataset.py --dataset_mode flickr --dataroot '$folder'
+    python -m scripts.prepare check --dataset_mode flickr --dataroot '$folder'
 END

@@ -20,7 +20,7 @@ python scripts/compare_colours.py --name quickstart --how_many 48
 # What the images are worth, in three steps: a generator that has learnt nothing, the one above, and the real images.
 # They are judged by a small network that has learnt to label real ones, and by how far they are from real ones.
 if [ ! -e checkpoints/judge/segmenter.json ]; then
-    python scripts/train_segmenter.py --name judge --epochs 6
+    python -m scripts.segmenter --name judge --epochs 6
 fi
 if [ ! -e checkpoints/untrained/latest_net_G.pth ]; then
     python train.py --name untrained "${network[@]}" "${training[@]}" --max_dataset_size 16 --niter 1 --lr 1e-12 --no_html

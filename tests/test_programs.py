@@ -20,7 +20,8 @@ from data import PRESETS
 from models import create_generator
 from models.networks.normalization import SPADE
 from options import TestOptions, TrainOptions, parse_options
-from scripts import compare_colours, make_landscapes
+from scripts import compare_colours
+from scripts.prepare import landscapes
 from tests.util.pages import Page
 from util.fill import fill
 
@@ -323,7 +324,7 @@ def test_a_classic_training_command_runs_and_test_needs_only_the_name(coco, tmp_
 
 
 def test_landscapes_as_files_train_with_the_printed_command(tmp_path, capsys, monkeypatch):
-    make_landscapes.main([str(tmp_path / "files"), "--train", "2", "--val", "1", "--size", "64x64"])
+    landscapes.main([str(tmp_path / "files"), "--train", "2", "--val", "1", "--size", "64x64"])
     command = re.search(r"python train.py (.*)", capsys.readouterr().out)[1]
     assert train(tmp_path, *shlex.split(command), "--name", "files", "--niter", "1", "--load_size", "64") == 0
 

@@ -62,7 +62,7 @@ def load_own_segmenter(path: Path | str, device: torch.device | str = "cpu") -> 
     """A judge of one's own data, in evaluation mode on `device`.
 
     Args:
-        path: the folder of a run of scripts/train_segmenter.py, whose weights are read without running code; or a
+        path: the folder of a run of scripts.segmenter, whose weights are read without running code; or a
             TorchScript or torch.export file, which is code and runs: see `ProgramSegmenter`.
     Raises:
         InputError: no such file or folder, or it holds something else.

@@ -1,4 +1,4 @@
-"""Judges of one's own data: the network that scripts/train_segmenter.py trains, and programs from elsewhere.
+"""Judges of one's own data: the network that scripts.segmenter trains, and programs from elsewhere.
 
 A run of that script is a folder with `segmenter.pth`, a bare state dict, and `segmenter.json`, which says what the
 network is, what it was trained on, and how well it does on real photos.
@@ -46,7 +46,7 @@ class OwnSegmenter(Segmenter):
     """
 
     files: ClassVar = {"network": WEIGHTS_FILE}
-    source = "scripts/train_segmenter.py"
+    source = "scripts.segmenter"
     licence = "that of the photos it was trained on"
 
     def __init__(

@@ -63,5 +63,5 @@ def classes_of(opt: ExportOptions) -> tuple[tuple[str, ...], Any]:
 
 
 def unknown_value_of(opt: ExportOptions) -> int | None:
-    """Which value means unknown in label files; 255 for landscapes, as make_landscapes.py writes them."""
+    """Which value means unknown in label files; 255 for landscapes, as scripts.prepare landscapes writes them."""
     return getattr(DATASETS[opt.dataset_mode], "unknown_value", 255)

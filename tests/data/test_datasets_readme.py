@@ -9,14 +9,14 @@ import pytest
 
 from data import DATASETS, PRESETS
 from options import TestOptions, TrainOptions, parse_options
-from scripts.check_dataset import main as check_dataset
-from scripts.convert_labels import main as convert_labels
-from scripts.make_landscapes import main as make_landscapes
+from scripts.prepare.__main__ import COMMANDS as COMMANDS_OF_PREPARE
+from scripts.prepare.__main__ import main as prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "datasets" / "README.md").read_text(encoding="utf-8")
 BLOCKS = "\n".join(re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)).replace("\\\n", " ")
-COMMANDS = [line.partition("  #")[0].strip() for line in BLOCKS.splitlines() if re.match(r"(python|bash) \S+\.", line)]
+LINES = [line.partition("  #")[0].strip() for line in BLOCKS.splitlines()]
+COMMANDS = [line for line in LINES if re.match(r"(python|bash) \S+\.|python -m", line)]
 
 
 @pytest.mark.parametrize("mode", DATASETS)
@@ -27,6 +27,11 @@ def test_every_data_set_has_a_section(mode):
 @pytest.mark.parametrize("script", sorted(set(re.findall(r"scripts/\w+\.(?:py|sh)", TEXT))))
 def test_scripts_exist(script):
     assert (ROOT / script).is_file()
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"scripts\.prepare (\w+)", TEXT))))
+def test_commands_exist(command):
+    assert command in COMMANDS_OF_PREPARE
 
 
 @pytest.mark.parametrize("command", [one for one in COMMANDS if re.match(r"python (train|test)\.py", one)])
@@ -41,7 +46,6 @@ def test_training_and_testing_commands_parse(command):
 
 def test_every_step_before_the_training_of_own_data_ends_well(tmp_path, monkeypatch):
     """What the ten minutes say, smaller and in this process: each step exits 0, so that they can be chained."""
-    programs = {"make_landscapes": make_landscapes, "check_dataset": check_dataset, "convert_labels": convert_labels}
     monkeypatch.chdir(tmp_path)
     text = TEXT[TEXT.index("**0. The demo**") : TEXT.index("**5. Train.**")]
     done = []
@@ -54,16 +58,16 @@ def test_every_step_before_the_training_of_own_data_ends_well(tmp_path, monkeypa
             elif words[0] in ("sed", "rm"):
                 subprocess.run(["bash", "-c", line], check=True)
             else:
-                program = Path(words[1]).stem
-                small = ["--size", "48x48"] if program == "make_landscapes" else ["--workers", "1"]
-                assert not programs[program](words[2:] + small), line
-                done.append(program)
-    assert done == ["make_landscapes", "check_dataset", "convert_labels", "convert_labels", "check_dataset"]
+                assert words[:3] == ["python", "-m", "scripts.prepare"]
+                small = ["--size", "48x48"] if words[3] == "landscapes" else ["--workers", "1"]
+                assert not prepare(words[3:] + small), line
+                done.append(words[3])
+    assert done == ["landscapes", "check", "convert_labels", "convert_labels", "check"]
 
 
 def test_own_data_goes_from_masks_to_images():
-    scripts = [Path(shlex.split(command)[1]).name for command in COMMANDS]
-    steps = ["make_landscapes.py", "check_dataset.py", "convert_labels.py", "check_dataset.py", "train.py", "test.py"]
-    at = scripts.index("make_landscapes.py")
+    steps = ["landscapes", "check", "convert_labels", "check", "train.py", "test.py"]
+    programs = [re.sub(r"^python (-m scripts\.prepare )?", "", command).split()[0] for command in COMMANDS]
+    at = programs.index(steps[0])
     for step in steps:
-        at = scripts.index(step, at)
+        at = programs.index(step, at)

@@ -6,7 +6,7 @@ from PIL import Image
 from data import DATASETS
 from data.ade20k import Ade20kDataset
 from data.facades import FacadesDataset
-from scripts import check_dataset, list_outdoor_scenes
+from scripts.prepare import check, outdoor
 from util.errors import InputError
 
 PAIR = ["train_label/1.png", "train_img/1.jpg"]
@@ -154,8 +154,8 @@ def test_facades_are_read_as_the_archives_have_them(fill, make_options):
 
 def test_the_checker_and_the_list_of_scenes_say_it_too(fill, capsys):
     root = fill(f"{FULL}.jpg", f"{FULL}_seg.png")
-    assert check_dataset.main(["--dataset_mode", "ade20k", "--dataroot", str(root), "--workers", "1"]) == 1
+    assert check.main(["--dataset_mode", "ade20k", "--dataroot", str(root), "--workers", "1"]) == 1
     report = capsys.readouterr().out
     assert report.count("is the full ADE20K") == 1 and report.endswith("training would NOT run: 1 problem\n")
     with pytest.raises(InputError, match="is the full ADE20K"):
-        list_outdoor_scenes.main([str(root), "--workers", "1"])
+        outdoor.main([str(root), "--workers", "1"])

@@ -19,7 +19,7 @@ from PIL import Image, features
 from data import create_dataset
 from data.files import without_ending
 from data.read import LabelIds, read_labels
-from scripts import check_dataset
+from scripts.prepare.check import main as check_dataset
 from util.errors import InputError
 
 FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -35,12 +35,12 @@ def load(root: Path, make_options) -> dict:
 
 
 def check(root: Path) -> int:
-    """The exit status of check_dataset.py."""
+    """The exit status of scripts.prepare check."""
     folders = f"--label_dir {root}/maps --image_dir {root}/photos --instance_dir {root}/inst"
     sizes = "--preprocess_mode resize_and_crop --load_size 32 --crop_size 32"
     arguments = f"--dataset_mode custom {folders} {sizes} --label_nc {CLASSES} --workers 1"
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        return check_dataset.main([*arguments.split(), "--json", str(root / "report.json")])
+        return check_dataset([*arguments.split(), "--json", str(root / "report.json")])
 
 
 def resized(ids: np.ndarray) -> list:

@@ -8,8 +8,8 @@ from data.id_advice import stretch
 from data.masks import read_colors
 from data.palette import read_palette
 from data.read import LabelIds, read_labels
-from scripts.check_dataset import main as check_dataset
-from scripts.convert_labels import main as convert_labels
+from scripts.prepare.check import main as check_dataset
+from scripts.prepare.convert_labels import main as convert_labels
 from util.errors import InputError
 
 
@@ -81,7 +81,7 @@ def test_stretched_ids_lead_to_the_converter_by_a_palette_that_works(tmp_path, v
     save_gray(tmp_path / "photos" / "a.png", *values)
     message = refusal(mask, LabelIds(4, False))
     if values != (0, 255) and f"holds label {values[1]}" in message:
-        assert "ids stretched to be seen? check_dataset.py --propose_palette FILE" in message
+        assert "ids stretched to be seen? scripts.prepare check --propose_palette FILE" in message
         assert f"if they are ids, add --label_nc {max(value for value in values if value != 255) + 1}" in message
     palette = tmp_path / "palette.txt"
     words = (

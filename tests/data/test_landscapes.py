@@ -15,7 +15,7 @@ from data import PRESETS, create_dataset, create_loader
 from data.landscape import CLASS_COLORS, CLASS_NAMES, UNKNOWN, Style, draw_scene
 from data.landscapes import LandscapesDataset
 from options import TrainOptions, parse_options
-from scripts import make_landscapes
+from scripts.prepare import landscapes
 from util.errors import InputError
 
 SIZE = 48
@@ -245,7 +245,7 @@ def test_scenes_beyond_the_cache_are_drawn_each_time(monkeypatch):
 
 def test_the_script_writes_readable_files(tmp_path, capsys):
     root = tmp_path / "my scenes"
-    make_landscapes.main([str(root), "--train", "2", "--val", "1", "--size", "40x24"])
+    landscapes.main([str(root), "--train", "2", "--val", "1", "--size", "40x24"])
     scene = draw_scene(0, 1, 40, 24)
     for kind, expected in (("img", scene.image), ("label", scene.labels), ("inst", scene.instances)):
         files = sorted((root / f"train_{kind}").iterdir())
@@ -265,12 +265,12 @@ def test_the_script_writes_readable_files(tmp_path, capsys):
 )
 def test_the_script_names_bad_input(tmp_path, arguments, named):
     with pytest.raises(InputError, match=re.escape(named)):
-        make_landscapes.main([str(tmp_path / "out"), *arguments])
+        landscapes.main([str(tmp_path / "out"), *arguments])
 
 
 @pytest.mark.parametrize(("size", "crop_size"), [("16x16", 32), ("64x100", 64), ("256x256", 128)])
 def test_the_proposed_training_is_small_and_fits_the_files(tmp_path, capsys, size, crop_size):
-    make_landscapes.main([str(tmp_path), "--train", "2", "--val", "0", "--size", size])
+    landscapes.main([str(tmp_path), "--train", "2", "--val", "0", "--size", size])
     opt = parse_options(TrainOptions, shlex.split(capsys.readouterr().out)[2:], PRESETS)
     assert (opt.crop_size, opt.batch_size, opt.vgg_loss) == (crop_size, 2, False)
     assert opt.ngf <= 16 and opt.niter + opt.niter_decay <= 10 and opt.load_size < 256
@@ -278,7 +278,7 @@ def test_the_proposed_training_is_small_and_fits_the_files(tmp_path, capsys, siz
 
 
 def test_by_default_the_script_writes_a_set_to_try(tmp_path):
-    args = make_landscapes.parse_args([str(tmp_path)])
+    args = landscapes.parse_args([str(tmp_path)])
     assert args.train + args.val <= 300 and args.val >= 10
 
 
@@ -286,4 +286,4 @@ def test_the_script_keeps_files_that_are_there(tmp_path):
     (tmp_path / "train_img").mkdir()
     (tmp_path / "train_img/mine.png").touch()
     with pytest.raises(InputError, match="not empty"):
-        make_landscapes.main([str(tmp_path), "--train", "1", "--val", "0"])
+        landscapes.main([str(tmp_path), "--train", "1", "--val", "0"])

@@ -5,7 +5,7 @@ from PIL import Image
 from data.ade20k import Ade20kDataset
 from data.ade20k_outdoor import INDOOR, OUTDOOR, Ade20kOutdoorDataset, is_outdoor, list_path
 from data.classes import read_table
-from scripts.list_outdoor_scenes import main
+from scripts.prepare.outdoor import main
 from util.errors import InputError
 
 NAMES, _ = read_table("ade20k")
@@ -100,7 +100,7 @@ def test_a_list_takes_the_place_of_such_lists_alone(tree):
     photo = tree / "images" / "training" / "ADE_train_00000001.jpg"
     for path, words in ((mine, []), (photo, [str(photo), "--phase", "train"])):
         before = path.read_bytes()
-        with pytest.raises(InputError, match=rf"{path.name}: is there already and is no list of list_outdoor_scenes"):
+        with pytest.raises(InputError, match=rf"{path.name}: is there already and is no list of scripts"):
             main([str(tree), *words, "--workers", "1"])
         assert path.read_bytes() == before and not (tree / "outdoor_training.txt").exists()
 
@@ -115,10 +115,10 @@ def test_label_maps_alone_do(tree, options):
 
 def test_without_a_list_the_command_is_named_and_works(tree, options):
     with pytest.raises(
-        InputError, match=r"outdoor_training\.txt: no such file.* python scripts/list_outdoor"
+        InputError, match=r"outdoor_training\.txt: no such file.* python -m scripts\.prepare outdoor"
     ) as caught:
         Ade20kOutdoorDataset(options())
-    words = str(caught.value).split("python scripts/list_outdoor_scenes.py ")[1].split(" (or")[0]
+    words = str(caught.value).split("python -m scripts.prepare outdoor ")[1].split(" (or")[0]
     main([words, "--workers", "1"])
     assert len(Ade20kOutdoorDataset(options())) == 3
 

@@ -151,7 +151,7 @@ def test_too_many_are_one_line_with_the_fix():
     with pytest.raises(InputError) as caught:
         skipped.note({"skipped": ["e is bad"]})
     assert str(caught.value) == (
-        "--skip_bad_samples 4: 5 samples cannot be read; scripts/check_dataset.py names all, a higher "
+        "--skip_bad_samples 4: 5 samples cannot be read; python -m scripts.prepare check names all, a higher "
         "--skip_bad_samples goes on: a is bad; b is bad; c is bad; ..."
     )
 

@@ -101,7 +101,7 @@ def test_without_a_judge_the_table_says_how_to_get_one(folders, capsys):
     content = evaluate(flags(folders))
     printed = capsys.readouterr().out
     assert content["scores"].keys() == {"random_feature_distance"} and content["labels"] is None
-    assert "segmentation scores: left out" in printed and "scripts/train_segmenter.py" in printed
+    assert "segmentation scores: left out" in printed and "scripts.segmenter" in printed
     for mode, named in (("coco", "deeplabv2_resnet101"), ("ade20k_outdoor", "encoder_epoch_50.pth,decoder_epoch_50")):
         opt = SimpleNamespace(dataset_mode=mode, features="none", segmenter=None, segmenter_weights=None)
         assert named in instruments.what_is_left_out(opt, None, False)["segmentation scores"]

@@ -93,9 +93,9 @@ def test_runs_that_cannot_be_used_are_one_line(tmp_path):
             load_own_segmenter(tmp_path / "judge")
         assert words in str(caught.value) and "\n" not in str(caught.value)
 
-    refused("judge: no such run of scripts/train_segmenter.py, and no such file")
+    refused("judge: no such run of scripts.segmenter, and no such file")
     (tmp_path / "judge").mkdir()
-    refused("judge: no segmenter.json inside, so no run of scripts/train_segmenter.py")
+    refused("judge: no segmenter.json inside, so no run of scripts.segmenter")
     small().save(tmp_path / "judge", {})
     facts = json.loads((tmp_path / "judge" / "segmenter.json").read_text())
     (tmp_path / "judge" / "segmenter.pth").rename(tmp_path / "kept.pth")
@@ -106,7 +106,7 @@ def test_runs_that_cannot_be_used_are_one_line(tmp_path):
     refused("down.2.0.0.weight of shape (10, 6, 3, 3), not (8, 6, 3, 3)")
     for wrong in ("no JSON", "[]", "{}", json.dumps(facts | {"settings": {"name": "x"}}), '{"settings": 3}'):
         (tmp_path / "judge" / "segmenter.json").write_text(wrong)
-        refused("segmenter.json: not a file of scripts/train_segmenter.py (")
+        refused("segmenter.json: not a file of scripts.segmenter (")
 
 
 def script(path):
@@ -158,7 +158,7 @@ def test_files_that_are_no_such_programs_are_one_line(tmp_path):
     two = torch.export.export(Two(), (torch.rand(1, 3, 4, 4), torch.rand(1, 3, 4, 4)))
     torch.export.save(two, tmp_path / "two.pt2")
     for name, words in [
-        ("state.pth", "is neither a run of scripts/train_segmenter.py, nor a TorchScript file, nor a *.pt2"),
+        ("state.pth", "is neither a run of scripts.segmenter, nor a TorchScript file, nor a *.pt2"),
         ("text.pt2", "is not a file of torch.export with one input (a program: trust where it comes from) ("),
         ("flat.pt", "must map photos (N, 3, H, W) in [0, 1] to logits (N, C, h, w)"),
         ("two.pt", "cannot label photos of shape (1, 3, 256, 256) in [0, 1] ("),

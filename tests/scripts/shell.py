@@ -10,9 +10,9 @@ from data import PRESETS, create_dataset
 from options import TestOptions, TrainOptions, parse_options
 
 ROOT = Path(__file__).parents[2]
-CHECK = "scripts/check_dataset.py"
-PREPARE = "scripts/prepare_coco_instances.py"
-OUTDOOR = "scripts/list_outdoor_scenes.py"
+CHECK = "-m scripts.prepare check"
+PREPARE = "-m scripts.prepare instances"
+OUTDOOR = "-m scripts.prepare outdoor"
 
 
 def write_program(path: Path, body: str) -> Path:
@@ -26,7 +26,7 @@ def write_program(path: Path, body: str) -> Path:
 class Scripts:
     """Runs scripts of the project with this interpreter instead of `.venv`, and with stand-ins on PATH.
 
-    Programs named in `stubbed` are not run, only noted, as is every other call of Python: see `calls`.
+    Calls that begin with words in `stubbed` are not run, only noted, as is every other call of Python: see `calls`.
     """
 
     def __init__(self, folder: Path):
@@ -39,10 +39,10 @@ class Scripts:
         write_program(self.folder / "bin" / name, body)
 
     def run(self, script: str, *args, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess:
-        noted = " | ".join(sorted(self.stubbed)) or "-"
+        noted = " | ".join(f'"{words}"*' for words in sorted(self.stubbed)) or "-"
         python = write_program(
             self.folder / "interpreter" / "python",
-            f'printf "%s\\n" "$*" >>{self.log}\ncase ${{1:-}} in {noted}) exit 0 ;; esac\nexec {sys.executable} "$@"',
+            f'printf "%s\\n" "$*" >>{self.log}\ncase "$*" in {noted}) exit 0 ;; esac\nexec {sys.executable} "$@"',
         )
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "SPADE_PYTHON": str(python), "OMP_NUM_THREADS": "1", **variables}
@@ -63,7 +63,7 @@ def is_missing(module: str) -> str | None:
 
 
 def checks(mode: str, root: Path) -> list[str]:
-    """How check_dataset.py is called for a new data set."""
+    """How scripts.prepare check is called for a new data set."""
     return [f"--dataset_mode {mode} --dataroot {root} --phase {phase}" for phase in ("train", "test")]
 
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from scripts import check_dataset, list_outdoor_scenes, prepare_coco_instances
+from scripts.prepare import check, instances, outdoor
 from tests.scripts.shell import CHECK, OUTDOOR, PREPARE, ROOT, checks, is_missing, samples
 from tests.scripts.small_files import last_line, picture, tree, zipped
 
@@ -103,12 +103,12 @@ def test_coco_stuff_ends_with_a_tree_that_passes_the_check(scripts, server, coco
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(list((root / ".download").glob("*.zip"))) == 4
     for arguments in scripts.calls(PREPARE):
-        prepare_coco_instances.main([*arguments.split(), "--workers", "1"])
+        instances.main([*arguments.split(), "--workers", "1"])
     assert {name for name in stems(tree(root)) if "_inst" in name} == {
         name.replace("img", "inst") for name in COCO_TREE if "_img" in name
     }
     assert samples("coco", root) == (2, 1)
-    assert [check_dataset.main([*arguments.split(), "--workers", "1"]) for arguments in scripts.calls(CHECK)] == [0, 0]
+    assert [check.main([*arguments.split(), "--workers", "1"]) for arguments in scripts.calls(CHECK)] == [0, 0]
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_ade20k_ends_with_the_stock_tree_the_outdoor_lists_and_a_check(scripts, 
     assert scripts.calls(OUTDOOR) == [str(root)]
     assert scripts.calls(CHECK) == checks("ade20k", root)
 
-    list_outdoor_scenes.main([str(root)])
+    outdoor.main([str(root)])
     again = scripts.run("download_ade20k.sh", root, "--base_url", server.url)
     assert again.returncode == 0
     assert "Already checked" in again.stdout

@@ -134,8 +134,15 @@ def program(folder: Path, body: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("words", [["train.py"], ["scripts/check_dataset.py"], ["scripts/generate.py"]], ids=" ".join)
-def test_ctrl_c_in_the_first_second_is_one_line(words):
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["train.py"], "train.py"),
+        (["-m", "scripts.prepare", "check"], "python -m scripts.prepare"),
+        (["scripts/generate.py"], "generate.py"),
+    ],
+)
+def test_ctrl_c_in_the_first_second_is_one_line(words, name):
     """While torch or numpy is imported: /proc says that the interpreter has its first library."""
     process = start(*words, "--help")
     maps = Path(f"/proc/{process.pid}/maps")
@@ -144,7 +151,7 @@ def test_ctrl_c_in_the_first_second_is_one_line(words):
         time.sleep(0.001)
     os.killpg(process.pid, signal.SIGINT)
     said = process.communicate(timeout=60)[1]
-    assert (process.returncode, said) == (130, f"{Path(words[0]).name}: interrupted\n")
+    assert (process.returncode, said) == (130, f"{name}: interrupted\n")
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])

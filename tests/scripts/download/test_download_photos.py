@@ -67,7 +67,7 @@ def test_flickr_keeps_attribution_and_skips_what_is_gone(scripts, server, photo_
     again = scripts.run("download_flickr.sh", photo_list, root)
     assert again.returncode == 0, again.stderr
     assert len(server.requests) == requests
-    assert "label_photos.py" in again.stdout
+    assert "scripts.prepare label_photos" in again.stdout
     (root / "train_label").mkdir()
     assert scripts.run("download_flickr.sh", photo_list, root).returncode == 0
     assert scripts.calls(CHECK) == checks("flickr", root)

@@ -4,11 +4,11 @@ import torch
 from PIL import Image
 from torch import nn
 
+from data.derived_maps import read_ids
 from data.opening import orientation_of
 from models.segmenters import SEGMENTERS, Segmenter
 from models.segmenters.own import OwnSegmenter
-from scripts.label_photos import NETWORKS, batches_of_one_size, build_segmenter, main, segment
-from scripts.prepared import read_ids
+from scripts.prepare.label_photos import NETWORKS, batches_of_one_size, build_segmenter, main, segment
 from util.errors import InputError
 
 CPU = torch.device("cpu")
@@ -126,7 +126,7 @@ def test_published_networks_are_there_by_name_and_write_the_ids_of_their_label_f
         assert (mode, [str(path) for path in paths]) == (name, files)
         return Shifted()
 
-    monkeypatch.setattr("scripts.label_photos.load_segmenter", load)
+    monkeypatch.setattr("scripts.prepare.label_photos.load_segmenter", load)
     made = photos.parent / "made"
     words = ["--network", name, "--weights", files[0], "--weights", files[1], "--num_workers", "0", "--cpu"]
     main([str(photos), str(made), *words])
@@ -142,7 +142,7 @@ def test_a_run_of_ones_own_labels_by_name_and_by_folder(photos, tmp_path):
         made = tmp_path / f"made{len(where)}"
         main([str(photos), str(made), "--segmenter", run, *where, "--num_workers", "0", "--cpu"])
         assert (read_ids(made / "half.png") == np.full((8, 12), 3)).all()
-    with pytest.raises(InputError, match=r"nobody: no such run of scripts/train_segmenter\.py, and no such file"):
+    with pytest.raises(InputError, match=r"nobody: no such run of scripts.segmenter, and no such file"):
         main([str(photos), str(tmp_path / "made"), "--segmenter", "nobody", "--cpu"])
     with pytest.raises(InputError, match=r"--weights f\.pth: goes with --network; --segmenter judge has its own"):
         main([str(photos), str(tmp_path / "made"), "--segmenter", "judge", "--weights", "f.pth", "--cpu"])
@@ -196,7 +196,7 @@ def test_wrong_input_is_one_line(photos, weights, tmp_path):
         (["--weights", str(tmp_path / "none.pt")], "none.pt: no such file"),
         (
             ["--weights", str(tmp_path / "text.pt")],
-            "text.pt: is neither a run of scripts/train_segmenter.py, nor a TorchScript file",
+            "text.pt: is neither a run of scripts.segmenter, nor a TorchScript file",
         ),
         ([], "--network torchscript: add --weights FILE"),
         (["--weights", wrong], "must map photos (N, 3, H, W) in [0, 1] to logits (N, C, h, w)"),

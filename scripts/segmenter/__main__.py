@@ -1,14 +1,15 @@
-#!/usr/bin/env python3
 """Train a judge of your own data: a small network that labels photos, and by which evaluate.py scores generated ones.
 
-    python scripts/train_segmenter.py --name judge                        # of the painted landscapes, in minutes
-    python scripts/train_segmenter.py --name judge --dataset_mode custom --label_dir LABELS --image_dir PHOTOS \\
+    python -m scripts.segmenter --name judge                        # of the painted landscapes, in minutes
+    python -m scripts.segmenter --name judge --dataset_mode custom --label_dir LABELS --image_dir PHOTOS \\
         --val_label_dir LABELS --val_image_dir PHOTOS --label_nc 20
     python evaluate.py --name RUN --segmenter judge
 
 It learns from real training photos, and is itself scored on real validation photos, which it has not seen. Its scores
 there are what generated photos can hope for. Give it the --crop_size and --aspect_ratio of the images to be judged.
 """
+
+from util.console import exit_statuses
 
 import itertools
 import math
@@ -20,10 +21,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
 
 import torch
 import torch.nn.functional as F
@@ -39,7 +36,7 @@ from evaluation.instruments import JUDGED_BY
 from models.segmenters import SEGMENTERS
 from models.segmenters.own import FACTS_FILE, WEIGHTS_FILE, WIDTHS, OwnSegmenter
 from options.scale import scale_note
-from scripts.segmenter_options import HELD_OUT, SegmenterOptions, parse_args, validation_options
+from scripts.segmenter.options import HELD_OUT, SegmenterOptions, parse_args, validation_options
 from util.device import choose_device, memory_format, prepare_torch
 from util.errors import InputError
 from util.files import set_aside

@@ -1,18 +1,13 @@
 """Write the landscapes as files, in the layout that `--dataset_mode custom` reads.
 
 DIR/{train,val}_img hold RGB pictures, {train,val}_label class ids 0..17 with 255 for unknown, {train,val}_inst 16-bit
-instance ids. Run from the root of the repository: `python scripts/make_landscapes.py DIR --train 100 --val 10`.
+instance ids. Run from the root of the repository: `python -m scripts.prepare landscapes DIR --train 100 --val 10`.
 """
 
 import argparse
 import re
 import shlex
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
 
 from PIL import Image
 from tqdm import tqdm
@@ -31,7 +26,9 @@ KINDS = ("img", "label", "inst")
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """What the command line says; wrong words end the program with status 2."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.prepare landscapes", description=__doc__.splitlines()[0], allow_abbrev=False
+    )
     parser.add_argument("folder", metavar="DIR", type=Path, help="where to write; made if missing")
     parser.add_argument("--train", type=int, default=TRAIN, metavar="N", help="training scenes (%(default)s)")
     parser.add_argument("--val", type=int, default=VALIDATION, metavar="N", help="others (%(default)s)")
@@ -96,8 +93,3 @@ def training_command(root: Path, scenes: int, side: int) -> str:
         f"--crop_size {crop_size} --ngf 16 --ndf 16 --no_vgg_loss --batch_size {min(LARGEST_BATCH, scenes)} --niter 5 "
         f"--niter_decay 0"
     )
-
-
-if __name__ == "__main__":
-    with exit_statuses("make_landscapes.py"):
-        main()

@@ -1,4 +1,4 @@
-"""What `scripts/train_segmenter.py` can be told: its own options, and those of train.py that matter to a judge."""
+"""What `scripts.segmenter` can be told: its own options, and those of train.py that matter to a judge."""
 
 import dataclasses
 import sys
@@ -26,7 +26,7 @@ HELD_OUT = 10  # without validation folders, one photo of so many is kept for va
 class SegmenterOptions(TrainOptions):
     """What this script can be told: its own options, and those of train.py about data and some about the run."""
 
-    program: ClassVar[str] = "train_segmenter.py"
+    program: ClassVar[str] = "python -m scripts.segmenter"
 
     name: str = with_default(TrainOptions, "name", "judge")
     channels_last: bool | None = with_default(TrainOptions, "channels_last", True)

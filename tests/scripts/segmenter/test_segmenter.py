@@ -11,8 +11,7 @@ from data import PRESETS
 from models.segmenters import SEGMENTERS, load_own_segmenter
 from options import TrainOptions, parse_options
 from options.field import declared_options
-from scripts import train_segmenter
-from scripts.train_segmenter import (
+from scripts.segmenter.__main__ import (
     count_seen,
     create_datasets,
     create_segmenter,
@@ -216,7 +215,7 @@ def test_wrong_options_are_one_line_and_status_2(words, line, tmp_path, capsys):
         main([*words, "--checkpoints_dir", str(tmp_path)])
     error = capsys.readouterr().err
     assert ended.value.code == 2 and error.count("\n") == 1
-    assert error.startswith("train_segmenter.py: error: ") and line in error
+    assert error.startswith("python -m scripts.segmenter: error: ") and line in error
 
 
 def test_wrong_files_are_one_line_and_status_2(pairs, tmp_path, capsys):
@@ -224,7 +223,7 @@ def test_wrong_files_are_one_line_and_status_2(pairs, tmp_path, capsys):
         with pytest.raises(SystemExit) as ended:
             main(argv)
         line = last_line(capsys.readouterr().err)
-        assert ended.value.code == 2 and line.startswith("train_segmenter.py: error: ") and words in line
+        assert ended.value.code == 2 and line.startswith("python -m scripts.segmenter: error: ") and words in line
         assert not (tmp_path / "judge").exists()
 
     few = shutil.copytree(pairs, tmp_path / "few")
@@ -244,7 +243,7 @@ def test_ctrl_c_is_one_line_and_leaves_no_half_trained_judge(pairs, tmp_path, ca
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_segmenter, "train", interrupted)
+    monkeypatch.setattr("scripts.segmenter.__main__.train", interrupted)
     with pytest.raises(SystemExit) as stop:
         main(custom(pairs, tmp_path))
     assert stop.value.code == 130

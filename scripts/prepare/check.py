@@ -1,11 +1,11 @@
-"""Check every file of a data set before training: `python scripts/check_dataset.py --dataset_mode MODE [...]`.
+"""Check every file of a data set before training: `python -m scripts.prepare check --dataset_mode MODE [...]`.
 
 Takes the options of train.py and says whether training with them would read every sample (exit status 0) or not (1);
 with a --phase other than train, the options of test.py, and checks what testing needs: photos are optional then.
 Bad options are status 2. No file is changed.
 
     --json FILE             write everything that was found, all files named
-    --propose_palette FILE  write the colours of colour-coded masks, to be named and given to convert_labels.py; a FILE
+    --propose_palette FILE  write the colours of colour-coded masks, to be named and given to convert_labels; a FILE
                             that is there already is never replaced. Once it is written, the exit status is 0: what else
                             was found is for after the conversion
     --workers N             processes that read files (default: all cores)
@@ -15,7 +15,7 @@ Keys of the JSON file (only the first three for landscapes, which have no files)
     runs             whether training (testing) would run
     dataset_mode, phase, options    what was checked; options are those that decide about labels and sizes
     counts           files found: labels, images, instances; and samples, after pairing, --file_list, --max_dataset_size
-    problems         [{kind, file, message}]; kinds are the keys of data.inspection.KINDS
+    problems         [{kind, file, message}]; kinds are the keys of data.checking.inspection.KINDS
     unpaired         names: labels_without_image, images_without_labels, labels_without_instances, ...
     values           [{value, name, allowed, pixels, share, files}]: what label maps hold; share of all pixels, 0..1
     unseen_classes   [{value, name}]: allowed, and in no label map
@@ -29,25 +29,20 @@ Keys of the JSON file (only the first three for landscapes, which have no files)
 
 import argparse
 import json
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
-
 from tqdm import tqdm
 
 from data import DATASETS, PRESETS, create_loader
-from data.advice import conversion, doubts, flags, palette_lines, propose
-from data.inspection import KINDS, Problem
+from data.checking.advice import conversion, doubts, flags, palette_lines, propose
+from data.checking.inspection import KINDS, Problem
+from data.checking.survey import Survey, survey
+from data.derived_maps import add_workers
 from data.paired import PairedDataset
-from data.survey import Survey, survey
 from options import TestOptions, TrainOptions, parse_options
-from scripts.prepared import add_workers
 from util.errors import InputError
 from util.files import refuse_foreign, replacing
 
@@ -64,6 +59,7 @@ SIZES_IN_JSON = 1000
 def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, TrainOptions | TestOptions]:
     """This script's own options, and those of the program whose data is checked."""
     parser = argparse.ArgumentParser(
+        prog="python -m scripts.prepare check",
         description=__doc__.partition("\n\nKeys")[0],
         epilog="All other options are those of train.py: python train.py --help",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -77,7 +73,7 @@ def parse_args(argv: Sequence[str] | None = None) -> tuple[argparse.Namespace, T
         if path and path.is_dir():
             raise InputError(f"{path}: is a folder; name a file")
     if own.json:
-        refuse_foreign("--json", own.json, "report of check_dataset.py", b'"runs"', b'"dataset_mode"', b'"phase"')
+        refuse_foreign("--json", own.json, "report of scripts.prepare check", b'"runs"', b'"dataset_mode"', b'"phase"')
     palette = own.propose_palette
     if palette and palette.exists() and palette.stat().st_size:
         raise InputError(
@@ -259,10 +255,5 @@ def write_palette(path: Path, result: Survey) -> bool:
         return False
     with replacing(path) as temporary:
         temporary.write_text("# id r g b name\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    print(f"{path}: {len(lines)} colours to be named; give it to convert_labels.py as --palette")
+    print(f"{path}: {len(lines)} colours to be named; give it to scripts.prepare convert_labels as --palette")
     return True
-
-
-if __name__ == "__main__":
-    with exit_statuses("check_dataset.py"):
-        sys.exit(main())

@@ -11,11 +11,11 @@ from PIL import Image
 from data import create_dataset
 from data.palette import read_palette
 from options import TrainOptions, parse_options
-from scripts.check_dataset import PRESETS, main
-from scripts.convert_labels import main as convert_labels
+from scripts.prepare.check import PRESETS, main
+from scripts.prepare.convert_labels import main as convert_labels
 from util.errors import InputError
 
-SHARED_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+SHARED_DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 SIZE = 32
 
 
@@ -142,11 +142,11 @@ def test_colour_masks_lead_to_the_converter(tree, capsys):
     status, report = check(tree, "--propose_palette", str(tree / "palette.txt"))
     assert status == 0 and not report["runs"] and kinds(report) == ["colour"]
     assert {tuple(row["color"]) for row in report["colours"]} == set(colors.values())
-    assert report["proposal"]["command"].startswith(f"python scripts/convert_labels.py {tree / 'maps'} ")
+    assert report["proposal"]["command"].startswith(f"python -m scripts.prepare convert_labels {tree / 'maps'} ")
     lines = (tree / "palette.txt").read_text().splitlines()
     assert lines[1:] == ["0 0 0 0 class 0", "1 10 10 200 class 1", "2 200 10 10 class 2"]
 
-    from scripts.convert_labels import main as convert
+    from scripts.prepare.convert_labels import main as convert
 
     convert([str(tree / "maps"), str(tree / "ids"), "--palette", str(tree / "palette.txt")])
     (tree / "maps").rename(tree / "colour")
@@ -178,7 +178,7 @@ def test_a_report_takes_the_place_of_reports_alone(tree):
     annotations.write_text('{"images": [], "annotations": []}')
     for path in (photo, annotations):
         before = path.read_bytes()
-        with pytest.raises(InputError, match=r"--json .*: is there already and is no report of check_dataset\.py"):
+        with pytest.raises(InputError, match=r"--json .*: is there already and is no report of scripts.prepare check"):
             main(words(tree, "--json", str(path)))
         assert path.read_bytes() == before
 
@@ -226,7 +226,7 @@ def test_palettes_that_differ_between_files_are_doubted(tree):
         picture.save(tree / "maps" / f"{i}.png")
     status, report = check(tree)
     assert status == 0 and doubts(report) == ["palettes_differ"] and report["warnings"][0]["files"] == ["5"]
-    assert "convert_labels.py" in report["proposal"]["command"]
+    assert "scripts.prepare convert_labels" in report["proposal"]["command"]
 
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)

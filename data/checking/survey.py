@@ -7,9 +7,9 @@ from itertools import zip_longest
 from types import SimpleNamespace
 from typing import Any
 
+from data.checking.inspection import Inspector, Problem, SampleReport
 from data.classes import describe_classes
 from data.files import Files
-from data.inspection import Inspector, Problem, SampleReport
 from data.paired import PairedDataset
 from data.pairs import SamplePaths
 from data.palette import Color

@@ -6,27 +6,20 @@ Images without objects get a map of zeros. Run again, the script skips what it m
 interrupted run goes on. Files that it did not make are never replaced. Needs pycocotools (`pip install pycocotools`),
 which the rest of the project does not.
 
-Run from the root of the repository: `python scripts/prepare_coco_instances.py --annotations
+Run from the root of the repository: `python -m scripts.prepare instances --annotations
 annotations/instances_train2017.json --label_dir datasets/coco/train_label --output datasets/coco/train_inst`.
 """
 
 import argparse
 import functools
 import json
-import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
-
 import numpy as np
 
-from data.files import find_pictures
-from data.pairs import listing
-from scripts.prepared import (
+from data.derived_maps import (
     Files,
     Mark,
     add_workers,
@@ -36,6 +29,8 @@ from scripts.prepared import (
     save_ids,
     to_make,
 )
+from data.files import find_pictures
+from data.pairs import listing
 from util.digests import digest_of
 from util.errors import InputError
 
@@ -54,7 +49,9 @@ class Job(NamedTuple):
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """What the command line says; wrong words end the program with status 2."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.prepare instances", description=__doc__.splitlines()[0], allow_abbrev=False
+    )
     parser.add_argument("--annotations", type=Path, required=True, metavar="JSON", help="instances_train2017.json")
     parser.add_argument("--label_dir", type=Path, required=True, metavar="DIR", help="label maps to make them for")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where to write; made if missing")
@@ -148,8 +145,3 @@ def main(argv: list[str] | None = None) -> None:
     todo = [job for job in jobs if job.files in missing]
     run_parallel(functools.partial(prepare, mark=mark), todo, args.workers, "instances", "map")
     print(f"{args.output}: {len(todo)} instance maps made, {len(jobs) - len(todo)} were there")
-
-
-if __name__ == "__main__":
-    with exit_statuses("prepare_coco_instances.py"):
-        main()

@@ -1,4 +1,4 @@
-"""Turn colour-coded masks into id maps: `python scripts/convert_labels.py SRC DST --palette FILE`.
+"""Turn colour-coded masks into id maps: `python -m scripts.prepare convert_labels SRC DST --palette FILE`.
 
 SRC is a folder of RGB, RGBA (opaque), palette or grey pictures, sub-folders and all, grey of 16 bits and floating-point
 numbers included; DST gets a grey PNG of the same name for each, 16-bit if an id is above 255. The conversion is exact:
@@ -6,8 +6,9 @@ a colour that is not in the palette is refused with file, position and the neare
 converted; the exit status is then 2.
 
 FILE holds the colours: lines of `id r g b name`, JSON, or what labeling tools write (labelmap.txt, class_dict.csv,
-.gpl, .ctbl, .clr, meta.json, a palette PNG, ...); see data/palette.py. `check_dataset.py --propose_palette` writes one
-to start from. Where nothing numbers the classes, their order does; the first line printed says what was read.
+.gpl, .ctbl, .clr, meta.json, a palette PNG, ...); see data/palette.py. `scripts.prepare check --propose_palette`
+writes one to start from. Where nothing numbers the classes, their order does; the first line printed says what was
+read.
 
 Run again, the script skips what it made from the same file and the same palette. Files that it did not make are never
 replaced.
@@ -20,17 +21,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
-
 import numpy as np
 
-from data.files import find_pictures
-from data.id_maps import first, refuse_transparent
-from data.masks import is_jpeg, read_colors
-from data.palette import UNKNOWN, Palette, pack, read_palette, shown, unpacked
-from scripts.prepared import (
+from data.derived_maps import (
     Files,
     Mark,
     add_workers,
@@ -40,6 +33,10 @@ from scripts.prepared import (
     save_ids,
     to_make,
 )
+from data.files import find_pictures
+from data.id_maps import first, refuse_transparent
+from data.masks import is_jpeg, read_colors
+from data.palette import UNKNOWN, Palette, pack, read_palette, shown, unpacked
 from util.errors import InputError
 
 MESSAGES_SHOWN = 10
@@ -47,7 +44,9 @@ MESSAGES_SHOWN = 10
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """What the command line says; wrong words end the program with status 2."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.prepare convert_labels", description=__doc__.splitlines()[0], allow_abbrev=False
+    )
     parser.add_argument("source", metavar="SRC", type=Path, help="folder of colour-coded masks")
     parser.add_argument("target", metavar="DST", type=Path, help="folder for the id maps; made if missing")
     parser.add_argument("--palette", metavar="FILE", type=Path, required=True, help="which colour is which id")
@@ -132,11 +131,6 @@ def next_command(palette: Palette, target: Path, unknown: int | None) -> str:
     ids = {entry.id for entry in palette.entries}
     has_unknown = UNKNOWN in ids and len(ids) <= UNKNOWN
     classes = max(ids - {UNKNOWN} if has_unknown else ids, default=0) + 1
-    words = ["python", "scripts/check_dataset.py", "--dataset_mode", "custom", "--label_dir", shlex.quote(str(target))]
+    words = ["python -m scripts.prepare check --dataset_mode custom --label_dir", shlex.quote(str(target))]
     words += ["--image_dir", "PHOTOS", "--label_nc", str(classes)]
     return " ".join(words + ["--contain_dontcare_label"] * has_unknown)
-
-
-if __name__ == "__main__":
-    with exit_statuses("convert_labels.py"):
-        main()

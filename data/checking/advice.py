@@ -4,12 +4,12 @@ import math
 import shlex
 from typing import NamedTuple
 
+from data.checking.survey import Survey
 from data.id_advice import BLACK_AND_WHITE, INSTANCE_IDS, LEAST_STEP, mask_levels, stretch
 from data.orientation import describe_turned
 from data.pairs import listing
 from data.palette import Color, shown
 from data.photos import describe
-from data.survey import Survey
 
 UNKNOWN = 255
 
@@ -59,7 +59,7 @@ def conversion(result: Survey, opt) -> str | None:
     if not (result.colors or result.palettes_differ or (stretch(result.pixels) and mask_levels(result.pixels))):
         return None
     source = shlex.quote(opt.label_dir or result.folders["labels"])
-    return f"python scripts/convert_labels.py {source} NEW_FOLDER --palette FILE"
+    return f"python -m scripts.prepare convert_labels {source} NEW_FOLDER --palette FILE"
 
 
 def doubts(result: Survey) -> list[Doubt]:
@@ -74,7 +74,8 @@ def doubts(result: Survey) -> list[Doubt]:
         what = (
             f"0 and {step}: black-and-white masks" if is_binary else f"multiples of {step}: ids stretched for the eye"
         )
-        fix = "convert_labels.py makes ids 0, 1, ... of them" if levels else "save ids 0, 1, ... themselves"
+        convert = "scripts.prepare convert_labels makes ids 0, 1, ... of them"
+        fix = convert if levels else "save ids 0, 1, ... themselves"
         found.append(Doubt("stretched", f"all label values are {what}; {fix}", []))
     elif result.pixels and max(result.pixels) >= INSTANCE_IDS:
         message = (
@@ -85,7 +86,8 @@ def doubts(result: Survey) -> list[Doubt]:
         names = result.palettes_differ
         message = (
             f"{len(names)} palette label maps give an index another colour than the others do ({listing(names)}); "
-            f"the index counts, not the colour, so the same id means different things: convert_labels.py goes by colour"
+            f"the index counts, not the colour, so the same id means different things: scripts.prepare convert_labels "
+            f"goes by colour"
         )
         found.append(Doubt("palettes_differ", message, names))
     if result.blended:

@@ -172,8 +172,8 @@ class Mark:
         except InputError:  # of the source; making its map says what is wrong
             return MISSING
         raise InputError(
-            f"{target}: would be replaced, and is no map that {self.script}.py has made of {source}; name another "
-            f"folder to write to, or move the file away"
+            f"{target}: would be replaced, and is no map that this tool has made of {source}; name another folder to "
+            f"write to, or move the file away"
         )
 
 
@@ -199,7 +199,7 @@ def to_make(files: Sequence[Files], mark: Mark, workers: int, again: bool = Fals
     kept = [str(target) for (_, target), standing in zip(there, standings) if standing == KEPT]
     if kept:
         warn(
-            f"{len(kept)} of {len(files)} id maps ({listing(kept)}) were not made by this {mark.script}.py, or have "
+            f"{len(kept)} of {len(files)} id maps ({listing(kept)}) were not made by this tool, or have "
             f"been changed since, and are kept as they are; to have them made, move them away or name another folder"
         )
     done = {pair for pair, standing in zip(there, standings) if standing != MISSING}

@@ -5,23 +5,17 @@ edges that the networks see are then those between classes. Ids are 16-bit, 1, 2
 --ignore get 0. Run again, the script skips what it made from the same file with the same --ignore, so an interrupted
 run goes on. Files that it did not make are never replaced.
 
-Run from the root of the repository: `python scripts/prepare_edges.py LABELS OUTPUT [--ignore 255] [--workers N]`.
+Run from the root of the repository: `python -m scripts.prepare edges LABELS OUTPUT [--ignore 255] [--workers N]`.
 """
 
 import argparse
 import functools
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
 
 import numpy as np
 from scipy import ndimage
 
-from data.files import find_pictures
-from scripts.prepared import (
+from data.derived_maps import (
     LARGEST_ID,
     Files,
     Mark,
@@ -33,12 +27,15 @@ from scripts.prepared import (
     save_ids,
     to_make,
 )
+from data.files import find_pictures
 from util.errors import InputError
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """What the command line says; wrong words end the program with status 2."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.prepare edges", description=__doc__.splitlines()[0], allow_abbrev=False
+    )
     parser.add_argument("labels", metavar="LABELS", type=Path, help="folder of label maps")
     parser.add_argument("output", metavar="OUTPUT", type=Path, help="folder for the instance maps; made if missing")
     parser.add_argument("--ignore", type=int, nargs="+", default=[], metavar="ID", help="labels that are no objects")
@@ -88,8 +85,3 @@ def main(argv: list[str] | None = None) -> None:
     missing, _ = to_make(files, mark, args.workers)
     run_parallel(functools.partial(prepare, ignore=ignore, mark=mark), missing, args.workers, "edges", "map")
     print(f"{args.output}: {len(missing)} instance maps made, {len(files) - len(missing)} were there")
-
-
-if __name__ == "__main__":
-    with exit_statuses("prepare_edges.py"):
-        main()

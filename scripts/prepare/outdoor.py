@@ -1,23 +1,18 @@
 """List the outdoor scenes of ADE20K for `--dataset_mode ade20k_outdoor`, by the rule of data/ade20k_outdoor.py.
 
-Run from the root of the repository: `python scripts/list_outdoor_scenes.py DATAROOT` writes the lists of both parts to
+Run from the root of the repository: `python -m scripts.prepare outdoor DATAROOT` writes the lists of both parts to
 DATAROOT/outdoor_{training,validation}.txt, where the data set looks for them. `... DATAROOT OUT.txt --phase train`
 writes one part's list elsewhere, for --file_list. Only label maps are read.
 """
 
 import argparse
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
 
 from data.ade20k import EDITIONS, FOLDERS, LANDMARKS, Ade20kDataset, find_ade20k
 from data.ade20k_outdoor import INDOOR_AT_MOST, OUTDOOR_AT_LEAST, is_outdoor, list_path
+from data.derived_maps import add_workers, read_ids, run_parallel
 from data.editions import explaining
 from data.read import LabelIds
-from scripts.prepared import add_workers, read_ids, run_parallel
 from util.errors import InputError
 from util.files import refuse_foreign, replacing
 
@@ -35,7 +30,9 @@ RULE = (
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """What the command line says; wrong words end the program with status 2."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.prepare outdoor", description=__doc__.splitlines()[0], allow_abbrev=False
+    )
     parser.add_argument("dataroot", metavar="DATAROOT", type=Path, help="folder of the data set")
     parser.add_argument("output", metavar="OUT.txt", type=Path, nargs="?", help="the list; needs --phase")
     parser.add_argument("--phase", choices=list(FOLDERS), help="the part to list (both)")
@@ -78,11 +75,6 @@ def main(argv: list[str] | None = None) -> None:
         phase: args.output or list_path(args.dataroot, phase) for phase in ([args.phase] if args.phase else FOLDERS)
     }
     for path in lists.values():
-        refuse_foreign("OUT.txt", path, "list of list_outdoor_scenes.py", f" scenes: {RULE}".encode())
+        refuse_foreign("OUT.txt", path, "list of scripts.prepare outdoor", f" scenes: {RULE}".encode())
     for phase, path in lists.items():
         write_list(args.dataroot, phase, path, args.workers)
-
-
-if __name__ == "__main__":
-    with exit_statuses("list_outdoor_scenes.py"):
-        main()

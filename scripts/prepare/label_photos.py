@@ -1,6 +1,6 @@
 """Label a folder of photos with a segmentation network: a label map of the same name for each.
 
-Run from the root of the repository: `python scripts/label_photos.py PHOTOS OUT`, followed by one of
+Run from the root of the repository: `python -m scripts.prepare label_photos PHOTOS OUT`, followed by one of
 
     --network coco --weights FILE         the published networks that evaluate.py judges by: coco, ade20k (two files) or
                                           cityscapes. Ids are those of the data set's own label files: 0..181; 1..150,
@@ -9,7 +9,7 @@ Run from the root of the repository: `python scripts/label_photos.py PHOTOS OUT`
     --network NAME [--weights FILE]       a network of torchvision, in the 21 ids of Pascal VOC (0 is background);
                                           without --weights its own are downloaded.
     --network torchscript --weights FILE  any network saved by TorchScript; ids are the numbers of its classes.
-    --segmenter RUN                       a network of your own: a run of train_segmenter.py, by name or folder, in the
+    --segmenter RUN                       a network of your own: a run of scripts.segmenter, by name or folder, in the
                                           ids it was trained on; or a file of TorchScript or torch.export.
 
 To add a network, write a function that builds its `Segmenter` and give it a name in `NETWORKS`.
@@ -22,14 +22,9 @@ import argparse
 import difflib
 import functools
 import itertools
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
 
 import numpy as np
 import torch
@@ -39,6 +34,7 @@ from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional
 from tqdm import tqdm
 
+from data.derived_maps import Mark, check_output, pair_with_targets, process_count, save_ids, to_make
 from data.files import find_pictures
 from data.photos import warn_of_photos
 from data.read import picture_size, read_image
@@ -47,7 +43,6 @@ from models.segmenters import SEGMENTERS, Segmenter, load_own_segmenter, load_se
 from models.segmenters.base import Size, resize_scores
 from models.segmenters.own import FACTS_FILE, WEIGHTS_FILE, one_line
 from models.weights import read_weights
-from scripts.prepared import Mark, check_output, pair_with_targets, process_count, save_ids, to_make
 from util.device import choose_device
 from util.digests import digest_of
 from util.errors import InputError
@@ -158,7 +153,9 @@ def segment(segmenter: Segmenter, photos: Tensor) -> np.ndarray:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """What the command line says; wrong words end the program with status 2."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.prepare label_photos", description=__doc__.splitlines()[0], allow_abbrev=False
+    )
     parser.add_argument("photos", metavar="PHOTOS", type=Path, help="folder of photos; sub-folders are walked")
     parser.add_argument("output", metavar="OUT", type=Path, help="folder for the label maps; made if missing")
     which = parser.add_mutually_exclusive_group(required=True)
@@ -166,7 +163,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     which.add_argument(
         "--segmenter",
         metavar="RUN",
-        help="your own: a run of train_segmenter.py, or a TorchScript or torch.export file",
+        help="your own: a run of scripts.segmenter, or a TorchScript or torch.export file",
     )
     parser.add_argument(
         "--weights",
@@ -249,8 +246,3 @@ def main(argv: list[str] | None = None) -> None:
     print(f"{args.output}: {len(missing)} label maps made, {len(files) - len(missing)} were there")
     least, most = min(segmenter.class_ids), max(segmenter.class_ids)
     print(f"The network has {segmenter.num_classes} classes, ids {least} to {most}: train with --label_nc {most + 1}")
-
-
-if __name__ == "__main__":
-    with exit_statuses("label_photos.py"):
-        main()

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from data.derived_maps import read_ids
 from data.opening import orientation_of
-from scripts.prepare_edges import connected_regions, main
-from scripts.prepared import read_ids
+from scripts.prepare.edges import connected_regions, main
 from util.errors import InputError
 
 LABELS = np.array([[0, 0, 1, 0], [2, 0, 1, 0], [2, 1, 1, 255]], dtype=np.uint8)
@@ -119,11 +119,11 @@ def test_several_processes_make_the_same(tmp_path):
 def test_as_a_program_one_line_names_a_broken_file(folders):
     labels, made = folders
     (labels / "c.png").write_text("no picture")
-    command = [sys.executable, "scripts/prepare_edges.py", labels, made]
-    done = subprocess.run(command, cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True)
+    command = [sys.executable, "-m", "scripts.prepare", "edges", labels, made]
+    done = subprocess.run(command, cwd=Path(__file__).resolve().parents[3], capture_output=True, text=True)
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert last.startswith(f"prepare_edges.py: error: {labels / 'c.png'}: cannot be read as a picture")
+    assert last.startswith(f"python -m scripts.prepare edges: error: {labels / 'c.png'}: cannot be read as a picture")
 
 
 def test_the_orientation_of_a_label_map_goes_with_its_regions(folders):

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 from PIL.Image import Resampling
 
-from data.inspection import count_values, is_blended
+from data.checking.inspection import count_values, is_blended
 
 BLOCKS = np.random.default_rng(0).integers(0, 150, (4, 4), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
 

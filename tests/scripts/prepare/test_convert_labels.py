@@ -13,11 +13,11 @@ from PIL import Image
 
 from data.opening import orientation_of
 from data.palette import Entry, Palette, read_palette
-from scripts.convert_labels import main, to_ids
+from scripts.prepare.convert_labels import main, to_ids
 from util.errors import InputError
 
 COLORS = {"road": (128, 64, 0), "sky": (0, 128, 128), "tree": (0, 128, 0)}
-SHARED_PHOTOS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "facade_photos"
+SHARED_PHOTOS = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "facade_photos"
 
 
 @pytest.fixture
@@ -110,9 +110,8 @@ def test_a_folder_keeps_its_names_and_is_skipped_when_up_to_date(tmp_path, palet
     assert ids_of(tmp_path / "ids" / "a" / "1.png") == IDS.tolist()
     out = capsys.readouterr().out
     assert "2 id maps made, 0 up to date" in out
-    assert (
-        f"check_dataset.py --dataset_mode custom --label_dir {tmp_path / 'ids'} --image_dir PHOTOS --label_nc 3" in out
-    )
+    checking = f"python -m scripts.prepare check --dataset_mode custom --label_dir {tmp_path / 'ids'}"
+    assert f"{checking} --image_dir PHOTOS --label_nc 3" in out
 
     run(tmp_path / "colour", tmp_path / "ids", palette)
     assert "0 id maps made, 2 up to date" in capsys.readouterr().out
@@ -253,7 +252,7 @@ def test_wrong_palettes_are_refused_with_the_place(tmp_path, text, words):
 
 
 def test_class_tables_of_this_project_are_palettes():
-    tables = Path(__file__).resolve().parents[2] / "data" / "class_tables"
+    tables = Path(__file__).resolve().parents[3] / "data" / "class_tables"
     assert len(read_palette(tables / "coco.txt").entries) == 182
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scripts.prepare_coco_instances import main
-from scripts.prepared import read_ids
+from data.derived_maps import read_ids
+from scripts.prepare.instances import main
 from util.errors import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pycocotools")
