@@ -21,7 +21,6 @@ from util.console import exit_statuses
 
 from data import DATASETS
 from data.files import find_pictures
-from scripts.result_folders import find_picture_folder
 from scripts.study.answers import read_all
 from scripts.study.key import find_key, key_path, make_key, write_key
 from scripts.study.labels import LabelPictures
@@ -30,6 +29,7 @@ from scripts.study.pairs import Pair, PairMaker
 from scripts.study.report import report
 from util import html
 from util.errors import InputError
+from util.find_results import find_picture_folder
 from util.results_page import LABELS, RESULTS
 
 MOST_PAIRS = 50

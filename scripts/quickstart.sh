@@ -15,7 +15,7 @@ testing=(--how_many 48 --batch_size 8 --channels_last)
 
 python train.py --name quickstart "${network[@]}" "${training[@]}" "${long[@]}"
 python test.py --name quickstart "${testing[@]}" --num_styles 2
-python scripts/compare_colours.py --name quickstart --how_many 48
+python -m scripts.compare colors --name quickstart --how_many 48
 
 # What the images are worth, in three steps: a generator that has learnt nothing, the one above, and the real images.
 # They are judged by a small network that has learnt to label real ones, and by how far they are from real ones.
@@ -31,7 +31,7 @@ python evaluate.py --name untrained "${scoring[@]}"
 python evaluate.py --name quickstart "${scoring[@]}"
 real=results/quickstart/test_latest/images/real_image
 python evaluate.py --fake "$real" --dataset_mode landscapes --crop_size 128 --aspect_ratio 2 "${scoring[@]}"
-python scripts/compare_runs.py untrained quickstart "$real" --output results/quickstart/compare.html
+python -m scripts.compare untrained quickstart "$real" --output results/quickstart/compare.html
 echo "Open these pages in a browser:"
 echo "  file://$PWD/results/quickstart/test_latest/index.html"
 echo "  file://$PWD/results/quickstart/compare.html"

@@ -20,7 +20,7 @@ from data import PRESETS
 from models import create_generator
 from models.networks.normalization import SPADE
 from options import TestOptions, TrainOptions, parse_options
-from scripts import compare_colours
+from scripts.compare import colors
 from scripts.prepare import landscapes
 from tests.util.pages import Page
 from util.fill import fill
@@ -272,7 +272,7 @@ def test_style_images_decide_the_style(run_test, tmp_path):
 
 
 def test_class_colours_are_compared_by_hand(run_test, checkpoints, tmp_path, capsys):
-    colours = compare_colours.ClassColours(3)
+    colours = colors.ClassColours(3)
     labels = np.array([[0, 0], [1, 0]])
     image = np.array([[[10, 0, 0], [20, 0, 0]], [[0, 50, 0], [60, 0, 3]]], dtype=np.uint8)
     colours.add(labels, image)
@@ -281,7 +281,7 @@ def test_class_colours_are_compared_by_hand(run_test, checkpoints, tmp_path, cap
 
     run_test("--how_many", "2")
     flags = ["--name", "tiny", "--checkpoints_dir", str(checkpoints), "--results_dir", str(tmp_path / "results")]
-    compare_colours.main([*flags, "--how_many", "2"])
+    colors.main([*flags, "--how_many", "2"])
     figure = float(re.search(r"([\d.]+)/255", capsys.readouterr().out)[1])
     assert 5 < figure < 150, "an untrained network is far off"
 

@@ -35,7 +35,7 @@ def refuse_foreign(flag: str, path: Path, what: str, *marks: bytes) -> None:
 
     Args:
         flag: the option that names the file.
-        what: the kind, for the message: "page of compare_runs.py".
+        what: the kind, for the message: "page of scripts.compare".
         marks: bytes that every file of the kind holds.
     """
     path = Path(path)

@@ -26,7 +26,7 @@ from evaluation.image_sets import DataSetTruth
 from evaluation.scoring import Evaluation
 from models import create_model
 from options import TestOptions, parse_options
-from scripts import compare_runs
+from scripts.compare.__main__ import main as compare
 from tests.evaluation.folders import NAMES, flags, judged, save, write_judge, write_set
 from tests.util.pages import Page
 from trainers.checkpoint import load_networks
@@ -55,7 +55,7 @@ def refused(argv, capsys, main=program.main) -> str:
         main(argv)
     assert stop.value.code == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
-    assert len(lines) == 1 and re.match(r"(evaluate|compare_runs)\.py: error: ", lines[0])
+    assert len(lines) == 1 and re.match(r"(evaluate\.py|python -m scripts\.compare): error: ", lines[0])
     return lines[0]
 
 
@@ -233,12 +233,14 @@ def test_a_run_gets_scores_history_curves_and_a_section_on_its_page(run, capsys)
     kept = [json.loads(line) for line in (again / "checkpoints" / "tiny" / "scores.jsonl").read_text().splitlines()]
     assert [line["images_hash"] for line in kept] == [content["images_hash"]] * 2 + [other["images_hash"]]
 
-    # What compare_runs.py believes: scores beside the images they are of.
+    # What scripts.compare believes: scores beside the images they are of.
     output = again / "compare.html"
-    compare_runs.main([str(results), str(again / "before"), "--output", str(output)])
+    compare([str(results), str(again / "before"), "--output", str(output)])
     shutil.copytree(again / "before" / "images", results / "images", dirs_exist_ok=True)
-    line = refused([str(results), "--output", str(output)], capsys, compare_runs.main)
-    assert line.startswith(f"compare_runs.py: error: {results / 'scores.json'}: the scores are of other images")
+    line = refused([str(results), "--output", str(output)], capsys, compare)
+    assert line.startswith(
+        f"python -m scripts.compare: error: {results / 'scores.json'}: the scores are of other images"
+    )
     assert line.endswith(shlex.join(["python", "evaluate.py", *of_run(again)[:-1], "2"]))
 
 

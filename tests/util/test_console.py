@@ -248,15 +248,16 @@ def test_a_package_that_is_missing_is_one_line(broken_package):
 
 @pytest.mark.parametrize(
     "words, package",
-    [(["train.py", "--help"], "dominate"), (["scripts/plot_losses.py", "--help"], "matplotlib")],
-    ids=["train.py", "plot_losses.py"],
+    [(["train.py", "--help"], "dominate"), (["-m", "scripts.compare", "losses", "--help"], "matplotlib")],
+    ids=["train.py", "scripts.compare losses"],
 )
 @pytest.mark.parametrize("kind", ["RuntimeError", "ImportError", "OSError"])
 def test_a_package_that_is_broken_is_one_line(words, package, kind, broken_package):
     process = start(*words, env=broken_package(package, f"raise {kind}('no such symbol\\nin a library')"))
     said = process.communicate(timeout=60)[1]
     line = f"error: the package {package} cannot be imported (no such symbol); install it anew\n"
-    assert (process.returncode, said) == (2, f"{Path(words[0]).name}: {line}")
+    name = words[0] if words[0] != "-m" else f"python -m {words[1]}"
+    assert (process.returncode, said) == (2, f"{name}: {line}")
 
 
 def test_an_error_of_ours_within_an_import_keeps_its_traceback(tmp_path, broken_package):
@@ -272,7 +273,9 @@ def test_a_module_of_ours_that_is_missing_keeps_its_traceback(tmp_path):
     assert process.returncode == 1
 
 
-@pytest.mark.parametrize("words", [["evaluate.py", "--help"], ["scripts/plot_losses.py", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["evaluate.py", "--help"], ["-m", "scripts.compare", "losses", "--help"]], ids=" ".join
+)
 def test_the_backend_of_a_notebook_is_not_asked_for(words):
     process = start(*words, env=os.environ | {"MPLBACKEND": "module://no_such_package.backend_inline"})
     assert process.communicate(timeout=60)[1] == ""

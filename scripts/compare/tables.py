@@ -9,8 +9,8 @@ from dominate.dom_tag import dom_tag
 from evaluation.scores import SCORES
 from options import TrainOptions
 from options.field import declared_options
-from scripts.comparison.runs import ABSENT, Run, differing_options
-from scripts.comparison.scores import DEVIATION, differing_settings, flat, groups, score_names
+from scripts.compare.runs import ABSENT, Run, differing_options
+from scripts.compare.scores import DEVIATION, differing_settings, flat, groups, score_names
 
 ARROWS = {min: "↓", max: "↑"}
 NONE = "–"

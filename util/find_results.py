@@ -1,4 +1,4 @@
-"""What the name of a run means to scripts that read results: the folder of its newest test, and the pictures there."""
+"""Find what the name of a run means where results are read: the folder of its newest test, and the images there."""
 
 from pathlib import Path
 

@@ -12,9 +12,9 @@ from data.read import read_image
 from options import TrainOptions, load_saved
 from options.field import declared_options
 from options.saved import SAVED_NAME
-from scripts.comparison.scores import Scores, read_scores
-from scripts.result_folders import find_test
+from scripts.compare.scores import Scores, read_scores
 from util.errors import InputError
+from util.find_results import find_test
 from util.results_page import LABELS, PHOTOS, RESULTS, SCORES_NAME
 
 ABSENT = object()

@@ -1,19 +1,14 @@
-#!/usr/bin/env python3
 """How far the mean colour of each class in generated images lies from the real ones.
 
-    python scripts/compare_colours.py --name RUN [the options that test.py was given]
+    python -m scripts.compare colors --name RUN [the options that test.py was given]
 
 Reads what test.py wrote. A quick look at a run, not a score of the field.
 """
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
 
 import numpy as np
 from PIL import Image
@@ -60,9 +55,8 @@ def measure(opt: TestOptions) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     return generated.means(), real.means(), dataset.class_names
 
 
-@exit_statuses("compare_colours.py")
-def main(argv: list[str] | None = None) -> None:
-    """Do what the command line says. Bad input ends it with status 2 and one line."""
+def main(argv: Sequence[str]) -> None:
+    """Do what the command line says. Raises `InputError` for bad input."""
     opt = parse_options(TestOptions, argv, PRESETS)
     generated, real, names = measure(opt)
     differences = np.abs(generated - real).mean(axis=1)
@@ -74,7 +68,3 @@ def main(argv: list[str] | None = None) -> None:
 
 def _rgb(colour: np.ndarray) -> str:
     return "({:3.0f} {:3.0f} {:3.0f})".format(*colour)
-
-
-if __name__ == "__main__":
-    main()

@@ -10,8 +10,8 @@ from dominate import document, tags
 from dominate.util import raw
 
 from data.read import picture_size
-from scripts.comparison.runs import Run, all_samples, label_maps_differ
-from scripts.comparison.tables import class_table, number, option_table, score_table, warning
+from scripts.compare.runs import Run, all_samples, label_maps_differ
+from scripts.compare.tables import class_table, number, option_table, score_table, warning
 from util import html
 from util.errors import InputError
 
@@ -43,7 +43,7 @@ def build_page(runs: Sequence[Run], title: str, output: Path, how_many: int | No
     body += [_controls(runs), tags.div([raw(row + "\n") for row in rows], id="rows")]
     count = f"{len(shown):,}" if len(shown) == len(samples) else f"{len(shown):,} of {len(samples):,}"
     facts = {f"Run {k}": f"{run.name}, {run.folder.name}" for k, run in enumerate(runs, start=1)}
-    doc = html.page(title, {**facts, "Label maps": count}, body, legend=None, made_by="compare_runs.py")
+    doc = html.page(title, {**facts, "Label maps": count}, body, legend=None, made_by="scripts.compare")
     html.enliven(doc, *((HERE / name).read_text(encoding="utf-8") for name in ("style.css", "script.js")))
     return doc
 

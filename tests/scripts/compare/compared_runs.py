@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from evaluation.scored_images import images_hash
-from scripts.compare_runs import main
+from scripts.compare.__main__ import main
 from tests.util.pages import Page
 
 NAMES = ("a", "b", "c10", "c9")
@@ -66,5 +66,5 @@ def refusal(capsys, folder, *words) -> str:
         compare(folder, *words)
     assert stop.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("compare_runs.py: error: ")
+    assert line.startswith("python -m scripts.compare: error: ")
     return line

@@ -6,8 +6,18 @@ import pytest
 
 from evaluation.scored_images import images_hash
 from options.saved import write_saved
-from scripts.comparison.scores import Scores, flat, groups, read_scores
-from tests.scripts.compared_runs import PROTOCOL, VALUES, compare, grey, refusal, save, table, write_run, write_scores
+from scripts.compare.scores import Scores, flat, groups, read_scores
+from tests.scripts.compare.compared_runs import (
+    PROTOCOL,
+    VALUES,
+    compare,
+    grey,
+    refusal,
+    save,
+    table,
+    write_run,
+    write_scores,
+)
 
 
 def test_scores_stand_side_by_side_with_differences_and_the_best_marked(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tests.scripts.browser import chromium, wait
-from tests.scripts.compared_runs import NAMES, compare, grey, refusal, save, table, write_run, write_scores
+from tests.scripts.compare.compared_runs import NAMES, compare, grey, refusal, save, table, write_run, write_scores
 
 # ---- Pictures ----
 
@@ -122,7 +122,7 @@ def test_a_page_takes_the_place_of_such_pages_alone(tmp_path, capsys):
     for _ in range(2):
         compare(tmp_path, "one", "two")
     (tmp_path / "compare.html").write_text("<!DOCTYPE html><p>mine</p>")
-    assert "compare.html: is there already and is no page of compare_runs.py" in refusal(capsys, tmp_path, "one", "two")
+    assert "compare.html: is there already and is no page of scripts.compare" in refusal(capsys, tmp_path, "one", "two")
     assert (tmp_path / "compare.html").read_text() == "<!DOCTYPE html><p>mine</p>"
 
 

@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Draw the losses of one or more runs into one picture: a panel for each loss, a colour for each run.
 
-    python scripts/plot_losses.py RUN [RUN ...] [--output losses.png] [--losses GAN VGG ...] [--smooth N]
+    python -m scripts.compare losses RUN [RUN ...] [--output losses.png] [--losses GAN VGG ...] [--smooth N]
 
 RUN is a name below --checkpoints_dir, the folder of a run or a loss_log.txt; it is only read. Runs are laid over each
 other by the images they have seen, so that epochs of different lengths and batches of different sizes compare. The
@@ -10,14 +9,9 @@ faint line is the log, the strong one its mean over N lines; lines that are not 
 
 import argparse
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
 
 import matplotlib
 import numpy as np
@@ -32,7 +26,7 @@ from util.loss_log import LossRecord, images_seen, read_history
 
 LOG_NAME = "loss_log.txt"
 FORMATS = (".png", ".pdf", ".svg")
-MADE_BY = "plot_losses.py"  # in the files, in every format
+MADE_BY = "scripts.compare losses"  # in the files, in every format
 DOTS_PER_INCH = 150
 SMOOTHED_OVER = 40
 """Without --smooth, a mean covers one 40th of the longest run, in images, so that all runs are equally calm."""
@@ -62,10 +56,13 @@ class Run:
     losses: dict[str, np.ndarray]
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+def parse_args(argv: Sequence[str]) -> argparse.Namespace:
     """What the command line says; wrong words end the program with status 2."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        prog="python -m scripts.compare losses",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="name, folder or loss_log.txt of a run")
     parser.add_argument("--output", type=Path, default="losses.png", metavar="FILE", help="(%(default)s)")
@@ -211,8 +208,8 @@ def decorate(panel: Axes, loss: str) -> None:
     panel.margins(x=0.01)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Do what the command line says. Bad input ends it with status 2 and one line."""
+def main(argv: Sequence[str]) -> None:
+    """Do what the command line says. Raises `InputError` for bad input."""
     args = parse_args(argv)
     runs = [read_run(run, args.checkpoints_dir) for run in args.runs]
     losses = choose_losses(runs, args.losses)
@@ -227,8 +224,3 @@ def main(argv: Sequence[str] | None = None) -> None:
             metadata={"Creator": MADE_BY},
         )
     print(f"{args.output}: {', '.join(losses)} of {', '.join(names)}")
-
-
-if __name__ == "__main__":
-    with exit_statuses("plot_losses.py"):
-        main()

@@ -1,15 +1,14 @@
 """The picture of several runs' losses: what its lines say, and what is refused."""
 
 import math
-import runpy
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from scripts import plot_losses
-from scripts.plot_losses import Run, choose_losses, draw, find_log, main, mean_width, read_run, smooth
+from scripts.compare import __main__ as compare
+from scripts.compare import losses as losses_module
+from scripts.compare.losses import Run, choose_losses, draw, find_log, main, mean_width, read_run, smooth
 from util.errors import InputError
 from util.loss_log import LossLog, LossRecord
 
@@ -60,7 +59,7 @@ def test_every_loss_has_a_panel_and_every_run_that_has_it_a_line_over_images_see
 def test_a_run_has_one_colour_in_all_panels_also_where_others_lack_the_loss(runs):
     figure, _ = drawn(runs, "first", "second")
     colors = [[line.get_color() for line in panel.lines] for panel in figure.axes]
-    one, two = plot_losses.COLORS[:2]
+    one, two = losses_module.COLORS[:2]
     assert colors == [[one], [one, two], [two]]
 
 
@@ -114,7 +113,9 @@ def test_a_picture_of_losses_takes_the_place_of_such_alone(runs, tmp_path, endin
         plot(runs, "second", "--output", str(output), "--losses", losses)
     Image.new("RGB", (8, 8)).save(output, format="PNG")
     before = output.read_bytes()
-    with pytest.raises(InputError, match=rf"--output .*losses\.{ending}: is there already and is no picture of plot_"):
+    with pytest.raises(
+        InputError, match=rf"--output .*losses\.{ending}: is there already and is no picture of scripts.compare losses"
+    ):
         plot(runs, "second", "--output", str(output))
     assert output.read_bytes() == before
 
@@ -149,10 +150,9 @@ def test_what_cannot_be_drawn_is_refused(runs, arguments, message):
         plot(runs, *arguments.split())
 
 
-def test_an_error_is_one_line_and_status_2(runs, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["plot_losses.py", "third", "--checkpoints_dir", str(runs)])
+def test_an_error_is_one_line_and_status_2(runs, capsys):
     with pytest.raises(SystemExit) as caught:
-        runpy.run_path(plot_losses.__file__, run_name="__main__")
+        compare.main(["losses", "third", "--checkpoints_dir", str(runs)])
     assert caught.value.code == 2
     error = capsys.readouterr().err
-    assert error.startswith("plot_losses.py: error: third: ") and error.count("\n") == 1
+    assert error.startswith("python -m scripts.compare: error: third: ") and error.count("\n") == 1

@@ -1,7 +1,8 @@
-#!/usr/bin/env python3
 """Lay runs side by side on one page: their scores, the options in which they differ, and their images.
 
-    python scripts/compare_runs.py RUN RUN [...] [--output compare.html] [--how_many N] [--which PHASE_EPOCH]
+    python -m scripts.compare RUN RUN [...] [--output compare.html] [--how_many N] [--which PHASE_EPOCH]
+    python -m scripts.compare losses RUN [...]      draws their losses into one picture
+    python -m scripts.compare colors --name RUN     says how far mean colors of classes are from the real ones
 
 RUN is a name below --results_dir, whose newest test is meant, the folder of a test, or one of pictures that another
 program made for the same label maps. Differences are those from the first run. Scores come from the scores.json that
@@ -10,27 +11,30 @@ same way, the page says so. Rows can be sorted by the scores of single images. T
 are, so it moves together with them.
 """
 
+from util.console import exit_statuses
+
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
-
 from evaluation.scores import SCORES
-from scripts.comparison.page import build_page
-from scripts.comparison.runs import Run, all_samples, read_runs
-from scripts.comparison.tables import unchecked_scores
+from scripts.compare.page import build_page
+from scripts.compare.runs import Run, all_samples, read_runs
+from scripts.compare.tables import unchecked_scores
 from util import html
 from util.errors import InputError
+
+PROGRAM = "python -m scripts.compare"
+# First word -> module with `main(argv)`, imported when it is asked for.
+COMMANDS = {"losses": "scripts.compare.losses", "colors": "scripts.compare.colors"}
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """What the command line says; wrong words end the program with status 2."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        prog=PROGRAM, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="name of a run, or a folder")
     parser.add_argument("--output", type=Path, default="compare.html", metavar="FILE", help="the page (%(default)s)")
@@ -44,7 +48,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.how_many is not None and args.how_many < 1:
         raise InputError(f"--how_many {args.how_many}: must be 1 or more")
-    html.refuse_other_page(args.output, "compare_runs.py")
+    html.refuse_other_page(args.output, "scripts.compare")
     return args
 
 
@@ -59,10 +63,8 @@ def summary(runs: Sequence[Run]) -> str:
     return "\n".join(lines)
 
 
-@exit_statuses("compare_runs.py")
-def main(argv: Sequence[str] | None = None) -> None:
-    """Do what the command line says. Bad input ends it with status 2 and one line."""
-    args = parse_args(argv)
+def write_page(args: argparse.Namespace) -> None:
+    """Write the page that lays runs side by side, and print its scores."""
     runs = read_runs(args.runs, args.results_dir, args.checkpoints_dir, args.which)
     names = ", ".join(run.name for run in runs)
     doc = build_page(runs, args.title or f"Comparison of {names}", args.output, args.how_many)
@@ -75,6 +77,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"no scores.json: {', '.join(unscored)}")
     for note in unchecked_scores(runs):
         print(note)
+
+
+@exit_statuses(PROGRAM)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Do what the command line says. Bad input ends it with status 2 and one line."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv and argv[0] in COMMANDS:
+        importlib.import_module(COMMANDS[argv[0]]).main(argv[1:])
+    else:
+        write_page(parse_args(argv))
 
 
 if __name__ == "__main__":

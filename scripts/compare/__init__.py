@@ -1,0 +1,1 @@
+"""Compare runs, results and scores of several in, one page out: `python -m scripts.compare`."""
