@@ -94,9 +94,9 @@ def impostor(path: Path) -> str | None:
     return next((what for beginning, what in IMPOSTORS.items() if start.startswith(beginning)), None)
 
 
-def checksum(path: Path) -> str:
-    """SHA-256 of a file of any size, in hexadecimal digits (hashlib.file_digest does this from Python 3.11 on)."""
-    digest = hashlib.sha256()
+def checksum(path: Path, algorithm: str = "sha256") -> str:
+    """Hash of a file of any size, in hexadecimal digits (hashlib.file_digest does this from Python 3.11 on)."""
+    digest = hashlib.new(algorithm)
     with Path(path).open("rb") as file:
         while block := file.read(2**20):
             digest.update(block)

@@ -13,9 +13,8 @@ from typing import IO
 import torch
 
 from util.errors import InputError
-from util.fetch import Expected, fetch
+from util.fetch import Expected, Patience, fetch
 from util.files import readable_size
-from util.transfer import Patience
 
 PATIENCE = Patience(unanswered=1, timeout=15)
 """A machine without network learns so at once; a transfer that has begun is worth more waiting."""

@@ -27,9 +27,8 @@ from scripts.download.unpack import (
     unpack_all,
 )
 from util.errors import InputError
-from util.fetch import Expected, fetch
+from util.fetch import Expected, Patience, fetch
 from util.files import name_for_damaged
-from util.transfer import Patience
 
 HEX = "[0-9a-fA-F]{{{},{}}}"
 

@@ -26,8 +26,7 @@ from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from util.errors import InputError
-from util.fetch import fetch
-from util.transfer import Patience, RefusedError
+from util.fetch import Patience, RefusedError, fetch
 
 FLICKR_API = "https://api.flickr.com"
 FLICKR_PAGE = re.compile(r"https?://(?:www\.|m\.)?flickr\.com/photos/[^/]+/(\d+)")

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 import urllib.parse
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -16,9 +17,9 @@ class ArchiveServer:
 
     Attributes:
         cuts: path -> in how many answers the connection is cut.
-        cut_after: which share of the body is sent before, one value an answer.
-        statuses: path -> HTTP statuses to answer first, one a request.
-        ranges: whether Range is honoured.
+        cut_after: which fraction of the body is sent before, one value per answer.
+        statuses: path -> HTTP statuses to answer first, one per request.
+        ranges: whether Range is honored.
         validators: whether answers have an ETag.
         redirects: path -> another one.
         delay: seconds before each answer.
@@ -33,7 +34,7 @@ class ArchiveServer:
         self.ranges = self.validators = True
         self.cut_after = itertools.repeat(0.5)
         self.delay = 0.0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"site": self}))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
@@ -46,7 +47,9 @@ class ArchiveServer:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    site: ArchiveServer
+    def __init__(self, site: ArchiveServer, *arguments):
+        self.site = site
+        super().__init__(*arguments)
 
     def do_GET(self):
         site, path = self.site, urllib.parse.unquote(self.path)

@@ -14,7 +14,7 @@ from torch_fidelity import feature_extractor_inceptionv3
 
 from util import weight_files
 from util.errors import InputError
-from util.transfer import Patience
+from util.fetch import Patience
 from util.weight_files import WEIGHT_FILES, fetch_weights
 
 CONTENT = bytes(range(256)) * 4000  # about 1 MB

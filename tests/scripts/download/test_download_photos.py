@@ -73,8 +73,7 @@ def test_flickr_keeps_attribution_and_skips_what_is_gone(scripts, server, photo_
     assert scripts.calls(CHECK) == checks("flickr", root)
 
 
-def test_flickr_goes_on_with_failures_and_stops_after_many(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(photos.Patience, "wait", lambda *_: None)
+def test_flickr_goes_on_with_failures_and_stops_after_many(server, tmp_path):
     server.files["/fine.jpg"] = picture("JPEG")
     server.statuses = {f"/{number}.jpg": [403] for number in range(5)}
     path = tmp_path / "list.txt"

@@ -15,8 +15,7 @@ from scripts.download import unpack
 from scripts.download.fetch import fetch_and_unpack
 from tests.scripts.small_files import zipped
 from util.errors import InputError
-from util.fetch import Expected
-from util.transfer import Patience
+from util.fetch import Expected, Patience
 
 ROOT = Path(__file__).parents[3]
 HASTY = Patience(attempts=3, pause=0, timeout=10)

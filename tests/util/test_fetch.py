@@ -11,8 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from util.errors import InputError
-from util.fetch import Expected, fetch
-from util.transfer import Patience, RefusedError
+from util.fetch import Expected, Patience, RefusedError, fetch
 
 BODY = bytes(range(256)) * 4000  # about 1 MB: several chunks
 HASTY = Patience(attempts=3, pause=0, timeout=10)
