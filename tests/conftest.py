@@ -17,7 +17,15 @@ from tests.scripts.archive_server import ArchiveServer
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
+TIERS = {"unit", "system", "tools", "gpu"}
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if not TIERS & {mark.name for mark in item.iter_markers()}:
+            item.add_marker("unit")
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from util.errors import InputError, StoppedError
 from util.interrupts import GRACE_SECONDS, Interrupts
 from util.lock import RunLock
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -12,6 +12,8 @@ from tests.runs import command, contents, differences, train, wait_for
 from tests.worlds import free_port, run_together
 from util.launcher import launch
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parents[1]
 
 

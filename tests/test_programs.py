@@ -25,6 +25,8 @@ from scripts.prepare import landscapes
 from tests.util.pages import Page
 from util.fill import fill
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parents[1]
 TINY = shlex.split("--crop_size 64 --ngf 4 --ndf 4 --no_vgg_loss --gpu_ids -1 --batchSize 2")
 

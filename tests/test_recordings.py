@@ -14,6 +14,8 @@ from scripts.check_recording import compare
 from scripts.replay import Recording, measure
 from util.fill import fill
 
+pytestmark = pytest.mark.system
+
 GOLDEN = Path(__file__).parent / "golden"
 RECORDINGS = ["facades_ls", "pix2pixhd"]
 

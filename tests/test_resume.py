@@ -9,6 +9,8 @@ import torch
 from tests.runs import command, contents, differences, train, train_in_float64, wait_for
 from tests.worlds import ended, free_port, launcher_variables, run_together, start
 
+pytestmark = pytest.mark.system
+
 
 def finish(processes: int, argv: list[str], job: Callable = train) -> list[str]:
     """Train to the end; return what each process printed."""

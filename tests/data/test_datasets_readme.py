@@ -44,6 +44,7 @@ def test_training_and_testing_commands_parse(command):
     assert parse_options(program, given, PRESETS).name == "demo"
 
 
+@pytest.mark.system
 def test_every_step_before_the_training_of_own_data_ends_well(tmp_path, monkeypatch):
     """What the ten minutes say, smaller and in this process: each step exits 0, so that they can be chained."""
     monkeypatch.chdir(tmp_path)

@@ -14,6 +14,8 @@ from data.parallel import FILES_PER_TASK, parallel_map
 from util.errors import InputError
 from util.files import replacing
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -16,6 +16,8 @@ import data.workers
 from data import DataWorkerError, create_dataset, create_loader
 from data.workers import GROUP_SIGNALS, begin_worker, describe
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parents[2]
 
 

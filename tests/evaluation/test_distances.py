@@ -187,6 +187,7 @@ def test_features_are_copied_and_kept_only_up_to_a_number():
     np.testing.assert_allclose(features.covariance, np.full((2, 2), 2 / 7), rtol=1e-12)
 
 
+@pytest.mark.system
 def test_processes_gather_what_one_process_has():
     rows = draw(11, 3)
     parts = [rows[:7], rows[7:]]
@@ -198,6 +199,7 @@ def test_processes_gather_what_one_process_has():
         np.testing.assert_allclose(union["covariance"], alone.covariance, rtol=1e-12)
 
 
+@pytest.mark.system
 def test_a_process_without_images_gathers_too():
     rows = draw(4, 3)
     first, second = run_together(2, gather, [None, rows], 3)

@@ -34,6 +34,8 @@ from util.image import to_uint8
 from util.results_page import ResultsPage
 from util.weight_files import WEIGHT_FILES
 
+pytestmark = pytest.mark.system
+
 
 @pytest.fixture
 def folders(tmp_path):

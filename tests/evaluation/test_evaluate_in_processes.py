@@ -14,6 +14,8 @@ from tests.worlds import run_together
 from util.distributed import World
 from util.errors import InputError
 
+pytestmark = pytest.mark.system
+
 CPU = torch.device("cpu")
 
 

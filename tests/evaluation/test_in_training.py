@@ -21,6 +21,8 @@ from tests.runs import TINY, contents, differences, train
 from tests.worlds import run_together
 from util.image import to_uint8
 
+pytestmark = pytest.mark.system
+
 pytest.importorskip("torch_fidelity")
 SHORT = "--max_dataset_size 4 --no_html --ema 0.5 --eval_freq 1"
 

@@ -11,6 +11,8 @@ import torch
 from tests.scripts.shell import CHECK, Scripts, checks, samples
 from tests.scripts.small_files import last_line, picture, tree, zipped
 
+pytestmark = pytest.mark.tools
+
 CSDOWNLOAD = """
 echo "$*" >>"$LOG"
 while [ $# -gt 1 ]; do

@@ -9,6 +9,8 @@ from scripts.prepare import check, instances, outdoor
 from tests.scripts.shell import CHECK, OUTDOOR, PREPARE, ROOT, checks, is_missing, samples
 from tests.scripts.small_files import last_line, picture, tree, zipped
 
+pytestmark = pytest.mark.tools
+
 DOWNLOADS = sorted(path.name for path in (ROOT / "scripts").glob("download_*.sh"))
 
 

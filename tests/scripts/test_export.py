@@ -21,6 +21,8 @@ from scripts.generate import Model
 from tests.scripts.exported_runs import AVERAGED, CLASSES, load_run, make_runs, paint, random_inputs
 from tests.scripts.small_files import last_line
 
+pytestmark = pytest.mark.tools
+
 ROOT = Path(__file__).parents[2]
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed")

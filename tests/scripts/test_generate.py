@@ -21,6 +21,8 @@ from tests.scripts.exported_runs import CLASSES, FILE_SIZE, NAMES, make_runs
 from tests.scripts.small_files import last_line, tree
 from util.latents import draw_latents
 
+pytestmark = pytest.mark.tools
+
 ROOT = Path(__file__).parents[2]
 pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed")

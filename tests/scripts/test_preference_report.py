@@ -13,6 +13,8 @@ from scripts.study.order import fnv1a, mulberry32, order
 from scripts.study.report import bootstrap, wilson
 from tests.scripts.study_files import SYSTEMS, answers, make_study, refusal
 
+pytestmark = pytest.mark.tools
+
 
 @pytest.fixture
 def study(tmp_path):

@@ -19,6 +19,8 @@ from tests.scripts.study_files import PAIRS, SYSTEMS, arguments, make_study, ref
 from tests.util.pages import Page
 from util.errors import InputError
 
+pytestmark = pytest.mark.tools
+
 
 @pytest.fixture
 def study(tmp_path):

@@ -3,7 +3,11 @@
 import os
 import subprocess
 
+import pytest
+
 from tests.scripts.shell import ROOT, write_program
+
+pytestmark = pytest.mark.tools
 
 
 def test_an_environment_that_was_there_stays_when_a_new_one_cannot_be_made(tmp_path):

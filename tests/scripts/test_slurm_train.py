@@ -16,6 +16,8 @@ import torch
 from tests.scripts.shell import ROOT, write_program
 from tests.worlds import free_port
 
+pytestmark = pytest.mark.tools
+
 PATIENCE_SECONDS = 90
 # Tasks are started as Slurm does it, their numbers kept for scancel, and the highest status is srun's.
 SRUN = """

@@ -195,6 +195,7 @@ def test_what_is_shown_is_of_steps_that_were_taken(make_trainer, batch, spoiled)
     assert all(math.isfinite(number) for number in numbers.values()), numbers
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("precision, skip", [("fp32", 0), ("fp16", 0), ("fp16", 1)])
 def test_processes_decide_alike_when_one_of_them_has_a_bad_batch(precision, skip):
     one, other = run_together(2, meet_a_bad_batch, precision, skip)

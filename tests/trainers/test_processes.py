@@ -9,6 +9,8 @@ import torch
 from tests.trainers.jobs import train
 from tests.worlds import run_together
 
+pytestmark = pytest.mark.system
+
 ITERATIONS = 3
 
 

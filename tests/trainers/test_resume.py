@@ -13,6 +13,8 @@ import test as test_program
 from tests.runs import TINY, train
 from tests.util.test_wandb_log import FakeWandb
 
+pytestmark = pytest.mark.system
+
 FLAGS = f"{TINY} --max_dataset_size 2 --niter 1 --no_tensorboard"
 
 

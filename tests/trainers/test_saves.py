@@ -28,6 +28,7 @@ def files_below(folder) -> dict:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.system
 def test_the_newest_whole_save_is_found_and_old_ones_go(tmp_path):
     saves = Saves(tmp_path, keep=2)
     assert saves.newest_whole() is None

@@ -18,6 +18,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from util.errors import InputError, StoppedError
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parents[2]
 PROGRAMS = sorted(
     path

@@ -9,6 +9,8 @@ import pytest
 
 from tests.worlds import free_port, launcher_variables
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import atexit, sys

@@ -14,6 +14,8 @@ import pytest
 from util.distributed import World
 from util.interrupts import Interrupts
 
+pytestmark = pytest.mark.system
+
 ROOT = Path(__file__).parents[2]
 TRAINING = """
 import sys, time

@@ -14,6 +14,8 @@ from util.distributed import World
 from util.errors import InputError
 from util.launcher import meeting_seconds, require_one_process, under_launcher, warn_of_tasks_apart
 
+pytestmark = pytest.mark.system
+
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 TWO = {"WORLD_SIZE": "2", "RANK": "1", "MASTER_ADDR": "here", "MASTER_PORT": "29500"}
 

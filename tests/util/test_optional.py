@@ -79,6 +79,7 @@ def test_a_name_that_is_no_text_is_refused_for_tensorboard_alone(tmp_path):
     assert (tmp_path / "Stra\udcdfe" / "latest_net_G.pth").exists()
 
 
+@pytest.mark.system
 def test_programs_start_without_any_of_them(tmp_path):
     """All in one go, as each start takes seconds."""
     for name in PACKAGES:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 
+import pytest
 import torch
 from PIL import Image
 
@@ -27,6 +28,7 @@ def said_by_a_data_set(words: list[str]) -> str:
     return said.getvalue()
 
 
+@pytest.mark.system
 def test_one_of_several_processes_says_what_a_data_set_says(tmp_path):
     for folder, mode in (("maps", "L"), ("photos", "RGB")):
         (tmp_path / folder).mkdir()

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
+
+pytestmark = pytest.mark.system
 
 pytest.importorskip("triton", reason="Triton is not installed")
 ROOT = Path(__file__).parents[3]
@@ -32,10 +33,8 @@ print("compared")
 """
 
 
-@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def test_kernel_is_the_definition(device):
-    if device == "cuda" and not torch.cuda.is_available():
-        pytest.skip("no GPU")
     interpreted = {"TRITON_INTERPRET": "1"} if device == "cpu" else {}  # read when triton is imported
     words, environment = [sys.executable, "-c", COMPARISON, device], os.environ | interpreted
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -11,6 +11,8 @@ from options import TrainOptions, parse_options
 from scripts.benchmark import data, made_up_data, plain_reading, timing
 from scripts.benchmark.__main__ import main
 
+pytestmark = pytest.mark.tools
+
 
 def test_data_prints_a_table_for_each_number_of_workers(capsys, monkeypatch):
     monkeypatch.setitem(data.MADE, "coco", 2)

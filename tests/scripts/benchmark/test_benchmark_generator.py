@@ -11,6 +11,8 @@ from scripts.benchmark import generator
 from scripts.benchmark.__main__ import main
 from scripts.benchmark.multiply_adds import count
 
+pytestmark = pytest.mark.tools
+
 COMMAND = "generator --device cpu --dataset_mode facades --crop_size 64 --ngf 2 --maps 2 --rounds 3".split()
 
 

@@ -16,6 +16,8 @@ from scripts.benchmark.switches import PLAIN, SWITCHES, Workload, flags_of
 from scripts.benchmark.timing import Times
 from util.errors import InputError
 
+pytestmark = pytest.mark.tools
+
 TINY = Workload("cpu", "coco", batch_size=2, crop_size=64, ngf=2)
 COMMAND = "train --device cpu --batch_size 2 --crop_size 64 --ngf 2 --iterations 3 --no_vgg_loss".split()
 

@@ -12,6 +12,8 @@ from scripts.compare.losses import Run, choose_losses, draw, find_log, main, mea
 from util.errors import InputError
 from util.loss_log import LossLog, LossRecord
 
+pytestmark = pytest.mark.tools
+
 
 def write_log(path, records):
     log = LossLog(path)

@@ -8,6 +8,8 @@ from PIL import Image
 from tests.scripts.browser import chromium, wait
 from tests.scripts.compare.compared_runs import NAMES, compare, grey, refusal, save, table, write_run, write_scores
 
+pytestmark = pytest.mark.tools
+
 # ---- Pictures ----
 
 

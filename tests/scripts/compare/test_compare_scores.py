@@ -19,6 +19,8 @@ from tests.scripts.compare.compared_runs import (
     write_scores,
 )
 
+pytestmark = pytest.mark.tools
+
 
 def test_scores_stand_side_by_side_with_differences_and_the_best_marked(tmp_path):
     for run, values in (("base", VALUES), ("better", {"fid": 45.5, "miou": 0.52, "accuracy": 0.79, "kid": 0.0123})):

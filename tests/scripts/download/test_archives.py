@@ -17,6 +17,8 @@ from tests.scripts.small_files import zipped
 from util.errors import InputError
 from util.fetch import Expected, Patience
 
+pytestmark = pytest.mark.tools
+
 ROOT = Path(__file__).parents[3]
 HASTY = Patience(attempts=3, pause=0, timeout=10)
 

@@ -10,6 +10,8 @@ from tests.scripts.shell import CHECK, checks
 from tests.scripts.small_files import picture, tree
 from util.errors import InputError
 
+pytestmark = pytest.mark.tools
+
 
 @pytest.fixture
 def photo_list(server, tmp_path) -> Path:

@@ -13,6 +13,8 @@ import pytest
 from scripts.download import unpack
 from util.errors import InputError
 
+pytestmark = pytest.mark.tools
+
 CONTENT = {"top/train2017/1.png": b"one" * 1000, "top/train2017/deep/2.png": b"two", "top/val2017/3.png": b"three"}
 
 

@@ -15,6 +15,8 @@ from scripts.prepare.check import PRESETS, main
 from scripts.prepare.convert_labels import main as convert_labels
 from util.errors import InputError
 
+pytestmark = pytest.mark.tools
+
 SHARED_DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 SIZE = 32
 

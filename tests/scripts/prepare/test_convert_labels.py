@@ -16,6 +16,8 @@ from data.palette import Entry, Palette, read_palette
 from scripts.prepare.convert_labels import main, to_ids
 from util.errors import InputError
 
+pytestmark = pytest.mark.tools
+
 COLORS = {"road": (128, 64, 0), "sky": (0, 128, 128), "tree": (0, 128, 0)}
 SHARED_PHOTOS = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "facade_photos"
 

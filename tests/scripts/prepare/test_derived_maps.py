@@ -15,9 +15,12 @@ from scripts.prepare import convert_labels, edges, instances, label_photos
 from tests.scripts.prepare.test_label_photos import Brightness, save_script
 from util.errors import InputError
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*torch.jit.*:DeprecationWarning", "ignore::FutureWarning", "ignore::DeprecationWarning:pycocotools"
-)
+pytestmark = [
+    pytest.mark.tools,
+    pytest.mark.filterwarnings(
+        "ignore:.*torch.jit.*:DeprecationWarning", "ignore::FutureWarning", "ignore::DeprecationWarning:pycocotools"
+    ),
+]
 SIZE = (8, 6)
 NAMES = ("a", "b", "sub/c")
 

@@ -14,6 +14,8 @@ from data.opening import orientation_of
 from scripts.prepare.edges import connected_regions, main
 from util.errors import InputError
 
+pytestmark = pytest.mark.tools
+
 LABELS = np.array([[0, 0, 1, 0], [2, 0, 1, 0], [2, 1, 1, 255]], dtype=np.uint8)
 
 

@@ -9,7 +9,7 @@ from data.derived_maps import read_ids
 from scripts.prepare.instances import main
 from util.errors import InputError
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pycocotools")
+pytestmark = [pytest.mark.tools, pytest.mark.filterwarnings("ignore::DeprecationWarning:pycocotools")]
 WIDTH, HEIGHT = 12, 8
 
 

@@ -12,7 +12,10 @@ from scripts.prepare.label_photos import NETWORKS, batches_of_one_size, build_se
 from util.errors import InputError
 
 CPU = torch.device("cpu")
-pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning", "ignore::FutureWarning")
+pytestmark = [
+    pytest.mark.tools,
+    pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning", "ignore::FutureWarning"),
+]
 
 
 class Brightness(nn.Module):

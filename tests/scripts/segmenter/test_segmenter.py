@@ -24,6 +24,8 @@ from scripts.segmenter.__main__ import (
 from tests.scripts.small_files import last_line
 from util.segmentation_scores import IGNORED
 
+pytestmark = pytest.mark.tools
+
 COLOURS = np.array([[200, 40, 40], [40, 40, 200]], dtype=np.uint8)
 SMALL = "--crop_size 32 --load_size 32 --width 4 --batch_size 4 --gpu_ids -1 --lr 0.02".split()
 
