@@ -18,7 +18,13 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 TIERS = {"unit", "system", "tools", "gpu"}
+MAY_BE_SKIPPED = ("not beside the repository", "mounting a small disk is not allowed here", "root may read everything")
+"""Parts of the reasons that --fail-on-skip accepts: nothing that could be installed would help."""
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--fail-on-skip", action="store_true", help="fail where a test is skipped for want of a program")
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
@@ -26,6 +32,25 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if not TIERS & {mark.name for mark in item.iter_markers()}:
             item.add_marker("unit")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    return _without_skip((yield), item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return _without_skip((yield), collector.config)
+
+
+def _without_skip(report, config):
+    """The report of a test or a file; with --fail-on-skip, one of failure in place of a skip."""
+    if config.getoption("fail_on_skip") and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[-1].removeprefix("Skipped: ")
+        if not any(words in reason for words in MAY_BE_SKIPPED):
+            report.outcome, report.longrepr = "failed", f"skipped, which --fail-on-skip forbids: {reason}"
+    return report
 
 
 @pytest.fixture
