@@ -42,8 +42,8 @@ class FeatureSet:
         self._kept: list[Tensor] | None = []
         self._pending: list[Tensor] = []  # not yet in mean and scatter
         self._measured = 0  # how many images are in them
-        self._mean: Tensor | None = None
-        self._scatter: Tensor | None = None  # sum of outer products of deviations; the covariance if n is not known
+        # Mean, and sum of outer products of deviations from it; the covariance in its place if n is not known.
+        self._moments: tuple[Tensor, Tensor] | None = None
 
     def add(self, features: Tensor) -> None:
         """Take in the features (k, dim) of k more images.
@@ -65,20 +65,21 @@ class FeatureSet:
             image = self.n + int((~finite).nonzero()[0])
             raise InputError(f"image {image} (from 0): its features are not finite; is the weight file damaged?")
         if len(features):
-            self._keep(features)
-            self.n += len(features)
+            self._count(len(features), features)
             self._pending.append(features)
             if self.n - self._measured >= AT_ONCE:
                 self._measure()
 
-    def _keep(self, features: Tensor | None) -> None:
-        if self._kept is None or features is None or self.n + len(features) > self._most_kept:
+    def _count(self, n: int, features: Tensor | None) -> None:
+        """Count n more images; keep their features (n, dim), if these are known and not too many."""
+        self.n = (self.n or 0) + n
+        if self._kept is None or features is None or self.n > self._most_kept:
             self._kept = None
         else:
             self._kept.append(features)
 
     def _measure(self) -> None:
-        """Let mean and scatter tell of all images."""
+        """Take the pending features into mean and scatter."""
         if self._pending:
             rows = torch.cat(self._pending).double()
             self._pending = []
@@ -87,13 +88,14 @@ class FeatureSet:
             self._merge(len(rows), mean, rows.T @ rows)
 
     def _merge(self, n: int, mean: Tensor, scatter: Tensor) -> None:
-        if self._mean is None:
-            self._mean, self._scatter = mean, scatter
+        if self._moments is None:
+            self._moments = mean, scatter
         else:
-            step = mean - self._mean
+            before, scatter_before = self._moments
+            step = mean - before
             total = self._measured + n
-            self._scatter = (self._scatter + scatter).addr_(step, step, alpha=self._measured * n / total)
-            self._mean = self._mean + step * (n / total)
+            scatter = (scatter_before + scatter).addr_(step, step, alpha=self._measured * n / total)
+            self._moments = before + step * (n / total), scatter
         self._measured += n
 
     @property
@@ -101,21 +103,18 @@ class FeatureSet:
         """How many features an image has; None before the first image."""
         if self._pending:
             return self._pending[0].shape[1]
-        return None if self._mean is None else len(self._mean)
+        return None if self._moments is None else len(self._moments[0])
 
     @property
     def mean(self) -> Tensor:
         """(dim,) float64. Raises InputError if there is no image."""
-        self._check(1)
-        self._measure()
-        return self._mean
+        return self._measured_moments(least=1)[0]
 
     @property
     def covariance(self) -> Tensor:
         """(dim, dim) float64, with n - 1 below. Raises InputError for fewer than 2 images."""
-        self._check(2)
-        self._measure()
-        return self._scatter if self.n is None else self._scatter / (self.n - 1)
+        scatter = self._measured_moments(least=2)[1]
+        return scatter if self.n is None else scatter / (self.n - 1)
 
     @property
     def features(self) -> Tensor | None:
@@ -126,9 +125,16 @@ class FeatureSet:
             self._kept = [torch.cat(self._kept)]
         return self._kept[0] if self._kept else torch.empty(0, self.dim or 0)
 
-    def _check(self, least: int) -> None:
+    def check(self, least: int) -> None:
+        """Raise an `InputError` if there are fewer images."""
         if self.n is not None and self.n < least:
             raise InputError(f"a distance between sets of images needs 2 images or more in each; one has {self.n}")
+
+    def _measured_moments(self, least: int) -> tuple[Tensor, Tensor]:
+        self.check(least)
+        self._measure()
+        assert self._moments is not None, "images that are counted have moments"
+        return self._moments
 
     def gathered(self, world: World) -> FeatureSet:
         """The union of the sets that the processes hold, in order of their ranks; the same in every process.
@@ -145,13 +151,11 @@ class FeatureSet:
         union = FeatureSet(self._most_kept)
         union.facts = self.facts
         self._measure()
-        mine = (self.n, self._mean, self._scatter, self.features)
-        parts = [part for part in world.all_gather(mine) if part[0]]
-        if len(dims := {len(mean) for _, mean, _, _ in parts}) > 1:
+        parts = [part for part in world.all_gather((self.n, self._moments, self.features)) if part[0]]
+        if len(dims := {len(mean) for _, (mean, _), _ in parts}) > 1:
             raise InputError(f"processes hold features of {' and '.join(map(str, sorted(dims)))} numbers")
-        for n, mean, scatter, features in parts:
-            union._keep(features)
-            union.n += n
+        for n, (mean, scatter), features in parts:
+            union._count(n, features)
             union._merge(n, mean, scatter)
         return union
 
@@ -161,7 +165,8 @@ class FeatureSet:
         Raises:
             InputError: fewer than 2 images.
         """
-        arrays = {"mu": self.mean.numpy(), "sigma": self.covariance.numpy(), "facts": np.array(json.dumps(facts))}
+        arrays: dict[str, Any] = {"mu": self.mean.numpy(), "sigma": self.covariance.numpy()}
+        arrays["facts"] = np.array(json.dumps(facts))
         if self.n is not None:
             arrays["n"] = np.array(self.n)
         with replacing(Path(path)) as temporary, temporary.open("wb") as file:
@@ -187,16 +192,16 @@ class FeatureSet:
             raise InputError(f"{path}: sigma is not symmetric, so it is no covariance")
         result = cls()
         result._kept = None
-        result._mean, covariance = (torch.from_numpy(array.astype(np.float64)) for array in (mu, sigma))
+        mean, covariance = (torch.from_numpy(array.astype(np.float64)) for array in (mu, sigma))
         try:
             result.n = int(arrays["n"]) if "n" in arrays else None
             result.facts = dict(json.loads(str(arrays["facts"]))) if "facts" in arrays else {}
         except (TypeError, ValueError):
             raise InputError(f"{path}: n is no number, or facts are not JSON") from None
         result.file_sha256 = checksum(Path(path))
-        result._check(2)
+        result.check(least=2)
         result._measured = result.n or 0
-        result._scatter = covariance if result.n is None else covariance * (result.n - 1)
+        result._moments = mean, covariance if result.n is None else covariance * (result.n - 1)
         return result
 
 
@@ -232,9 +237,10 @@ def frechet_distance(a: FeatureSet, b: FeatureSet) -> float:
 
 def _factor(features: FeatureSet) -> Tensor:
     """(dim, k) float64 whose product with its transpose is the covariance."""
-    if features.features is not None and features.n <= features.dim:
-        # The centred features themselves: no rounding of a null space, and smaller than the covariance.
-        return (features.features.double() - features.mean).T / (features.n - 1) ** 0.5
+    rows = features.features
+    if rows is not None and rows.shape[0] <= rows.shape[1]:
+        # The centered features themselves: no rounding of a null space, and smaller than the covariance.
+        return (rows.double() - features.mean).T / (len(rows) - 1) ** 0.5
     values, vectors = torch.linalg.eigh(features.covariance)
     return vectors * values.clamp(min=0).sqrt()
 
@@ -287,6 +293,6 @@ def _kernel(x: Tensor, y: Tensor) -> Tensor:
 
 def _check_pair(a: FeatureSet, b: FeatureSet) -> None:
     for features in (a, b):
-        features._check(2)
+        features.check(least=2)
     if a.dim != b.dim:
         raise InputError(f"the sets have features of {a.dim} and {b.dim} numbers; both must be of one network")

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from PIL.Image import Resampling
 from torch import Tensor
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Subset
 
-from data import SampleLoader, create_loader
+from data import Sample, SampleDataset, SampleLoader, create_loader
 from data.files import find_pictures
 from data.orientation import warn_of_turned
 from data.photos import warn_of_photos
@@ -30,7 +30,7 @@ from util.precision import arithmetic
 CALIBRATION_BATCH = 16
 
 
-class IndexedSubset(Subset):
+class IndexedSubset(Subset[Sample]):
     """Samples of these indices, each with its "index" in the data set, whatever order a loader reads them in."""
 
     def __getitem__(self, place: int) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class IndexedSubset(Subset):
         return [self[place] for place in places]  # torch asks for both
 
 
-def indexed_batches(opt: Any, dataset: Dataset, indices: Sequence[int]) -> SampleLoader:
+def indexed_batches(opt: Any, dataset: SampleDataset, indices: Sequence[int]) -> SampleLoader:
     """Batches of the samples of these indices, for `Generation.images`."""
     return create_loader(opt, IndexedSubset(dataset, indices))
 
@@ -56,7 +56,7 @@ class Generation:
         InputError: --style_image cannot be read.
     """
 
-    def __init__(self, opt: Any, model: Pix2PixModel, dataset: Dataset):
+    def __init__(self, opt: Any, model: Pix2PixModel, dataset: SampleDataset):
         self.opt, self.model = opt, model.eval()
         with torch.no_grad(), arithmetic(opt.precision, model.device):
             if opt.recalibrate_bn:
@@ -79,7 +79,7 @@ class Generation:
             yield caption, images
 
 
-def recalibrate(opt: Any, dataset: Dataset, model: Pix2PixModel) -> None:
+def recalibrate(opt: Any, dataset: SampleDataset, model: Pix2PixModel) -> None:
     """Estimate the batch-norm statistics of the generator anew from label maps of the test, as one large batch would.
 
     Batches of a few samples in training leave statistics that are too noisy for single images.
@@ -112,7 +112,8 @@ class Styles:
         self.num_styles, self.seed = opt.num_styles, opt.seed
         self.device = model.device
         self.photos = style_photos(opt)
-        self.mu = {name: model.netE(photo[None].to(model.device))[0] for name, photo in self.photos.items()}
+        netE = model.netE
+        self.mu = {name: netE(photo[None].to(model.device))[0] for name, photo in self.photos.items()} if netE else {}
 
     @property
     def are_many(self) -> bool:

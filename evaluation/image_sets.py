@@ -1,7 +1,8 @@
-"""What is held against what: generated images, and the photos and label maps they should be like, by sample name."""
+"""Data sets of generated images and of their references: photos and label maps, by sample name."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,14 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset
 from tqdm import tqdm
 
+from data import SampleDataset
 from data.opening import open_picture
 from data.orientation import check_same_size, warn_of_turned
 from data.photos import warn_of_photos
 from data.preprocess import Preprocess, resize
 from data.read import LabelIds, picture_size, read_image, read_labels
 from data.workers import QuietLoader
+from options import BaseOptions
 from util.errors import InputError
 
 Size = tuple[int, int]
@@ -77,11 +80,39 @@ def _mode_in_words(preprocess: Preprocess | None, *, fast_decode: bool, apply_ex
     return f"{preprocess.mode}{size}{flags}"
 
 
-class DataSetTruth(Dataset):
-    """Photos and label maps of a data set, as it reads them for testing: photos bicubic, labels by nearest pixels.
+class Truth(Dataset[dict[str, Any]], ABC):
+    """Photos and label maps that generated images are compared with.
 
     Sample i is a dict: "index", "photo" (3, H, W) uint8, and "labels" (h, w) with the ids of label files; less what is
     not wanted.
+
+    Attributes:
+        names: of the samples.
+        size: of the images.
+        preprocess_mode: how files come to size, for the protocol.
+        class_names: of the ids of label files.
+        files: what is read; empty where samples are drawn in memory.
+    """
+
+    names: Sequence[str]
+    size: Size
+    preprocess_mode: str
+    class_names: Sequence[str]
+    files: Files
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    def drawn(self, index: int) -> Mapping[str, Any]:
+        """All there is of a sample that is no file, wanted or not."""
+        return self[index]
+
+
+class DataSetTruth(Truth):
+    """Photos and label maps of a data set, as it reads them for testing: photos bicubic, labels by nearest pixels.
 
     Args:
         dataset: any of `data.DATASETS`, not in training mode.
@@ -93,8 +124,8 @@ class DataSetTruth(Dataset):
 
     def __init__(
         self,
-        dataset: Dataset,
-        opt: Any,
+        dataset: SampleDataset,
+        opt: BaseOptions,
         count: int | None = None,
         *,
         photos: bool = True,
@@ -104,33 +135,27 @@ class DataSetTruth(Dataset):
         assert not opt.is_train, "crops and flips would be random"
         self.dataset = dataset
         self.photos, self.labels, self.whole_labels = photos, labels, whole_labels
-        self.class_names: Sequence[str] = dataset.class_names
-        self.rule = LabelRule(
-            opt.label_nc, opt.contain_dontcare_label, getattr(dataset, "unknown_value", UNKNOWN_IN_FILES)
-        )
-        self.size: Size = (round(opt.crop_size / opt.aspect_ratio), opt.crop_size)
+        self.class_names = dataset.class_names
+        self.rule = LabelRule(opt.label_nc, opt.contain_dontcare_label, dataset.unknown_value)
+        self.size = (round(opt.crop_size / opt.aspect_ratio), opt.crop_size)
         self.apply_exif = opt.apply_exif
         self.preprocess_mode = _mode_in_words(
-            getattr(dataset, "preprocess", None), fast_decode=opt.fast_decode, apply_exif=opt.apply_exif
+            dataset.preprocess, fast_decode=opt.fast_decode, apply_exif=opt.apply_exif
         )
-        if labels and whole_labels:
+        if labels and whole_labels and dataset.preprocess:
             _check_uncropped(dataset.preprocess, dataset.paths[0].labels, opt.apply_exif)
         indices = range(len(dataset))[:count]
         # A data set that draws its samples tells a name only with the sample.
-        paths = getattr(dataset, "paths", None)
-        self.names = [paths[i].name if paths else dataset[i]["name"] for i in indices]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @property
-    def files(self) -> Files:
-        """What is read, and the label maps that images are generated from in any case."""
-        samples = getattr(self.dataset, "paths", ())[: len(self)]
+        self.names = [dataset.paths[i].name if dataset.paths else dataset[i]["name"] for i in indices]
+        # Label maps in any case: images are generated from them.
+        samples = dataset.paths[: len(indices)]
         files = {"label_maps": {sample.name: sample.labels for sample in samples}}
-        if self.photos:
+        if photos:
             files["photos"] = {sample.name: sample.image for sample in samples if sample.image}
-        return {kind: paths for kind, paths in files.items() if paths}
+        self.files = {kind: paths for kind, paths in files.items() if paths}
+
+    def drawn(self, index: int) -> Mapping[str, Any]:
+        return self.dataset[index]
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Raises `InputError` for files that cannot be read, wrong ids, sizes that differ, and photos that are not."""
@@ -149,7 +174,7 @@ class DataSetTruth(Dataset):
         return item
 
 
-class FolderTruth(Dataset):
+class FolderTruth(Truth):
     """As `DataSetTruth`, from folders of photos and label maps that somebody names.
 
     Args:
@@ -180,7 +205,9 @@ class FolderTruth(Dataset):
         self.preprocess_mode = _mode_in_words(preprocess, fast_decode=False, apply_exif=apply_exif)
         self.with_labels, self.whole_labels = with_labels, whole_labels
         width, height = preprocess.output_size
-        self.size: Size = (height, width)
+        self.size = (height, width)
+        given = {"label_maps": labels, "photos": photos}
+        self.files = {kind: {name: paths[name] for name in names} for kind, paths in given.items() if paths}
         if labels and whole_labels:
             _check_uncropped(preprocess, labels[self.names[0]], apply_exif)
         if not apply_exif:
@@ -188,20 +215,11 @@ class FolderTruth(Dataset):
             warn_of_turned({kind: [paths[name] for name in self.names] for kind, paths in kinds.items() if paths})
         warn_of_photos([photos[name] for name in self.names] if photos else [])
 
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @property
-    def files(self) -> Files:
-        """What is given."""
-        given = {"label_maps": self.label_paths, "photos": self.photo_paths}
-        return {kind: {name: paths[name] for name in self.names} for kind, paths in given.items() if paths}
-
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Raises `InputError` as `DataSetTruth` does."""
         item: dict[str, Any] = {"index": index}
         name = self.names[index]
-        photo = self.photo_paths and self.photo_paths[name]
+        photo = self.photo_paths[name] if self.photo_paths else None
         labels = self.label_paths[name] if self.label_paths and self.with_labels else None
         if photo and labels:
             sizes = (picture_size(path, self.apply_exif) for path in (labels, photo))
@@ -226,9 +244,6 @@ class FolderTruth(Dataset):
                 f"--preprocess_mode and --load_size to have it resized to that"
             )
         return self.preprocess.draw(size).apply(resize(picture, size, resample))
-
-
-Truth = DataSetTruth | FolderTruth
 
 
 def _check_uncropped(preprocess: Preprocess, path: Path, upright: bool) -> None:
@@ -264,7 +279,7 @@ class GeneratedImages(Dataset):
         path = self.paths[index]
         picture = open_picture(path)
         if picture.mode != "RGB":
-            what = {"L": "grey", "P": "a palette picture", "RGBA": "transparent"}.get(picture.mode, "not RGB")
+            what = {"L": "gray", "P": "a palette picture", "RGBA": "transparent"}.get(picture.mode, "not RGB")
             raise InputError(
                 f"{path}: is {what} (mode {picture.mode}), and scores are of RGB images of 8 bits a channel; if it is "
                 f"an image, and no label map, save it as such"

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
-from data import PRESETS, create_dataset
+from data import PRESETS, SampleDataset, create_dataset
 from evaluation.generation import Generation, indexed_batches, style_photos
 from evaluation.image_sets import DataSetTruth
-from evaluation.instruments import create_instruments, judges_whole_labels, segmenter_files
+from evaluation.instruments import create_instruments, scores_whole_labels
 from evaluation.protocol import protocol_hash
-from evaluation.scoring import Evaluation
 from models import Pix2PixModel, create_model
-from models.segmenters import Segmenter
-from options import EvaluateOptions, OptionError
+from options import EvaluateOptions, OptionError, TrainOptions
 from options.parse import parse_embedded
-from util.device import memory_format
+from util.device import place
 from util.distributed import World
 from util.errors import InputError
 from util.precision import arithmetic
@@ -49,7 +45,7 @@ SAYS_NOTHING = {
 """Options of evaluate.py that would have no effect in training -> why."""
 
 
-def evaluation_options(opt: Any) -> EvaluateOptions:
+def evaluation_options(opt: TrainOptions) -> EvaluateOptions:
     """What `--eval_flags` says, for the run of the training options `opt`.
 
     Raises:
@@ -64,7 +60,7 @@ def evaluation_options(opt: Any) -> EvaluateOptions:
 
 
 @contextlib.contextmanager
-def about_the_flags(opt: Any) -> Iterator[None]:
+def about_the_flags(opt: TrainOptions) -> Iterator[None]:
     """Let errors of the block speak of `--eval_flags`; a custom data set's say which folders it wants.
 
     Args:
@@ -85,7 +81,7 @@ def about_the_flags(opt: Any) -> Iterator[None]:
 class ScoresInTraining:
     """What `test.py` and then `evaluate.py` would say of a generator, without files in between.
 
-    Each process of `world` generates and judges its part of the label maps; all of them get the same scores. Random
+    Each process of `world` generates and scores its part of the label maps; all of them get the same scores. Random
     numbers of the training are not touched.
 
     Args:
@@ -104,33 +100,18 @@ class ScoresInTraining:
                     raise InputError(f"--style_image {opt.style_image}: every label map gets one image; name one photo")
                 self.dataset = create_dataset(opt)
                 tools = create_instruments(opt, device)
-                segmenter = tools.segmenter
                 truth = DataSetTruth(
                     create_dataset(replace(opt, instance=False)),
                     opt,
                     opt.how_many,
                     photos=tools.features is not None and tools.real is None,
-                    labels=segmenter is not None,
-                    whole_labels=segmenter is not None and judges_whole_labels(opt),
+                    labels=tools.segmenter is not None,
+                    whole_labels=tools.segmenter is not None and scores_whole_labels(opt),
                 )
-            self.evaluation = Evaluation(
-                truth,
-                features=tools.features,
-                segmenter=segmenter,
-                real=tools.real,
-                world=world,
-                kid=opt.kid,
-                seed=opt.seed,
-                batch_size=opt.batch_size,
-            )
-        self.facts = world.broadcast(self._facts(segmenter) if world.is_main else None)
-
-    def _facts(self, segmenter: Segmenter | None) -> dict[str, Any]:
-        protocol = self.evaluation.protocol
-        if segmenter:
-            protocol["segmentation"]["files"] = segmenter_files(self.opt, segmenter)
-        images = len(self.evaluation.truth)
-        return {"phase": self.opt.phase, "images": images, "protocol_hash": protocol_hash(protocol)}
+            self.evaluation = tools.evaluation(opt, truth, world, opt.batch_size)
+        images, digits = len(truth), protocol_hash(self.evaluation.protocol)
+        # Of the main process: one without samples knows no size of label maps.
+        self.facts = world.broadcast({"phase": opt.phase, "images": images, "protocol_hash": digits})
 
     @property
     def names(self) -> set[str]:
@@ -140,13 +121,13 @@ class ScoresInTraining:
         kid = {"kid"} if evaluation.with_kid else set()
         return features | kid | ({"miou", "accuracy"} if evaluation.segmenter else set())
 
-    def trained_on(self, opt: Any, dataset: Dataset) -> int:
+    def trained_on(self, opt: TrainOptions, dataset: SampleDataset) -> int:
         """How many of the label maps belong to the training, of options `opt` and data set `dataset`, too."""
         indices = range(len(self.evaluation.truth))
-        if not hasattr(self.dataset, "paths"):  # drawn in memory: a phase has scenes of its own
+        if not self.dataset.paths:  # drawn in memory: a phase has scenes of its own
             same = (opt.dataset_mode, opt.phase) == (self.opt.dataset_mode, self.opt.phase)
             return len(indices[: len(dataset)]) if same else 0
-        trained: Collection = {paths.labels.resolve() for paths in getattr(dataset, "paths", ())}
+        trained = {paths.labels.resolve() for paths in dataset.paths}
         return sum(self.dataset.paths[index].labels.resolve() in trained for index in indices)
 
     def of(
@@ -164,17 +145,15 @@ class ScoresInTraining:
     def _generated(
         self, netG: nn.Module, netE: nn.Module | None, check: Callable[[], None]
     ) -> Iterator[tuple[list[int], Tensor]]:
-        generation = Generation(self.opt, self._copy({"G": netG, "E": netE}), self.dataset)
-        for batch in indexed_batches(self.opt, self.dataset, self.evaluation.share):
+        generation = Generation(self.opt, self._copy({"G": netG} | ({"E": netE} if netE else {})), self.dataset)
+        for batch in indexed_batches(self.opt, self.dataset, self.evaluation.shard):
             check()
             _, images = next(generation.images(batch))  # (N, H, W, 3)
-            yield batch["index"].tolist(), torch.from_numpy(images).movedim(-1, 1)
+            yield batch["index"].tolist(), torch.from_numpy(images).movedim(-1, 1)  # (N, 3, H, W)
 
-    def _copy(self, trained: Mapping[str, nn.Module | None]) -> Pix2PixModel:
+    def _copy(self, trained: Mapping[str, nn.Module]) -> Pix2PixModel:
         with torch.random.fork_rng(devices=[]):  # first weights are drawn although they are replaced
             model = create_model(self.opt)
         for letter, network in model.networks.items():
             network.load_state_dict(trained[letter].state_dict())
-        return model.to(
-            self.device, memory_format=memory_format(self.opt.channels_last, self.device, self.opt.modulation)
-        )
+        return place(model, self.device, self.opt.channels_last, self.opt.modulation)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from evaluation.distances import FeatureSet
 from evaluation.diversity import LPIPSDistance, lpips_distance
 from evaluation.features import FeatureExtractor, inception_features, random_features
+from evaluation.image_sets import Truth
 from evaluation.protocol import check_statistics
+from evaluation.scoring import Evaluation
 from models.segmenters import SEGMENTERS, Segmenter, load_own_segmenter, load_segmenter
+from options import EvaluateOptions
+from util.distributed import World
 from util.errors import InputError
 from util.files import checksum
 
-JUDGED_BY = {"ade20k_outdoor": "ade20k", "flickr": "coco"}
-"""--dataset_mode -> the data set whose ids it has, and whose network judges it."""
+SEGMENTED_AS = {"ade20k_outdoor": "ade20k", "flickr": "coco"}
+"""--dataset_mode -> the data set whose ids it has, and whose network segments its images."""
 
 
 @dataclass(frozen=True)
@@ -27,68 +30,99 @@ class Instruments:
 
     Attributes:
         real: statistics of real features from a file, in place of photos.
+        segmenter_files: {"name", "sha256"} of each file of the segmenter.
     """
 
     features: FeatureExtractor | None
     real: FeatureSet | None
     segmenter: Segmenter | None
     distance: LPIPSDistance | None
+    segmenter_files: list[dict[str, str]] = field(default_factory=list)
+
+    def evaluation(
+        self,
+        opt: EvaluateOptions,
+        truth: Truth,
+        world: World,
+        batch_size: int = 8,
+        num_workers: int = 0,
+        show: bool = False,
+    ) -> Evaluation:
+        """What scores images against `truth`, which it reads. All processes of `world` must call this.
+
+        Args:
+            batch_size, num_workers: for reading; they change no score but by rounding.
+            show: a progress bar.
+        """
+        return Evaluation(
+            truth,
+            features=self.features,
+            segmenter=self.segmenter,
+            segmenter_files=self.segmenter_files,
+            real=self.real,
+            world=world,
+            kid=opt.kid,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            seed=opt.seed,
+            show=show,
+        )
 
 
-def create_instruments(opt: Any, device: torch.device) -> Instruments:
+def create_instruments(opt: EvaluateOptions, device: torch.device) -> Instruments:
     """All that the options ask for. Raises `InputError` for files that are missing or do not fit."""
     real = FeatureSet.load_npz(opt.real_statistics) if opt.real_statistics else None
     features = create_features(opt, device)
-    if real is not None:
+    if features and real and opt.real_statistics:
         check_statistics(features, real, opt.real_statistics)
     segmenter = create_segmenter(opt, device)
     distance = lpips_distance(opt.lpips_weights, opt.download, device) if opt.lpips else None
-    return Instruments(features, real, segmenter, distance)
+    return Instruments(features, real, segmenter, distance, segmenter_files(opt, segmenter))
 
 
-def create_features(opt: Any, device: torch.device) -> FeatureExtractor | None:
+def create_features(opt: EvaluateOptions, device: torch.device) -> FeatureExtractor | None:
     """What FID and KID compare; None with --features none. Raises `InputError` without weights."""
     if opt.features == "inception":
         return inception_features(opt.inception_weights, opt.fid_resize, opt.download, device)
     return random_features(device) if opt.features == "random" else None
 
 
-def create_segmenter(opt: Any, device: torch.device) -> Segmenter | None:
-    """The judge of segmentation scores, or None if none was given.
+def create_segmenter(opt: EvaluateOptions, device: torch.device) -> Segmenter | None:
+    """The network behind segmentation scores, or None if none was given.
 
     Raises:
-        InputError: its files are missing or of another network, or it judges another data set.
+        InputError: its files are missing or of another network, or it is of another data set.
     """
     if opt.segmenter:
-        return load_own_segmenter(_own_path(opt), device)
+        return load_own_segmenter(_own_path(opt.segmenter, opt.checkpoints_dir), device)
     if not opt.segmenter_files:
         return None
-    mode = JUDGED_BY.get(opt.dataset_mode, opt.dataset_mode)
+    mode = SEGMENTED_AS.get(opt.dataset_mode, opt.dataset_mode)
     if mode not in SEGMENTERS:
         raise InputError(
-            f"--segmenter_weights: no published network judges --dataset_mode {opt.dataset_mode}, only "
+            f"--segmenter_weights: no published network segments --dataset_mode {opt.dataset_mode}, only "
             f"{', '.join(SEGMENTERS)}; train your own with python -m scripts.segmenter and give it with --segmenter"
         )
     settings = {"resolution": opt.resolution} if mode == "cityscapes" else {}
     return load_segmenter(mode, [Path(file) for file in opt.segmenter_files], **settings).to(device)
 
 
-def judges_whole_labels(opt: Any) -> bool:
-    """Whether the judge compares with label maps of the size of their files."""
+def scores_whole_labels(opt: EvaluateOptions) -> bool:
+    """Whether the segmenter's output is compared with label maps of the size of their files."""
     return bool(opt.segmenter_files) and opt.dataset_mode == "cityscapes" and opt.resolution != "512"
 
 
-def segmenter_files(opt: Any, segmenter: Segmenter) -> list[dict[str, str]]:
-    """Name and SHA-256 of the files of the judge."""
+def segmenter_files(opt: EvaluateOptions, segmenter: Segmenter | None) -> list[dict[str, str]]:
+    """Name and SHA-256 of the files of the segmenter."""
     paths = [Path(file) for file in opt.segmenter_files]
-    if opt.segmenter:
-        own = _own_path(opt)
+    if opt.segmenter and segmenter:
+        own = _own_path(opt.segmenter, opt.checkpoints_dir)
         paths = [own / name for name in segmenter.files.values()] if own.is_dir() else [own]
     return [{"name": path.name, "sha256": checksum(path)} for path in paths]
 
 
 def names_of_classes(segmenter: Segmenter, names: Sequence[str]) -> list[str]:
-    """A name for each class of the judge, no two alike.
+    """A name for each class of the segmenter, no two alike.
 
     Args:
         names: of the ids of the data set's label files.
@@ -97,7 +131,7 @@ def names_of_classes(segmenter: Segmenter, names: Sequence[str]) -> list[str]:
     return [name if found.count(name) == 1 else f"{name} ({i})" for i, name in zip(segmenter.class_ids, found)]
 
 
-def what_is_left_out(opt: Any, features: FeatureExtractor | None, with_kid: bool) -> dict[str, str]:
+def missing_scores(opt: EvaluateOptions, features: FeatureExtractor | None, with_kid: bool) -> dict[str, str]:
     """{scores that will be missing: why, and how to get them}."""
     missing = {}
     if features is None or features.score_name != "fid":
@@ -111,20 +145,19 @@ def what_is_left_out(opt: Any, features: FeatureExtractor | None, with_kid: bool
 
 def _how_to_get_a_segmenter(dataset_mode: str) -> str:
     own = "--segmenter RUN, a network of your own from python -m scripts.segmenter"
-    mode = JUDGED_BY.get(dataset_mode, dataset_mode)
+    mode = SEGMENTED_AS.get(dataset_mode, dataset_mode)
     if mode not in SEGMENTERS:
         return f"no segmentation network was given: {own}"
     files, source = ",".join(SEGMENTERS[mode].files.values()), SEGMENTERS[mode].source
     return f"no segmentation network was given: --segmenter_weights {files}, published at {source}, or {own}"
 
 
-def _own_path(opt: Any) -> Path:
+def _own_path(given: str, checkpoints_dir: str) -> Path:
     """What --segmenter means: a file, a folder, or the name of a run."""
-    given = Path(opt.segmenter)
-    path = given if given.exists() else Path(opt.checkpoints_dir) / opt.segmenter
+    path = Path(given) if Path(given).exists() else Path(checkpoints_dir) / given
     if not path.exists():
         raise InputError(
-            f"--segmenter {opt.segmenter}: neither a file, nor a run in {opt.checkpoints_dir}; "
+            f"--segmenter {given}: neither a file, nor a run in {checkpoints_dir}; "
             f"python -m scripts.segmenter makes one"
         )
     return path

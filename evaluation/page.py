@@ -1,4 +1,4 @@
-"""The scores on the page of a test: values, published ones, protocols, classes, and a picture of what was mistaken."""
+"""The scores on the page of a test: values, published ones, protocols, classes, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _section(report: Report, picture: PurePosixPath | None) -> tags.article:
         section.add(tags.details(tags.summary("IoU of each class"), _scrolling(_classes(content["per_class_iou"]))))
     if picture:
         figure = html.picture(
-            picture, _size(content), "rows: label map, columns: judged as", "confusion matrix", "photo"
+            picture, _size(content), "rows: label map, columns: predicted as", "confusion matrix", "photo"
         )
         section.add(tags.details(tags.summary("Confusion matrix"), html.picture_row([figure], 800)))
     return section
@@ -92,7 +92,7 @@ def _classes(iou: dict[str, float | None]) -> tags.table:
 
 
 def draw_confusion(matrix: ConfusionMatrix, names: Sequence[str], path: Path) -> Path:
-    """Write a PNG of the confusion matrix, each row divided by its sum: how the pixels of a class are judged.
+    """Write a PNG of the confusion matrix, each row divided by its sum: as what the pixels of a class are predicted.
 
     Class names stand beside it where they are few enough to be read. Return `path`.
     """
@@ -101,18 +101,18 @@ def draw_confusion(matrix: ConfusionMatrix, names: Sequence[str], path: Path) ->
 
     counts = matrix.counts[:-1].cpu().numpy().astype(np.float64)
     totals = counts.sum(axis=1, keepdims=True)
-    shares = np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)
+    fractions = np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)
     side = _side_inches(len(names))
     with matplotlib.rc_context({"font.size": 8, "text.parse_math": False}), replacing(path) as temporary:
         figure = Figure(figsize=(side, side), layout="constrained")
         axes = figure.add_subplot()
         axes.set_facecolor("0.9")  # of classes without a pixel
-        picture = axes.imshow(shares, vmin=0, vmax=1, cmap="viridis", interpolation="nearest")
-        axes.set(xlabel="judged as", ylabel="label map")
+        picture = axes.imshow(fractions, vmin=0, vmax=1, cmap="viridis", interpolation="nearest")
+        axes.set(xlabel="predicted as", ylabel="label map")
         if len(names) <= NAMED_CLASSES:
             axes.set_xticks(range(len(names)), names, rotation=90)
             axes.set_yticks(range(len(names)), names)
-        figure.colorbar(picture, ax=axes, shrink=0.6, label="share of the row")
+        figure.colorbar(picture, ax=axes, shrink=0.6, label="fraction of the row")
         figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH, facecolor="white")
     return path
 

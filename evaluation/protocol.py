@@ -32,12 +32,12 @@ def data_digests(truth: Truth) -> dict[str, str]:
 
     The same data in another folder has the same. Of samples that are drawn in memory, their pixels count.
     """
-    if files := getattr(truth, "files", {}):
-        return {kind: digest_of(paths) for kind, paths in files.items()}
-    # The label maps of a data set count whether or not they are judged by: images are generated from them.
-    samples, digest = getattr(truth, "dataset", truth), hashlib.sha256()
+    if truth.files:
+        return {kind: digest_of(paths) for kind, paths in truth.files.items()}
+    # The label maps of a data set count also where no segmentation is scored: images are generated from them.
+    digest = hashlib.sha256()
     for index in range(len(truth)):
-        for _, value in sorted(samples[index].items()):
+        for _, value in sorted(truth.drawn(index).items()):
             if isinstance(value, Tensor):
                 digest.update(value.numpy().tobytes())
     return {"drawn": digest.hexdigest()[:DIGITS]}
@@ -75,8 +75,9 @@ def features_protocol(
         return {features.score_name: facts}
     protocol = {"inception": facts}
     if with_kid:
-        size = min(KID_SUBSET_SIZE, generated, real.n)
-        subsets = 1 if size == generated == real.n else KID_SUBSETS
+        photos = real.n or 0  # known wherever the features of every image are
+        size = min(KID_SUBSET_SIZE, generated, photos)
+        subsets = 1 if size == generated == photos else KID_SUBSETS
         protocol["kid"] = {
             "estimate": "unbiased, kernel (x.y / dim + 1)^3",
             "subsets": subsets,
@@ -89,7 +90,7 @@ def features_protocol(
 def segmenter_protocol(
     segmenter: Segmenter, image_size: tuple[int, int], scored_size: tuple[int, int] | None
 ) -> Protocol:
-    """How images are judged by their label maps."""
+    """How the segmentation of images is compared with their label maps; its words are part of the protocol's hash."""
     facts = {
         "network": type(segmenter).__name__,
         "of": segmenter.name,
@@ -105,7 +106,7 @@ def segmenter_protocol(
         value = getattr(segmenter, name, None)
         if isinstance(value, (str, int, tuple)):
             facts[name] = list(value) if isinstance(value, tuple) else value
-    # What a judge of one's own is worth: the most that generated images can hope for.
+    # The scores of a segmenter of one's own on real photos: the most that generated images can hope for.
     on_real = getattr(segmenter, "facts", {}).get("validation", {})
     worth = {name: on_real[name] for name in ("mean_iou", "pixel_accuracy", "photos") if on_real.get(name) is not None}
     return facts | ({"on_real_photos": worth} if worth else {})
@@ -154,17 +155,17 @@ def in_words(score: str, protocol: Mapping[str, Any]) -> str:
         return f"mean LPIPS (AlexNet) of {facts['styles']} styles of a label map, all pairs; {facts['label_maps']} maps"
     facts = protocol.get("segmentation", {})
     files = ", ".join(file["name"] for file in facts.get("files", []))
-    judge = f"judged by {facts.get('network')} of {facts.get('of')}{files and f' ({files})'}, compared at "
-    judge += str(facts.get("scored_at"))
+    segmenter = f"segmented by {facts.get('network')} of {facts.get('of')}{files and f' ({files})'}, compared at "
+    segmenter += str(facts.get("scored_at"))
     if "resolution" in facts:
-        judge += f" ({facts['resolution']})"
+        segmenter += f" ({facts['resolution']})"
     on_real = facts.get("on_real_photos", {}).get({"miou": "mean_iou", "accuracy": "pixel_accuracy"}.get(score))
     if on_real is not None:
-        judge += f"; {on_real:.1%} on real photos"
+        segmenter += f"; {on_real:.1%} on real photos"
     details = {
         "miou": f"over {MEAN_IOU_IN_WORDS.get(facts.get('mean_iou'), facts.get('mean_iou'))}",
         "miou_present": f"over {MEAN_IOU_IN_WORDS['labelled']}",
         "accuracy": facts.get("accuracy"),
         "accuracy_with_void": facts.get("accuracy_with_void"),
     }
-    return f"{details.get(score, '')}; {judge}; {seen}"
+    return f"{details.get(score, '')}; {segmenter}; {seen}"

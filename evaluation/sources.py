@@ -1,21 +1,17 @@
-"""Which images an evaluation is of, and what they are held against, as the options of `evaluate.py` say."""
+"""Which generated images are scored against which references, as the options of `evaluate.py` say."""
 
 from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from data import DATASETS, create_dataset, pairs
-from data.classes import describe_classes
 from data.files import find_pictures
 from data.preprocess import Preprocess
 from data.read import picture_size
 from evaluation.image_sets import (
-    UNKNOWN_IN_FILES,
     DataSetTruth,
     FolderTruth,
     GeneratedImages,
@@ -24,6 +20,7 @@ from evaluation.image_sets import (
 )
 from evaluation.pictures import check_one_size, pair, pictures_in
 from evaluation.scored_images import style_folder
+from options import EvaluateOptions
 from options.field import declared_options
 from options.saved import SAVED_NAME
 from util.errors import InputError
@@ -62,7 +59,7 @@ class Sources:
         return {kind: pairs.folder({k: path.resolve() for k, path in paths.items()}) for kind, paths in files.items()}
 
 
-def find_images(opt: Any, whole_labels: bool) -> Sources:
+def find_images(opt: EvaluateOptions, whole_labels: bool) -> Sources:
     """Find images, photos and label maps, and pair them by name.
 
     Args:
@@ -96,13 +93,13 @@ def find_images(opt: Any, whole_labels: bool) -> Sources:
     )
 
 
-def warn_of_one_folder(opt: Any) -> None:
-    """Say so if images are held against themselves."""
+def warn_of_one_folder(opt: EvaluateOptions) -> None:
+    """Say so if images are compared with themselves."""
     if opt.fake and opt.real and Path(opt.fake).samefile(opt.real):
         warn_once(f"--fake {opt.fake} and --real {opt.real} are one folder: distances are 0 and say nothing")
 
 
-def _at_size(opt: Any, size: tuple[int, int]) -> Any:
+def _at_size(opt: EvaluateOptions, size: tuple[int, int]) -> EvaluateOptions:
     """The options under which photos and label maps come out at the size of images that are given.
 
     Everything is resized to exactly that size, unless `--preprocess_mode` asks for a part of the picture.
@@ -121,14 +118,14 @@ def _at_size(opt: Any, size: tuple[int, int]) -> Any:
     )
 
 
-def scores_path(opt: Any, sources: Sources) -> Path:
+def scores_path(opt: EvaluateOptions, sources: Sources) -> Path:
     """Where scores.json goes: beside the page of the test, or into the folder of images."""
     if opt.output:
         return Path(opt.output)
     return (sources.folder.parents[1] if opt.name else sources.folder) / SCORES_NAME
 
 
-def results_of(opt: Any) -> Path:
+def results_of(opt: EvaluateOptions) -> Path:
     """The folder of images that test.py wrote for the options' run. Raises `InputError` if it did not."""
     results = Path(opt.results_dir) / opt.name
     if not opt.run_dir.is_dir() and not results.is_dir():
@@ -151,7 +148,7 @@ TEST_FLAGS = (
 )  # fmt: skip
 
 
-def test_command(opt: Any, *more: str) -> str:
+def test_command(opt: EvaluateOptions, *more: str) -> str:
     """What to type to have the images made."""
     words = ["python", "test.py", "--name", opt.name]
     for flag in TEST_FLAGS:
@@ -161,7 +158,7 @@ def test_command(opt: Any, *more: str) -> str:
     return shlex.join([*words, *more])
 
 
-def style_folders(opt: Any, folder: Path) -> list[Path]:
+def style_folders(opt: EvaluateOptions, folder: Path) -> list[Path]:
     """`folder` alone, or with --lpips also its siblings that hold further styles: `folder`_style2, _style3, ..."""
     if not opt.lpips:
         return [folder]
@@ -178,7 +175,7 @@ def style_folders(opt: Any, folder: Path) -> list[Path]:
     return folders
 
 
-def _images(opt: Any, truth: Truth, names_from: str, folder: Path) -> GeneratedImages:
+def _images(opt: EvaluateOptions, truth: Truth, names_from: str, folder: Path) -> GeneratedImages:
     found = pictures_in(folder, "generated images", "--fake" if opt.fake else "--name")
     fix = "files of one sample must have the same name"
     if not opt.fake:
@@ -193,20 +190,17 @@ def _images(opt: Any, truth: Truth, names_from: str, folder: Path) -> GeneratedI
     return GeneratedImages(paths, truth.size)
 
 
-def _from_folders(opt: Any, fake: Path, photos: bool, labels: bool, whole_labels: bool) -> FolderTruth:
+def _from_folders(opt: EvaluateOptions, fake: Path, photos: bool, labels: bool, whole_labels: bool) -> FolderTruth:
     """The real side in folders; names are of the photos, else of the label maps, else of the images themselves."""
     suffixes = SUFFIXES.get(opt.dataset_mode, ("", ""))
-    real = _find(opt.real, "real photos", "--real", suffixes[0]) if photos else None
+    real = _find(opt.real, "real photos", "--real", suffixes[0]) if photos and opt.real else None
     ids = _find(opt.labels, "label maps", "--labels", suffixes[1]) if opt.labels else None
     names = list(real or ids or pictures_in(fake, "generated images", "--fake"))
-    if real and ids:
+    if opt.real and opt.labels and real and ids:
         pair(names, opt.real, ids, "label map", Path(opt.labels), extras_allowed=True)
     kind = DATASETS[opt.dataset_mode]
-    rule = LabelRule(opt.label_nc, opt.contain_dontcare_label, getattr(kind, "unknown_value", UNKNOWN_IN_FILES))
-    class_names: Sequence[str] = (
-        getattr(kind, "class_names", ())
-        or describe_classes(kind.class_table, opt.label_nc, opt.contain_dontcare_label)[0]
-    )
+    rule = LabelRule(opt.label_nc, opt.contain_dontcare_label, kind.unknown_value)
+    class_names, _ = kind.classes(opt)
     preprocess = Preprocess(
         opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=False, flip=False
     )

@@ -6,15 +6,18 @@ import os
 import random
 import resource
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from util.distributed import World
 from util.errors import InputError
 from util.precision import set_matrix_precision
 from util.warn import warn
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def choose_device(gpu_ids: Sequence[int] | None, world: World | None = None) -> torch.device:
@@ -68,12 +71,18 @@ def seed_everything(seed: int) -> None:
 
 def random_state() -> dict[str, Any]:
     """The states of all generators that this process could draw from, in types that load without running code."""
-    kind, keys, *rest = np.random.get_state()
+    numpy = np.random.get_state(legacy=False)
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
         "python": random.getstate(),
-        "numpy": (kind, torch.from_numpy(keys.astype(np.int64)), *rest),
+        "numpy": (
+            numpy["bit_generator"],
+            torch.from_numpy(numpy["state"]["key"].astype(np.int64)),
+            numpy["state"]["pos"],
+            numpy["has_gauss"],
+            numpy["gauss"],
+        ),
     }
 
 
@@ -92,6 +101,12 @@ def peak_memory_mib(device: torch.device) -> float:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10  # Linux counts in KiB
+
+
+def place(network: Network, device: torch.device, channels_last: bool | None, modulation: str | None) -> Network:
+    """A network on its device, in the memory format for `--channels_last` and `--modulation`."""
+    layout = memory_format(channels_last, device, modulation)
+    return network.to(device=device, memory_format=layout)  # pyright: ignore[reportCallIssue] (torch's types lack it)
 
 
 def memory_format(

@@ -32,7 +32,7 @@ from tqdm import tqdm
 from data import PRESETS, SampleLoader, create_dataset, create_loader
 from data.paired import PairedDataset
 from data.sample import Sample
-from evaluation.instruments import JUDGED_BY
+from evaluation.instruments import SEGMENTED_AS
 from models.segmenters import SEGMENTERS
 from models.segmenters.own import FACTS_FILE, WEIGHTS_FILE, WIDTHS, OwnSegmenter
 from options.scale import scale_note
@@ -89,7 +89,7 @@ def hold_out(training: PairedDataset, validation: PairedDataset) -> None:
 
 def create_segmenter(opt: SegmenterOptions) -> OwnSegmenter:
     """A new network for the classes of a data set. Where a published network judges it, for the classes of that one."""
-    published = SEGMENTERS.get(JUDGED_BY.get(opt.dataset_mode, opt.dataset_mode))
+    published = SEGMENTERS.get(SEGMENTED_AS.get(opt.dataset_mode, opt.dataset_mode))
     if published and opt.label_nc == PRESETS[opt.dataset_mode].both["label_nc"]:
         class_ids, unlabelled = published.class_ids, {*published.unlabelled_ids}
     else:

@@ -1,9 +1,10 @@
-"""Small sets of pictures on disk, and a judge, for tests of the evaluation."""
+"""Small sets of pictures on disk, and a segmenter, for tests of the evaluation."""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,13 +12,14 @@ from PIL import Image
 from torch import Tensor
 
 from evaluation.features import FeatureExtractor, random_features
+from evaluation.image_sets import Truth
 from models.segmenters.base import Segmenter
 
 NAMES = ("city/a", "city/b", "c", "d.v2", "e")
 
 
 class Brightness(torch.nn.Module):
-    """Judges by grey level, as anybody could by eye: class k of n where the mean of a pixel is in k/n .. (k+1)/n."""
+    """Segments by gray level, as anybody could by eye: class k of n where the mean of a pixel is in k/n .. (k+1)/n."""
 
     def __init__(self, classes: int):
         super().__init__()
@@ -27,8 +29,8 @@ class Brightness(torch.nn.Module):
         return -(photos.mean(dim=1, keepdim=True) - self.centres).abs()
 
 
-def write_judge(path: Path, classes: int = 4) -> Path:
-    """The judge by brightness as a TorchScript file."""
+def write_segmenter(path: Path, classes: int = 4) -> Path:
+    """The segmenter by brightness as a TorchScript file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript is deprecated, and still what many have
         torch.jit.trace(Brightness(classes), torch.zeros(1, 3, 8, 8)).save(path)
@@ -74,21 +76,19 @@ def flags(root: Path, *more: str) -> list[str]:
     return [*words, "--features", "random", *more]
 
 
-def judged(root: Path, *more: str) -> list[str]:
-    """The same with the judge of `write_judge` at root/judge.pt."""
-    return flags(root, "--labels", str(root / "labels"), "--segmenter", str(root / "judge.pt"), *more)
+def segmented(root: Path, *more: str) -> list[str]:
+    """The same with the segmenter of `write_segmenter` at root/segmenter.pt."""
+    return flags(root, "--labels", str(root / "labels"), "--segmenter", str(root / "segmenter.pt"), *more)
 
 
-class Squares(torch.utils.data.Dataset):
+class Squares(Truth):
     """Seven samples of 32x32; the photo of sample i is as bright as its label map says, class 0 to 3."""
 
     names = tuple("abcdefg")
     size = (32, 32)
     class_names = ("dark", "dusk", "grey", "light")
     preprocess_mode = "none"
-
-    def __len__(self):
-        return len(self.names)
+    files: ClassVar = {}
 
     def __getitem__(self, index):
         rng = np.random.default_rng(index)
@@ -98,7 +98,7 @@ class Squares(torch.utils.data.Dataset):
         return {"index": index, "photo": photo, "labels": labels}
 
 
-class GreyJudge(Segmenter):
+class GraySegmenter(Segmenter):
     """The same in memory, with four classes."""
 
     name = "brightness"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import evaluate as program
-from tests.evaluation.folders import NAMES, noise, save, write_judge, write_set
+from tests.evaluation.folders import NAMES, noise, save, write_segmenter, write_set
 
 RANDOM = ("--features", "random", "--gpu_ids", "-1")
 
@@ -21,7 +21,7 @@ def world(tmp_path_factory) -> Path:
         write_set(root / part, seed=seed)
     for test in ("test_latest", "train_latest"):
         shutil.copytree(root / "val" / "fake", root / "results" / "x" / test / "images" / "synthesized_image")
-    write_judge(root / "judge.pt")
+    write_segmenter(root / "segmenter.pt")
     return root
 
 
@@ -41,8 +41,8 @@ def of_folders(data: Path, *more: object) -> dict:
 
 
 def test_training_and_validation_parts_have_different_hashes(world):
-    judged = ("--segmenter", world / "judge.pt")
-    for more in ((), (*judged, "--features", "none"), judged):
+    segmented = ("--segmenter", world / "segmenter.pt")
+    for more in ((), (*segmented, "--features", "none"), segmented):
         train, val = (of_run(world, world / part, *more) for part in ("train", "val"))
         assert train["protocol_hash"] != val["protocol_hash"]
         assert val["protocol_hash"] == of_run(world, world / "val", *more)["protocol_hash"]
@@ -70,7 +70,7 @@ def test_one_file_that_changes_changes_the_hash(world, tmp_path, kind, shape):
     assert of_run(world, tmp_path / "copy")["protocol_hash"] != before["protocol_hash"]
 
 
-def test_label_maps_that_are_given_count_without_a_judge_too(world, tmp_path):
+def test_label_maps_that_are_given_count_without_a_segmenter_too(world, tmp_path):
     shutil.copytree(world / "val", tmp_path / "copy")
     labels = ("--labels", tmp_path / "copy" / "labels")
     without, before = of_folders(tmp_path / "copy"), of_folders(tmp_path / "copy", *labels)
@@ -116,7 +116,7 @@ def test_drawn_scenes_are_told_apart_by_what_they_show(tmp_path):
         hashes[phase] = content["protocol_hash"]
         assert content["real"] == "landscapes, drawn in memory" and set(content["folders"]) == {"generated"}
     assert hashes["val"] == hashes["test"] != hashes["train"]
-    judged = (*argv, "--segmenter", write_judge(tmp_path / "judge.pt", classes=18))
-    program.main([str(word) for word in judged])
+    segmented = (*argv, "--segmenter", write_segmenter(tmp_path / "segmenter.pt", classes=18))
+    program.main([str(word) for word in segmented])
     again = json.loads((fake / "scores.json").read_text())["protocol"]
     assert again["images"] == content["protocol"]["images"] and "segmentation" in again

@@ -27,7 +27,7 @@ from evaluation.scoring import Evaluation
 from models import create_model
 from options import TestOptions, parse_options
 from scripts.compare.__main__ import main as compare
-from tests.evaluation.folders import NAMES, flags, judged, save, write_judge, write_set
+from tests.evaluation.folders import NAMES, flags, save, segmented, write_segmenter, write_set
 from tests.util.pages import Page
 from trainers.checkpoint import load_networks
 from util.image import to_uint8
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.system
 @pytest.fixture
 def folders(tmp_path):
     root = write_set(tmp_path / "set")
-    write_judge(root / "judge.pt")
+    write_segmenter(root / "segmenter.pt")
     return root
 
 
@@ -79,7 +79,7 @@ def test_a_folder_alone_is_held_against_the_data_set(tmp_path):
 
 
 def test_folders_are_scored_and_everything_is_said(folders, capsys):
-    content = evaluate(judged(folders))
+    content = evaluate(segmented(folders))
     printed = capsys.readouterr().out
     assert content["format"] == 1 and content["run"] is None and content["images"] == 5
     assert content["fake"] == str(folders / "fake") and content["labels"] == str(folders / "labels")
@@ -99,7 +99,7 @@ def test_folders_are_scored_and_everything_is_said(folders, capsys):
         assert words in printed
 
 
-def test_without_a_judge_the_table_says_how_to_get_one(folders, capsys):
+def test_without_a_segmenter_the_table_says_how_to_get_one(folders, capsys):
     content = evaluate(flags(folders))
     printed = capsys.readouterr().out
     assert content["scores"].keys() == {"random_feature_distance"} and content["labels"] is None
@@ -198,9 +198,9 @@ def of_run(run: Path, *more: str) -> list[str]:
 
 
 def test_a_run_gets_scores_history_curves_and_a_section_on_its_page(run, capsys):
-    write_judge(run / "judge.pt", classes=18)
+    write_segmenter(run / "segmenter.pt", classes=18)
     results = run / "results" / "tiny" / "test_latest"
-    argv = of_run(run, "--segmenter", str(run / "judge.pt"))
+    argv = of_run(run, "--segmenter", str(run / "segmenter.pt"))
     program.main(argv)
     program.main(argv)
     content = json.loads((results / "scores.json").read_text())
@@ -299,11 +299,11 @@ def test_a_generator_in_memory_has_the_scores_of_its_images_on_disk(run):
     load_networks(opt.run_dir, "latest", model)
     model.eval()
     evaluation = Evaluation(DataSetTruth(dataset, opt, 4), features=random_features("cpu"))
-    loader = create_loader(opt, Subset(dataset, evaluation.share))
+    loader = create_loader(opt, Subset(dataset, evaluation.shard))
 
     @torch.no_grad()
     def generated():
-        places = iter(evaluation.share)
+        places = iter(evaluation.shard)
         for batch in loader:
             images = torch.from_numpy(to_uint8(model.netG(model.layout(batch)))).permute(0, 3, 1, 2)
             yield list(itertools.islice(places, len(images))), images
@@ -349,7 +349,7 @@ SPOILED = {
     "fake of another size": (spoil(fake=("c", rgb(64, 32))), ["fake/c.png", "32x64", "64x64", "--crop_size"]),
     "photo and labels of two sizes": (spoil(real=("c", rgb(80, 70))), ["c.png", "70x80", "64x64"]),
     "labels out of range": (spoil(labels=("c", GREY + 9)), ["labels/c.png", "9", "0..3"]),
-    "grey fake": (spoil(fake=("c", GREY)), ["fake/c.png", "grey (mode L)", "RGB"]),
+    "grey fake": (spoil(fake=("c", GREY)), ["fake/c.png", "gray (mode L)", "RGB"]),
     "unreadable fake": (spoil(fake=("c", b"broken")), ["fake/c.png", "cannot be read"]),
     "unreadable photo": (spoil(real=("c", b"broken")), ["real/c.png", "cannot be read"]),
 }
@@ -358,7 +358,7 @@ SPOILED = {
 @pytest.mark.parametrize("apply, named", SPOILED.values(), ids=SPOILED)
 def test_files_that_cannot_be_scored_get_one_line_and_status_2(folders, capsys, apply, named):
     apply(folders)
-    line = refused(judged(folders), capsys)
+    line = refused(segmented(folders), capsys)
     assert all(word in line for word in named), line
     assert not (folders / "fake" / "scores.json").exists()
 
@@ -397,7 +397,7 @@ def test_missing_weights_are_an_error_that_offers_another_way(folders, capsys, t
     weights = str(tmp_path / "absent.pth")
     assert weights in refused([*argv, "--inception_weights", weights], capsys)
     line = refused(flags(folders, "--labels", str(folders / "labels"), "--segmenter_weights", weights), capsys)
-    assert "no published network judges --dataset_mode custom" in line
+    assert "no published network segments --dataset_mode custom" in line
     line = refused(flags(folders, "--labels", str(folders / "labels"), "--segmenter", "absent"), capsys)
     assert "--segmenter absent" in line
 
@@ -408,7 +408,7 @@ OPTIONS = {
     "no photos": (["--fake", "y", "--labels", "z"], "--real DIR"),
     "labels of a run": (["--name", "x", "--labels", "y"], "--labels y"),
     "no label maps": (["--fake", "y", "--real", "z", "--segmenter", "s"], "--labels DIR"),
-    "two judges": (["--name", "x", "--segmenter", "s", "--segmenter_weights", "w"], "give one"),
+    "two segmenters": (["--name", "x", "--segmenter", "s", "--segmenter_weights", "w"], "give one"),
     "nothing to score": (["--name", "x", "--features", "none"], "nothing to score"),
     "useless weights": (["--name", "x", "--features", "random", "--inception_weights", "w"], "--features inception"),
     "statistics twice": (["--name", "x", "--real_statistics", "a", "--save_real_statistics", "b"], "leave one"),

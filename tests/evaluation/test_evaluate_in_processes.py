@@ -9,7 +9,16 @@ import evaluate as program
 from data import PRESETS
 from evaluation.scoring import Evaluation
 from options import EvaluateOptions, parse_options
-from tests.evaluation.folders import NAMES, GreyJudge, Squares, as_inception, generated, judged, write_judge, write_set
+from tests.evaluation.folders import (
+    NAMES,
+    GraySegmenter,
+    Squares,
+    as_inception,
+    generated,
+    segmented,
+    write_segmenter,
+    write_set,
+)
 from tests.worlds import run_together
 from util.distributed import World
 from util.errors import InputError
@@ -21,8 +30,8 @@ CPU = torch.device("cpu")
 
 def in_memory(world):
     truth = Squares()
-    evaluation = Evaluation(truth, features=as_inception(), segmenter=GreyJudge(), world=world, batch_size=2)
-    measurement = evaluation.measure(generated(truth, evaluation.share, shade=20))
+    evaluation = Evaluation(truth, features=as_inception(), segmenter=GraySegmenter(), world=world, batch_size=2)
+    measurement = evaluation.measure(generated(truth, evaluation.shard, shade=20))
     return measurement.scores, measurement.per_image, measurement.confusion.counts.tolist()
 
 
@@ -51,10 +60,10 @@ def job(good, spoiled):
 def test_two_processes_measure_what_one_does_and_fail_as_one(tmp_path):
     for kind in ("good", "spoiled"):
         write_set(tmp_path / kind)
-        write_judge(tmp_path / kind / "judge.pt")
+        write_segmenter(tmp_path / kind / "segmenter.pt")
     bad = tmp_path / "spoiled" / "fake" / f"{NAMES[1]}.png"
     bad.write_bytes(b"no picture")
-    argv = [judged(tmp_path / kind, "--output", str(tmp_path / f"{kind}.json")) for kind in ("good", "spoiled")]
+    argv = [segmented(tmp_path / kind, "--output", str(tmp_path / f"{kind}.json")) for kind in ("good", "spoiled")]
 
     results = run_together(2, job, *argv)
     together = json.loads((tmp_path / "good.json").read_text())

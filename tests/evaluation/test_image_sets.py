@@ -103,7 +103,7 @@ def cityscapes(root: Path) -> Path:
     return root
 
 
-def test_cityscapes_label_maps_come_whole_where_the_network_judges_whole_pictures(tmp_path):
+def test_cityscapes_label_maps_come_whole_where_the_network_sees_whole_pictures(tmp_path):
     root = cityscapes(tmp_path)
     places = f"--fake {root}/fake --real {root}/leftImg8bit/val --labels {root}/gtFine/val --features random"
     opt = options(f"{places} --dataset_mode cityscapes --segmenter x")
@@ -120,7 +120,7 @@ def test_cityscapes_label_maps_come_whole_where_the_network_judges_whole_picture
     assert torch.equal(truth[0]["labels"], whole[0]["labels"]) and "photo" not in truth[0]
 
 
-def test_a_data_set_without_photos_can_be_judged_but_not_compared(photos):
+def test_a_data_set_without_photos_can_be_segmented_but_not_compared(photos):
     opt = options(f"--name x --label_dir {photos}/labels --no_instance {CUSTOM}")
     assert "labels" in DataSetTruth(create_dataset(opt), opt, photos=False)[0]
     with pytest.raises(InputError, match=r"a: has no photo.*--real_statistics"):
@@ -136,7 +136,7 @@ def test_landscapes_are_named_as_test_py_names_them():
         DataSetTruth(create_dataset(opt), SimpleNamespace(is_train=True))
 
 
-@pytest.mark.parametrize("mode, words", [("L", "grey"), ("P", "palette"), ("RGBA", "transparent"), ("CMYK", "not RGB")])
+@pytest.mark.parametrize("mode, words", [("L", "gray"), ("P", "palette"), ("RGBA", "transparent"), ("CMYK", "not RGB")])
 def test_generated_images_are_rgb(tmp_path, mode, words):
     path = tmp_path / ("a.tiff" if mode == "CMYK" else "a.png")
     Image.new(mode, (8, 8)).save(path)

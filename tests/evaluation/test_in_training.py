@@ -272,7 +272,7 @@ TEST_FLAGS = {
 
 @pytest.fixture(scope="module")
 def segmenter(folder) -> Path:
-    """A network that judges landscapes: its weights are random, and any will do."""
+    """A network that segments landscapes: its weights are random, and any will do."""
     torch.manual_seed(0)
     network = torch.jit.script(torch.nn.Conv2d(3, len(CLASS_NAMES), 1))
     torch.jit.save(network, folder / "segmenter.pt")

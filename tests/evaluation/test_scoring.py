@@ -8,13 +8,14 @@ import torch
 
 from evaluation import protocol
 from evaluation.distances import FeatureSet
+from evaluation.feature_scores import FeatureCollector
 from evaluation.features import random_features
 from evaluation.page import draw_confusion
 from evaluation.published_scores import PRINTED, published_scores
 from evaluation.report import create_report
 from evaluation.scores import SCORES
-from evaluation.scoring import Collector, Evaluation, Measurement
-from tests.evaluation.folders import GreyJudge, Squares, as_inception, generated
+from evaluation.scoring import Evaluation, Measurement
+from tests.evaluation.folders import GraySegmenter, Squares, as_inception, generated
 from util.distributed import World
 from util.errors import InputError
 from util.segmentation_scores import ConfusionMatrix
@@ -22,9 +23,8 @@ from util.segmentation_scores import ConfusionMatrix
 
 def test_one_evaluation_scores_again_and_again_and_reads_the_real_side_once(monkeypatch):
     truth = Squares()
-    evaluation = Evaluation(truth, features=as_inception(), segmenter=GreyJudge())
-    share = evaluation.share
-    outputs = [list(generated(truth, share, shade)) for shade in (0, 32, 0)]
+    evaluation = Evaluation(truth, features=as_inception(), segmenter=GraySegmenter())
+    outputs = [list(generated(truth, evaluation.shard, shade)) for shade in (0, 32, 0)]
     monkeypatch.setattr(Squares, "__getitem__", None)
     before = torch.get_rng_state()
     exact, shaded, again = (evaluation.score(output) for output in outputs)
@@ -45,7 +45,7 @@ def test_reading_the_real_side_draws_no_number_of_the_training():
 
 def test_images_come_in_any_order_and_batches_and_repeated_ones_count_once():
     truth = Squares()
-    evaluation = Evaluation(truth, features=as_inception(), segmenter=GreyJudge())
+    evaluation = Evaluation(truth, features=as_inception(), segmenter=GraySegmenter())
     images = torch.cat([image for _, image in generated(truth, range(7), shade=20)])
     expected = evaluation.measure([(range(7), images)])
     order = [3, 3, 6, 0, 1, 5, 2, 4, 0]
@@ -56,7 +56,7 @@ def test_images_come_in_any_order_and_batches_and_repeated_ones_count_once():
 
 def test_features_are_in_the_order_of_the_samples_so_that_subsets_drawn_by_place_are_the_same():
     truth = Squares()
-    shuffled, ordered = (Collector(as_inception(), truth.names) for _ in range(2))
+    shuffled, ordered = (FeatureCollector(as_inception(), truth.names) for _ in range(2))
     for index in (4, 0, 6):
         shuffled.add([index], truth[index]["photo"][None])
     ordered.add([0, 4, 6], torch.stack([truth[index]["photo"] for index in (0, 4, 6)]))
@@ -77,9 +77,14 @@ def test_what_is_no_set_of_images_is_refused():
         evaluation.score([([0], images[:1, :, :, :16])])
 
 
+def real_features(evaluation: Evaluation) -> FeatureSet:
+    assert evaluation.feature_scores is not None
+    return evaluation.feature_scores.real
+
+
 def test_kid_needs_the_features_of_every_photo():
     truth, features = Squares(), as_inception()
-    statistics = Evaluation(truth, features=features).real
+    statistics = real_features(Evaluation(truth, features=features))
     assert statistics.n == 7
     bare = FeatureSet(most_kept=0)
     bare.add(statistics.features)
@@ -95,7 +100,7 @@ def test_protocols_tell_measurements_apart_and_alike():
     assert hashes[0] == hashes[1] and len(hashes[0]) == 12
     other = Evaluation(Squares(), features=random_features("cpu"))
     assert protocol.protocol_hash(other.protocol) != hashes[0]
-    statistics = evaluations[0].real
+    statistics = real_features(evaluations[0])
     statistics.facts = {"resize": "clean"}
     with pytest.raises(InputError, match="made with resize clean"):
         protocol.check_statistics(as_inception(), statistics, "x.npz")

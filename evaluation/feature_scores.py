@@ -1,0 +1,79 @@
+"""Distances of generated images to one set of real ones by their features: FID and KID, if those are Inception's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from evaluation.distances import MOST_KEPT, FeatureSet, frechet_distance, kernel_distance
+from evaluation.features import FeatureExtractor
+from evaluation.protocol import KID_SUBSET_SIZE, KID_SUBSETS, Protocol, features_protocol
+from util.distributed import World
+from util.errors import InputError
+
+ROWS_AT_ONCE = 4096
+
+
+class FeatureCollector:
+    """Gathers the features of images under their indices, so that their order is that of the samples in the end."""
+
+    def __init__(self, extractor: FeatureExtractor, names: Sequence[str]):
+        self.extractor, self.names = extractor, names
+        self.set = FeatureSet()
+        self.indices: list[int] = []
+
+    def add(self, indices: Sequence[int], images: Tensor) -> None:
+        """Images (N, 3, H, W) uint8. Raises `InputError` that names the first one whose features are not finite."""
+        rows = self.extractor(images)
+        finite = rows.isfinite().all(dim=1).tolist()
+        if not all(finite):
+            name = self.names[indices[finite.index(False)]]
+            raise InputError(f"{name}: its features are not finite (NaN); is the weight file damaged?")
+        self.set.add(rows)
+        self.indices += indices
+
+    def gathered(self, world: World) -> FeatureSet:
+        """The features of all processes, in order of the samples: KID draws subsets by place."""
+        union = self.set.gathered(world)
+        indices = [index for part in world.all_gather(self.indices) for index in part]
+        if union.features is None:
+            return union
+        ordered = FeatureSet()
+        for rows in union.features[torch.tensor(indices).argsort()].split(ROWS_AT_ONCE):
+            ordered.add(rows)
+        return ordered
+
+
+class FeatureScores:
+    """The scores that compare features of generated images with those of real ones.
+
+    Args:
+        real: the features of the real images, or statistics of them from a file.
+        images: how many generated images there will be.
+        kid: whether to compute KID, if the features are Inception's and those of every image are known.
+        seed: of KID's subsets.
+    """
+
+    def __init__(self, extractor: FeatureExtractor, real: FeatureSet, images: int, kid: bool, seed: int):
+        self.extractor, self.real, self.images, self.seed = extractor, real, images, seed
+        are_known = real.features is not None and images <= MOST_KEPT
+        self.with_kid = kid and are_known and extractor.score_name == "fid"
+
+    def of(self, generated: FeatureSet) -> dict[str, float]:
+        """The scores by name: "fid" or "random_feature_distance", and perhaps "kid" and "kid_deviation"."""
+        scores = {self.extractor.score_name: frechet_distance(generated, self.real)}
+        if self.with_kid:
+            scores["kid"], scores["kid_deviation"] = kernel_distance(
+                generated, self.real, KID_SUBSETS, KID_SUBSET_SIZE, self.seed
+            )
+        return scores
+
+    def protocol(self, real_is_given: bool) -> Protocol:
+        """How the scores are measured.
+
+        Args:
+            real_is_given: the statistics of the real images are from a file.
+        """
+        return features_protocol(self.extractor, self.real, self.images, real_is_given, self.with_kid, self.seed)

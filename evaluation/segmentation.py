@@ -1,0 +1,92 @@
+"""How well a segmentation network finds the label maps again in generated images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from models.segmenters import Segmenter
+from util.distributed import World, sum_over_processes
+from util.errors import InputError
+from util.segmentation_scores import IGNORED, ConfusionMatrix
+
+PIXELS_AT_ONCE = 2**18
+"""Pixels of label maps segmented in one go: four images of 256x256. A network's scores of 182 classes are large."""
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+
+class TrueClasses:
+    """The classes of label maps as a segmentation network numbers them.
+
+    Attributes:
+        size: at which predictions and label maps are compared; that of the images until a label map is added.
+    """
+
+    def __init__(self, segmenter: Segmenter, image_size: Size):
+        self.segmenter, self.image_size = segmenter, image_size
+        self.size = image_size
+        self._classes: dict[int, Tensor] = {}  # (h, w) uint8 by index of the sample
+
+    def add(self, indices: Sequence[int], names: Sequence[str], labels: Tensor) -> None:
+        """Label maps (N, h, w) of samples; raises `InputError` that names the one with an id of no class."""
+        _, height, width = labels.shape
+        self.size = self.segmenter.scored_size(self.image_size, (height, width))
+        for index, name, label_map in zip(indices, names, labels):
+            try:
+                classes = self.segmenter.ground_truth(label_map[None], self.size)[0]
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from None
+            self._classes[index] = classes.to(torch.uint8)
+
+    def of(self, indices: Sequence[int]) -> Tensor:
+        """(N, *size) int64: 0 .. C - 1, or `IGNORED`."""
+        return torch.stack([self._classes[index] for index in indices]).long()
+
+
+class SegmentationCounter:
+    """Counts what the segmentation network sees in images, over classes, and the accuracy of each image.
+
+    Attributes:
+        accuracy: fraction of the labeled pixels that is right, by index of the image; None if it has no such pixel.
+    """
+
+    def __init__(self, truth: TrueClasses):
+        self.truth = truth
+        self.accuracy: dict[int, float | None] = {}
+        self.matrix = ConfusionMatrix(truth.segmenter.num_classes)
+
+    def add(self, indices: Sequence[int], images: Tensor) -> None:
+        """Images (N, 3, H, W) uint8, segmented a few at a time."""
+        height, width = self.truth.size
+        at_once = max(1, PIXELS_AT_ONCE // (height * width))
+        for start in range(0, len(indices), at_once):
+            some = indices[start : start + at_once]
+            photos = images[start : start + at_once].float() / 255
+            predicted = self.truth.segmenter.predict(photos, self.truth.size).cpu()
+            truth = self.truth.of(some)
+            self.matrix.add(predictions=predicted, truth=truth)
+            labeled = truth != IGNORED
+            for place, index in enumerate(some):
+                pixels = int(labeled[place].sum())
+                right = int((predicted[place] == truth[place])[labeled[place]].sum())
+                self.accuracy[index] = right / pixels if pixels else None
+
+    def gathered(self, world: World) -> tuple[ConfusionMatrix, dict[int, float | None]]:
+        """The counts, and the accuracy by index, of all processes."""
+        if world.size > 1:
+            self.matrix.counts = sum_over_processes(self.matrix.counts)
+        accuracy = {index: value for part in world.all_gather(self.accuracy) for index, value in part.items()}
+        return self.matrix, accuracy
+
+    def scores(self, matrix: ConfusionMatrix) -> dict[str, float]:
+        """The scores of all images by name."""
+        return {
+            "miou": matrix.mean_iou(self.truth.segmenter.mean_iou),
+            "miou_present": matrix.mean_iou("labelled"),
+            "accuracy": matrix.pixel_accuracy(),
+            "accuracy_with_void": matrix.pixel_accuracy(unlabelled_is_wrong=True),
+        }
