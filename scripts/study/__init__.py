@@ -1,1 +1,1 @@
-"""What `scripts/preference_study.py` does: pictures in, a page for people out, and a report of their answers."""
+"""Ask people which of two systems makes the better images, and count their answers: `python -m scripts.study`."""

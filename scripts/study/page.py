@@ -29,7 +29,7 @@ def build_page(pairs: Sequence[Pair], title: str) -> document:
         {},
         [tags.noscript(tags.p("This page needs JavaScript.")), *body],
         legend=None,
-        made_by="preference_study.py",
+        made_by="scripts.study",
     )
     doc.head.add(tags.meta(http_equiv="Content-Security-Policy", content=ALLOWED))
     html.enliven(

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.preference_study import main
+from scripts.study.__main__ import main
 from scripts.study.order import fnv1a, mulberry32, order
 from scripts.study.report import bootstrap, wilson
-from tests.scripts.study_files import SYSTEMS, answers, make_study, refusal
+from tests.scripts.study.study_files import SYSTEMS, answers, make_study, refusal
 
 pytestmark = pytest.mark.tools
 

@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 """Ask people which of two systems makes the better pictures, as the human evaluation of the paper does.
 
-    python scripts/preference_study.py A B --labels DIR [--output study.html] [--pairs N] [--checks N] [--seed S]
-    python scripts/preference_study.py --report ANSWERS.json [MORE.json ...] [--key study.key.json]
+    python -m scripts.study A B --labels DIR [--output study.html] [--pairs N] [--checks N] [--seed S]
+    python -m scripts.study --report ANSWERS.json [MORE.json ...] [--key study.key.json]
 
 A and B are folders of pictures, or names of runs, whose newest test is meant. The first command writes one page, which
 needs no network: send it to people or show it on a screen. Each person sees every pair once, in an order and with sides
@@ -10,14 +9,11 @@ of their own, and saves a file of answers, which the second command counts. Whic
 written beside the page: keep it, and do not hand it out.
 """
 
+from util.console import exit_statuses
+
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
 
 from data import DATASETS
 from data.files import find_pictures
@@ -32,6 +28,7 @@ from util.errors import InputError
 from util.find_results import find_picture_folder
 from util.results_page import LABELS, RESULTS
 
+PROGRAM = "python -m scripts.study"
 MOST_PAIRS = 50
 """By default: a quarter of an hour. The paper asks 500 questions for each data set, of 5 people each."""
 
@@ -39,7 +36,7 @@ MOST_PAIRS = 50
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """What the command line says; wrong words end the program with status 2."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        prog=PROGRAM, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("systems", nargs="*", metavar="A B", help="two folders of pictures, or names of runs")
     parser.add_argument("--labels", metavar="DIR", help="label maps, coloured or ids, or a run (those of A, if a run)")
@@ -71,7 +68,7 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"--pairs {args.pairs}: a study needs 1 pair or more")
     if args.checks < 0:
         raise InputError(f"--checks {args.checks}: must be 0 or more")
-    html.refuse_other_page(args.output, "preference_study.py")
+    html.refuse_other_page(args.output, "scripts.study")
 
 
 def make_pairs(args: argparse.Namespace) -> list[Pair]:
@@ -115,7 +112,7 @@ def count_answers(args: argparse.Namespace) -> None:
     print(report(answers, find_key(answers[0].study, args.key, folders)))
 
 
-@exit_statuses("preference_study.py")
+@exit_statuses(PROGRAM)
 def main(argv: Sequence[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scripts.preference_study import main
+from scripts.study.__main__ import main
 from scripts.study.key import read_key
 from scripts.study.order import order
 
@@ -41,7 +41,7 @@ def refusal(capsys, *words) -> str:
         main([str(word) for word in words])
     assert stop.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("preference_study.py: error: ")
+    assert line.startswith("python -m scripts.study: error: ")
     return line
 
 

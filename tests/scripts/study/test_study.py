@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scripts.preference_study import main
+from scripts.study.__main__ import main
 from scripts.study.key import read_key
 from scripts.study.labels import LabelPictures
 from scripts.study.order import order
 from scripts.study.pairs import broken, digest, make_pair
 from tests.scripts.browser import chromium, wait
-from tests.scripts.study_files import PAIRS, SYSTEMS, arguments, make_study, refusal, write, write_pictures
+from tests.scripts.study.study_files import PAIRS, SYSTEMS, arguments, make_study, refusal, write, write_pictures
 from tests.util.pages import Page
 from util.errors import InputError
 
@@ -181,7 +181,9 @@ def test_a_page_that_is_no_study_is_not_replaced(study, capsys):
     key = (study / "study.key.json").read_bytes()
     other = study / "other.html"
     other.write_text("<!DOCTYPE html><p>mine</p>")
-    assert "other.html: is there already and is no page of pref" in refusal(capsys, *arguments(study, output=other))
+    assert "other.html: is there already and is no page of scripts.study" in refusal(
+        capsys, *arguments(study, output=other)
+    )
     assert other.read_text() == "<!DOCTYPE html><p>mine</p>" and not (study / "other.key.json").exists()
     assert (study / "study.key.json").read_bytes() == key
 
