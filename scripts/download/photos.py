@@ -1,14 +1,11 @@
 """Download the photos of a list, politely, and keep who made them.
 
-    python -m scripts.download photos LIST DIR [--pause SECONDS]
-
-LIST is a text file with one photo a line: an address, or the id or page of a photo on Flickr, which needs the
+LIST is a text file with one photo per line: an address, or the id or page of a photo on Flickr, which needs the
 environment variable FLICKR_API_KEY; then, after a tab, whatever is known of author and licence. Lines that start with #
 are left out. DIR/photos gets the photos, DIR/attribution.tsv a line for each, DIR/skipped.txt what is gone or is no
-picture. The same command goes on after an interruption; lines deleted from skipped.txt are tried again.
+image. The same command goes on after an interruption; lines deleted from skipped.txt are tried again.
 """
 
-import argparse
 import filecmp
 import hashlib
 import json
@@ -44,7 +41,7 @@ class Photo(NamedTuple):
 
 
 class GoneError(Exception):
-    """There is no such picture any more; the message says why."""
+    """There is no such photo any more; the message says why."""
 
 
 def read_list(path: Path) -> list[Photo]:
@@ -107,13 +104,13 @@ class Album:
         """Take a downloaded file in.
 
         Raises:
-            GoneError: it is no whole picture.
+            GoneError: it is no whole image.
             InputError: another photo of its name is there, which did not come from here.
         """
-        ending = ENDINGS.get(_picture_format(staged))
+        ending = ENDINGS.get(_image_format(staged))
         if ending is None:
             staged.unlink()
-            raise GoneError("not a whole JPEG, PNG, WebP or BMP picture")
+            raise GoneError("not a whole JPEG, PNG, WebP or BMP image")
         name = staged.name + ending
         path = self.photos / name
         if path.exists() and not filecmp.cmp(staged, path, shallow=False):
@@ -178,12 +175,12 @@ def file_stem(source: str) -> str:
     return f"{re.sub('[^A-Za-z0-9_-]+', '_', stem)[:60]}_{hashlib.sha256(source.encode()).hexdigest()[:8]}"
 
 
-def _picture_format(path: Path) -> str | None:
-    """Pillow's name of the format of a picture that can be decoded to the end; None for anything else."""
+def _image_format(path: Path) -> str | None:
+    """Pillow's name of the format of an image that can be decoded to the end; None for anything else."""
     try:
-        with Image.open(path) as picture:
-            picture.load()
-            return picture.format
+        with Image.open(path) as image:
+            image.load()
+            return image.format
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
 
@@ -197,7 +194,31 @@ def _append(path: Path, line: str) -> None:
         file.write(line + "\n")
 
 
-def fetch_all(photos: list[Photo], album: Album, api: str, key: str | None, pause: float) -> int:
+def fetch_photos(path: Path, folder: Path, api: str = FLICKR_API, pause: float = 1.0) -> None:
+    """Download the photos of a list that are not in `folder` yet, and print how many there are.
+
+    Args:
+        api: address of Flickr's API.
+        pause: seconds after each photo.
+
+    Raises:
+        InputError: the list or the folder cannot be used, or photos failed that may come later.
+    """
+    key = os.environ.get("FLICKR_API_KEY")
+    photos = read_list(path)
+    check_key(path, photos, key)
+    album = Album(folder)
+    failed = _fetch_all(photos, album, api, key, pause)
+    gone, sources = {line.split("\t")[0] for line in _lines(album.skipped)}, {photo.source for photo in photos}
+    print(
+        f"{album.photos}: {len(photos) - failed - len(gone & sources)} of {len(photos)} photos, {len(gone & sources)} "
+        f"skipped (see {album.skipped.name}), {failed} failed"
+    )
+    if failed:
+        raise InputError(f"{failed} photos failed for now; run the same command again")
+
+
+def _fetch_all(photos: list[Photo], album: Album, api: str, key: str | None, pause: float) -> int:
     """Get the photos that are not here yet, `pause` seconds apart; returns how many failed for now."""
     patience = Patience(attempts=3)
     done, failed, in_a_row = album.done(), 0, 0
@@ -216,27 +237,3 @@ def fetch_all(photos: list[Photo], album: Album, api: str, key: str | None, paus
                 ) from None
         time.sleep(pause)
     return failed
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Do what the command line says. Bad input ends it with status 2 and one line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.download photos", description=__doc__.splitlines()[0], allow_abbrev=False
-    )
-    parser.add_argument("list", metavar="LIST", type=Path, help="text file with one photo a line")
-    parser.add_argument("folder", metavar="DIR", type=Path, help="where to write; made if missing")
-    parser.add_argument("--pause", type=float, default=1.0, metavar="SECONDS", help="after each photo (%(default)s)")
-    parser.add_argument("--base_url", default=FLICKR_API, metavar="URL", help="address of Flickr's API (%(default)s)")
-    args = parser.parse_args(argv)
-    key = os.environ.get("FLICKR_API_KEY")
-    photos = read_list(args.list)
-    check_key(args.list, photos, key)
-    album = Album(args.folder)
-    failed = fetch_all(photos, album, args.base_url.rstrip("/"), key, args.pause)
-    gone, sources = {line.split("\t")[0] for line in _lines(album.skipped)}, {photo.source for photo in photos}
-    print(
-        f"{album.photos}: {len(photos) - failed - len(gone & sources)} of {len(photos)} photos, {len(gone & sources)} "
-        f"skipped (see {album.skipped.name}), {failed} failed"
-    )
-    if failed:
-        raise InputError(f"{failed} photos failed for now; run the same command again")

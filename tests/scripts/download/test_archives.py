@@ -10,9 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from scripts.download import fetch as fetch_program
-from scripts.download import unpack
-from scripts.download.fetch import fetch_and_unpack
+from scripts.download.__main__ import main
+from scripts.download.archives import fetch_and_unpack
 from tests.scripts.small_files import zipped
 from util.errors import InputError
 from util.fetch import Expected, Patience
@@ -91,12 +90,12 @@ def test_a_fetched_archive_is_removed_also_by_a_later_call(server, tmp_path, mon
 
 def test_the_command_line_fetches_checks_and_unpacks(server, tmp_path, capsys):
     server.files["/a.zip"] = zipped(CONTENT)
-    argv = [server.url + "/a.zip", str(tmp_path / "a.zip"), "--md5", md5(server.files["/a.zip"])]
-    fetch_program.main([*argv, "--unpack", str(tmp_path / "out"), "val2017"])
+    argv = ["fetch", server.url + "/a.zip", str(tmp_path / "a.zip"), "--md5", md5(server.files["/a.zip"])]
+    main([*argv, "--unpack", str(tmp_path / "out"), "val2017"])
     assert "1 files from a.zip" in capsys.readouterr().out
-    fetch_program.main(argv)
+    main(argv)
     assert "already there" in capsys.readouterr().out
-    unpack.main([str(tmp_path / "a.zip"), "--unpack", str(tmp_path / "all"), "."])
+    main(["unpack", str(tmp_path / "a.zip"), "--unpack", str(tmp_path / "all"), "."])
     assert (tmp_path / "all/top/val2017/3.png").read_bytes() == b"three"
 
 
@@ -117,7 +116,7 @@ def test_a_file_that_the_user_gave_is_never_deleted(content, said, flags, tmp_pa
     given = tmp_path / "b.zip"
     given.write_bytes(content)
     with pytest.raises(InputError, match=said):
-        unpack.main([str(given), "--unpack", str(tmp_path / "all"), ".", *flags])
+        main(["unpack", str(given), "--unpack", str(tmp_path / "all"), ".", *flags])
     assert given.read_bytes() == content
     assert left_over(tmp_path) == (["all", "b.zip"] if said == "damaged" else ["b.zip"])
 
@@ -125,7 +124,7 @@ def test_a_file_that_the_user_gave_is_never_deleted(content, said, flags, tmp_pa
 def test_unpack_deletes_a_whole_archive_when_asked(tmp_path):
     given = tmp_path / "b.zip"
     given.write_bytes(zipped(CONTENT))
-    unpack.main([str(given), "--unpack", str(tmp_path / "all"), ".", "--remove"])
+    main(["unpack", str(given), "--unpack", str(tmp_path / "all"), ".", "--remove"])
     assert left_over(tmp_path) == ["all", "b.zip.done"]
 
 
@@ -141,7 +140,7 @@ WRONG_WORDS = {
 @pytest.mark.parametrize(("flag", "value"), [(flag, value) for flag, values in WRONG_WORDS.items() for value in values])
 def test_what_cannot_be_published_is_refused_before_the_download(server, tmp_path, flag, value, capsys):
     with pytest.raises(SystemExit) as stop:
-        fetch_program.main([server.url + "/a.zip", str(tmp_path / "a.zip"), f"{flag}={value}"])
+        main(["fetch", server.url + "/a.zip", str(tmp_path / "a.zip"), f"{flag}={value}"])
     assert stop.value.code == 2
     assert f"argument {flag}: {value}: must be " in capsys.readouterr().err.splitlines()[-1]
     assert not server.requests and not left_over(tmp_path)
@@ -150,13 +149,13 @@ def test_what_cannot_be_published_is_refused_before_the_download(server, tmp_pat
 @pytest.mark.parametrize("url", ["http://[::1/x", "http://host:port/x", "http://host:99999/x", "http:///x", "host/x"])
 def test_what_is_no_address_is_one_line(url, tmp_path):
     with pytest.raises(InputError, match=f"^{re.escape(url)}: not an address"):
-        fetch_program.main([url, str(tmp_path / "a.zip")])
+        main(["fetch", url, str(tmp_path / "a.zip")])
     assert not left_over(tmp_path)
 
 
 def test_a_folder_is_no_file_that_is_there_already(server, tmp_path):
     with pytest.raises(InputError, match="is a folder; name the file to write"):
-        fetch_program.main([server.url + "/a.zip", str(tmp_path)])
+        main(["fetch", server.url + "/a.zip", str(tmp_path)])
     assert not server.requests
 
 
@@ -165,7 +164,7 @@ def test_what_is_damaged_replaces_nothing_of_that_name(server, tmp_path):
     server.files["/a.zip"] = zipped(CONTENT).replace(b"one" * 10, b"oNe" * 10)
     for name, how in (("a.zip.damaged2", ["--size", "1"]), ("a.zip.damaged3", ["--unpack", str(tmp_path / "x"), "."])):
         with pytest.raises(InputError, match=f"{name}\\)"):
-            fetch_program.main([server.url + "/a.zip", str(tmp_path / "a.zip"), "--pause", "0", *how])
+            main(["fetch", server.url + "/a.zip", str(tmp_path / "a.zip"), "--pause", "0", *how])
         assert (tmp_path / name).read_bytes() == server.files["/a.zip"]
     assert (tmp_path / "a.zip.damaged").read_bytes() == b"mine"
     assert not (tmp_path / "a.zip.damaged4").exists()
