@@ -35,6 +35,15 @@ prepare_csdownload() {
     command -v csDownload >/dev/null || { install appdirs requests && install --no-deps cityscapesscripts; }
 }
 
+# set_damaged_aside FILE: renames it to the first free one of FILE.damaged, FILE.damaged2, ...
+set_damaged_aside() {
+    local aside=$1.damaged number=1
+    while [ -e "$aside" ] || [ -L "$aside" ]; do
+        number=$((number + 1)) aside=$1.damaged$number
+    done
+    mv "$1" "$aside"
+}
+
 # csDownload writes to the final name at once and checks its MD5 sum at the end: a file leaves $parts only when it is
 # whole.
 download() {
@@ -49,7 +58,7 @@ download() {
             break # nothing is left to send, so it is whole; unpacking checks every file
         elif grep -q "MD5 sum" "$log" && [ -z "$restarted" ]; then
             restarted=1
-            mv -f "$parts/$name" "$parts/$name.damaged"
+            set_damaged_aside "$parts/$name"
         elif grep -qi "credentials" "$log"; then
             fail "cityscapes-dataset.com does not accept user name and password"
         elif [ "$(size_of "$parts/$name")" -le "$before" ]; then

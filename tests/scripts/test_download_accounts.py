@@ -86,10 +86,15 @@ def test_cityscapes_comes_through_csdownload_and_only_once(cityscapes, scripts):
 
 
 def test_cityscapes_starts_over_when_the_checksum_is_wrong_and_goes_on_when_nothing_is_left(cityscapes):
+    mine = cityscapes.root / ".download" / "part" / "gtFine_trainvaltest.zip.damaged"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
     done = cityscapes.run("damaged", "whole")
     assert done.returncode == 0, done.stderr
     assert cityscapes.resumed() == [False, False, False]
     assert len(tree(cityscapes.root)) == 7
+    assert mine.read_text() == "mine"
+    assert mine.with_name(f"{mine.name}2").read_text() == "damaged\n"
 
 
 def test_cityscapes_explains_accounts_passwords_and_lost_connections(cityscapes):
