@@ -242,7 +242,7 @@ def broken_package(tmp_path):
 
 
 def test_a_package_that_is_missing_is_one_line(broken_package):
-    process = start("test.py", "--help", env=broken_package("dominate", "import no_such_package"))
+    process = start("test.py", "--help", env=broken_package("torch", "import no_such_package"))
     said = process.communicate(timeout=60)[1]
     line = f"test.py: error: No module named 'no_such_package'; pip install -r {ROOT / 'requirements.txt'}\n"
     assert (process.returncode, said) == (2, line)
@@ -250,7 +250,7 @@ def test_a_package_that_is_missing_is_one_line(broken_package):
 
 @pytest.mark.parametrize(
     "words, package",
-    [(["train.py", "--help"], "dominate"), (["-m", "scripts.compare", "losses", "--help"], "matplotlib")],
+    [(["train.py", "--help"], "torch"), (["-m", "scripts.compare", "losses", "--help"], "matplotlib")],
     ids=["train.py", "scripts.compare losses"],
 )
 @pytest.mark.parametrize("kind", ["RuntimeError", "ImportError", "OSError"])
