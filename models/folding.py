@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.networks.normalization import SPADE
-from models.networks.spectral_norm import spectral_hooks
+from models.networks.spectral_norm import remove_spectral_norm, spectral_layers
 
 
 @torch.no_grad()
@@ -22,8 +22,8 @@ def fold_norms(network: nn.Module) -> nn.Module:
     no gradients afterwards; it can neither be trained nor saved under the names of the released weights.
     """
     network.eval().requires_grad_(False)
-    for _, layer in list(spectral_hooks(network)):
-        nn.utils.remove_spectral_norm(layer)
+    for layer in list(spectral_layers(network)):
+        remove_spectral_norm(layer)
         layer.weight.requires_grad_(False)
     for module in network.modules():
         if isinstance(module, SPADE) and isinstance(module.param_free_norm, _BatchNorm):

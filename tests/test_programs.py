@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import test as test_program
 import train as train_program
 from data import PRESETS
-from models import create_generator
+from models import create_generator, folding
 from models.networks.normalization import SPADE
 from options import TestOptions, TrainOptions, parse_options
 from scripts.compare import colors
@@ -243,8 +243,8 @@ def test_the_dense_definition_of_modulation_gives_the_same_images(run_test, tmp_
 
 @pytest.mark.parametrize("flags", ([], ["--modulation", "dense"]), ids=("default", "dense"))
 def test_norms_are_folded_however_modulation_is_made(flags, run_test, monkeypatch):
-    folded, remove = [], torch.nn.utils.remove_spectral_norm
-    monkeypatch.setattr(torch.nn.utils, "remove_spectral_norm", lambda layer: folded.append(remove(layer)))
+    folded, fold = [], folding.remove_spectral_norm
+    monkeypatch.setattr(folding, "remove_spectral_norm", lambda layer: folded.append(fold(layer)))
     run_test("--how_many", "1", *flags)
     assert folded
 

@@ -1,48 +1,84 @@
-"""Spectral normalization under the names of the released weights, with its power iteration under control."""
+"""Spectral normalization (Miyato et al., ICLR 2018), under the state dict names of the released weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.spectral_norm import SpectralNorm
 
 
-class SteadySpectralNorm(SpectralNorm):
-    """torch's hook, which divides a weight by its largest singular value, estimated anew in every training forward.
+class SpectralNorm:
+    """Forward pre-hook that divides the weight W of a layer by its largest singular value (their algorithm 1).
 
-    It computes in full precision under autocast too, and can be held: the weight of a forward that repeats another
-    one, or belongs to it, must not move on.
+    sigma = u^T W v, where u and v approximate the first singular vectors. Every forward in training mode takes one step
+    of the power iteration. All of it is computed in full precision, under autocast too.
 
     Attributes:
-        held: whether training forwards leave the estimate as it is.
+        held: whether forwards in training mode leave u and v as they are. For a forward that repeats another one, or
+            belongs to the same training step.
     """
 
     held = False
 
-    def compute_weight(self, module: nn.Module, do_power_iteration: bool) -> Tensor:
-        """The normalised weight of `module`; one power iteration first if asked for and not held."""
-        device_type = getattr(module, f"{self.name}_orig").device.type
-        with torch.autocast(device_type, enabled=False):
-            return super().compute_weight(module, do_power_iteration and not self.held)
+    def __call__(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if layer.training and not self.held:
+            self.iterate(layer)
+        layer.weight = self.normalized_weight(layer)
+
+    @torch.no_grad()
+    def iterate(self, layer: nn.Module, steps: int = 1) -> None:
+        """Improve u and v by steps of the power iteration, in place."""
+        u, v, matrix = layer.weight_u, layer.weight_v, _as_matrix(layer, layer.weight_orig)
+        with _full_precision(u):
+            for _ in range(steps):
+                v.copy_(F.normalize(matrix.t() @ u, dim=0))
+                u.copy_(F.normalize(matrix @ v, dim=0))
+
+    def normalized_weight(self, layer: nn.Module) -> Tensor:
+        """W / sigma. Its gradient takes u and v for constants."""
+        # Copies, because the next forward changes u and v in place, perhaps before this one's backward.
+        u, v, matrix = layer.weight_u.clone(), layer.weight_v.clone(), _as_matrix(layer, layer.weight_orig)
+        with _full_precision(u):
+            return layer.weight_orig / (u @ (matrix @ v))
 
 
 def spectral_norm(layer: nn.Module) -> nn.Module:
-    """Normalise `layer.weight` in place; its state dict then holds weight_orig, weight_u and weight_v.
+    """Normalize `layer.weight` in place; the state dict then holds weight_orig, weight_u and weight_v instead.
 
-    The hook version of torch, because its names are those of the released weights.
+    Not torch.nn.utils.parametrizations.spectral_norm, because its names are not those of the released weights.
     """
-    nn.utils.spectral_norm(layer)
-    for hook in layer._forward_pre_hooks.values():
-        if isinstance(hook, SpectralNorm):
-            hook.__class__ = SteadySpectralNorm  # torch has no way to register a subclass
+    weight = layer.weight
+    rows, columns = _as_matrix(layer, weight).shape
+    del layer.weight
+    layer.register_parameter("weight_orig", weight)
+    layer.weight = weight.data  # until the first forward: who asks for a layer's weight finds one
+    layer.register_buffer("weight_u", F.normalize(weight.new_empty(rows).normal_(), dim=0))
+    layer.register_buffer("weight_v", F.normalize(weight.new_empty(columns).normal_(), dim=0))
+    layer.spectral_norm = SpectralNorm()
+    layer.spectral_norm.handle = layer.register_forward_pre_hook(layer.spectral_norm)
     return layer
 
 
-def spectral_hooks(network: nn.Module) -> Iterator[tuple[SteadySpectralNorm, nn.Module]]:
-    """Every hook below `network`, with the layer whose weight it normalises."""
-    for module in network.modules():
-        for hook in module._forward_pre_hooks.values():
-            if isinstance(hook, SteadySpectralNorm):
-                yield hook, module
+@torch.no_grad()
+def remove_spectral_norm(layer: nn.Module) -> None:
+    """Make the normalized weight of now an ordinary parameter, `layer.weight`."""
+    weight = layer.spectral_norm.normalized_weight(layer)
+    layer.spectral_norm.handle.remove()
+    del layer.spectral_norm, layer.weight, layer.weight_orig, layer.weight_u, layer.weight_v
+    layer.weight = nn.Parameter(weight)
+
+
+def spectral_layers(network: nn.Module) -> Iterator[nn.Module]:
+    """Every layer below `network` whose weight is normalized; its `spectral_norm` is the hook."""
+    return (module for module in network.modules() if isinstance(getattr(module, "spectral_norm", None), SpectralNorm))
+
+
+def _as_matrix(layer: nn.Module, weight: Tensor) -> Tensor:
+    """A row for each output channel, (C_out, C_in * k * k); transposed convolutions store (C_in, C_out, k, k)."""
+    return (weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight).flatten(1)
+
+
+def _full_precision(x: Tensor) -> torch.autocast:
+    return torch.autocast(x.device.type, enabled=False)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from models.networks.spectral_norm import spectral_hooks
+from models.networks.spectral_norm import spectral_layers
 
 SETTLING_ITERATIONS = 30
 """Power iterations after which u and v fit a weight near the one they were made for; a run makes one in each step."""
@@ -18,7 +18,7 @@ SETTLING_ITERATIONS = 30
 @contextlib.contextmanager
 def held_spectral_norm(network: nn.Module) -> Iterator[None]:
     """Training forwards inside use the singular values as they are: they are parts of one step."""
-    hooks = [hook for hook, _ in spectral_hooks(network)]
+    hooks = [layer.spectral_norm for layer in spectral_layers(network)]
     before = [hook.held for hook in hooks]
     for hook in hooks:
         hook.held = True
@@ -48,10 +48,8 @@ def held_statistics(network: nn.Module) -> Iterator[None]:
 @torch.no_grad()
 def settle_spectral_norm(network: nn.Module) -> None:
     """Make u and v the singular vectors of the weights as they are now, wherever the weights have come from."""
-    for hook, module in spectral_hooks(network):
-        usual, hook.n_power_iterations = hook.n_power_iterations, SETTLING_ITERATIONS
-        hook.compute_weight(module, do_power_iteration=True)
-        hook.n_power_iterations = usual
+    for layer in spectral_layers(network):
+        layer.spectral_norm.iterate(layer, SETTLING_ITERATIONS)
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from models.folding import fold_norms
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator
 from models.networks.layout import SemanticLayout
-from models.networks.spectral_norm import spectral_hooks
+from models.networks.spectral_norm import spectral_layers
 
 LABELS = torch.arange(2 * 64 * 64).reshape(2, 64, 64) // 97 % 5
 
@@ -58,6 +58,6 @@ def test_encoder_reads_the_same_style(norm):
 def test_nothing_is_left_to_compute_or_to_train():
     layout = SemanticLayout(LABELS, None, 5)
     network = fold_norms(used(SPADEGenerator(5, 2, latent_size=(2, 2)), layout))
-    assert not list(spectral_hooks(network)) and not network.training
+    assert not list(spectral_layers(network)) and not network.training
     assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     assert not any(parameter.requires_grad for parameter in network.parameters())
