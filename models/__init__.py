@@ -41,7 +41,7 @@ def create_generator(opt) -> nn.Module:
 
 
 def create_model(opt) -> Pix2PixModel:
-    """Model for training (G, D, perhaps E) or testing (G, perhaps E), initialised by `--init_type`."""
+    """Model for training (G, D, perhaps E) or testing (G, perhaps E), initialized by `--init_type`."""
     netG = create_generator(opt)
     _check_smallest_feature_map(opt)
     netD = netE = None
@@ -75,13 +75,13 @@ def create_objective(opt, device: torch.device) -> Objective:
 
 
 def _check_smallest_feature_map(opt) -> None:
-    """Normalising a single value gives zero whatever it was: refuse to lose the latent that way."""
+    """Normalizing a single value gives zero whatever it was: refuse to lose the latent that way."""
     if opt.netG != "spade":
         return
     height, width = latent_size(opt.crop_size, opt.aspect_ratio, opt.upsamplings)
     per_image = NormSpec.parse(opt.norm_G, "norm_G").kind == "instance"
     if height * width == 1 and (per_image or (opt.is_train and opt.batch_size == opt.accumulate)):
         raise InputError(
-            f"--crop_size {opt.crop_size}: the smallest feature map is 1x1, one value for {opt.norm_G} to normalise; "
+            f"--crop_size {opt.crop_size}: the smallest feature map is 1x1, one value for {opt.norm_G} to normalize; "
             f"use --crop_size {2 * opt.crop_size}, or batch norm with 2 samples or more in each part of a batch"
         )

@@ -72,7 +72,7 @@ class SPADEResnetBlock(Block):
             self.norm_s = SPADE(in_channels, semantic_nc, norm)
 
     def compute(self, x: Tensor, layout: SemanticLayout, scale: int = 1) -> Tensor:
-        """(N, in_channels, h, w) -> (N, out_channels, scale * h, scale * w); upsampled first, by nearest neighbour."""
+        """(N, in_channels, h, w) -> (N, out_channels, scale * h, scale * w); upsampled first, by nearest neighbor."""
         sites = layout.sites(scale * x.shape[2], scale * x.shape[3], self.norm_0.kernel)
         if sites is not None:
             return self.compute_by_table(x, sites, scale)
@@ -113,7 +113,7 @@ class SPADEResnetBlock(Block):
     ) -> Tensor:
         """`conv` of `normalized`, modulated by `norm` with the further arguments of `modulate`.
 
-        What was normalised and what was modulated, full-size both, are made again of `x` in the backward pass.
+        What was normalized and what was modulated, full-size both, are made again of `x` in the backward pass.
         """
         if self.recomputed:  # one way to compute again will do
             return conv(norm.by_table(normalized, sites, slope, **kwargs))
@@ -149,7 +149,7 @@ def leaky_relu(x: Tensor) -> Tensor:
 
 
 def upsample(x: Tensor, scale: int = 2) -> Tensor:
-    """(N, C, H, W) -> (N, C, scale * H, scale * W), nearest neighbour."""
+    """(N, C, H, W) -> (N, C, scale * H, scale * W), nearest neighbor."""
     return x if scale == 1 else F.interpolate(x, scale_factor=scale, mode="nearest")
 
 

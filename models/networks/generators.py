@@ -23,7 +23,7 @@ def latent_size(crop_size: int, aspect_ratio: float, upsamplings: int) -> tuple[
 
 
 class SPADEGenerator(nn.Module):
-    """The SPADE generator (paper, figures 4 and 12): residual blocks and nearest-neighbour upsampling.
+    """The SPADE generator (paper, figures 4 and 12): residual blocks and nearest-neighbor upsampling.
 
     Args:
         semantic_nc: channels of the semantic map.

@@ -1,4 +1,4 @@
-"""Weight initialisation as the published system had it on a GPU."""
+"""Weight initialization as the published system had it on a GPU."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ INITIALIZERS = {
 
 
 def init_weights(network: nn.Module, init_type: str = "xavier", gain: float = 0.02) -> nn.Module:
-    """Initialise convolutions and linear layers in place: weights by `init_type`, biases 0; affine norms N(1, gain).
+    """Initialize convolutions and linear layers in place: weights by `init_type`, biases 0; affine norms N(1, gain).
 
-    Spectrally normalised weights keep PyTorch's default. The published code meant to initialise them as well, but on
+    Spectrally normalized weights keep PyTorch's default. The published code meant to initialize them as well, but on
     a GPU its write went to a tensor that nothing reads any more. The published results come from that, and it matters:
     Adam's relative step on a weight 29 times smaller would be 29 times larger.
     """

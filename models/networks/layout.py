@@ -6,18 +6,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.tables.neighborhoods import Neighbourhoods, Sites, TooManyNeighbourhoodsError
+from models.tables.neighborhoods import Neighborhoods, Sites, TooManyNeighborhoodsError
 
 MOST_NEW = 0.9
-"""Distinct neighbourhoods, as a share of all sites, from which on the dense path is faster and smaller."""
+"""Distinct neighborhoods, as a share of all sites, from which on the dense path is faster and smaller."""
 KEPT_BYTES = 2**29
 """Rows that layouts keep for later ones: a 256x256 map of COCO needs some 60 MB."""
 FEW_SITES = 256
-"""Maps of so few sites never need the dense path, however many distinct neighbourhoods they have."""
+"""Maps of so few sites never need the dense path, however many distinct neighborhoods they have."""
 
 
 def instance_edges(instances: Tensor) -> Tensor:
-    """Mark every pixel whose instance id differs from one of its four neighbours (both sides of an edge are marked).
+    """Mark every pixel whose instance id differs from one of its four neighbors (both sides of an edge are marked).
 
     Args:
         instances: instance ids (N, H, W), any integer type.
@@ -42,7 +42,7 @@ class SemanticLayout:
         edges: (N, H, W) bool, or None when the networks are built without instance maps.
         num_labels: channels of the one-hot map, the unknown class included.
         modulation: "dense" for the two convolutions of eq. 1 at every site, "table" for one row of a table for each
-            distinct neighbourhood, None for tables wherever they are known to be faster. The images are the same.
+            distinct neighborhood, None for tables wherever they are known to be faster. The images are the same.
 
     The semantic map has `channels` = num_labels one-hot channels, then the edge channel when there is one.
     """
@@ -55,7 +55,7 @@ class SemanticLayout:
         self.modulation = modulation
         self._semantics: dict[tuple[int, int, torch.dtype], Tensor] = {}
         self._present: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
-        self._neighbourhoods: dict[tuple[int, int, int], Neighbourhoods] = {}
+        self._neighborhoods: dict[tuple[int, int, int], Neighborhoods] = {}
         self._sites: dict[tuple[int, int, int], Sites | None] = {}
         self._keep = False
 
@@ -90,7 +90,7 @@ class SemanticLayout:
     def at(self, height: int, width: int) -> Tensor:
         """The semantic map (N, channels, height, width), float, made once per size and kept.
 
-        Labels are resized before they become one-hot: nearest neighbour picks pixels, so the order does not matter
+        Labels are resized before they become one-hot: nearest neighbor picks pixels, so the order does not matter
         and the full-size map is never needed. The rule is torch's "nearest" (not "nearest-exact"), as published.
         Under autocast the map, which holds only 0 and 1, comes in the 16 bits that convolutions would make of it.
         """
@@ -120,9 +120,9 @@ class SemanticLayout:
         return self._present[height, width]
 
     def sites(self, height: int, width: int, kernel: int) -> Sites | None:
-        """The neighbourhood of every site at one size, for two k x k convolutions in a row; made once and kept.
+        """The neighborhood of every site at one size, for two k x k convolutions in a row; made once and kept.
 
-        None where the two convolutions themselves are the better way: noise-like maps, whose neighbourhoods are all
+        None where the two convolutions themselves are the better way: noise-like maps, whose neighborhoods are all
         different; while torch.compile traces, which cannot follow tables; and on devices on which tables have not
         been measured to be faster, unless they are asked for.
         """
@@ -135,13 +135,13 @@ class SemanticLayout:
 
     def _find_sites(self, key: tuple[int, int, int]) -> Sites | None:
         height, width, kernel = key
-        neighbourhoods = self._neighbourhoods.setdefault(key, Neighbourhoods(kernel, self._keep))
+        neighborhoods = self._neighborhoods.setdefault(key, Neighborhoods(kernel, self._keep))
         labels = _resize_nearest(self.labels, height, width)
         edges = None if self.edges is None else _resize_nearest(self.edges, height, width)
         try:
-            sites = neighbourhoods.sites(labels, edges)
-        except TooManyNeighbourhoodsError:
-            del self._neighbourhoods[key]
+            sites = neighborhoods.sites(labels, edges)
+        except TooManyNeighborhoodsError:
+            del self._neighborhoods[key]
             return None
         pays = sites.share < MOST_NEW or height * width <= FEW_SITES
         return sites if pays or self.modulation == "table" else None
@@ -157,19 +157,19 @@ class SemanticLayout:
         """The same layout, for which every SPADE layer keeps its rows of gamma and beta.
 
         Args:
-            earlier: a layout that keeps rows; those of neighbourhoods that both have are used again.
+            earlier: a layout that keeps rows; those of neighborhoods that both have are used again.
             limit: bytes of kept rows above which those of earlier layouts are given up.
         """
         layout = SemanticLayout(self.labels, self.edges, self.num_labels, self.modulation)
         layout._keep = True
         if earlier is not None and earlier.kept_bytes <= limit:
-            layout._neighbourhoods = earlier._neighbourhoods
+            layout._neighborhoods = earlier._neighborhoods
         return layout
 
     @property
     def kept_bytes(self) -> int:
         """Memory of the kept rows."""
-        return sum(neighbourhoods.kept_bytes for neighbourhoods in self._neighbourhoods.values())
+        return sum(neighborhoods.kept_bytes for neighborhoods in self._neighborhoods.values())
 
     def split(self, parts: int) -> list[SemanticLayout]:
         """Layouts of equal shares of the batch, in its order; `parts` must divide its length."""

@@ -43,7 +43,7 @@ class SPADE(nn.Module):
         self.mlp_beta = nn.Conv2d(SPADE_HIDDEN_CHANNELS, channels, kernel, padding=padding)
 
     def forward(self, x: Tensor, layout: SemanticLayout) -> Tensor:
-        """Normalise `x` without parameters, then scale and shift every site by maps of the layout (paper, eq. 1).
+        """Normalize `x` without parameters, then scale and shift every site by maps of the layout (paper, eq. 1).
 
         Args:
             x: activations (N, C, H, W).
@@ -61,11 +61,11 @@ class SPADE(nn.Module):
 
     @property
     def talks(self) -> bool:
-        """Whether processes normalise together. All must then do the same, whatever way their labels call for."""
+        """Whether processes normalize together. All must then do the same, whatever way their labels call for."""
         return self.training and isinstance(self.param_free_norm, SyncBatchNorm) and process_count() > 1
 
     def normalize(self, x: Tensor, scale: int = 1) -> Tensor:
-        """`x` (N, C, h, w), normalised as it would be upsampled by `scale`; it is not upsampled here.
+        """`x` (N, C, h, w), normalized as it would be upsampled by `scale`; it is not upsampled here.
 
         To repeat every value leaves mean and variance as they are. But the unbiased variance of n values, which goes
         into the running statistics, is n / (n - 1) times theirs.
@@ -95,7 +95,7 @@ class SPADE(nn.Module):
         return normalized
 
     def by_table(self, normalized: Tensor, sites: Sites, *args, made_of: Tensor | None = None, **kwargs) -> Tensor:
-        """What `forward` makes of activations that are normalised already, by way of a table; see `modulate`.
+        """What `forward` makes of activations that are normalized already, by way of a table; see `modulate`.
 
         Args:
             made_of: what `normalized` was made of; then that and the rows are made again in the backward pass.
@@ -111,26 +111,26 @@ class SPADE(nn.Module):
             return modulate(normalized, rows, sites, *args, **kwargs)
 
     def _recipe(self, x: Tensor) -> Callable[[], Tensor]:
-        """How to normalise `x` once more, with what is of the batch, and no running statistics."""
+        """How to normalize `x` once more, with what is of the batch, and no running statistics."""
         norm, x = self.param_free_norm, x.detach()
         if self.training and isinstance(norm, _BatchNorm):
             return lambda: F.batch_norm(x, None, None, training=True, eps=norm.eps)
         return lambda: norm(x)
 
     def rows(self, sites: Sites) -> Tensor:
-        """1 + gamma and beta of every distinct neighbourhood, (neighbourhoods, 2C)."""
-        neighbourhoods = sites.neighbourhoods
+        """1 + gamma and beta of every distinct neighborhood, (neighborhoods, 2C)."""
+        neighborhoods = sites.neighborhoods
 
         def compute(first: int) -> Tensor:
             weight, bias = self._weight_by_step(), torch.cat([1 + self.mlp_gamma.bias, self.mlp_beta.bias])
             with made_again((weight, self._weight_by_step)):
-                return modulation_rows(self.mlp_shared[0], weight, bias, neighbourhoods, first)
+                return modulation_rows(self.mlp_shared[0], weight, bias, neighborhoods, first)
 
-        if neighbourhoods.kept is None or torch.is_grad_enabled():
+        if neighborhoods.kept is None or torch.is_grad_enabled():
             return compute(0)
         self._weight_by_step()  # may move the weights, and their place is part of the stamp
         stamp = *map(_stamp, self.parameters()), torch.is_autocast_enabled(sites.ids.device.type)
-        return neighbourhoods.kept.setdefault(self, KeptRows()).up_to(len(neighbourhoods.outer), stamp, compute)
+        return neighborhoods.kept.setdefault(self, KeptRows()).up_to(len(neighborhoods.outer), stamp, compute)
 
     def _weight_by_step(self) -> Tensor:
         """`weight_by_step` of both layers. If they cannot be trained, they become views of it: it is made once."""

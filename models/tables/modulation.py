@@ -1,4 +1,4 @@
-"""gamma and beta by table: one row for each distinct neighbourhood of the layout, looked up by every site (eq. 1).
+"""gamma and beta by table: one row for each distinct neighborhood of the layout, looked up by every site (eq. 1).
 
 A row holds 1 + gamma, then beta: 2C numbers.
 """
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from models.tables.neighborhoods import OUTSIDE, Neighbourhoods, Sites
+from models.tables.neighborhoods import OUTSIDE, Neighborhoods, Sites
 
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 WORKSPACE = 2**22
@@ -26,9 +26,9 @@ CACHED = 2**18
 
 
 def modulation_rows(
-    mlp_shared: nn.Conv2d, weight: Tensor, bias: Tensor, neighbourhoods: Neighbourhoods, first: int = 0
+    mlp_shared: nn.Conv2d, weight: Tensor, bias: Tensor, neighborhoods: Neighborhoods, first: int = 0
 ) -> Tensor:
-    """Rows of the neighbourhoods from number `first` on.
+    """Rows of the neighborhoods from number `first` on.
 
     A k x k convolution is a sum over k * k steps. So the hidden values of every inner window are a sum of rows of
     the first layer's weight, picked by label; one matrix product for each step takes them through the second layer;
@@ -38,10 +38,10 @@ def modulation_rows(
         mlp_shared: the first layer, semantic map to hidden values, followed by a ReLU.
         weight: the second layer's (k * k, hidden, 2C), as of `weight_by_step`; `bias` its (2C,).
     Returns:
-        (neighbourhoods - first, 2C).
+        (neighborhoods - first, 2C).
     """
-    inner, outer = neighbourhoods.windows(first)  # (V, k * k), (U, k * k)
-    hidden = _hidden_rows(mlp_shared, neighbourhoods, inner)  # (V, hidden)
+    inner, outer = neighborhoods.windows(first)  # (V, k * k), (U, k * k)
+    hidden = _hidden_rows(mlp_shared, neighborhoods, inner)  # (V, hidden)
     steps, _, channels = weight.shape
     bags = outer + len(hidden) * torch.arange(steps, device=outer.device)  # (U, k * k)
 
@@ -58,11 +58,11 @@ def modulation_rows(
     return rows
 
 
-def _hidden_rows(mlp_shared: nn.Conv2d, neighbourhoods: Neighbourhoods, windows: Tensor) -> Tensor:
+def _hidden_rows(mlp_shared: nn.Conv2d, neighborhoods: Neighborhoods, windows: Tensor) -> Tensor:
     """What the first layer and its ReLU make of windows of symbols (V, k * k): (V, hidden)."""
     weight = mlp_shared.weight.flatten(2)  # (hidden, semantic channels, k * k)
-    rows = weight[:, neighbourhoods.labels]  # (hidden, symbols, k * k)
-    rows = rows + neighbourhoods.edges[:, None] * weight[:, -1:]  # edges are 0 without an edge channel
+    rows = weight[:, neighborhoods.labels]  # (hidden, symbols, k * k)
+    rows = rows + neighborhoods.edges[:, None] * weight[:, -1:]  # edges are 0 without an edge channel
     rows = F.pad(rows.permute(2, 1, 0), (0, 0, 1, 0))  # (k * k, symbols, hidden); the one outside adds nothing
     bags = windows + rows.shape[1] * torch.arange(len(rows), device=windows.device)
     hidden = F.relu(F.embedding_bag(bags, rows.flatten(0, 1), mode="sum") + mlp_shared.bias)
@@ -81,13 +81,13 @@ def modulate(
     """Upsample, scale and shift every site by its row (eq. 1), and apply leaky ReLU.
 
     Args:
-        x: normalised activations (N, C, h, w).
-        rows: (neighbourhoods, 2C).
+        x: normalized activations (N, C, h, w).
+        rows: (neighborhoods, 2C).
         slope: of the leaky ReLU; 1 for none.
-        scale: of the nearest-neighbour upsampling.
+        scale: of the nearest-neighbor upsampling.
         in_place: whether the memory of `x` may take the result, where no gradients are wanted.
     Returns:
-        (N, C, scale * h, scale * w) in channels-last memory, where the channels of a site are neighbours.
+        (N, C, scale * h, scale * w) in channels-last memory, where the channels of a site are neighbors.
     """
     if torch.is_grad_enabled() and (x.requires_grad or rows.requires_grad):
         return _Modulation.apply(x, rows, sites, slope, scale)
@@ -184,12 +184,12 @@ class _Modulation(torch.autograd.Function):
         else:
             before = before.clone(memory_format=torch.contiguous_format)
         gradient_rows = torch.empty_like(rows)
-        gradient_rows[:, channels:] = sites.sum_by_neighbourhood(before)
+        gradient_rows[:, channels:] = sites.sum_by_neighborhood(before)
         gradient_x = F.embedding(sites.ids.flatten(), rows[:, :channels].contiguous()).mul_(before)
         if scale > 1:
             gradient_x = gradient_x.view(blocks).sum((2, 4))
         before.view(blocks).mul_(x.permute(0, 2, 3, 1)[:, :, None, :, None])
-        gradient_rows[:, :channels] = sites.sum_by_neighbourhood(before)
+        gradient_rows[:, :channels] = sites.sum_by_neighborhood(before)
         gradient_x = gradient_x.view(count, height, width, channels).permute(0, 3, 1, 2)
         return gradient_x, gradient_rows, None, None, None
 

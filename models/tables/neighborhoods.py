@@ -1,7 +1,7 @@
 """Which sites of a label map look alike: two k x k convolutions of it, one after the other, repeat themselves there.
 
 The two layers of SPADE's modulation network see k x k labels and k x k of their own hidden values. Wherever both
-neighbourhoods are equal, so are gamma and beta. Real label maps have few distinct neighbourhoods: with k = 3 a tenth
+neighborhoods are equal, so are gamma and beta. Real label maps have few distinct neighborhoods: with k = 3 a tenth
 of the sites of a 256x256 map of COCO-Stuff, so tables of them replace nine tenths of the work and change nothing.
 """
 
@@ -18,12 +18,12 @@ from torch import Tensor
 OUTSIDE = 0
 """Number of what is beyond the border of a map, where convolutions see zeros. All other numbers start at 1."""
 BITS = 21
-"""Three numbers below 2^21 fit into one int64: room for two million distinct neighbourhoods of each size."""
+"""Three numbers below 2^21 fit into one int64: room for two million distinct neighborhoods of each size."""
 PIECE = 256
-"""Sites that are summed up at once. Pieces keep processors busy alike when most sites share one neighbourhood."""
+"""Sites that are summed up at once. Pieces keep processors busy alike when most sites share one neighborhood."""
 
 
-class TooManyNeighbourhoodsError(OverflowError):
+class TooManyNeighborhoodsError(OverflowError):
     """There are more distinct values than numbers."""
 
 
@@ -52,7 +52,7 @@ class Numbering:
             self._values, order = torch.cat([self._values, distinct[new]]).sort()
             self._numbers = torch.cat([self._numbers, numbers[new]])[order]
         if len(self) >= 2**BITS:
-            raise TooManyNeighbourhoodsError
+            raise TooManyNeighborhoodsError
         first = torch.empty_like(distinct)
         first[inverse.flatten()] = torch.arange(values.numel(), device=values.device)  # any of them will do
         return numbers[inverse], first[new]
@@ -79,17 +79,17 @@ class Windows:
         return 1 if self.contents is None else len(self.contents)
 
     def _lines(self, numbers: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-        """Number k neighbours along `dim`, as many at a time as fit into an integer."""
+        """Number k neighbors along `dim`, as many at a time as fit into an integer."""
         if self.kernel == 1 and dim == 2:
             return numbers, numbers
         margin = self.kernel // 2
         padding = (margin, margin) if dim == 2 else (0, 0, margin, margin)
         padded = F.pad(numbers, padding, value=OUTSIDE)
-        neighbours = [padded.narrow(dim, i, numbers.shape[dim]) for i in range(self.kernel)]
-        line, new = neighbours[0], None
+        neighbors = [padded.narrow(dim, i, numbers.shape[dim]) for i in range(self.kernel)]
+        line, new = neighbors[0], None
         for first in range(1, max(self.kernel, 2), 2):
-            for neighbour in neighbours[first : first + 2]:
-                line = (line << BITS) | neighbour
+            for neighbor in neighbors[first : first + 2]:
+                line = (line << BITS) | neighbor
             line, new = self._numberings.setdefault((dim, first), Numbering()).of(line)
         return line, new
 
@@ -107,8 +107,8 @@ class Windows:
         self.contents = torch.cat([self.contents, contents])
 
 
-class Neighbourhoods:
-    """The distinct neighbourhoods of all maps that it has been shown, at one size of the maps.
+class Neighborhoods:
+    """The distinct neighborhoods of all maps that it has been shown, at one size of the maps.
 
     Attributes:
         inner: windows of symbols, which are pairs of label and edge; a row of hidden values each.
@@ -127,10 +127,10 @@ class Neighbourhoods:
         self._windows: tuple[tuple[int, int], tuple[Tensor, Tensor]] | None = None
 
     def sites(self, labels: Tensor, edges: Tensor | None) -> Sites:
-        """The neighbourhood of every site of maps (N, h, w).
+        """The neighborhood of every site of maps (N, h, w).
 
         Raises:
-            TooManyNeighbourhoodsError: there are 2^21 distinct ones or more; nothing here can be used after that.
+            TooManyNeighborhoodsError: there are 2^21 distinct ones or more; nothing here can be used after that.
         """
         symbols = labels.long() * 2 if edges is None else labels.long() * 2 + edges.long()
         numbers, new = self._symbols.of(symbols)
@@ -162,7 +162,7 @@ class Neighbourhoods:
 
 
 class KeptRows:
-    """Rows of one layer that grow with the neighbourhoods, in memory that is not copied for every few of them."""
+    """Rows of one layer that grow with the neighborhoods, in memory that is not copied for every few of them."""
 
     def __init__(self):
         self._buffer: Tensor | None = None
@@ -194,34 +194,34 @@ class KeptRows:
 
 @dataclass(frozen=True)
 class Sites:
-    """The neighbourhoods of the sites of one batch of maps.
+    """The neighborhoods of the sites of one batch of maps.
 
     Attributes:
         ids: (N, h, w) numbers of outer windows.
-        share: new neighbourhoods, as a share of the sites: near 0 tables save almost all work, near 1 none.
+        share: new neighborhoods, as a share of the sites: near 0 tables save almost all work, near 1 none.
     """
 
-    neighbourhoods: Neighbourhoods
+    neighborhoods: Neighborhoods
     ids: Tensor
     share: float
 
     @cached_property
-    def by_neighbourhood(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Sites, as flat places, in the order of their neighbourhoods; where each piece starts; pieces before each.
+    def by_neighborhood(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Sites, as flat places, in the order of their neighborhoods; where each piece starts; pieces before each.
 
-        A piece is at most `PIECE` sites of one neighbourhood.
+        A piece is at most `PIECE` sites of one neighborhood.
         """
         ids = self.ids.flatten()
         order = ids.argsort(stable=True)
-        counts = torch.bincount(ids, minlength=len(self.neighbourhoods.outer))
+        counts = torch.bincount(ids, minlength=len(self.neighborhoods.outer))
         pieces = (counts + PIECE - 1) // PIECE
         first_piece = pieces.cumsum(0) - pieces
         owner = torch.repeat_interleave(torch.arange(len(counts), device=ids.device), pieces)
         within = torch.arange(len(owner), device=ids.device) - first_piece[owner]
         return order, (counts.cumsum(0) - counts)[owner] + within * PIECE, first_piece
 
-    def sum_by_neighbourhood(self, values: Tensor) -> Tensor:
-        """(sites, C) -> (neighbourhoods, C): sums over the sites of each. Always in the same order."""
-        order, piece_starts, first_piece = self.by_neighbourhood
+    def sum_by_neighborhood(self, values: Tensor) -> Tensor:
+        """(sites, C) -> (neighborhoods, C): sums over the sites of each. Always in the same order."""
+        order, piece_starts, first_piece = self.by_neighborhood
         parts = F.embedding_bag(order, values, piece_starts, mode="sum")
         return F.embedding_bag(torch.arange(len(parts), device=parts.device), parts, first_piece, mode="sum")

@@ -19,7 +19,7 @@ def _look_up_kernel(
     number = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = number < total
     site, channel = number // channels, number % channels
-    # Nearest-neighbour upsampling: `width` is that of y, and whole lines of all maps lie one below the other.
+    # Nearest-neighbor upsampling: `width` is that of y, and whole lines of all maps lie one below the other.
     line, column = site // width, site % width
     source = (line // scale) * (width // scale) + column // scale
     row = rows + tl.load(ids + site, mask=inside, other=0) * (2 * channels) + channel
@@ -36,7 +36,7 @@ def look_up(x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int) -> T
 
     Args:
         x: (N, C, h, w); in channels-last memory it is not copied.
-        rows: (neighbourhoods, 2C), as of `modulation.modulation_rows`.
+        rows: (neighborhoods, 2C), as of `modulation.modulation_rows`.
         ids: (N, scale * h, scale * w) int64.
     """
     channels = x.shape[1]

@@ -195,7 +195,7 @@ def times_table(all_times: list[Times]) -> list[str]:
 
 
 def share_table(layouts: list[SemanticLayout], network: SPADEGenerator) -> list[str]:
-    """Markdown: distinct neighbourhoods as a share of the sites, at every size of the network."""
+    """Markdown: distinct neighborhoods as a share of the sites, at every size of the network."""
     sizes, (height, width) = [], network.latent_size
     for _, scale in network.stages():
         height, width = scale * height, scale * width
@@ -205,10 +205,10 @@ def share_table(layouts: list[SemanticLayout], network: SPADEGenerator) -> list[
     inner, outer = [], []
     for size in sizes:
         all_sites = [anew(layout, "table").sites(*size, kernel) for layout in layouts]
-        inner.append(statistics.mean((len(sites.neighbourhoods.inner) - 1) / sites.ids.numel() for sites in all_sites))
+        inner.append(statistics.mean((len(sites.neighborhoods.inner) - 1) / sites.ids.numel() for sites in all_sites))
         outer.append(statistics.mean(sites.share for sites in all_sites))
     return [
-        f"| distinct neighbourhoods | {' | '.join(f'{width}x{height}' for height, width in sizes)} |",
+        f"| distinct neighborhoods | {' | '.join(f'{width}x{height}' for height, width in sizes)} |",
         "|---" * (len(sizes) + 1) + "|",
         f"| of {kernel}x{kernel} labels | {' | '.join(f'{share:.2f}' for share in inner)} |",
         f"| of {2 * kernel - 1}x{2 * kernel - 1} labels | {' | '.join(f'{share:.2f}' for share in outer)} |",

@@ -35,7 +35,7 @@ class Counts:
 
 @torch.no_grad()
 def count(network: SPADEGenerator, layout: SemanticLayout) -> Counts:
-    """Count for one batch of label maps; the table's part depends on how often their neighbourhoods repeat."""
+    """Count for one batch of label maps; the table's part depends on how often their neighborhoods repeat."""
     layout = SemanticLayout(layout.labels, layout.edges, layout.num_labels, "table")
     shared = gamma_beta = rows = others = 0
     height, width = network.latent_size
@@ -44,7 +44,7 @@ def count(network: SPADEGenerator, layout: SemanticLayout) -> Counts:
     for block, scale in network.stages():
         height, width = scale * height, scale * width
         sites = len(layout) * height * width
-        inner = len(layout.sites(height, width, block.norm_0.kernel).neighbourhoods.inner)
+        inner = len(layout.sites(height, width, block.norm_0.kernel).neighborhoods.inner)
         for module in block.children():
             if isinstance(module, nn.Conv2d):
                 others += sites * module.weight.numel()

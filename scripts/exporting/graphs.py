@@ -49,7 +49,7 @@ class ExportLayout:
         return self.labels.device
 
     def sites(self, height: int, width: int, kernel: int) -> None:
-        """Tables of distinct neighbourhoods have sizes that depend on the labels: graphs are dense."""
+        """Tables of distinct neighborhoods have sizes that depend on the labels: graphs are dense."""
         return None
 
     def at(self, height: int, width: int) -> Tensor:

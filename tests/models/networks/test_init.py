@@ -1,4 +1,4 @@
-"""Initialisation as published: what gets the small gain, and what must keep PyTorch's default."""
+"""Initialization as published: what gets the small gain, and what must keep PyTorch's default."""
 
 import pytest
 import torch

@@ -113,7 +113,7 @@ def test_rows_take_their_gradients_from_every_site(scale):
     torch.manual_seed(0)
     sites = SemanticLayout(regions(2, 20, 20), None, CLASSES, "table").sites(scale * 5, scale * 6, 3)
     x = torch.randn(2, 3, 5, 6, requires_grad=True)
-    rows = torch.randn(len(sites.neighbourhoods.outer), 6, requires_grad=True)
+    rows = torch.randn(len(sites.neighborhoods.outer), 6, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x, rows: modulate(x, rows, sites, 0.2, scale), (x, rows))
 
 
@@ -208,7 +208,7 @@ def test_a_projection_is_added_without_the_whole():
     torch.manual_seed(0)
     sites = SemanticLayout(regions(2, 20, 20), None, CLASSES, "table").sites(16, 12, 3)
     x, y, weight = torch.randn(2, 3, 8, 6), torch.randn(2, 5, 16, 12), torch.randn(5, 3, 1, 1)
-    rows = torch.randn(len(sites.neighbourhoods.outer), 6)
+    rows = torch.randn(len(sites.neighborhoods.outer), 6)
     with torch.no_grad():
         expected = y + F.conv2d(modulate(x, rows, sites, scale=2), weight)
         assert close(add_projected(y.clone(), x, rows, sites, weight, scale=2), expected)
@@ -314,7 +314,7 @@ def test_noise_takes_the_dense_path_and_regions_do_not(monkeypatch):
     assert SemanticLayout(regions(1, 64, 64), None, CLASSES, "dense").sites(64, 64, 3) is None
 
 
-def test_too_many_neighbourhoods_take_the_dense_path(monkeypatch):
+def test_too_many_neighborhoods_take_the_dense_path(monkeypatch):
     monkeypatch.setattr("models.tables.neighborhoods.BITS", 4)
     assert SemanticLayout(regions(1, 64, 64), None, CLASSES).sites(64, 64, 3) is None
 
