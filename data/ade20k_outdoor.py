@@ -1,4 +1,4 @@
-"""The outdoor scenes of ADE20K, told by their label maps alone."""
+"""The outdoor scenes of ADE20K, recognized by their label maps alone."""
 
 import functools
 import shlex
@@ -9,7 +9,9 @@ import numpy as np
 from data.ade20k import FOLDERS, Ade20kDataset
 from data.classes import read_table
 from data.files import Files, split_of
+from data.id_maps import read_ids
 from data.pairs import SamplePaths, select_listed
+from data.read import LabelIds
 from options import Preset
 from util.errors import InputError
 
@@ -31,8 +33,21 @@ INDOOR = (
     "bathtub", "shower", "toilet", "towel", "screen door",
     "computer", "monitor", "crt screen", "television", "pool table", "arcade machine",
 )  # fmt: skip
-OUTDOOR_AT_LEAST = 0.5  # share of the picture: a view through a window is less than half of a room's photo
-INDOOR_AT_MOST = 0.02  # share of the picture: a shop window, or a room seen through a door, does not make a room
+OUTDOOR_AT_LEAST = 0.5  # of the pixels: a view through a window is less than half of a room's photo
+INDOOR_AT_MOST = 0.02  # of the pixels: a shop window, or a room seen through a door, does not make a room
+
+
+# Stands in the head of every list, by which a list is recognized; the picture is the label map.
+RULE = (
+    f"outdoor classes cover at least {OUTDOOR_AT_LEAST:.0%} of the picture and indoor ones at most {INDOOR_AT_MOST:.0%}"
+)
+FILE_IDS = LabelIds(
+    label_nc=Ade20kDataset.preset.both["label_nc"],
+    contain_dontcare_label=True,
+    unknown_value=Ade20kDataset.unknown_value,
+    fixed=Ade20kDataset.published_ids,
+    editions=Ade20kDataset.id_editions,
+)
 
 
 @functools.cache
@@ -44,11 +59,20 @@ def _ids(names: tuple[str, ...]) -> np.ndarray:
 def is_outdoor(labels: np.ndarray) -> bool:
     """Whether the scene of a label map (H, W), ids as in the files, is outdoors.
 
-    `OUTDOOR` classes cover at least `OUTDOOR_AT_LEAST` of the picture and `INDOOR` ones at most `INDOOR_AT_MOST`. The
+    `OUTDOOR` classes cover at least `OUTDOOR_AT_LEAST` of the pixels and `INDOOR` ones at most `INDOOR_AT_MOST`. The
     paper trained and tested on such a subset too, but its list was never published; this rule is ours.
     """
     outdoor, indoor = (np.isin(labels, _ids(names)).mean() for names in (OUTDOOR, INDOOR))
     return bool(outdoor >= OUTDOOR_AT_LEAST and indoor <= INDOOR_AT_MOST)
+
+
+def shows_outdoors(path: Path) -> bool:
+    """Whether the scene of a label map file is outdoors.
+
+    Raises:
+        InputError: it cannot be read, or holds ids of another edition, whose classes differ.
+    """
+    return is_outdoor(FILE_IDS.check(read_ids(path), path))
 
 
 def list_path(root: Path, phase: str) -> Path:

@@ -1,6 +1,5 @@
-"""What scripts that prepare data share: id maps written whole, known again and never over a file of the user."""
+"""Id maps that tools derive from other files: written whole, recognized by a later call, never over a user's file."""
 
-import argparse
 import hashlib
 import re
 import zlib
@@ -13,11 +12,10 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 from tqdm import tqdm
 
+from data.id_maps import read_ids
 from data.opening import orientation_like, picture_size
 from data.pairs import listing
-from data.parallel import parallel_map, usable_cores
-from data.read import read_instances
-from options.data import MOST_PROCESSES
+from data.parallel import parallel_map
 from util.errors import InputError
 from util.files import replacing
 from util.warn import warn
@@ -28,32 +26,9 @@ MARK_KEY = "made from"
 MARK = re.compile(rb"tEXtmade from\0(\w+) (?:([0-9a-f]{16}) ([0-9a-f]{8}))?")
 MARK_WITHIN = 256  # bytes: Pillow writes texts behind the head of the file, which has 33
 MISSING, CURRENT, KEPT = "missing", "current", "kept"
-Files = tuple[Path, Path]  # what a map is made from, and where it goes
+Files = tuple[Path, Path]  # the source that a map is made from, and the file it is written to
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def process_count(least: int) -> Callable[[str], int]:
-    """A reader of `least`..`MOST_PROCESSES` processes for argparse."""
-
-    def read(text: str) -> int:
-        is_number = text.isascii() and text.isdecimal() and len(text) < 10
-        if not is_number or not least <= int(text) <= MOST_PROCESSES:
-            raise argparse.ArgumentTypeError(f"{text}: must be a whole number, {least}..{MOST_PROCESSES}")
-        return int(text)
-
-    return read
-
-
-def add_workers(parser: argparse.ArgumentParser) -> None:
-    """Declare `--workers N`."""
-    parser.add_argument(
-        "--workers",
-        type=process_count(1),
-        metavar="N",
-        default=usable_cores(),
-        help="processes (%(default)s)",
-    )
 
 
 def check_output(folder: Path, sources: Path, what: str) -> None:
@@ -84,15 +59,10 @@ def run_parallel(
     return list(tqdm(parallel_map(function, items, workers), total=len(items), desc=desc, unit=unit))
 
 
-def read_ids(path: Path) -> np.ndarray:
-    """Read a map of whole numbers, (H, W) int32, without checking their range."""
-    return np.asarray(read_instances(path))
-
-
 def save_ids(ids: np.ndarray, files: Files, dtype: type[np.unsignedinteger], mark: "Mark") -> None:
-    """Write the map (H, W) of a source as a grey PNG of 8 or 16 bits a pixel; a file that exists is whole.
+    """Write the map (H, W) of a source as a gray PNG of 8 or 16 bits a pixel, whole or not at all.
 
-    The EXIF orientation of the source, whose stored pixels the ids are of, goes with them.
+    The map gets the EXIF orientation of the source, since its ids are those of the stored pixels.
 
     Raises:
         InputError: for ids that `dtype` cannot hold, and where nothing can be written.
@@ -116,20 +86,20 @@ def save_ids(ids: np.ndarray, files: Files, dtype: type[np.unsignedinteger], mar
 
 @dataclass(frozen=True)
 class Mark:
-    """What a script writes into every map that it makes, so as to know it again, and whether it is up to date.
+    """The text that a tool writes into every map it makes: by it, a later call sees whether the map is up to date.
 
     A map that somebody has changed since is theirs, even if their editor has left the mark in it.
 
     Attributes:
-        script: name of the script, without extension.
+        tool: name of the tool in the mark. It never changes, or maps made earlier would not be recognized.
         settings: what its maps depend on besides their sources, as a text that differs where the maps may.
     """
 
-    script: str
+    tool: str
     settings: str = ""
 
     def origin(self, source: Path) -> str:
-        """Digits for the settings and for size and time of the source. Raises `InputError` if it cannot be read."""
+        """A hash of the settings, and of size and time of the source. Raises `InputError` if it cannot be read."""
         try:
             state = source.stat()
         except OSError as error:
@@ -138,34 +108,34 @@ class Mark:
         return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
 
     def text(self, source: Path, ids: np.ndarray) -> str:
-        """What the file of `ids` (H, W), made from `source`, says of itself."""
-        return f"{self.script} {self.origin(source)} {_checksum(ids)}"
+        """The mark in the file of `ids` (H, W), made from `source`."""
+        return f"{self.tool} {self.origin(source)} {_checksum(ids)}"
 
     def standing(self, files: Files) -> str:
-        """What is to be done about a map.
+        """Tell whether a map has to be made.
 
         Returns:
-            CURRENT: it is there.
-            KEPT: there is another id map of the right size, which is not of this script or has been changed since.
-            MISSING: it is to be made; what is there, if anything, is an outdated or broken map of this script.
+            CURRENT: no, it is up to date.
+            KEPT: no, there is another id map of the right size, of another origin or changed since.
+            MISSING: yes; what is there, if anything, is an outdated or broken map of this tool.
 
         Raises:
-            InputError: something else is there, which must not be lost.
+            InputError: another file is there, which must not be lost.
         """
         source, target = files
         if not target.is_file() or not target.stat().st_size:
             return MISSING
         with target.open("rb") as file:
             found = MARK.search(file.read(MARK_WITHIN))
-        script, origin, checksum = (text and text.decode() for text in found.groups()) if found else (None,) * 3
+        tool, origin, checksum = (text and text.decode() for text in found.groups()) if found else (None,) * 3
         try:
             ids = read_ids(target)
         except InputError:
             ids = None
-        if script == self.script and ids is None:
+        if tool == self.tool and ids is None:
             return MISSING
         try:
-            if script == self.script and checksum == _checksum(ids):
+            if tool == self.tool and checksum == _checksum(ids):
                 return CURRENT if origin == self.origin(source) else MISSING
             if ids is not None and ids.shape[::-1] == picture_size(source):
                 return KEPT
@@ -182,9 +152,9 @@ def _checksum(ids: np.ndarray) -> str:
 
 
 def to_make(files: Sequence[Files], mark: Mark, workers: int, again: bool = False) -> tuple[list[Files], int]:
-    """Look, before anything is written, at what is there: the maps to be made, and the number of those up to date.
+    """Find, before anything is written, the maps that have to be made, and count those that are up to date.
 
-    Warns of maps that are there and not of this script: they are kept.
+    Warns of existing maps that this tool did not make: they are kept.
 
     Args:
         again: make those that are up to date, too.

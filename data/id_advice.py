@@ -1,4 +1,4 @@
-"""What to do about label maps whose values are no class ids: stretched ones, instance maps, or options that lack."""
+"""Advice on label maps whose values are no class ids: stretched ids, instance maps, or missing options."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def stretch(values: Collection[int]) -> int | None:
 
 
 def remedy(values: list[int], wrong: list[int], ids: LabelIds) -> str:
-    """What to do about a label map, as words in brackets, or "".
+    """Advice on a label map that was refused, in parentheses, or "".
 
     Args:
-        values: all that the map holds, in order.
+        values: all values of the map, in order.
         wrong: those that are not allowed.
     """
     for edition in ids.editions:

@@ -98,8 +98,8 @@ ID_READERS: dict[str, Callable[[Image.Image, Path], np.ndarray]] = NEVER_COLORED
 
 def _colored(picture: Image.Image, path: Path) -> ColoredError:
     return ColoredError(
-        f"{path}: is a colour picture (mode {picture.mode}), not an id map; save one id per pixel, as a grey or "
-        f"palette PNG (python -m scripts.prepare convert_labels turns colour-coded masks into such)"
+        f"{path}: is a color picture (mode {picture.mode}), not an id map; save one id per pixel, as a gray or "
+        f"palette PNG (python -m scripts.prepare convert_labels turns color-coded masks into such)"
     )
 
 

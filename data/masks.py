@@ -1,4 +1,4 @@
-"""Reading colour-coded masks: one colour a class, which `scripts.prepare convert_labels` turns into id maps."""
+"""Reading color-coded masks: one color a class, which `scripts.prepare convert_labels` turns into id maps."""
 
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,19 @@ def read_colors(path: Path) -> np.ndarray:
     """Read a mask as (H, W, 4) uint8: red, green, blue and alpha, as a viewer shows them.
 
     Raises:
-        InputError: for a file that cannot be read, or whose colours 8 bits a channel cannot hold.
+        InputError: for a file that cannot be read, or whose colors 8 bits a channel cannot hold.
     """
     picture = open_picture(path)
     if picture.mode.startswith(DEEP_GRAYS) and "transparency" not in picture.info:
         return _read_deep_grays(path)
     with opened(path) as head:
         stored = [str(tile[-1]) for tile in head.tile]  # Pillow's names of how pixels lie in the file
-    # Pillow has no mode for colours of 16 bits and drops their lower half.
+    # Pillow has no mode for colors of 16 bits and drops their lower half.
     if picture.format == "PNG" and stored == [f"{picture.mode};16B"]:
         return _read_16_bits(path)
     if picture.mode not in MODES or any(name.partition(";")[2].startswith(("16", "32")) for name in stored):
         raise InputError(
-            f"{path}: holds no colours of 8 bits a channel (mode {picture.mode}); save colour-coded masks as RGB or "
+            f"{path}: holds no colors of 8 bits a channel (mode {picture.mode}); save color-coded masks as RGB or "
             f"palette PNG"
         )
     return np.asarray(picture.convert("RGBA"))
@@ -61,14 +61,14 @@ def _read_deep_grays(path: Path) -> np.ndarray:
 
 
 def _read_16_bits(path: Path) -> np.ndarray:
-    """The 8-bit colours that a PNG of 16 bits a channel was made from: both halves of each channel are equal."""
+    """The 8-bit colors that a PNG of 16 bits a channel was made from: both halves of each channel are equal."""
     high, low = _decode(path, "16B"), _decode(path, "16L")
     is_lossy = (high != low).any(axis=-1)
     if is_lossy.any():
         y, x = np.argwhere(is_lossy)[0].tolist()
         color = (high[y, x, :3].astype(int) * 256 + low[y, x, :3]).tolist()
         raise InputError(
-            f"{path}: the pixel at x {x}, y {y} has the 16-bit colour {' '.join(map(str, color))}, which 8 bits cannot "
+            f"{path}: the pixel at x {x}, y {y} has the 16-bit color {' '.join(map(str, color))}, which 8 bits cannot "
             f"hold; save the mask with 8 bits a channel"
         )
     return high

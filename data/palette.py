@@ -1,12 +1,12 @@
-"""Palettes: which colour stands for which class id, and turning colour-coded masks into id maps by them.
+"""Palettes: which color stands for which class id, and turning color-coded masks into id maps by them.
 
 A palette file is one of
 
-* text, one colour a line: `id r g b name`, spaces or commas between; # starts a comment (as in data/class_tables);
+* text, one color a line: `id r g b name`, spaces or commas between; # starts a comment (as in data/class_tables);
 * JSON, a list of {"id": 0, "name": "road", "color": [128, 64, 0]}, alone or under any key;
 * JSON, {"road": [128, 64, 0], ...}: ids 0, 1, 2, ... in the order of the file;
 * JSON, {"names": ["road", ...], "colors": {"road": [128, 64, 0], ...}, "unknown": 255}: ids in the order of "names";
-  colours of other names are unknown;
+  colors of other names are unknown;
 * what a labeling tool writes: `data/palette_formats.py` and `data/palette_lines.py` have the tables.
 
 Ids are taken from a column that is named so (`KEYS` of `data/palette_items.py`); a file in which other numbers may be
@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from data.id_maps import first, refuse_transparent
+from data.masks import is_jpeg, read_colors
 from data.palette_formats import read_content
 from data.palette_items import ID_WORDS, WANTED, Color, Row, numbers_of, parse_color
 from util.errors import InputError
@@ -31,11 +33,12 @@ UNKNOWN = 255
 LARGEST_ID = 65535  # what a 16-bit PNG holds
 ENTRIES_SHOWN = 8
 SHOWN = 60  # characters of what is no color
+MISSING_SHOWN = 4  # colors of a mask that are not in the palette
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One colour of a palette."""
+    """One color of a palette."""
 
     id: int
     color: Color
@@ -43,7 +46,7 @@ class Entry:
 
 
 class Palette:
-    """Colours and their ids. Raises `InputError` for a colour that stands for two ids.
+    """Colors and their ids. Raises `InputError` for a color that stands for two ids.
 
     Args:
         is_numbered: whether the ids stand in the file; where they do not, they are places in it.
@@ -56,7 +59,7 @@ class Palette:
             other = by_color.setdefault(entry.color, entry)
             if other.id != entry.id:
                 raise InputError(
-                    f"{source}: {other.name} (id {other.id}) and {entry.name} (id {entry.id}) have one colour, "
+                    f"{source}: {other.name} (id {other.id}) and {entry.name} (id {entry.id}) have one color, "
                     f"{shown(entry.color)}, so masks cannot tell them apart; give both the same id, or leave one out"
                 )
 
@@ -67,7 +70,7 @@ class Palette:
 
     @cached_property
     def _places(self) -> np.ndarray:
-        """1 + the place in `entries` of every colour `pack` can give; 0 for colours of none (untouched memory)."""
+        """1 + the place in `entries` of every color `pack` can give; 0 for colors of none (untouched memory)."""
         places = np.zeros(1 << 24, dtype=np.uint16)
         for place, entry in enumerate(self.entries):
             places[_packed(entry.color)] = place + 1
@@ -78,7 +81,7 @@ class Palette:
         return {"entries": self.entries, "source": self.source, "is_numbered": self.is_numbered}
 
     def find(self, rgba: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Look up a picture (H, W, 4) uint8: its ids (H, W), and where (H, W) bool its colour is in no entry.
+        """Look up a picture (H, W, 4) uint8: its ids (H, W), and where (H, W) bool its color is in no entry.
 
         Alpha is not looked at; ids are 0 where there is none.
         """
@@ -101,7 +104,7 @@ class Palette:
 
 
 def pack(rgba: np.ndarray) -> np.ndarray:
-    """One number below 2**24 for each colour of (H, W, 4) uint8; alpha has no part in it."""
+    """One number below 2**24 for each color of (H, W, 4) uint8; alpha has no part in it."""
     return np.ascontiguousarray(rgba).view("<u4")[..., 0] & 0xFFFFFF
 
 
@@ -110,7 +113,7 @@ def _packed(color: Color) -> int:
 
 
 def unpacked(number: int) -> Color:
-    """The colour that `pack` made into `number`."""
+    """The color that `pack` made into `number`."""
     return number & 255, number >> 8 & 255, number >> 16
 
 
@@ -140,6 +143,40 @@ def read_palette(path: str | Path, unknown: int | None = None) -> Palette:
             f"multiply them by 255; or, if they are levels, {WANTED}, below a first line `id r g b name`"
         )
     return Palette(entries, path, content.is_numbered)
+
+
+def ids_of_mask(path: Path, palette: Palette) -> np.ndarray:
+    """Read a color-coded mask as ids (H, W), uint8 or uint16 as the palette needs.
+
+    Raises:
+        InputError: for a mask that cannot be read, has a color that is not in the palette, or is transparent.
+    """
+    rgba = read_colors(path)
+    ids, is_missing = palette.find(rgba)
+    if is_missing.any():
+        raise InputError(_missing_colors(path, rgba, is_missing, palette))
+    refuse_transparent(rgba[..., 3], path)
+    return ids
+
+
+def _missing_colors(path: Path, rgba: np.ndarray, is_missing: np.ndarray, palette: Palette) -> str:
+    """The message about colors of a mask that the palette does not have: where, which, and what to do."""
+    x, y = first(is_missing)
+    missing = np.unique(pack(rgba)[is_missing])
+    color = tuple(rgba[y, x, :3].tolist())
+    entry, distance = palette.nearest(color)
+    if is_jpeg(path):
+        fix = "JPEG changes colors: save the masks as PNG"
+    elif len(missing) > len(palette.entries):
+        fix = "so many colors are made by smooth edges or resizing: save the mask without them"
+    else:
+        others = [shown(unpacked(int(number))) for number in missing[:MISSING_SHOWN]]
+        fix = f"add to the palette: {', '.join(others)}{', ...' if len(missing) > MISSING_SHOWN else ''}"
+    return (
+        f"{path}: the pixel at x {x}, y {y} has the color {shown(color)}, which is not in {palette.source} (nearest: "
+        f"{shown(entry.color)} {entry.name}, distance {distance:.1f}); {int(is_missing.sum())} pixels have "
+        f"{len(missing)} such colors; {fix}"
+    )
 
 
 def _refuse_ids_in_colors(rows: list[Row], path: Path) -> None:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "options": set(),
     "util": {"torch", "torchvision", "numpy", "PIL", "dominate", "tqdm", "tensorboard", "wandb"},
-    "data": {"options", "util", "torch", "torchvision", "numpy", "PIL", "scipy", "tqdm"},
+    "data": {"options", "util", "torch", "torchvision", "numpy", "PIL", "scipy", "tqdm", "pycocotools"},
     "models": {"util", "torch", "torchvision", "triton"},
     "trainers": {"models", "util", "torch"},
     "evaluation": {"options", "models", "util", "data", "torch", "torchvision", "numpy", "PIL", "tqdm", "dominate"}

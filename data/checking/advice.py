@@ -1,4 +1,4 @@
-"""From what a survey found to what the user should do: options, palettes, and warnings about labels that look wrong."""
+"""What the user should do after a survey: options, palettes, and warnings about labels that look wrong."""
 
 import math
 import shlex
@@ -14,7 +14,7 @@ from data.photos import describe
 UNKNOWN = 255
 
 
-class Doubt(NamedTuple):
+class DataWarning(NamedTuple):
     """Something that does not stop training, but is hardly meant."""
 
     kind: str  # stable, for programs
@@ -23,7 +23,7 @@ class Doubt(NamedTuple):
 
 
 def propose(result: Survey, opt) -> dict[str, int | bool]:
-    """The `label_nc`, `contain_dontcare_label` and `instance` that suit the files; those of `opt` where they do.
+    """Propose `label_nc`, `contain_dontcare_label` and `instance` that suit the files; those of `opt` where they do.
 
     `label_nc` of a set without published classes (facades, custom) is the least that holds every id seen. Where the
     files cannot be read with any, because their ids are those of another edition or of instances, say, the options
@@ -34,7 +34,7 @@ def propose(result: Survey, opt) -> dict[str, int | bool]:
     proposal = {"label_nc": ids.label_nc, "contain_dontcare_label": ids.contain_dontcare_label, "instance": instance}
     if not result.pixels or min(result.pixels) < 0 or stretch(result.pixels) or ids.fixed:
         return proposal
-    if max(result.pixels) >= max(INSTANCE_IDS, ids.count):  # no classes, see `doubts`
+    if max(result.pixels) >= max(INSTANCE_IDS, ids.count):  # no classes, see `find_warnings`
         return proposal
     is_unknown_seen = ids.unknown_value in result.pixels and max(result.pixels) == ids.unknown_value
     classes = [value for value in result.pixels if not (is_unknown_seen and value == ids.unknown_value)]
@@ -55,19 +55,20 @@ def flags(proposal: dict[str, int | bool]) -> str:
 
 
 def conversion(result: Survey, opt) -> str | None:
-    """The command that makes id maps of these label maps, where they are masks in colours or stretched grays."""
+    """The command that makes id maps of these label maps, where they are masks in colors or stretched grays."""
     if not (result.colors or result.palettes_differ or (stretch(result.pixels) and mask_levels(result.pixels))):
         return None
     source = shlex.quote(opt.label_dir or result.folders["labels"])
     return f"python -m scripts.prepare convert_labels {source} NEW_FOLDER --palette FILE"
 
 
-def doubts(result: Survey) -> list[Doubt]:
-    """Label maps that can be read and are probably wrong, and instance maps that say nothing."""
+def find_warnings(result: Survey) -> list[DataWarning]:
+    """Warn of label maps that can be read and are probably wrong, and of instance maps without edges."""
     found = []
     if result.turned:
         message = describe_turned(result.turned, dict.fromkeys(result.turned, result.counts["samples"]))
-        found.append(Doubt("exif_orientation", message, sorted({n for names in result.turned.values() for n in names})))
+        names = sorted({name for names in result.turned.values() for name in names})
+        found.append(DataWarning("exif_orientation", message, names))
     if step := stretch(result.pixels):
         levels = mask_levels(result.pixels) or []
         is_binary = {*levels} == BLACK_AND_WHITE
@@ -76,49 +77,49 @@ def doubts(result: Survey) -> list[Doubt]:
         )
         convert = "scripts.prepare convert_labels makes ids 0, 1, ... of them"
         fix = convert if levels else "save ids 0, 1, ... themselves"
-        found.append(Doubt("stretched", f"all label values are {what}; {fix}", []))
+        found.append(DataWarning("stretched", f"all label values are {what}; {fix}", []))
     elif result.pixels and max(result.pixels) >= INSTANCE_IDS:
         message = (
             f"label maps hold numbers up to {max(result.pixels)}: instance or panoptic maps? label maps hold class ids"
         )
-        found.append(Doubt("instance_ids", message, []))
+        found.append(DataWarning("instance_ids", message, []))
     if result.palettes_differ:
         names = result.palettes_differ
         message = (
-            f"{len(names)} palette label maps give an index another colour than the others do ({listing(names)}); "
-            f"the index counts, not the colour, so the same id means different things: scripts.prepare convert_labels "
-            f"goes by colour"
+            f"{len(names)} palette label maps give an index another color than the others do ({listing(names)}); "
+            f"the index counts, not the color, so the same id means different things: scripts.prepare convert_labels "
+            f"goes by color"
         )
-        found.append(Doubt("palettes_differ", message, names))
+        found.append(DataWarning("palettes_differ", message, names))
     if result.blended:
         message = (
             f"{len(result.blended)} label maps look smoothed ({listing(result.blended)}): at edges they hold ids "
             f"between those of the regions, from anti-aliasing, JPEG or resizing other than nearest; save them without"
         )
-        found.append(Doubt("blended", message, result.blended))
+        found.append(DataWarning("blended", message, result.blended))
     if result.smooth_colors:
         message = (
-            f"{len(result.smooth_colors)} masks hold very many colours ({listing(result.smooth_colors)}): photos, or "
+            f"{len(result.smooth_colors)} masks hold very many colors ({listing(result.smooth_colors)}): photos, or "
             f"masks with smooth edges, which no palette can undo; save the masks without anti-aliasing and not as JPEG"
         )
-        found.append(Doubt("smooth_colors", message, result.smooth_colors))
+        found.append(DataWarning("smooth_colors", message, result.smooth_colors))
     if result.instance_maps and not result.instance_maps[False]:
         message = "every instance map is one value only, so there are no edges to show; --no_instance saves the channel"
-        found.append(Doubt("constant_instances", message, []))
+        found.append(DataWarning("constant_instances", message, []))
     for kind, names in result.photo_traits.items():
-        found.append(Doubt(kind, describe(kind, names, sum(result.photo_modes.values())), names))
+        found.append(DataWarning(kind, describe(kind, names, sum(result.photo_modes.values())), names))
     if result.ids.contain_dontcare_label and result.pixels and result.ids.unknown_value not in (None, *result.pixels):
         message = (
             f"no label map holds {result.ids.unknown_value}: --contain_dontcare_label adds a channel that stays empty"
         )
-        found.append(Doubt("unknown_unseen", message, []))
+        found.append(DataWarning("unknown_unseen", message, []))
     return found
 
 
 def palette_lines(result: Survey) -> list[str]:
-    """Lines of a palette file for the colours seen, in their order, to be named by the user.
+    """Lines of a palette file for the colors seen, in their order, to be named by the user.
 
-    Grey colours that are ids as they are keep them, and so do those of palettes that agree; all others are numbered.
+    Gray colors that are ids as they are keep them, and so do those of palettes that agree; all others are numbered.
     """
     colors: list[Color] = sorted(result.colors)
     if colors or result.palettes_differ or stretch(result.pixels):  # beside masks in colors, some may be all black, say

@@ -1,4 +1,4 @@
-"""What is wrong with the files of one sample, and what its label map looks like: small reports of big pictures."""
+"""The inspection of one sample: what is wrong with its files, and what its label map holds, as a small report."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +19,10 @@ from data.read import LabelIds, picture_size, read_image, read_instances, read_l
 from util.errors import InputError
 
 COLORS_KEPT = 256  # of one mask; a mask of more is not flat
-BLENDED_SHARE = 0.15
-"""From this share of edges that are slopes on, a map was smoothed. Measured on real maps: sharp ones below 0.02, after
-shrinking to a tenth below 0.09; resized with bilinear or bicubic interpolation above 0.33, JPEG mostly above 0.2."""
+BLENDED_FRACTION = 0.15
+"""If more than this fraction of edges are slopes, a map was smoothed. Measured on real maps: sharp ones below 0.02,
+after shrinking to a tenth below 0.09; resized with bilinear or bicubic interpolation above 0.33, JPEG mostly above
+0.2."""
 FEWEST_EDGES = 20  # fewer prove nothing
 
 
@@ -38,18 +39,18 @@ KINDS = {
     "batch": "fewer samples than a batch",
     "unreadable": "files that cannot be read, or are damaged",
     "frames": "files of several frames or pages",
-    "colour": "label or instance maps in colours instead of ids",
+    "color": "label or instance maps in colors instead of ids",
     "not_ids": "label or instance maps in a format that cannot hold ids",
     "label_range": "label maps with ids out of range",
     "size": "files of one sample that differ in size",
     "preprocess": "sizes that do not suit the preprocessing",
 }
-KIND_OF = {SeveralPicturesError: "frames", ColoredError: "colour", NotIdsError: "not_ids"}  # others are unreadable
+KIND_OF = {SeveralPicturesError: "frames", ColoredError: "color", NotIdsError: "not_ids"}  # others are unreadable
 
 
 @dataclass
 class SampleReport:
-    """What one sample adds to the whole; a few hundred bytes whatever the size of its files."""
+    """What was found in one sample; a few hundred bytes whatever the size of its files."""
 
     name: str
     problems: list[Problem] = field(default_factory=list)
@@ -59,9 +60,9 @@ class SampleReport:
     photo_traits: list[str] = field(default_factory=list)  # keys of `TRAITS`
     values: dict[int, int] | None = None  # label map: value in the file -> pixels
     is_blended: bool = False  # label map: edges between regions are slopes
-    palette: dict[int, Color] | None = None  # palette label map: index that is used -> colour
-    shown: set[Color] = field(default_factory=set)  # label map with ids: the colours that a viewer shows
-    colors: dict[Color, int] | None = None  # colour-coded label map: the most frequent colours -> pixels
+    palette: dict[int, Color] | None = None  # palette label map: index that is used -> color
+    shown: set[Color] = field(default_factory=set)  # label map with ids: the colors that a viewer shows
+    colors: dict[Color, int] | None = None  # color-coded label map: the most frequent colors -> pixels
     num_colors: int = 0
     constant_instances: bool | None = None  # whether the instance map is one value only
     turned: list[str] = field(default_factory=list)  # kinds of its files with an EXIF orientation not applied: "photos"
@@ -103,19 +104,19 @@ class Inspector:
             report.problems += damage(path)
 
     def _values_in_file(self, labels: np.ndarray) -> np.ndarray:
-        """Undo what reading does to the unknown."""
+        """Undo the renumbering of the unknown that reading does."""
         if not self.ids.contain_dontcare_label or self.ids.unknown_value is None:
             return labels
         return np.where(labels == self.ids.label_nc, self.ids.unknown_value, labels)
 
     def _read_whatever_ids(self, path: Path, refusal: InputError, report: SampleReport) -> np.ndarray | None:
-        """The values of a label map that was refused, if it has any."""
+        """Report why a label map was refused, and return its values all the same, if it has any."""
         try:
             labels = np.asarray(read_instances(path, self.apply_exif))
         except InputError:
             problem = classify(path, refusal)
             report.problems.append(problem)
-            if problem.kind == "colour":
+            if problem.kind == "color":
                 report.colors, report.num_colors = count_colors(path)
             return None
         report.problems.append(Problem("label_range", str(path), str(refusal)))
@@ -170,7 +171,7 @@ class Inspector:
 def classify(path: Path, refusal: InputError) -> Problem:
     """The problem of a file that was refused."""
     kind = next((kind for error, kind in KIND_OF.items() if isinstance(refusal, error)), "unreadable")
-    if kind == "colour" and is_jpeg(path):
+    if kind == "color" and is_jpeg(path):
         kind = "not_ids"
     return Problem("unreadable" if damage(path) else kind, str(path), str(refusal))
 
@@ -181,7 +182,7 @@ def is_turned(path: Path) -> bool:
 
 
 def damage(path: Path) -> list[Problem]:
-    """A problem if the check sums of a PNG do not match: it may still decode, to wrong pixels."""
+    """A problem if the checksums of a PNG do not match: it may still decode, to wrong pixels."""
     try:
         with opened(path) as picture:
             is_png = picture.format == "PNG"
@@ -217,11 +218,11 @@ def is_blended(labels: np.ndarray) -> bool:
         first, second = ((before, slice(None)), (after, slice(None))) if axis == 0 else ((..., before), (..., after))
         changes += int(up.sum()) + int(down.sum())
         slopes += int((up[first] & up[second]).sum()) + int((down[first] & down[second]).sum())
-    return changes >= FEWEST_EDGES and slopes > BLENDED_SHARE * changes
+    return changes >= FEWEST_EDGES and slopes > BLENDED_FRACTION * changes
 
 
 def count_colors(path: Path) -> tuple[dict[Color, int], int]:
-    """Pixels of the most frequent colours of a mask, and the number of all its colours; nothing if it has none."""
+    """Pixels of the most frequent colors of a mask, and the number of all its colors; nothing if it has none."""
     try:
         rgba = read_colors(path)
     except InputError:

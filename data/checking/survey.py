@@ -1,4 +1,4 @@
-"""Walking a whole data set: what is there, what is wrong, and which options suit it."""
+"""The survey of a whole data set: which files there are, what is wrong with them, and what label maps hold."""
 
 import dataclasses
 from collections import Counter
@@ -7,6 +7,7 @@ from itertools import zip_longest
 from types import SimpleNamespace
 from typing import Any
 
+from data import create_loader
 from data.checking.inspection import Inspector, Problem, SampleReport
 from data.classes import describe_classes
 from data.files import Files
@@ -26,7 +27,7 @@ Progress = Callable[[Iterator[SampleReport], int], Iterator[SampleReport]]
 
 @dataclasses.dataclass
 class Survey:
-    """What the walk found. Its size does not grow with the files, but for the problems and names it lists."""
+    """What was found in a data set. Its size does not grow with the files, but for the problems and names listed."""
 
     ids: LabelIds
     class_names: tuple[str, ...]
@@ -41,13 +42,27 @@ class Survey:
     photo_modes: Counter[str] = dataclasses.field(default_factory=Counter)
     photo_traits: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # key of `TRAITS` -> names
     blended: list[str] = dataclasses.field(default_factory=list)  # names
-    palette: dict[int, tuple[Color, str]] = dataclasses.field(default_factory=dict)  # index -> colour, first name
+    palette: dict[int, tuple[Color, str]] = dataclasses.field(default_factory=dict)  # index -> color, first name
     palettes_differ: list[str] = dataclasses.field(default_factory=list)  # names
-    shown: set[Color] = dataclasses.field(default_factory=set)  # colours of label maps that hold ids, as a viewer has
-    colors: Counter[Color] = dataclasses.field(default_factory=Counter)  # of colour-coded masks -> pixels
-    smooth_colors: list[str] = dataclasses.field(default_factory=list)  # names of masks with very many colours
+    shown: set[Color] = dataclasses.field(default_factory=set)  # colors that a viewer shows of label maps with ids
+    colors: Counter[Color] = dataclasses.field(default_factory=Counter)  # of color-coded masks -> pixels
+    smooth_colors: list[str] = dataclasses.field(default_factory=list)  # names of masks with very many colors
     instance_maps: Counter[bool] = dataclasses.field(default_factory=Counter)  # is one value only -> files
     turned: dict[str, list[str]] = dataclasses.field(default_factory=dict)  # kind, EXIF not applied -> names
+
+    def value_rows(self) -> list[dict[str, Any]]:
+        """A row for each value that label maps hold, in order: value, name, allowed, pixels, fraction (0..1), files."""
+        total = sum(self.pixels.values())
+        unknown = self.ids.unknown_value if self.ids.contain_dontcare_label else None
+        rows = []
+        for value, pixels in sorted(self.pixels.items()):
+            channel = self.ids.label_nc if value == unknown else value
+            is_allowed = value == unknown or 0 <= value < self.ids.count
+            rows.append({
+                "value": value, "name": self.class_names[channel] if is_allowed else None, "allowed": is_allowed,
+                "pixels": pixels, "fraction": pixels / total, "files": self.files[value],
+            })  # fmt: skip
+        return rows
 
     def add(self, report: SampleReport) -> None:
         """Count one sample in."""
@@ -95,7 +110,7 @@ class Survey:
 def survey(
     dataset_class: type[PairedDataset], opt, workers: int, progress: Progress = lambda reports, total: reports
 ) -> Survey:
-    """Read every file of the data set of `opt` as training or testing would, and go on where they would stop.
+    """Read every file of a data set as training or testing would, and go on where they would stop.
 
     Args:
         opt: train options, or test options for what testing needs.
@@ -119,13 +134,18 @@ def survey(
     inspector = Inspector(result.ids, preprocess, opt.apply_exif)
     for report in progress(parallel_map(inspector, samples, workers), len(samples)):
         result.add(report)
+    if samples:
+        try:
+            create_loader(opt, range(len(samples)))
+        except InputError as error:  # fewer samples than a batch
+            result.problems.append(Problem("batch", "", str(error)))
     return result
 
 
 def find_samples(dataset_class: type[PairedDataset], opt) -> tuple[Files, list[SamplePaths], list[Problem]]:
-    """The files, the samples, and why training or testing would not find them.
+    """Find the files and the samples, and the problems for which training or testing would stop before reading one.
 
-    Where it would not, the samples are as complete as their files are.
+    After such a problem, samples may lack photos and instance maps.
     """
     # Not through the constructor, which stops at the first problem.
     dataset = dataset_class.__new__(dataset_class)
@@ -155,12 +175,12 @@ def find_samples(dataset_class: type[PairedDataset], opt) -> tuple[Files, list[S
 
 
 def _relaxed(opt, changes: dict[str, Any]) -> SimpleNamespace:
-    """The options with `changes`, unchecked: `is_train` is none that dataclasses could replace."""
+    """The options with `changes`, unchecked: `is_train` is no field, so `dataclasses.replace` cannot change it."""
     return SimpleNamespace(**vars(opt) | {"is_train": opt.is_train} | changes)
 
 
 def pair_what_pairs(files: Files, by_name: bool) -> list[SamplePaths]:
-    """A sample for every label map, with the photo and instance map that are there."""
+    """A sample for every label map, with its photo and instance map if they exist."""
     if by_name:
         return [
             SamplePaths(name, path, files.images.get(name), files.instances.get(name))

@@ -11,11 +11,11 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from data import PRESETS, create_dataset
-from data.derived_maps import process_count
 from data.paired import PairedDataset
 from data.parallel import usable_cores
 from data.workers import QuietLoader
 from options import TrainOptions, parse_options
+from options.arguments import process_count
 from scripts.benchmark.made_up_data import CITYSCAPES_SIZE, COCO_SIZE, make_cityscapes_like, make_coco_like
 from scripts.benchmark.plain_reading import PlainPairs
 from scripts.benchmark.timing import take_turns

@@ -1,21 +1,20 @@
 """Label a folder of photos with a segmentation network: a label map of the same name for each.
 
-Run from the root of the repository: `python -m scripts.prepare label_photos PHOTOS OUT`, followed by one of
+`python -m scripts.prepare label_photos PHOTOS OUT`, followed by one of
 
-    --network coco --weights FILE         the published networks that evaluate.py judges by: coco, ade20k (two files) or
-                                          cityscapes. Ids are those of the data set's own label files: 0..181; 1..150,
-                                          as 0 is unknown there; and of Cityscapes the label ids (7 is road), not the
-                                          train ids (0 is road).
+    --network coco --weights FILE         the published networks that evaluate.py scores with: coco, ade20k (two files)
+                                          or cityscapes. Ids are those of the data set's own label files: 0..181;
+                                          1..150, as 0 is unknown there; and of Cityscapes the label ids (7 is road),
+                                          not the train ids (0 is road).
     --network NAME [--weights FILE]       a network of torchvision, in the 21 ids of Pascal VOC (0 is background);
                                           without --weights its own are downloaded.
     --network torchscript --weights FILE  any network saved by TorchScript; ids are the numbers of its classes.
-    --segmenter RUN                       a network of your own: a run of scripts.segmenter, by name or folder, in the
-                                          ids it was trained on; or a file of TorchScript or torch.export.
+    --segmenter RUN                       a network of your own: a run of `python -m scripts.segmenter`, by name or
+                                          folder, in the ids it was trained on; or a file of TorchScript or
+                                          torch.export.
 
-To add a network, write a function that builds its `Segmenter` and give it a name in `NETWORKS`.
-
-Run again, the script skips what it made of the same photo with the same network, so an interrupted run goes on. Files
-that it did not make are never replaced.
+A second call skips what the first one made of the same photos with the same network, so an interrupted run goes on.
+Files that this tool did not make are never replaced.
 """
 
 import argparse
@@ -24,74 +23,28 @@ import functools
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import torch
 import torchvision
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional
 from tqdm import tqdm
 
-from data.derived_maps import Mark, check_output, pair_with_targets, process_count, save_ids, to_make
+from data.derived_maps import Mark, check_output, pair_with_targets, save_ids, to_make
 from data.files import find_pictures
 from data.photos import warn_of_photos
 from data.read import picture_size, read_image
 from data.workers import QuietLoader
 from models.segmenters import SEGMENTERS, Segmenter, load_own_segmenter, load_segmenter
-from models.segmenters.base import Size, resize_scores
-from models.segmenters.own import FACTS_FILE, WEIGHTS_FILE, one_line
-from models.weights import read_weights
+from models.segmenters.own import FACTS_FILE, WEIGHTS_FILE
+from models.segmenters.pascal_voc import TorchvisionSegmenter
+from options.arguments import process_count
+from scripts.prepare.arguments import subcommand_parser
 from util.device import choose_device
 from util.digests import digest_of
 from util.errors import InputError
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-TORCHVISION_SHORT_SIDE = 520  # pixels, at which torchvision's segmentation networks were measured
-VOC_CLASSES = 21
-
-
-class TorchvisionSegmenter(Segmenter):
-    """A segmentation network of torchvision. Scores are logits. Without a file its weights are downloaded."""
-
-    class_ids = tuple(range(VOC_CLASSES))
-    unlabelled_ids = (255,)
-    mean_iou = "all"
-    files: ClassVar = {}
-    source = "torchvision"
-    licence = "BSD-3-Clause"
-
-    def __init__(self, name: str, weights: Path | None):
-        super().__init__()
-        self.name = name
-        if weights is None:
-            self.network = _download(name)
-            return
-        state = read_weights(weights)
-        if not isinstance(state, dict):
-            raise InputError(f"--weights {weights}: holds something else than a state dict")
-        self.network = torchvision.models.get_model(name, weights=None, weights_backbone=None, num_classes=VOC_CLASSES)
-        # Most published files hold a second head as well, which only its own training used.
-        state = {key: value for key, value in state.items() if not str(key).startswith("aux_classifier.")}
-        try:
-            self.network.load_state_dict(state)
-        except RuntimeError as error:
-            raise InputError(f"--weights {weights}: is not a file of --network {name} ({one_line(error)})") from error
-
-    def score_pixels(self, pixels: Tensor, size: Size) -> Tensor:
-        """Logits (N, 21, *size), of photos at the size and in the range the network was trained for."""
-        resized = functional.resize(pixels / 255, [TORCHVISION_SHORT_SIDE], antialias=True)
-        return resize_scores(self.network(functional.normalize(resized, IMAGENET_MEAN, IMAGENET_STD))["out"], size)
-
-
-def _download(name: str) -> nn.Module:
-    try:
-        return torchvision.models.get_model(name, weights="DEFAULT")
-    except OSError as error:
-        raise InputError(
-            f"--network {name}: its weights cannot be downloaded ({error}); give their file with --weights FILE"
-        ) from error
 
 
 def torchvision_network(name: str, files: Sequence[Path], device: torch.device) -> Segmenter:
@@ -102,7 +55,7 @@ def torchvision_network(name: str, files: Sequence[Path], device: torch.device) 
 
 
 def published_network(name: str, files: Sequence[Path], device: torch.device) -> Segmenter:
-    """Build a network that evaluate.py judges by; it says which files it takes."""
+    """Build a network that evaluate.py scores with; it says which files it takes."""
     return load_segmenter(name, files).to(device)
 
 
@@ -113,7 +66,8 @@ def torchscript_network(files: Sequence[Path], device: torch.device) -> Segmente
     return load_own_segmenter(files[0], device)
 
 
-# Name -> function that builds the network from the files of --weights, in evaluation mode on a device.
+# Name -> function that builds the network from the files of --weights, in evaluation mode on a device. To add a
+# network, write such a function and give it a name here.
 NETWORKS: dict[str, Callable[[Sequence[Path], torch.device], Segmenter]] = {
     **{name: functools.partial(published_network, name) for name in SEGMENTERS},
     **{
@@ -151,11 +105,9 @@ def segment(segmenter: Segmenter, photos: Tensor) -> np.ndarray:
     return np.array(segmenter.class_ids)[classes.cpu().numpy()]
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """What the command line says; wrong words end the program with status 2."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.prepare label_photos", description=__doc__.splitlines()[0], allow_abbrev=False
-    )
+def parse_args(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line; wrong words end the program with status 2."""
+    parser = subcommand_parser("label_photos", __doc__)
     parser.add_argument("photos", metavar="PHOTOS", type=Path, help="folder of photos; sub-folders are walked")
     parser.add_argument("output", metavar="OUT", type=Path, help="folder for the label maps; made if missing")
     which = parser.add_mutually_exclusive_group(required=True)
@@ -163,7 +115,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     which.add_argument(
         "--segmenter",
         metavar="RUN",
-        help="your own: a run of scripts.segmenter, or a TorchScript or torch.export file",
+        help="your own: a run of python -m scripts.segmenter, or a TorchScript or torch.export file",
     )
     parser.add_argument(
         "--weights",
@@ -214,7 +166,7 @@ def own_path(args: argparse.Namespace) -> Path:
 
 
 def mark_of(args: argparse.Namespace) -> Mark:
-    """What label maps of the chosen network bear: its name, if it has one, and what its files hold."""
+    """The mark of label maps by the chosen network: its name, if it has one, and a hash of its files."""
     files = args.weights
     if args.segmenter:
         path = own_path(args)
@@ -223,8 +175,8 @@ def mark_of(args: argparse.Namespace) -> Mark:
     return Mark("label_photos", f"{args.network} {contents}")
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Do what the command line says. Bad input ends it with status 2 and one line."""
+def main(argv: Sequence[str]) -> None:
+    """Label all photos whose label maps are missing or out of date. Raises `InputError` for bad input."""
     args = parse_args(argv)
     if args.batch_size < 1:
         raise InputError(f"--batch_size {args.batch_size}: must be 1 or more")

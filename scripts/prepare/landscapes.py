@@ -1,12 +1,15 @@
 """Write the landscapes as files, in the layout that `--dataset_mode custom` reads.
 
-DIR/{train,val}_img hold RGB pictures, {train,val}_label class ids 0..17 with 255 for unknown, {train,val}_inst 16-bit
-instance ids. Run from the root of the repository: `python -m scripts.prepare landscapes DIR --train 100 --val 10`.
+DIR/{train,val}_img hold RGB images, {train,val}_label class ids 0..17 with 255 for unknown, {train,val}_inst 16-bit
+instance ids. The last line printed is the command of a small training on them.
+
+    python -m scripts.prepare landscapes DIR --train 100 --val 10
 """
 
 import argparse
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -14,6 +17,7 @@ from tqdm import tqdm
 
 from data.landscape import CLASS_NAMES, Landscape, draw_scene
 from data.landscapes import DATA_SEED, FIRST_VALIDATION_SCENE
+from scripts.prepare.arguments import subcommand_parser
 from util.errors import InputError
 
 SMALLEST_SIDE = 16
@@ -24,11 +28,9 @@ FIRST_SCENES = {"train": 0, "val": FIRST_VALIDATION_SCENE}
 KINDS = ("img", "label", "inst")
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """What the command line says; wrong words end the program with status 2."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.prepare landscapes", description=__doc__.splitlines()[0], allow_abbrev=False
-    )
+def parse_args(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line; wrong words end the program with status 2."""
+    parser = subcommand_parser("landscapes", __doc__)
     parser.add_argument("folder", metavar="DIR", type=Path, help="where to write; made if missing")
     parser.add_argument("--train", type=int, default=TRAIN, metavar="N", help="training scenes (%(default)s)")
     parser.add_argument("--val", type=int, default=VALIDATION, metavar="N", help="others (%(default)s)")
@@ -38,7 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """(width, height) of "WxH"."""
+    """(width, height) of "WxH". Raises `InputError` for anything else, and for sides that are too small."""
     match = re.fullmatch(r"(\d+)x(\d+)", text)
     if not match or min(map(int, match.groups())) < SMALLEST_SIDE:
         raise InputError(f"--size {text}: give WIDTHxHEIGHT in pixels, each {SMALLEST_SIDE} or more, as in 256x256")
@@ -63,8 +65,8 @@ def save(scene: Landscape, root: Path, split: str, number: int) -> None:
         Image.fromarray(pixels).save(root / f"{split}_{kind}" / f"{number:05d}.png")
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Do what the command line says. Bad input ends it with status 2 and one line."""
+def main(argv: Sequence[str]) -> None:
+    """Write both parts and print a training command. Raises `InputError` for bad input."""
     args = parse_args(argv)
     width, height = parse_size(args.size)
     counts = {"train": args.train, "val": args.val}

@@ -1,38 +1,26 @@
 """List the outdoor scenes of ADE20K for `--dataset_mode ade20k_outdoor`, by the rule of data/ade20k_outdoor.py.
 
-Run from the root of the repository: `python -m scripts.prepare outdoor DATAROOT` writes the lists of both parts to
+`python -m scripts.prepare outdoor DATAROOT` writes the lists of both parts to
 DATAROOT/outdoor_{training,validation}.txt, where the data set looks for them. `... DATAROOT OUT.txt --phase train`
 writes one part's list elsewhere, for --file_list. Only label maps are read.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-from data.ade20k import EDITIONS, FOLDERS, LANDMARKS, Ade20kDataset, find_ade20k
-from data.ade20k_outdoor import INDOOR_AT_MOST, OUTDOOR_AT_LEAST, is_outdoor, list_path
-from data.derived_maps import add_workers, read_ids, run_parallel
+from data.ade20k import EDITIONS, FOLDERS, LANDMARKS, find_ade20k
+from data.ade20k_outdoor import RULE, list_path, shows_outdoors
+from data.derived_maps import run_parallel
 from data.editions import explaining
-from data.read import LabelIds
+from scripts.prepare.arguments import add_workers, subcommand_parser
 from util.errors import InputError
 from util.files import refuse_foreign, replacing
 
-ADE20K_IDS = LabelIds(
-    label_nc=Ade20kDataset.preset.both["label_nc"],
-    contain_dontcare_label=True,
-    unknown_value=Ade20kDataset.unknown_value,
-    fixed=Ade20kDataset.published_ids,
-    editions=Ade20kDataset.id_editions,
-)
-RULE = (
-    f"outdoor classes cover at least {OUTDOOR_AT_LEAST:.0%} of the picture and indoor ones at most {INDOOR_AT_MOST:.0%}"
-)
 
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """What the command line says; wrong words end the program with status 2."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.prepare outdoor", description=__doc__.splitlines()[0], allow_abbrev=False
-    )
+def parse_args(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line; wrong words end the program with status 2."""
+    parser = subcommand_parser("outdoor", __doc__)
     parser.add_argument("dataroot", metavar="DATAROOT", type=Path, help="folder of the data set")
     parser.add_argument("output", metavar="OUT.txt", type=Path, nargs="?", help="the list; needs --phase")
     parser.add_argument("--phase", choices=list(FOLDERS), help="the part to list (both)")
@@ -43,11 +31,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     if args.output and args.output.is_dir():
         parser.error(f"{args.output}: is a folder; name the file to write")
     return args
-
-
-def shows_outdoors(path: Path) -> bool:
-    """Read one label map and apply the rule. Raises `InputError` for ids of other editions, whose classes differ."""
-    return is_outdoor(ADE20K_IDS.check(read_ids(path), path))
 
 
 def write_list(dataroot: Path, phase: str, output: Path, workers: int) -> None:
@@ -68,12 +51,11 @@ def write_list(dataroot: Path, phase: str, output: Path, workers: int) -> None:
     print(f"{output}: {len(names)} of {len(labels)} scenes")
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Do what the command line says. Bad input ends it with status 2 and one line."""
+def main(argv: Sequence[str]) -> None:
+    """Write the lists that the command line asks for. Raises `InputError` for bad input."""
     args = parse_args(argv)
-    lists = {
-        phase: args.output or list_path(args.dataroot, phase) for phase in ([args.phase] if args.phase else FOLDERS)
-    }
+    phases = [args.phase] if args.phase else list(FOLDERS)
+    lists = {phase: args.output or list_path(args.dataroot, phase) for phase in phases}
     for path in lists.values():
         refuse_foreign("OUT.txt", path, "list of scripts.prepare outdoor", f" scenes: {RULE}".encode())
     for phase, path in lists.items():

@@ -70,10 +70,10 @@ def test_grey_png_of_few_bits_is_not_stretched(tmp_path, bits):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "CMYK"])
-def test_colour_pictures_are_no_label_maps(tmp_path, mode):
+def test_color_pictures_are_no_label_maps(tmp_path, mode):
     path = tmp_path / ("a.tiff" if mode == "CMYK" else "a.png")
     Image.new(mode, (4, 4), "red").save(path)
-    assert f"colour picture (mode {mode}), not an id map; save one id per pixel" in refusal(path, LabelIds(5, False))
+    assert f"color picture (mode {mode}), not an id map; save one id per pixel" in refusal(path, LabelIds(5, False))
 
 
 def as_palette(ids: np.ndarray) -> Image.Image:
@@ -124,7 +124,7 @@ def test_floats_that_are_no_whole_numbers_are_named_with_their_place(tmp_path, s
     assert (
         f"1 floating-point pixels are no whole numbers up to 16,777,216 (the first, at x 2, y 1, is {shown})" in message
     )
-    assert "colour" not in message
+    assert "color" not in message
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -133,7 +133,7 @@ def test_transparent_ids_are_refused_with_their_place(tmp_path, channels):
     alpha[0, 1] = 0
     Image.fromarray(np.dstack([*[IDS] * channels, alpha])).save(tmp_path / "a.png")
     message = refusal(tmp_path / "a.png", LabelIds(5, False))
-    assert "the pixel at x 1, y 0 is transparent (alpha 0 of 255)" in message and "colour" not in message
+    assert "the pixel at x 1, y 0 is transparent (alpha 0 of 255)" in message and "color" not in message
 
 
 def test_equal_channels_of_a_jpeg_are_no_ids(tmp_path):
@@ -242,7 +242,7 @@ def test_image_range_is_minus_one_to_one(tmp_path, save):
 
 @pytest.fixture
 def photo(tmp_path) -> Path:
-    """A JPEG of 90x64 pixels, with detail in brightness and colour."""
+    """A JPEG of 90x64 pixels, with detail in brightness and color."""
     small = np.random.default_rng(0).integers(0, 256, (16, 20, 3), dtype=np.uint8)
     path = tmp_path / "photo.jpg"
     Image.fromarray(small).resize((90, 64), Image.Resampling.BICUBIC).save(path, quality=90)

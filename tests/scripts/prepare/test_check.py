@@ -66,7 +66,7 @@ def kinds(report: dict) -> list[str]:
     return sorted({problem["kind"] for problem in report["problems"]})
 
 
-def doubts(report: dict) -> list[str]:
+def warnings_of(report: dict) -> list[str]:
     return [warning["kind"] for warning in report["warnings"]]
 
 
@@ -75,7 +75,7 @@ def test_a_good_set_passes_with_exact_counts(tree, capsys):
     assert status == 0 and report["problems"] == [] and report["warnings"] == []
     assert report["counts"] == {"labels": 6, "images": 6, "instances": 0, "samples": 6}
     quarter = 6 * SIZE * SIZE // 4
-    assert [(row["value"], row["pixels"], row["share"], row["files"]) for row in report["values"]] == [
+    assert [(row["value"], row["pixels"], row["fraction"], row["files"]) for row in report["values"]] == [
         (0, quarter, 0.25, 6),
         (1, 2 * quarter, 0.5, 6),
         (2, quarter, 0.25, 6),
@@ -116,7 +116,7 @@ def test_all_problems_are_found_in_one_walk(tree, capsys):
     save(tree / "maps" / "4.png", np.dstack([quarters(0, 128, 128, 0)] * 2 + [quarters(0, 0, 64, 0)]))
     save(tree / "maps" / "5.png", quarters(0, 1, 2, 3))
     status, report = check(tree)
-    assert status == 1 and kinds(report) == ["colour", "files", "label_range", "size", "unreadable"]
+    assert status == 1 and kinds(report) == ["color", "files", "label_range", "size", "unreadable"]
     assert report["unpaired"]["labels_without_image"] == ["0"]
     assert report["unpaired"]["images_without_labels"] == ["zero"]
     broken = [problem["file"] for problem in report["problems"] if problem["kind"] == "unreadable"]
@@ -136,14 +136,14 @@ def test_damage_that_still_decodes_is_found(tree):
     assert report["problems"][0]["file"] == str(path)
 
 
-def test_colour_masks_lead_to_the_converter(tree, capsys):
+def test_color_masks_lead_to_the_converter(tree, capsys):
     colors = {0: (0, 0, 0), 1: (200, 10, 10), 2: (10, 10, 200)}
     for i in range(6):
         picture = quarters(0, 1, 2, 1)
         save(tree / "maps" / f"{i}.png", np.array(list(colors.values()))[picture])
     status, report = check(tree, "--propose_palette", str(tree / "palette.txt"))
-    assert status == 0 and not report["runs"] and kinds(report) == ["colour"]
-    assert {tuple(row["color"]) for row in report["colours"]} == set(colors.values())
+    assert status == 0 and not report["runs"] and kinds(report) == ["color"]
+    assert {tuple(row["color"]) for row in report["colors"]} == set(colors.values())
     assert report["proposal"]["command"].startswith(f"python -m scripts.prepare convert_labels {tree / 'maps'} ")
     lines = (tree / "palette.txt").read_text().splitlines()
     assert lines[1:] == ["0 0 0 0 class 0", "1 10 10 200 class 1", "2 200 10 10 class 2"]
@@ -151,7 +151,7 @@ def test_colour_masks_lead_to_the_converter(tree, capsys):
     from scripts.prepare.convert_labels import main as convert
 
     convert([str(tree / "maps"), str(tree / "ids"), "--palette", str(tree / "palette.txt")])
-    (tree / "maps").rename(tree / "colour")
+    (tree / "maps").rename(tree / "color")
     (tree / "ids").rename(tree / "maps")
     assert check(tree)[0] == 0
 
@@ -189,14 +189,14 @@ def test_photos_as_masks_are_not_a_palette(tree):
     noise = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3))
     save(tree / "maps" / "0.png", noise)
     status, report = check(tree)
-    assert status == 1 and doubts(report) == ["smooth_colors"] and report["colours"] == []
+    assert status == 1 and warnings_of(report) == ["smooth_colors"] and report["colors"] == []
 
 
 def test_ids_saved_as_rgb_are_ids(tree):
     for i in range(6):
         save(tree / "maps" / f"{i}.png", np.dstack([quarters(0, 1, 2, 5)] * 3))
     status, report = check(tree)
-    assert status == 1 and kinds(report) == ["label_range"] and report["colours"] == []
+    assert status == 1 and kinds(report) == ["label_range"] and report["colors"] == []
     assert report["proposal"]["flags"] == "--label_nc 6 --no_instance" and report["proposal"]["command"] is None
     assert check(tree, "--label_nc", "6")[0] == 0 and trains(tree, "--label_nc", "6")
 
@@ -206,7 +206,7 @@ def test_masks_all_in_black_keep_their_place_in_the_palette(tree):
     for i in range(6):
         save(tree / "maps" / f"{i}.png", np.zeros((SIZE, SIZE, 3)) if i == 3 else [[[200, 10, 10]] * SIZE] * SIZE)
     _, report = check(tree, "--propose_palette", str(tree / "palette.txt"))
-    assert not report["runs"] and kinds(report) == ["colour"] and report["proposal"]["command"]
+    assert not report["runs"] and kinds(report) == ["color"] and report["proposal"]["command"]
     assert (tree / "palette.txt").read_text().splitlines()[1:] == ["0 0 0 0 class 0", "1 200 10 10 class 1"]
 
 
@@ -215,7 +215,7 @@ def test_stretched_ids_are_told_from_real_ones(tree, values, step):
     for i in range(6):
         save(tree / "maps" / f"{i}.png", quarters(*values))
     status, report = check(tree, "--label_nc", "256")
-    assert status == 0 and doubts(report) == ["stretched"] and step in report["warnings"][0]["message"]
+    assert status == 0 and warnings_of(report) == ["stretched"] and step in report["warnings"][0]["message"]
     assert check(tree)[0] == 1
     check(tree, "--propose_palette", str(tree / "p.txt"))
     assert (tree / "p.txt").read_text().splitlines()[2].startswith("1 ")
@@ -227,7 +227,7 @@ def test_palettes_that_differ_between_files_are_doubted(tree):
         picture.putpalette([channel for color in colors for channel in color])
         picture.save(tree / "maps" / f"{i}.png")
     status, report = check(tree)
-    assert status == 0 and doubts(report) == ["palettes_differ"] and report["warnings"][0]["files"] == ["5"]
+    assert status == 0 and warnings_of(report) == ["palettes_differ"] and report["warnings"][0]["files"] == ["5"]
     assert "scripts.prepare convert_labels" in report["proposal"]["command"]
 
 
@@ -235,7 +235,7 @@ RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 
 def save_indexed(path: Path, *colors: tuple[int, int, int]) -> None:
-    """Quarters of indices 0, 1, 2, 1 in these colours."""
+    """Quarters of indices 0, 1, 2, 1 in these colors."""
     picture = Image.fromarray(quarters(0, 1, 2, 1).astype(np.uint8))
     picture.putpalette([channel for color in colors for channel in color])
     picture.save(path)
@@ -283,7 +283,7 @@ def test_instances(tree):
         save(tree / "inst" / f"{i}.png", np.full((SIZE, SIZE), 3))
     more = ("--instance_dir", str(tree / "inst"))
     status, report = check(tree, *more)
-    assert status == 0 and doubts(report) == ["constant_instances"] and report["counts"]["instances"] == 6
+    assert status == 0 and warnings_of(report) == ["constant_instances"] and report["counts"]["instances"] == 6
     save(tree / "inst" / "1.png", np.zeros((8, 8)))
     (tree / "inst" / "2.png").unlink()
     status, report = check(tree, *more)
@@ -360,11 +360,11 @@ def test_photos_with_an_orientation_are_counted_whatever_their_shape(tree, capsy
     for i in (1, 4):
         turned_photo(tree / "photos" / f"{i}.jpg", (SIZE, SIZE), orientation)
     status, report = check(tree)
-    assert status == 0 and doubts(report) == ["exif_orientation"]
+    assert status == 0 and warnings_of(report) == ["exif_orientation"]
     assert report["warnings"][0]["files"] == ["1", "4"]
     assert "warning: 2 of 6 photos (1, 4) have an EXIF orientation" in capsys.readouterr().out
     status, report = check(tree, "--apply_exif")
-    assert status == 0 and doubts(report) == [] and report["options"]["apply_exif"] is True
+    assert status == 0 and warnings_of(report) == [] and report["options"]["apply_exif"] is True
 
 
 def test_photos_on_their_side(tree):
@@ -388,7 +388,7 @@ def test_label_maps_with_an_orientation_are_counted_too(tree):
 def test_no_network_of_thousands_of_classes_is_proposed_for_instance_maps(tree, value):
     Image.fromarray(quarters(0, 1, 2, value).astype(np.uint16)).save(tree / "maps" / "3.png")
     status, report = check(tree)
-    assert status == 1 and doubts(report) == ["instance_ids"]
+    assert status == 1 and warnings_of(report) == ["instance_ids"]
     assert report["proposal"]["flags"] == "--label_nc 3 --no_instance"
 
 
@@ -396,7 +396,7 @@ def test_deep_photos(tree):
     (tree / "photos" / "1.jpg").unlink()
     Image.fromarray(np.full((SIZE, SIZE), 3000, dtype=np.uint16)).save(tree / "photos" / "1.png")
     status, report = check(tree)
-    assert status == 0 and doubts(report) == ["deep_photos"]
+    assert status == 0 and warnings_of(report) == ["deep_photos"]
     assert report["warnings"][0]["message"].startswith("1 of 6 photos (1) come out dark")
     assert report["warnings"][0]["files"] == ["1"]
 
@@ -405,7 +405,7 @@ def test_photos_of_16_bits_that_use_them_are_fine(tree):
     (tree / "photos" / "1.jpg").unlink()
     Image.fromarray(np.full((SIZE, SIZE), 30000, dtype=np.uint16)).save(tree / "photos" / "1.png")
     status, report = check(tree)
-    assert status == 0 and doubts(report) == []
+    assert status == 0 and warnings_of(report) == []
 
 
 def test_photos_with_transparent_pixels_are_counted(tree):
@@ -413,7 +413,7 @@ def test_photos_with_transparent_pixels_are_counted(tree):
         (tree / "photos" / f"{i}.jpg").unlink()
         save(tree / "photos" / f"{i}.png", np.dstack([quarters(9, 1, 2, 1)] * 3 + [quarters(255, 255, 0, 255)]))
     status, report = check(tree)
-    assert status == 0 and doubts(report) == ["transparent_photos"]
+    assert status == 0 and warnings_of(report) == ["transparent_photos"]
     assert report["warnings"][0]["message"].startswith("2 of 6 photos (1, 4) are transparent in places")
 
 
@@ -440,7 +440,7 @@ def test_files_that_hold_no_ids_are_named_with_what_they_hold(tree):
         "4.jpg": "git lfs pull",
     }
     assert all(word in said[name][1] for name, word in words.items())
-    assert report["proposal"]["command"] is None and report["colours"] == []
+    assert report["proposal"]["command"] is None and report["colors"] == []
 
 
 def test_fewer_samples_than_a_batch(tree):

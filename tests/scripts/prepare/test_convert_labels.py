@@ -1,4 +1,4 @@
-"""Colour-coded masks become id maps exactly, or are refused with file, position and colour."""
+"""Color-coded masks become id maps exactly, or are refused with file, position and color."""
 
 import json
 import struct
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from data.opening import orientation_of
-from data.palette import Entry, Palette, read_palette
-from scripts.prepare.convert_labels import main, to_ids
+from data.palette import Entry, Palette, ids_of_mask, read_palette
+from scripts.prepare.convert_labels import main
 from util.errors import InputError
 
 pytestmark = pytest.mark.tools
@@ -51,21 +51,21 @@ IDS = np.array([[0, 1, 2], [2, 2, 0]])
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
-def test_every_way_to_save_colours_gives_the_same_ids(tmp_path, palette, mode):
+def test_every_way_to_save_colors_gives_the_same_ids(tmp_path, palette, mode):
     picture = Image.fromarray(paint(IDS))
     picture = picture.quantize(8) if mode == "P" else picture.convert(mode)
     assert picture.mode == mode
     picture.save(tmp_path / "a.png")
-    ids = to_ids(tmp_path / "a.png", read_palette(palette))
+    ids = ids_of_mask(tmp_path / "a.png", read_palette(palette))
     assert ids.tolist() == IDS.tolist() and ids.dtype == np.uint8
 
 
-def test_grey_masks_are_colours_too(tmp_path):
+def test_grey_masks_are_colors_too(tmp_path):
     (tmp_path / "p.txt").write_text("0 0 0 0 nothing\n1 255 255 255 thing\n")
     path = save(tmp_path / "a.png", np.array([[0, 255]], dtype=np.uint8))
-    assert to_ids(path, read_palette(tmp_path / "p.txt")).tolist() == [[0, 1]]
+    assert ids_of_mask(path, read_palette(tmp_path / "p.txt")).tolist() == [[0, 1]]
     path = save(tmp_path / "b.png", np.array([[False, True]]))
-    assert to_ids(path, read_palette(tmp_path / "p.txt")).tolist() == [[0, 1]]
+    assert ids_of_mask(path, read_palette(tmp_path / "p.txt")).tolist() == [[0, 1]]
 
 
 def write_16_bit_png(path: Path, pixel: tuple[int, int, int]) -> Path:
@@ -80,12 +80,12 @@ def write_16_bit_png(path: Path, pixel: tuple[int, int, int]) -> Path:
     return path
 
 
-def test_colours_of_16_bits_are_read_exactly_or_refused(tmp_path, palette):
+def test_colors_of_16_bits_are_read_exactly_or_refused(tmp_path, palette):
     whole = write_16_bit_png(tmp_path / "a.png", tuple(channel * 257 for channel in COLORS["sky"]))
-    assert to_ids(whole, read_palette(palette)).tolist() == [[1]]
+    assert ids_of_mask(whole, read_palette(palette)).tolist() == [[1]]
     between = write_16_bit_png(tmp_path / "b.png", (0, 128 * 257 + 1, 128 * 257))
-    with pytest.raises(InputError, match=r"b\.png: the pixel at x 0, y 0 has the 16-bit colour 0 32897 32896, which"):
-        to_ids(between, read_palette(palette))
+    with pytest.raises(InputError, match=r"b\.png: the pixel at x 0, y 0 has the 16-bit color 0 32897 32896, which"):
+        ids_of_mask(between, read_palette(palette))
 
 
 @given(data=st.data(), shape=st.tuples(st.integers(1, 12), st.integers(1, 12)), seed=st.integers(0, 99))
@@ -102,9 +102,9 @@ def test_painting_and_converting_gives_the_ids_back(data, shape, seed):
 
 
 def test_a_folder_keeps_its_names_and_is_skipped_when_up_to_date(tmp_path, palette, capsys):
-    save(tmp_path / "colour" / "a" / "1.bmp", paint(IDS))
-    save(tmp_path / "colour" / "b.c.png", paint(IDS.T))
-    run(tmp_path / "colour", tmp_path / "ids", palette)
+    save(tmp_path / "color" / "a" / "1.bmp", paint(IDS))
+    save(tmp_path / "color" / "b.c.png", paint(IDS.T))
+    run(tmp_path / "color", tmp_path / "ids", palette)
     assert sorted(p.relative_to(tmp_path / "ids").as_posix() for p in (tmp_path / "ids").rglob("*.*")) == [
         "a/1.png",
         "b.c.png",
@@ -115,39 +115,39 @@ def test_a_folder_keeps_its_names_and_is_skipped_when_up_to_date(tmp_path, palet
     checking = f"python -m scripts.prepare check --dataset_mode custom --label_dir {tmp_path / 'ids'}"
     assert f"{checking} --image_dir PHOTOS --label_nc 3" in out
 
-    run(tmp_path / "colour", tmp_path / "ids", palette)
+    run(tmp_path / "color", tmp_path / "ids", palette)
     assert "0 id maps made, 2 up to date" in capsys.readouterr().out
-    save(tmp_path / "colour" / "b.c.png", paint(np.array([[1, 1]])))
-    run(tmp_path / "colour", tmp_path / "ids", palette)
+    save(tmp_path / "color" / "b.c.png", paint(np.array([[1, 1]])))
+    run(tmp_path / "color", tmp_path / "ids", palette)
     assert "1 id maps made, 1 up to date" in capsys.readouterr().out
     assert ids_of(tmp_path / "ids" / "b.c.png") == [[1, 1]]
     palette.write_text(json.dumps(dict(reversed(COLORS.items()))))
-    run(tmp_path / "colour", tmp_path / "ids", palette)
+    run(tmp_path / "color", tmp_path / "ids", palette)
     assert ids_of(tmp_path / "ids" / "b.c.png") == [[1, 1]] and ids_of(tmp_path / "ids" / "a" / "1.png")[0] == [2, 1, 0]
-    run(tmp_path / "colour", tmp_path / "ids", palette, "--overwrite")
+    run(tmp_path / "color", tmp_path / "ids", palette, "--overwrite")
     assert "2 id maps made, 0 up to date" in capsys.readouterr().out.splitlines()[-2]
 
 
-def test_a_wrong_colour_is_refused_with_position_and_nearest_and_others_are_converted(tmp_path, palette, capsys):
+def test_a_wrong_color_is_refused_with_position_and_nearest_and_others_are_converted(tmp_path, palette, capsys):
     pixels = paint(IDS)
     pixels[1, 2] = (128, 64, 3)
-    save(tmp_path / "colour" / "bad.png", pixels)
-    save(tmp_path / "colour" / "good.png", paint(IDS))
+    save(tmp_path / "color" / "bad.png", pixels)
+    save(tmp_path / "color" / "good.png", paint(IDS))
     with pytest.raises(InputError, match="1 of 2 masks were refused"):
-        run(tmp_path / "colour", tmp_path / "ids", palette)
+        run(tmp_path / "color", tmp_path / "ids", palette)
     assert (
-        "bad.png: the pixel at x 2, y 1 has the colour 128 64 3, which is not in "
-        f"{palette} (nearest: 128 64 0 road, distance 3.0); 1 pixels have 1 such colours; add to the palette: 128 64 3"
+        "bad.png: the pixel at x 2, y 1 has the color 128 64 3, which is not in "
+        f"{palette} (nearest: 128 64 0 road, distance 3.0); 1 pixels have 1 such colors; add to the palette: 128 64 3"
     ) in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "ids").iterdir()] == ["good.png"]
 
 
-@pytest.mark.parametrize(("name", "words"), [("a.jpg", "JPEG changes colours"), ("a.png", "made by smooth edges")])
+@pytest.mark.parametrize(("name", "words"), [("a.jpg", "JPEG changes colors"), ("a.png", "made by smooth edges")])
 def test_blurred_masks_are_told_why(tmp_path, palette, name, words):
     picture = Image.fromarray(paint(IDS)).resize((32, 32), Image.Resampling.BILINEAR)
     picture.save(tmp_path / name)
     with pytest.raises(InputError, match=words):
-        to_ids(tmp_path / name, read_palette(palette))
+        ids_of_mask(tmp_path / name, read_palette(palette))
 
 
 def test_transparent_pixels_are_refused(tmp_path, palette):
@@ -155,7 +155,7 @@ def test_transparent_pixels_are_refused(tmp_path, palette):
     pixels[1, 0, 3] = 254
     path = save(tmp_path / "a.png", pixels)
     with pytest.raises(InputError, match=r"a\.png: the pixel at x 0, y 1 is transparent \(alpha 254 of 255\)"):
-        to_ids(path, read_palette(palette))
+        ids_of_mask(path, read_palette(palette))
 
 
 def test_what_is_no_mask_is_named(tmp_path, palette):
@@ -164,13 +164,13 @@ def test_what_is_no_mask_is_named(tmp_path, palette):
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
     for name in ("text.png", "deep.png", "gone.png"):
         with pytest.raises(InputError, match=name):
-            to_ids(tmp_path / name, read_palette(palette))
+            ids_of_mask(tmp_path / name, read_palette(palette))
 
 
 def test_sources_are_never_overwritten(tmp_path, palette):
     save(tmp_path / "m" / "m" / "a.png", paint(IDS))
     for target in (tmp_path / "m", tmp_path / "m" / "ids"):
-        with pytest.raises(InputError, match="which holds the colour-coded masks"):
+        with pytest.raises(InputError, match="which holds the color-coded masks"):
             run(tmp_path / "m", target, palette)
     save(tmp_path / "m" / "a.png", paint(IDS))
     save(tmp_path / "m" / "m" / "m" / "a.png", paint(IDS))
@@ -183,10 +183,10 @@ def test_sources_are_never_overwritten(tmp_path, palette):
 
 
 def test_the_palette_of_a_labeling_tool_will_do_and_what_was_read_is_said(tmp_path, capsys):
-    save(tmp_path / "colour" / "a.png", paint(IDS))
+    save(tmp_path / "color" / "a.png", paint(IDS))
     rows = "".join(f"{name}:{','.join(map(str, color))}::\n" for name, color in COLORS.items())
     (tmp_path / "labelmap.txt").write_text("# label:color_rgb:parts:actions\n" + rows)
-    run(tmp_path / "colour", tmp_path / "ids", tmp_path / "labelmap.txt")
+    run(tmp_path / "color", tmp_path / "ids", tmp_path / "labelmap.txt")
     assert ids_of(tmp_path / "ids" / "a.png") == IDS.tolist()
     first = capsys.readouterr().out.splitlines()[0]
     assert first.endswith(
@@ -223,7 +223,7 @@ def test_all_forms_of_palette_files(tmp_path, text):
         json.dumps({"names": ["a"], "colors": {"a": [1, 1, 1], "void": [0, 0, 0]}}),
     ],
 )
-def test_colours_of_no_class_are_unknown(tmp_path, text, unknown):
+def test_colors_of_no_class_are_unknown(tmp_path, text, unknown):
     (tmp_path / "p").write_text(text)
     assert [entry.id for entry in read_palette(tmp_path / "p", unknown).entries] == [0, unknown or 255]
 
@@ -237,7 +237,7 @@ def test_colours_of_no_class_are_unknown(tmp_path, text, unknown):
         ("0 1 1\n1 2 2 2 x\n", "line 1: '0 1 1' is no color of a class as others are, of the form `id r g b"),
         ("0 1 1 256 x\n", "line 1: a color is three whole numbers 0..255"),
         ("0 1 1 1 x\n# x\nzero 1 1 1 x\n", "line 3: 'zero 1 1 1 x' is no color of a class as others are"),
-        ("0 1 1 1 a\n1 1 1 1 b\n", r"a \(id 0\) and b \(id 1\) have one colour, 1 1 1"),
+        ("0 1 1 1 a\n1 1 1 1 b\n", r"a \(id 0\) and b \(id 1\) have one color, 1 1 1"),
         ("{", "is no JSON"),
         ('{"a": 3}', "holds no classes with colors; write lines of `id r g b name`"),
         ('{"a": null, "b": [1, 1, 1]}', '"a": a color is three whole numbers'),

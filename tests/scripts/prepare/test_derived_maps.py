@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
-from data.derived_maps import read_ids
+from data.id_maps import read_ids
 from options.data import MOST_PROCESSES
 from scripts.prepare import convert_labels, edges, instances, label_photos
 from tests.scripts.prepare.test_label_photos import Brightness, save_script

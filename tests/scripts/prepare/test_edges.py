@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from data.derived_maps import read_ids
+from data.id_maps import read_ids
 from data.opening import orientation_of
-from scripts.prepare.edges import connected_regions, main
+from data.regions import connected_regions
+from scripts.prepare.edges import main
 from util.errors import InputError
 
 pytestmark = pytest.mark.tools

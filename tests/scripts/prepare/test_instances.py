@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.derived_maps import read_ids
+from data.id_maps import read_ids
 from scripts.prepare.instances import main
 from util.errors import InputError
 

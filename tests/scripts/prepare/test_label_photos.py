@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from data.derived_maps import read_ids
+from data.id_maps import read_ids
 from data.opening import orientation_of
 from models.segmenters import SEGMENTERS, Segmenter
 from models.segmenters.own import OwnSegmenter

@@ -26,7 +26,7 @@ from util.segmentation_scores import IGNORED
 
 pytestmark = pytest.mark.tools
 
-COLOURS = np.array([[200, 40, 40], [40, 40, 200]], dtype=np.uint8)
+COLORS = np.array([[200, 40, 40], [40, 40, 200]], dtype=np.uint8)
 SMALL = "--crop_size 32 --load_size 32 --width 4 --batch_size 4 --gpu_ids -1 --lr 0.02".split()
 
 
@@ -40,7 +40,7 @@ def write_pairs(root, split: str, count: int, seed: int) -> None:
         labels[:, rng.integers(8, 24) :] = 1
         if rng.random() < 0.5:
             labels = 1 - labels
-        photo = COLOURS[labels] + rng.integers(-30, 30, (32, 32, 3))
+        photo = COLORS[labels] + rng.integers(-30, 30, (32, 32, 3))
         labels[0] = 255
         Image.fromarray(photo.astype(np.uint8)).save(root / f"{split}_img" / f"{number}.png")
         Image.fromarray(labels).save(root / f"{split}_label" / f"{number}.png")
@@ -82,7 +82,7 @@ def test_an_earlier_segmenter_of_the_name_is_kept(pairs, tmp_path, capsys):
         assert (tmp_path / "judge" / name).read_bytes() != content
 
 
-def test_two_colours_are_learnt_and_scored_on_photos_it_has_not_seen(trained, pairs):
+def test_two_colors_are_learnt_and_scored_on_photos_it_has_not_seen(trained, pairs):
     facts = json.loads((trained / "segmenter.json").read_text())
     assert facts["validation"]["pixel_accuracy"] > 0.95 and facts["validation"]["mean_iou"] > 0.9
     assert facts["validation"]["photos"] == 5 and facts["training"]["photos"] == 16
