@@ -106,7 +106,7 @@ def test_without_a_segmenter_the_table_says_how_to_get_one(folders, capsys):
     assert "segmentation scores: left out" in printed and "scripts.segmenter" in printed
     for mode, named in (("coco", "deeplabv2_resnet101"), ("ade20k_outdoor", "encoder_epoch_50.pth,decoder_epoch_50")):
         opt = SimpleNamespace(dataset_mode=mode, features="none", segmenter=None, segmenter_weights=None)
-        assert named in instruments.what_is_left_out(opt, None, False)["segmentation scores"]
+        assert named in instruments.missing_scores(opt, None, False)["segmentation scores"]
 
 
 def test_equal_images_are_at_distance_zero_and_others_are_not(folders, tmp_path):
