@@ -23,7 +23,7 @@ from data.photos import warn_of_photos
 from data.preprocess import Preprocess, resize
 from data.read import LabelIds, picture_size, read_image, read_labels
 from data.workers import QuietLoader
-from options import BaseOptions
+from options.data import DataOptions
 from util.errors import InputError
 
 Size = tuple[int, int]
@@ -125,7 +125,7 @@ class DataSetTruth(Truth):
     def __init__(
         self,
         dataset: SampleDataset,
-        opt: BaseOptions,
+        opt: DataOptions,
         count: int | None = None,
         *,
         photos: bool = True,

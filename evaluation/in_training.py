@@ -16,7 +16,7 @@ from evaluation.image_sets import DataSetTruth
 from evaluation.instruments import create_instruments, scores_whole_labels
 from evaluation.protocol import protocol_hash
 from models import Pix2PixModel, create_model
-from options import EvaluateOptions, OptionError, TrainOptions
+from options import EvaluateInTrainingOptions, OptionError, TrainOptions
 from options.parse import parse_embedded
 from util.device import place
 from util.distributed import World
@@ -45,7 +45,7 @@ SAYS_NOTHING = {
 """Options of evaluate.py that would have no effect in training -> why."""
 
 
-def evaluation_options(opt: TrainOptions) -> EvaluateOptions:
+def evaluation_options(opt: TrainOptions) -> EvaluateInTrainingOptions:
     """What `--eval_flags` says, for the run of the training options `opt`.
 
     Raises:
@@ -53,7 +53,7 @@ def evaluation_options(opt: TrainOptions) -> EvaluateOptions:
     """
     session = {"name": opt.name, "checkpoints_dir": opt.checkpoints_dir, "gpu_ids": opt.gpu_ids, "num_workers": 0}
     with about_the_flags(opt):
-        options, typed = parse_embedded(EvaluateOptions, opt.eval_flags, PRESETS, asdict(opt), **session)
+        options, typed = parse_embedded(EvaluateInTrainingOptions, opt.eval_flags, PRESETS, asdict(opt), **session)
         if useless := sorted(typed & SAYS_NOTHING.keys()):
             raise OptionError(f"--{useless[0]}: leave it out; {SAYS_NOTHING[useless[0]]}")
     return options if "download" in typed else replace(options, download=opt.download)
@@ -92,7 +92,7 @@ class ScoresInTraining:
         facts: what evaluate.py writes about scores into scores.jsonl: phase, images, protocol_hash.
     """
 
-    def __init__(self, opt: EvaluateOptions, world: World, device: torch.device):
+    def __init__(self, opt: EvaluateInTrainingOptions, world: World, device: torch.device):
         self.opt, self.device = opt, device
         with torch.random.fork_rng(devices=[]), arithmetic("fp32", device):  # as evaluate.py measures
             with world.failing_together():

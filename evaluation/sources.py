@@ -22,7 +22,7 @@ from evaluation.pictures import check_one_size, pair, pictures_in
 from evaluation.scored_images import style_folder
 from options import EvaluateOptions
 from options.field import declared_options
-from options.saved import SAVED_NAME
+from options.saved import SAVED_NAME, load_saved
 from util.errors import InputError
 from util.results_page import RESULTS, SCORES_NAME
 from util.warn import warn_once
@@ -166,7 +166,7 @@ def style_folders(opt: EvaluateOptions, folder: Path) -> list[Path]:
     while (sibling := style_folder(folder, len(folders) + 1)).is_dir():
         folders.append(sibling)
     if len(folders) == 1:
-        if not opt.fake and (opt.run_dir / SAVED_NAME).exists() and not opt.use_vae:
+        if not opt.fake and opt.is_saved and not load_saved(opt.run_dir / SAVED_NAME).get("use_vae"):
             raise InputError(
                 "--lpips: a network without encoder has one style, so there are none to compare; leave it out"
             )

@@ -1,10 +1,10 @@
-"""What a user can say: typed, frozen, every option declared once.
+"""What a user can say: typed, frozen, every option declared once, in groups of which each program is composed.
 
 opt = parse_options(TrainOptions, argv, presets)
 """
 
-from options.base import BaseOptions
-from options.evaluate import EvaluateOptions
+from options.base import Options
+from options.evaluate import EvaluateInTrainingOptions, EvaluateOptions
 from options.field import OptionError, Preset
 from options.parse import parse_options
 from options.saved import load_saved
@@ -12,9 +12,10 @@ from options.test import TestOptions
 from options.train import TrainOptions
 
 __all__ = [
-    "BaseOptions",
+    "EvaluateInTrainingOptions",
     "EvaluateOptions",
     "OptionError",
+    "Options",
     "Preset",
     "TestOptions",
     "TrainOptions",

@@ -1,6 +1,7 @@
 """From a command line to typed values: an argparse parser generated from the declared options."""
 
 import argparse
+import dataclasses
 import difflib
 import os
 import shutil
@@ -9,42 +10,45 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from options.base import Options
 from options.classic import DEAD, SETTLED
-from options.field import Option, OptionError, Preset
-
-GROUPS = {
-    "run": "run",
-    "data": "data",
-    "generator": "generator",
-    "encoder": "encoder",
-    "discriminator": "discriminator",
-    "losses": "losses",
-    "schedule": "schedule and optimisation",
-    "logging": "logging",
-    "results": "results",
-}
+from options.field import Option, OptionError, Preset, declared_options
 
 
 class CommandLine(argparse.ArgumentParser):
-    """Parser whose namespace holds only what the user typed, and whose errors are one line."""
+    """Parser of a program, whose namespace holds only what the user typed, and whose errors are one line.
 
-    def __init__(self, program: str, options: Mapping[str, Option], presets: Mapping[str, Preset], is_train: bool):
+    Args:
+        presets: preset of every data set; its keys are the choices of `--dataset_mode`.
+    Attributes:
+        options: the options that have an effect, by name.
+    """
+
+    def __init__(self, program: type[Options], presets: Mapping[str, Preset]):
+        ignored = program.without_effect()
+        options = {name: option for name, option in declared_options(program).items() if name not in ignored}
+        options["dataset_mode"] = dataclasses.replace(options["dataset_mode"], choices=tuple(presets))
+        self.options = options
         super().__init__(
-            prog=program,
+            prog=program.program,
             usage="%(prog)s [options]",
             description="--no_NAME turns a switch off. A dash may stand for every underscore.",
-            epilog=_preset_table(presets, is_train),
+            epilog=_preset_table(presets, program.is_train, options),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             argument_default=argparse.SUPPRESS,
             allow_abbrev=False,
         )
-        self._spellings = [spelling for option in options.values() for spelling in option.spellings]
-        for group, title in GROUPS.items():
-            members = [option for option in options.values() if option.group == group]
-            if members:
-                section = self.add_argument_group(title)
-                for option in members:
+        self._spellings = [spelling for option in (options | ignored).values() for spelling in option.spellings]
+        for group in dict.fromkeys(option.group for option in options.values()):
+            section = self.add_argument_group(group)
+            for option in options.values():
+                if option.group == group:
                     section.add_argument(*option.spellings, dest=option.name, action=_Typed, option=option)
+        if ignored:
+            names = _filled(" ".join(f"--{name}" for name in ignored), indent="")
+            section = self.add_argument_group("accepted as by other programs, without effect here", names)
+            for option in ignored.values():
+                section.add_argument(*option.spellings, dest=argparse.SUPPRESS, action=_Ignored, option=option)
         dead = self.add_argument_group("accepted for old command lines, without effect")
         for name, metavar in DEAD.items():
             dead.add_argument(f"--{name}", dest=argparse.SUPPRESS, action=_Dead, metavar=metavar, help="no effect")
@@ -113,15 +117,24 @@ class _Typed(argparse.Action):
         return value
 
 
-class _Settled(_Typed):
+class _Ignored(_Typed):
+    """Check an option that has no effect in this program, and keep nothing of it."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, option: Option, **kwargs: Any):
+        super().__init__(option_strings, dest, option, **kwargs)
+        self.help = argparse.SUPPRESS
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        if self.nargs != 0:
+            self.checked(parser, values, option_string)
+
+
+class _Settled(_Ignored):
     """Check an option that has one value only, and keep nothing of it."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, option: Option, **kwargs: Any):
         super().__init__(option_strings, dest, option, **kwargs)
         self.help = f"{option.help}; always {option.default}"
-
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
-        self.checked(parser, values, option_string)
 
 
 class _Dead(argparse.Action):
@@ -177,13 +190,18 @@ def _help(option: Option) -> str:
     return f"{option.help} ({unit}default: {default})".replace("%", "%%")
 
 
-def _preset_table(presets: Mapping[str, Preset], is_train: bool) -> str:
-    """One paragraph for each data set: what its preset sets."""
+def _preset_table(presets: Mapping[str, Preset], is_train: bool, options: Mapping[str, Option]) -> str:
+    """One paragraph for each data set: what its preset sets of these options."""
     indent = max(map(len, presets), default=0) + 4
-    width = max(shutil.get_terminal_size().columns - 2, indent + 20)  # as argparse has it
     rows = ["presets (defaults that --dataset_mode brings along):"]
     for name, preset in presets.items():
-        words = ", ".join(f"{key} {value}" for key, value in sorted(preset.values(is_train).items()))
-        indents = {"initial_indent": f"  {name}".ljust(indent), "subsequent_indent": " " * indent}
-        rows.append(textwrap.fill(words or "nothing", width, **indents))
+        values = sorted(preset.values(is_train).items())
+        words = ", ".join(f"{key} {value}" for key, value in values if key in options)
+        rows.append(_filled(words or "nothing", f"  {name}".ljust(indent), " " * indent))
     return "\n".join(rows)
+
+
+def _filled(words: str, indent: str, further: str = "") -> str:
+    """Words in lines of the terminal's width, the first after `indent`, the others after `further`."""
+    width = max(shutil.get_terminal_size().columns - 2, len(indent) + 20)  # as argparse has it
+    return textwrap.fill(words, width, initial_indent=indent, subsequent_indent=further, break_on_hyphens=False)

@@ -1,8 +1,11 @@
-"""Options about data: which files are read, and how they become samples. Also what label maps mean to the networks."""
+"""Groups of options about data: classes and size of the samples, which files are read, and how they become samples."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
-from options.field import FILE, FOLDER, PLAIN_NAME, POSITIVE, at_least, between, option
+from options.base import Options
+from options.field import FILE, FOLDER, PLAIN_NAME, POSITIVE, OptionError, at_least, between, option, reuse
 
 MOST_PROCESSES = 256
 """More processes for reading are a slip of the finger. The number is the same on every machine, since runs move."""
@@ -20,105 +23,17 @@ PREPROCESS_MODES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataOptions:
-    """The group "data" of every program that reads a data set; a part of `BaseOptions`, which checks it."""
+class LayoutOptions(Options, heading="data"):
+    """What a sample is to a network: the classes of its label map, and the size of its image."""
 
-    dataset_mode: str = option("landscapes", "data set to read; it brings the preset listed below", "data", role="data")
-    dataroot: str | None = option(
-        None, "folder of the data set", "data", role="data", unset="./datasets/<dataset_mode>/"
-    )
-    phase: str = option("train", "part of the data set to read; names the folder of results", "data", rule=PLAIN_NAME)
-    label_dir: str | None = option(
-        None, "folder of label maps, for --dataset_mode custom only (required)", "data", unset="not given"
-    )
-    image_dir: str | None = option(
-        None, "folder of photos, for --dataset_mode custom only (required to train)", "data", unset="not given"
-    )
-    instance_dir: str | None = option(
-        None,
-        "folder of instance maps, for --dataset_mode custom only (without it: --no_instance)",
-        "data",
-        unset="not given",
-    )
-    label_suffix: str = option(
-        "",
-        "what the names of label maps end with beside the sample's name, such as _mask, for --dataset_mode custom only",
-        "data",
-    )
-    image_suffix: str = option("", "the same of photos, such as _sat", "data")
-    instance_suffix: str = option("", "the same of instance maps", "data")
+    dataset_mode: str = option("landscapes", "data set to read; it brings the preset listed below", role="data")
     label_nc: int = option(
-        182, "number of classes, without the unknown one", "data", unit="classes", rule=at_least(1), role="weights"
+        182, "number of classes, without the unknown one", unit="classes", rule=at_least(1), role="weights"
     )
-    contain_dontcare_label: bool = option(
-        False, "label 255 means unknown and gets one more channel", "data", role="weights"
-    )
-    instance: bool = option(True, "read instance maps and show their edges to the networks", "data", role="weights")
-    coco_portraits: bool = option(
-        True,
-        "train on the portrait folders too, for --dataset_mode coco only",
-        "data",
-        off_aliases=("coco_no_portraits",),
-    )
-    pairing_check: bool = option(True, "check that label map and photo of a pair have the same file name", "data")
-    preprocess_mode: str = option(
-        "scale_width_and_crop", "how files are brought to size", "data", choices=PREPROCESS_MODES, role="data"
-    )
-    load_size: int = option(
-        1024,
-        "size that files are scaled to, before cropping; follows --crop_size, in the preset's ratio (equal in test)",
-        "data",
-        unit="pixels",
-        rule=at_least(1),
-    )
-    crop_size: int = option(
-        512, "width of the networks' images", "data", unit="pixels", rule=at_least(1), role="weights"
-    )
-    aspect_ratio: float = option(
-        1.0, "width divided by height of the networks' images", "data", rule=POSITIVE, role="weights"
-    )
-    flip: bool = option(True, "mirror images at random", "data")
-    serial_batches: bool = option(False, "read the samples in order, without shuffling", "data")
-    file_list: str | None = option(
-        None,
-        "text file that names the samples to use, one a line: relative paths without extension",
-        "data",
-        rule=FILE,
-        unset="all of them",
-    )
-    cache_dir: str | None = option(
-        None,
-        "folder that keeps decoded and resized files, so that later epochs need not",
-        "data",
-        rule=FOLDER,
-        role="session",
-        unset="no cache",
-    )
-    fast_decode: bool = option(
-        False,
-        "decode JPEG photos that are 2, 4 or 8 times too large at that part of their size, which is quicker; "
-        "their values differ by 0.4 to 2 of 255 on average and by up to 90 at sharp edges",
-        "data",
-    )
-    apply_exif: bool = option(
-        False,
-        "turn and mirror every file as its EXIF orientation says, label and instance maps that have one too; without, "
-        "pixels are used as they are stored, as most tools that draw label maps do",
-        "data",
-        role="data",
-    )
-    max_dataset_size: int | None = option(
-        None, "use only the first ones of the sorted list", "data", unit="samples", rule=at_least(1), unset="all"
-    )
-    batch_size: int = option(1, "size of a batch", "data", unit="samples", aliases=("batchSize",), rule=at_least(1))
-    num_workers: int | None = option(
-        None,
-        "processes that read data; 0 reads in the main one",
-        "data",
-        aliases=("nThreads",),
-        rule=between(0, MOST_PROCESSES),
-        unset="one per core up to 8 with a GPU, else 0",
-    )
+    contain_dontcare_label: bool = option(False, "label 255 means unknown and gets one more channel", role="weights")
+    instance: bool = option(True, "read instance maps and show their edges to the networks", role="weights")
+    crop_size: int = option(512, "width of the networks' images", unit="pixels", rule=at_least(1), role="weights")
+    aspect_ratio: float = option(1.0, "width divided by height of the networks' images", rule=POSITIVE, role="weights")
 
     @property
     def num_labels(self) -> int:
@@ -129,3 +44,156 @@ class DataOptions:
     def semantic_nc(self) -> int:
         """Channels of the semantic map: the labels and, if there are instances, their edges."""
         return self.num_labels + self.instance
+
+    @property
+    def size_step(self) -> tuple[int, str]:
+        """What width and height of images must be multiples of, and why, as the end of a phrase."""
+        return 1, ""
+
+    def check(self) -> None:
+        """Refuse sizes of images that the program cannot make."""
+        super().check()
+        step, cause = self.size_step
+        width, height = self.crop_size, round(self.crop_size / self.aspect_ratio)
+        if width % step:
+            fix = either(str(size) for size in multiples_around(width, step))
+            raise OptionError(f"--crop_size {width}: must be a multiple of {step}{cause}; use {fix}")
+        if height % step or not height:
+            fix = either(f"{width / size:.6g}" for size in multiples_around(height, step))
+            raise OptionError(
+                f"--aspect_ratio {self.aspect_ratio:g}: --crop_size {width} gives height {height}, "
+                f"which must be a multiple of {step}{cause}; use --aspect_ratio {fix}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions(LayoutOptions, heading="data"):
+    """Which files are read, and how they become samples."""
+
+    dataroot: str | None = option(None, "folder of the data set", role="data", unset="./datasets/<dataset_mode>/")
+    phase: str = option("train", "part of the data set to read; names the folder of results", rule=PLAIN_NAME)
+    label_dir: str | None = option(
+        None, "folder of label maps, for --dataset_mode custom only (required)", unset="not given"
+    )
+    image_dir: str | None = option(
+        None, "folder of photos, for --dataset_mode custom only (required to train)", unset="not given"
+    )
+    instance_dir: str | None = option(
+        None,
+        "folder of instance maps, for --dataset_mode custom only (without it: --no_instance)",
+        unset="not given",
+    )
+    label_suffix: str = option(
+        "",
+        "what the names of label maps end with beside the sample's name, such as _mask, for --dataset_mode custom only",
+    )
+    image_suffix: str = option("", "the same of photos, such as _sat")
+    instance_suffix: str = option("", "the same of instance maps")
+    coco_portraits: bool = option(
+        True,
+        "train on the portrait folders too, for --dataset_mode coco only",
+        off_aliases=("coco_no_portraits",),
+    )
+    pairing_check: bool = option(True, "check that label map and photo of a pair have the same file name")
+    preprocess_mode: str = option(
+        "scale_width_and_crop", "how files are brought to size", choices=PREPROCESS_MODES, role="data"
+    )
+    load_size: int = option(
+        1024,
+        "size that files are scaled to, before cropping; follows --crop_size, in the preset's ratio (equal in test)",
+        unit="pixels",
+        rule=at_least(1),
+    )
+    flip: bool = option(True, "mirror images at random")
+    serial_batches: bool = option(False, "read the samples in order, without shuffling")
+    file_list: str | None = option(
+        None,
+        "text file that names the samples to use, one a line: relative paths without extension",
+        rule=FILE,
+        unset="all of them",
+    )
+    cache_dir: str | None = option(
+        None,
+        "folder that keeps decoded and resized files, so that later epochs need not",
+        rule=FOLDER,
+        role="session",
+        unset="no cache",
+    )
+    fast_decode: bool = option(
+        False,
+        "decode JPEG photos that are 2, 4 or 8 times too large at that part of their size, which is quicker; "
+        "their values differ by 0.4 to 2 of 255 on average and by up to 90 at sharp edges",
+    )
+    apply_exif: bool = option(
+        False,
+        "turn and mirror every file as its EXIF orientation says, label and instance maps that have one too; without, "
+        "pixels are used as they are stored, as most tools that draw label maps do",
+        role="data",
+    )
+    max_dataset_size: int | None = option(
+        None, "use only the first ones of the sorted list", unit="samples", rule=at_least(1), unset="all"
+    )
+    batch_size: int = option(1, "size of a batch", unit="samples", aliases=("batchSize",), rule=at_least(1))
+    num_workers: int | None = option(
+        None,
+        "processes that read data; 0 reads in the main one",
+        aliases=("nThreads",),
+        rule=between(0, MOST_PROCESSES),
+        unset="one per core up to 8 with a GPU, else 0",
+    )
+
+    def __post_init__(self) -> None:
+        if self.dataroot is None:  # the one default that follows from another option's value
+            object.__setattr__(self, "dataroot", f"./datasets/{self.dataset_mode}/")
+        super().__post_init__()
+
+    def check(self) -> None:
+        """Refuse a custom data set without folders, and crops that are larger than what they are cut from."""
+        super().check()
+        self.check_custom_folders()
+        if self.preprocess_mode.endswith("_and_crop") and self.load_size < self.crop_size:
+            step, _ = self.size_step
+            crop_size = self.load_size // step * step
+            is_possible = self.is_train and crop_size and round(crop_size / self.aspect_ratio) % step == 0
+            raise OptionError(
+                f"--load_size {self.load_size}: smaller than --crop_size {self.crop_size}; use --load_size "
+                f"{self.crop_size} or more" + (f", or --crop_size {crop_size}" if is_possible else "")
+            )
+
+    def check_custom_folders(self) -> None:
+        """Raise an `OptionError` if folders of the custom data set are missing: it has none of its own."""
+        if self.dataset_mode != "custom":
+            return
+        if not self.label_dir:
+            raise OptionError("--dataset_mode custom: add --label_dir FOLDER, the folder of label maps")
+        if not self.image_dir and self.is_train:
+            raise OptionError("--dataset_mode custom: add --image_dir FOLDER, the folder of photos")
+
+    @property
+    def lacks_instance_maps(self) -> bool:
+        """Whether the networks take edges of instances, and the custom data set has no folder of them."""
+        return self.dataset_mode == "custom" and self.instance and not self.instance_dir
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestDataOptions(DataOptions):
+    """The same with the defaults of testing: whole images in order, none of them mirrored."""
+
+    __test__: ClassVar[bool] = False  # its name makes pytest take it for a test
+
+    phase: str = reuse(DataOptions, "phase", default="test")
+    load_size: int = reuse(DataOptions, "load_size", default=256)
+    crop_size: int = reuse(DataOptions, "crop_size", default=256)
+    serial_batches: bool = reuse(DataOptions, "serial_batches", default=True)
+    flip: bool = reuse(DataOptions, "flip", default=False)
+
+
+def multiples_around(size: int, step: int) -> list[int]:
+    """The nearest multiples of `step` below and above `size`, without 0."""
+    below = size // step * step
+    return [multiple for multiple in (below, below + step) if multiple]
+
+
+def either(words: Iterable[str]) -> str:
+    """Alternatives in words: "64 or 96"."""
+    return " or ".join(words)

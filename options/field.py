@@ -1,4 +1,4 @@
-"""How one option is declared: `option(...)` in a dataclass body, and `Option`, what others read from it."""
+"""How one option is declared: `option(...)` in a dataclass body, and `Option`, what other code reads from it."""
 
 import dataclasses
 import functools
@@ -70,7 +70,7 @@ class Option:
         kind: bool, int, float or str.
         default: the field's default.
         help: what it means, for `--help`.
-        group: the theme it is listed under in `--help`.
+        group: the heading it is listed under in `--help`.
         unit: unit of the number, such as "pixels" or "images".
         choices: allowed values; empty when there is no list.
         aliases: other spellings; a boolean's `x` gives both `--x` and `--no_x`.
@@ -149,26 +149,33 @@ class Option:
 _NOUNS = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
 
 
-def option(default: Any, help: str, group: str, **facts: Any) -> Any:
-    """A dataclass field that is an option; `facts` are the other attributes of `Option`."""
-    return dataclasses.field(default=default, metadata={"help": help, "group": group, **facts})
+def option(default: Any, help: str, **facts: Any) -> Any:
+    """A dataclass field that is an option; `facts` are the other attributes of `Option`, except its group."""
+    return dataclasses.field(default=default, metadata={"help": help, **facts})
 
 
-def with_default(base: type, name: str, default: Any) -> Any:
-    """Field `name` of `base` again, for a subclass that changes nothing but its default."""
-    (field,) = (field for field in dataclasses.fields(base) if field.name == name)
-    return dataclasses.field(default=default, metadata=field.metadata)
+def reuse(cls: type, name: str, **changes: Any) -> Any:
+    """The option `name` of another class, or of a base, declared again, with `changes` of its attributes."""
+    (field,) = (field for field in dataclasses.fields(cls) if field.name == name)
+    default = changes.pop("default", field.default)
+    group = declared_options(cls)[name].group
+    return dataclasses.field(default=default, metadata={"group": group, **field.metadata, **changes})
 
 
 @functools.cache
 def declared_options(cls: type) -> Mapping[str, Option]:
-    """The options of a dataclass by name, in the order they are declared."""
-    return types.MappingProxyType(
-        {
-            field.name: Option(field.name, _kind(field.type), field.default, **field.metadata)
-            for field in dataclasses.fields(cls)
-        }
-    )
+    """The options of a dataclass by name, those of its bases first, in the order that the bases are listed.
+
+    An option belongs to the group that declared it first: its heading is the `heading` of that class.
+    """
+    options: dict[str, Option] = {}
+    for base in filter(dataclasses.is_dataclass, cls.__bases__):
+        options |= declared_options(base)
+    for field in dataclasses.fields(cls):
+        group = options[field.name].group if field.name in options else cls.heading
+        facts = {"group": group, **field.metadata}
+        options[field.name] = Option(field.name, _kind(field.type), field.default, **facts)
+    return types.MappingProxyType(options)
 
 
 def _kind(annotation: Any) -> type:
@@ -179,7 +186,7 @@ def _kind(annotation: Any) -> type:
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-    """Values that replace field defaults for one data set.
+    """Values that replace field defaults, such as those of one data set.
 
     Attributes:
         both: for training and test.

@@ -1,13 +1,12 @@
 """`parse_options`: the one way from a command line to an options object."""
 
-import dataclasses
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from options.command_line import CommandLine, explained
-from options.field import Option, OptionError, Preset, declared_options
+from options.field import OptionError, Preset
 from options.resolve import Program, resolve
 
 
@@ -15,18 +14,17 @@ def parse_options(program: type[Program], argv: Sequence[str] | None, presets: M
     """The options of a program for a command line; `resolve` has the rules of precedence.
 
     Args:
-        program: `TrainOptions` or `TestOptions`.
+        program: `TrainOptions`, or another class of options that has `program`, `is_train` and `DataOptions` or a part.
         argv: words after the program's name; None for those of this process.
         presets: preset of every data set; its keys are the choices of `--dataset_mode`.
 
     Raises:
         SystemExit: status 2 after one line on standard error, for anything the user got wrong; 0 after `--help`.
     """
-    options = _options_of(program, presets)
-    command_line = CommandLine(program.program, options, presets, program.is_train)
+    command_line = CommandLine(program, presets)
     typed = command_line.typed(sys.argv[1:] if argv is None else argv)
     try:
-        opt, warnings = resolve(program, options, presets, typed)
+        opt, warnings = resolve(program, command_line.options, presets, typed)
     except OptionError as error:
         command_line.error(str(error))
     for warning in warnings:
@@ -48,23 +46,17 @@ def parse_embedded(
     Raises:
         OptionError: anything the user got wrong.
     """
-    options = _options_of(program, presets)
     try:
         words = shlex.split(text)
     except ValueError as error:
         raise OptionError(f"{text}: {str(error).lower()}") from None
-    typed = _Embedded(program.program, options, presets, program.is_train).typed(words)
-    return resolve(program, options, presets, typed | given, saved)[0], set(typed)
+    command_line = _Embedded(program, presets)
+    typed = command_line.typed(words)
+    return resolve(program, command_line.options, presets, typed | given, saved)[0], set(typed)
 
 
 class _Embedded(CommandLine):
-    """A command line whose mistakes are the caller's to tell."""
+    """A command line whose mistakes are raised, for the caller to report."""
 
     def error(self, message: str) -> NoReturn:
         raise OptionError(explained(message))
-
-
-def _options_of(program: type[Program], presets: Mapping[str, Preset]) -> dict[str, Option]:
-    options = dict(declared_options(program))
-    options["dataset_mode"] = dataclasses.replace(options["dataset_mode"], choices=tuple(presets))
-    return options

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from options.base import BaseOptions
+from options.base import Options
 from options.field import Option, OptionError, Preset, declared_options
 from options.saved import SAVED_NAME, load_saved
 from options.scale import usual_load_size
 from options.train import TrainOptions
 
-Program = TypeVar("Program", bound=BaseOptions)
+Program = TypeVar("Program", bound=Options)
 Values = dict[str, Any]
 
 SIZE = ("crop_size", "aspect_ratio")
@@ -30,43 +30,58 @@ def resolve(
 
     The precedence of everything, weakest first:
 
-        field default  <  what follows from other options  <  dataset preset  <  saved run  <  what the user typed
+        field default  <  what follows from other options  <  data set preset  <  saved run  <  what the user typed
 
     A value that changes brings along what follows from it (`follow`), at its own strength: `--netG` decides `norm_G`,
-    and `--crop_size` decides `load_size`, unless that comes from the same place or a stronger one.
+    and `--crop_size` decides `load_size`, unless that comes from the same place or a stronger one. Presets and saved
+    runs may speak of more options than the program has.
 
     Args:
+        options: those of the program that have an effect; the others keep their defaults.
         saved_run: options of the saved run; None reads them from its file, if there is one.
     Returns:
         (options object, list of one-line warnings).
     """
     path = _saved_path(options, typed)
     saved, warnings = _saved_layer(program, options, path, typed, saved_run)
-    given = saved | typed
-    mode = given.get("dataset_mode", options["dataset_mode"].default)
-    if mode not in presets:
-        raise OptionError(f"--dataset_mode {mode}: must be one of {', '.join(presets)}")
-    if mode != "custom":
-        where = "" if program.is_train or saved else f", or name a saved run: there is none at {path}"
-        _check_folders(typed, mode, where)
-    preset = presets[mode].values(program.is_train)
-    if mode == "custom":  # the one preset that follows from an option
-        preset["instance"] = bool(given.get("instance_dir"))
+    preset = _data_set_preset(program, options, presets, saved, typed, path)
+    layers = [preset, saved, typed]  # weakest first: the preset of a method would be one more, before the data set's
 
     values = {name: option.default for name, option in options.items()}
     usual = values | preset
-    for layer in (preset, saved, typed):
+    for layer in ({name: layer[name] for name in layer if name in options} for layer in layers):
         ahead = values | layer
         for name, value in layer.items():
             if value != values[name]:
-                values |= follow(program, name, ahead, usual)
+                values |= {key: new for key, new in follow(program, name, ahead, usual).items() if key in options}
         values |= layer
-    if not program.is_train or values["continue_train"] or values["auto_resume"]:
+    if not program.is_train or values.get("continue_train") or values.get("auto_resume"):
         _check_architecture(options, typed, saved, path)
     return program(**values), warnings
 
 
-def follow(program: type[BaseOptions], name: str, values: Values, usual: Values) -> Values:
+def _data_set_preset(
+    program: type[Options],
+    options: Mapping[str, Option],
+    presets: Mapping[str, Preset],
+    saved: Values,
+    typed: Values,
+    path: Path,
+) -> Values:
+    """The preset of the data set that is named by the stronger layers."""
+    given = saved | typed
+    mode = given.get("dataset_mode", options["dataset_mode"].default)
+    if mode not in presets:
+        raise OptionError(f"--dataset_mode {mode}: must be one of {', '.join(presets)}")
+    preset = presets[mode].values(program.is_train)
+    if mode == "custom":  # the one preset that follows from an option
+        return preset | {"instance": bool(given.get("instance_dir"))}
+    where = "" if program.is_train or saved else f", or name a saved run: there is none at {path}"
+    _check_folders(typed, mode, where)
+    return preset
+
+
+def follow(program: type[Options], name: str, values: Values, usual: Values) -> Values:
     """Defaults that change when option `name` becomes what it is in `values`; as in the published code.
 
     Args:
@@ -102,16 +117,16 @@ def _saved_path(options: Mapping[str, Option], typed: Values) -> Path:
 
 
 def _saved_layer(
-    program: type[BaseOptions],
+    program: type[Options],
     options: Mapping[str, Option],
     path: Path,
     typed: Values,
     content: Mapping[str, Any] | None,
 ) -> tuple[Values, list[str]]:
-    """What the saved run says to this program, checked; and warnings about what it says to nobody."""
+    """What this program takes from the saved run, checked; and warnings about options that no program has."""
     asked = typed.get("load_from_opt_file", False)
-    going_on = typed.get("continue_train", False) or typed.get("auto_resume", False)
-    if program.is_train and not asked and not going_on:
+    resumes = typed.get("continue_train", False) or typed.get("auto_resume", False)
+    if program.is_train and not asked and not resumes:
         return {}, []
     if content is None and not path.exists():
         if asked:
@@ -122,14 +137,14 @@ def _saved_layer(
     roles = {"weights", "data", "recipe"} if program.is_train else {"weights", "data"}
     if typed.get("dataset_mode", content.get("dataset_mode")) != content.get("dataset_mode"):
         roles -= {"data"}  # folder and preprocessing of another data set
-    taken = {name: value for name, value in content.items() if name in options and options[name].role in roles}
+    known = {**declared_options(TrainOptions), **options}
+    taken = {name: value for name, value in content.items() if name in known and known[name].role in roles}
     for name, value in taken.items():
         try:
-            options[name].check(value)
+            known[name].check(value)
         except OptionError as error:
             raise OptionError(f"{path}: {name} {value!r}: {error}") from None
-    known = declared_options(TrainOptions).keys() | options.keys()
-    return taken, [f"{path}: unknown option {name} ignored" for name in sorted(content.keys() - known)]
+    return taken, [f"{path}: unknown option {name} ignored" for name in sorted(content.keys() - known.keys())]
 
 
 def _check_architecture(options: Mapping[str, Option], typed: Values, saved: Values, path: Path) -> None:

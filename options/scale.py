@@ -3,25 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
-from options.base import BaseOptions
+from options.data import DataOptions
 from options.field import Preset, declared_options
 
 MARGIN = 1.05
-"""How much larger than usual `load_size` may be without a word."""
+"""How much larger than usual `load_size` may be before a note is due."""
 
 
 def usual_load_size(values: Mapping[str, Any], usual: Mapping[str, Any], is_train: bool) -> int:
     """The size in pixels that files are scaled to, for the `crop_size` and `preprocess_mode` in `values`.
 
     In training in the ratio that `usual` has, defaults and preset: 286 for 256, as published. Test takes whole
-    pictures, and so do both in modes that scale without cropping.
+    images, and so do both in modes that scale without cropping.
     """
     if not is_train or values["preprocess_mode"] in ("scale_width", "scale_shortside"):
         return values["crop_size"]
     return round(values["crop_size"] * usual["load_size"] / usual["crop_size"])
 
 
-def scale_note(opt: BaseOptions, preset: Preset) -> str | None:
+def scale_note(opt: DataOptions, preset: Preset) -> str | None:
     """One line if training sees objects much larger than test does, more so than with `preset`; None if not."""
     defaults = {name: declared.default for name, declared in declared_options(type(opt)).items()}
     usual = usual_load_size(vars(opt), defaults | preset.values(opt.is_train), opt.is_train)

@@ -1,44 +1,77 @@
-"""Options of the test program."""
+"""Options of the test program, and groups about its results."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from options.base import BaseOptions
-from options.field import FOLDER, at_least, option, with_default
+from options.base import Options
+from options.data import TestDataOptions
+from options.field import FOLDER, OptionError, at_least, option, reuse
+from options.networks import DiscriminatorOptions, InitializationOptions, NetworkOptions
+from options.run import ComputeOptions, DeviceOptions, RunOptions, SavedRunOptions
+from options.train import LoggingOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestOptions(BaseOptions):
+class ResultsOptions(Options, heading="results"):
+    """Where generated images are, and how many."""
+
+    results_dir: str = option("./results/", "folder that results are written to", rule=FOLDER)
+    how_many: int | None = option(None, "stop after this many", unit="images", rule=at_least(1), unset="all")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationOptions(Options, heading="results"):
+    """How images are generated."""
+
+    style_image: str | None = option(
+        None, "photo whose style every image takes, with --use_vae", unset="a random style"
+    )
+    num_styles: int = option(
+        1, "images for each label map, each in a random style, with --use_vae", unit="images", rule=at_least(1)
+    )
+    use_raw_G: bool = option(False, "use the trained weights themselves, not their average of --ema")
+    recalibrate_bn: int = option(
+        0,
+        "before testing, estimate the generator's batch-norm statistics anew from so many label maps",
+        unit="images",
+        rule=at_least(0),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestOptions(
+    RunOptions,
+    DeviceOptions,
+    ComputeOptions,
+    SavedRunOptions,
+    TestDataOptions,
+    NetworkOptions,
+    InitializationOptions,
+    ResultsOptions,
+    GenerationOptions,
+):
     """What `test.py` can be told. The trained run supplies architecture and data set."""
 
     is_train: ClassVar[bool] = False
     program: ClassVar[str] = "test.py"
     __test__: ClassVar[bool] = False  # its name makes pytest take it for a test
 
-    phase: str = with_default(BaseOptions, "phase", "test")
-    load_size: int = with_default(BaseOptions, "load_size", 256)
-    crop_size: int = with_default(BaseOptions, "crop_size", 256)
-    display_winsize: int = with_default(BaseOptions, "display_winsize", 256)
-    serial_batches: bool = with_default(BaseOptions, "serial_batches", True)
-    flip: bool = with_default(BaseOptions, "flip", False)
+    norm_D: str = reuse(DiscriminatorOptions, "norm_D")
+    display_winsize: int = reuse(LoggingOptions, "display_winsize", default=256)
 
-    results_dir: str = option("./results/", "folder that results are written to", "results", rule=FOLDER)
-    how_many: int | None = option(None, "stop after this many", "results", unit="images", rule=at_least(1), unset="all")
-    style_image: str | None = option(
-        None, "photo whose style every image takes, with --use_vae", "results", unset="a random style"
-    )
-    num_styles: int = option(
-        1,
-        "images for each label map, each in a random style, with --use_vae",
-        "results",
-        unit="images",
-        rule=at_least(1),
-    )
-    use_raw_G: bool = option(False, "use the trained weights themselves, not their average of --ema", "results")
-    recalibrate_bn: int = option(
-        0,
-        "before testing, estimate the generator's batch-norm statistics anew from so many label maps",
-        "results",
-        unit="images",
-        rule=at_least(0),
-    )
+    def check(self) -> None:
+        """Refuse what options of different groups cannot be together."""
+        super().check()
+        if self.lacks_instance_maps:
+            others = "" if self.is_saved else ", or use --no_instance for networks without that channel"
+            raise OptionError(
+                f"--instance: with --dataset_mode custom add --instance_dir FOLDER, the instance maps of --label_dir"
+                f"{others}"
+            )
+        if self.use_vae:
+            return
+        fix = "leave it out, or name a run that was trained with --use_vae" if self.is_saved else "add --use_vae"
+        if self.style_image:
+            raise OptionError(f"--style_image {self.style_image}: a network without encoder has no styles; {fix}")
+        if self.num_styles > 1:
+            raise OptionError(f"--num_styles {self.num_styles}: a network without encoder has one style; {fix}")

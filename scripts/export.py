@@ -20,10 +20,12 @@ from util.console import exit_statuses
 import torch
 from torch import Tensor
 
+from data import PRESETS
 from models import Pix2PixModel, create_model
 from models.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
+from options import parse_options
 from scripts.exporting import verify
 from scripts.exporting.formats import FORMATS, METADATA, Program, check_packages
 from scripts.exporting.graphs import (
@@ -35,7 +37,7 @@ from scripts.exporting.graphs import (
     trace_generator,
 )
 from scripts.exporting.metadata import describe
-from scripts.exporting.options import ExportOptions, parse_args
+from scripts.exporting.options import ExportOptions
 from scripts.exporting.variants import convert
 from trainers.checkpoint import load_networks
 from util.errors import InputError
@@ -164,7 +166,7 @@ def export(opt: ExportOptions) -> list[str]:
 @exit_statuses(ExportOptions.program)
 def main(argv: Sequence[str] | None = None) -> int:
     """Export as the command line says; return the exit status."""
-    opt = parse_args(argv)
+    opt = parse_options(ExportOptions, argv, PRESETS)
     print("\n".join(export(opt)))
     return 0
 

@@ -115,7 +115,7 @@ def learning_rate(part: float) -> float:
 def batches(opt: SegmenterOptions, loader: SampleLoader) -> Iterator[tuple[float, dict[str, Any]]]:
     """Batches until the end, each with the part of the training (0 .. 1) that lies behind."""
     start = time.monotonic()
-    steps = opt.epochs * len(loader)
+    steps = opt.epochs and opt.epochs * len(loader)
     seconds = opt.minutes and 60 * opt.minutes
     step = 0
     for epoch in itertools.count(1):

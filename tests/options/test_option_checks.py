@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from options import OptionError, TestOptions, TrainOptions
-from options.base import UPSAMPLINGS
+from options.networks import UPSAMPLINGS
 from util.device import seed_everything
 
 SIZED = {"preprocess_mode": "fixed"}
@@ -255,8 +255,8 @@ def test_flags_of_a_scoring_that_never_comes_are_refused():
     TrainOptions(eval_flags="")
 
 
-def test_networks_to_begin_with_go_with_a_flag_that_reads_them():
-    with pytest.raises(OptionError, match="--which_epoch best: --auto_resume goes on with the latest save"):
+def test_networks_of_an_epoch_need_a_flag_that_loads_them():
+    with pytest.raises(OptionError, match="--which_epoch best: --auto_resume resumes from the latest save"):
         TrainOptions(which_epoch="best", auto_resume=True)
     with pytest.raises(OptionError, match="--which_epoch 3: goes with --continue_train or --load_pretrained DIR"):
         TrainOptions(which_epoch="3")

@@ -14,7 +14,7 @@ from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator, laten
 from models.networks.init import parameter_count
 from models.networks.layout import SemanticLayout
 from options import TrainOptions, parse_options
-from options.base import UPSAMPLINGS
+from options.networks import UPSAMPLINGS
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 ARCHITECTURES = json.loads((GOLDEN / "architectures.json").read_text())

@@ -1,0 +1,104 @@
+"""Groups of options about the networks."""
+
+from dataclasses import dataclass
+
+from options.base import Options
+from options.data import LayoutOptions
+from options.field import ODD, POSITIVE, OptionError, at_least, option
+
+NETG_NAMES = ("spade", "pix2pixhd")
+INIT_TYPES = ("normal", "xavier", "xavier_uniform", "kaiming", "orthogonal", "none")
+UPSAMPLINGS = {"normal": 5, "more": 6, "most": 7}
+"""How many times each `--num_upsampling_layers` of the spade generator doubles the size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorOptions(Options, heading="generator"):
+    """The architecture of the generator."""
+
+    netG: str = option("spade", "generator", choices=NETG_NAMES, role="weights")
+    norm_G: str = option(
+        "spectralspadesyncbatch3x3",
+        "norm layers of the generator: [spectral]spade(instance|batch|syncbatch)KxK; with --netG pix2pixhd "
+        "[spectral][none|instance|batch|syncbatch], instance by default",
+        role="weights",
+    )
+    ngf: int = option(64, "width of generator and encoder", unit="channels", rule=at_least(2), role="weights")
+    num_upsampling_layers: str = option(
+        "normal",
+        "upsampling in the spade generator: 5, 6 (more) or 7 (most) times; most adds a block",
+        choices=tuple(UPSAMPLINGS),
+        role="weights",
+    )
+    resnet_n_downsample: int = option(
+        4, "pix2pixhd: times the image is halved", unit="layers", rule=at_least(0), role="weights"
+    )
+    resnet_n_blocks: int = option(9, "pix2pixhd: residual blocks", unit="blocks", rule=at_least(0), role="weights")
+    resnet_kernel_size: int = option(
+        3, "pix2pixhd: kernel of the residual blocks", unit="pixels", rule=ODD, role="weights"
+    )
+    resnet_initial_kernel_size: int = option(
+        7, "pix2pixhd: kernel of the first layer", unit="pixels", rule=ODD, role="weights"
+    )
+
+    @property
+    def upsamplings(self) -> int:
+        """How many times the spade generator doubles the size of its first feature map."""
+        return UPSAMPLINGS[self.num_upsampling_layers]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitializationOptions(Options, heading="generator"):
+    """The weights of new networks."""
+
+    init_type: str = option("xavier", "how weights are initialized", choices=INIT_TYPES)
+    init_gain: float = option(
+        0.02, "gain, or standard deviation, of the initial weights", aliases=("init_variance",), rule=POSITIVE
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderOptions(Options, heading="encoder"):
+    """The architecture of the encoder."""
+
+    use_vae: bool = option(False, "encode a style image into the latent", role="weights")
+    z_dim: int = option(256, "length of the latent", rule=at_least(1), role="weights")
+    norm_E: str = option(
+        "spectralinstance",
+        "norm layers of the encoder: [spectral][none|instance|batch|syncbatch]",
+        role="weights",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorOptions(Options, heading="discriminator"):
+    """The architecture of the discriminator."""
+
+    norm_D: str = option(
+        "spectralinstance",
+        "norm layers of the discriminator: [spectral][none|instance|batch|syncbatch]",
+        role="weights",
+    )
+    num_D: int = option(2, "number of scales", rule=at_least(1), role="weights")
+    n_layers_D: int = option(
+        4, "layers at each scale before the last one", unit="layers", rule=at_least(1), role="weights"
+    )
+    ndf: int = option(64, "width of the discriminator", unit="channels", rule=at_least(1), role="weights")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions(LayoutOptions, GeneratorOptions, EncoderOptions):
+    """Everything that fixes generator and encoder of a trained run: what they take, and how they are built."""
+
+    @property
+    def size_step(self) -> tuple[int, str]:
+        """The generator makes multiples of 2^n pixels; others would not match the photos in the discriminator."""
+        if self.netG == "spade":
+            return 2**self.upsamplings, f" with --num_upsampling_layers {self.num_upsampling_layers}"
+        return 2**self.resnet_n_downsample, f" with --resnet_n_downsample {self.resnet_n_downsample}"
+
+    def check(self) -> None:
+        """Refuse a latent for a generator that takes none."""
+        super().check()
+        if self.use_vae and self.netG == "pix2pixhd":
+            raise OptionError("--use_vae: --netG pix2pixhd takes no latent; use --netG spade or --no_use_vae")

@@ -1,0 +1,108 @@
+"""Groups of options about one run of a program: its name, its saved files, the device, and how networks compute."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from options.base import Options
+from options.field import FOLDER, GPU_IDS, PLAIN_NAME, between, option
+from options.saved import SAVED_NAME
+
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
+LARGEST_SEED = 2**32 - 1  # what NumPy takes
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(Options, heading="run"):
+    """The folder of a run."""
+
+    name: str = option("label2coco", "experiment; the folder of its files", rule=PLAIN_NAME, role="session")
+    checkpoints_dir: str = option(
+        "./checkpoints", "folder that holds the folder of every run", rule=FOLDER, role="session"
+    )
+
+    @property
+    def run_dir(self) -> Path:
+        """Folder of this run's files."""
+        return Path(self.checkpoints_dir) / self.name
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether a saved run fixes the architecture; weights alone need flags that say what they are."""
+        return (self.run_dir / SAVED_NAME).exists()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedRunOptions(Options, heading="run"):
+    """What is loaded from a saved run."""
+
+    which_epoch: str = option(
+        "latest",
+        "which saved networks to load: latest, the number of an epoch, or best, which train.py --eval_freq keeps",
+        rule=PLAIN_NAME,
+        role="session",
+    )
+    load_from_opt_file: bool = option(
+        False,
+        f"take defaults from the saved run (<checkpoints_dir>/<name>/{SAVED_NAME}); test always does if it exists",
+        role="session",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceOptions(Options, heading="run"):
+    """Where a program computes, and from which random numbers."""
+
+    gpu_ids: str = option(
+        "auto",
+        "GPUs to use: numbers such as 0,1; -1 for the CPU; auto for GPUs that exist, else CPU",
+        rule=GPU_IDS,
+        role="session",
+    )
+    seed: int = option(0, "seed of all random numbers", rule=between(0, LARGEST_SEED))
+
+    @property
+    def gpu_id_list(self) -> tuple[int, ...] | None:
+        """GPU numbers; empty for the CPU; None for "auto": GPUs that exist, else the CPU."""
+        if self.gpu_ids == "auto":
+            return None
+        return tuple(number for number in map(int, self.gpu_ids.split(",")) if number >= 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeOptions(Options, heading="run"):
+    """How networks compute: faster, or with the same bits each time."""
+
+    channels_last: bool | None = option(
+        None,
+        "keep activations channels-last in memory: equal up to rounding, faster on most GPUs and many CPUs",
+        unset="on, but not with dense modulation on a CPU",
+        role="session",
+    )
+    precision: str = option(
+        "fp32",
+        "arithmetic of the networks: tf32 rounds matrix products on GPUs, bf16 and fp16 compute in 16 bits; norm "
+        "statistics, losses and spectral norm stay in 32",
+        choices=PRECISIONS,
+    )
+    modulation: str | None = option(
+        None,
+        "how SPADE computes gamma and beta: dense, by two convolutions at every site, or table, by one row for each "
+        "distinct neighborhood of the label map; images and losses are the same",
+        choices=("dense", "table"),
+        role="session",
+        unset="table on a CPU, dense on a GPU",
+    )
+    compile: bool = option(False, "compile the networks with torch.compile: slow to start, then faster")
+    deterministic: bool = option(False, "use only kernels that give the same bits each time, which are slower")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadOptions(Options, heading="run"):
+    """Whether weights of frozen networks may come from the network."""
+
+    download: bool = option(
+        True,
+        "download weights of frozen networks that are not on this machine, once, from their official addresses",
+        aliases=("allow_download",),
+        role="session",
+    )
