@@ -15,9 +15,8 @@ from torch import nn
 from models.segmenters import SEGMENTERS, drn, load_segmenter
 from models.segmenters.base import resize_pixels
 from models.segmenters.upernet import input_size, resize_fixed_point
-from scripts import check_recording
-from scripts.check_recording import compare
-from scripts.replay_segmenters import REPLAYS, SegmenterRecording, filled, measure
+from scripts.fidelity.__main__ import compare, main
+from scripts.fidelity.segmenters import REPLAYS, SegmenterRecording, filled, measure
 from util.errors import InputError
 from util.segmentation_scores import IGNORED, MEAN_IOU
 
@@ -105,17 +104,17 @@ def test_images_of_a_batch_do_not_meet(recorded):
 
 
 def test_the_program_replays_recordings_and_fails_on_a_wrong_score(tmp_path, capsys):
-    assert check_recording.main([str(GOLDEN / "metrics.json")]) == 0
+    assert main([str(GOLDEN / "metrics.json")]) == 0
     for suffix in (".json", ".npz"):
         shutil.copy(GOLDEN / f"metrics{suffix}", tmp_path)
     content = json.loads((tmp_path / "metrics.json").read_text())
     content["sets"]["n19"]["three_images"]["drn"]["mean IoU unrounded"] += 1e-12
     (tmp_path / "metrics.json").write_text(json.dumps(content))
-    assert check_recording.main([str(tmp_path / "metrics.json")]) == 1
+    assert main([str(tmp_path / "metrics.json")]) == 1
     assert "FAIL drn" in capsys.readouterr().out
     (tmp_path / "metrics.npz").unlink()
     with pytest.raises(InputError, match="not a recording"):
-        check_recording.main([str(tmp_path / "metrics.json")])
+        main([str(tmp_path / "metrics.json")])
 
 
 def test_deeplab_looks_at_its_four_distances():

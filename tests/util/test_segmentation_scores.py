@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.check_recording import compare
-from scripts.replay_segmenters import SegmenterRecording, replay
+from scripts.fidelity.__main__ import compare
+from scripts.fidelity.segmenters import SegmenterRecording, replay
 from util.segmentation_scores import IGNORED, MEAN_IOU, ConfusionMatrix
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "segmenters"
@@ -49,7 +49,7 @@ def test_recorded_scores_of_the_published_code_are_met_to_the_digit():
 
 def test_one_pixel_changes_recorded_scores():
     recording = SegmenterRecording.read(GOLDEN / "metrics.json")
-    from scripts.replay_scores import replay_scores
+    from scripts.fidelity.scores import replay_scores
 
     arrays = dict(recording.arrays)
     changed = arrays["n19_predictions"].copy()

@@ -1,4 +1,4 @@
-"""Measure on our segmentation networks what a recording of the published ones holds; see `check_recording.py`.
+"""Measure on our segmentation networks what a recording of the published ones holds; see `scripts.fidelity`.
 
 A recording is NAME.json with every name and shape and with statistics, and NAME.npz with images and arrays; what is
 large may stand in NAME_multiscale.npz. Weights are not stored: both sides fill theirs by `util.fill`.
@@ -21,12 +21,12 @@ from torch import Tensor, nn
 from models.segmenters import SEGMENTERS, Segmenter
 from models.segmenters.base import resize_scores
 from models.segmenters.drn import STRIDE, bilinear_kernel
-from scripts.replay_scores import replay_scores
+from scripts.fidelity.scores import replay_scores
 from util.errors import InputError
 from util.fill import fill
 from util.segmentation_scores import ConfusionMatrix
 
-# Quantity -> (absolute, relative) tolerance, as in check_recording.py. Each is a few times the difference that single
+# Quantity -> (absolute, relative) tolerance, as in __main__.py. Each is a few times the difference that single
 # and double precision make: logits of the filled DeepLab reach 2,400, those of the others 20. The rest must be equal.
 TOLERANCES = {
     "[ab]_logits*": (1e-2, 1e-5),

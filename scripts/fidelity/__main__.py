@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Compare every number of recordings of the published system with our networks, losses and training step.
 
-    python scripts/check_recording.py NAME.json [MORE.json ...]
+    python -m scripts.fidelity NAME.json [MORE.json ...]
 
 Recordings of the published segmentation networks and of their scores are understood as well.
 
@@ -9,6 +8,8 @@ Prints one line per quantity with its largest deviation. Exit status 0: all with
 """
 
 from __future__ import annotations
+
+from util.console import exit_statuses
 
 import argparse
 import fnmatch
@@ -18,15 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
-
 import numpy as np
 
-from scripts import replay_segmenters
-from scripts.replay import Recording, measure
+from scripts.fidelity import segmenters
+from scripts.fidelity.training import Recording, measure
 
+PROGRAM = "python -m scripts.fidelity"
 # Quantity -> (absolute, relative) tolerance, the first pattern that fits. They are several times the deviation that
 # memory format, threads and kernels cause between correct implementations. Anything else must be equal.
 TOLERANCES = {
@@ -47,7 +45,7 @@ TOLERANCES = {
     # Adam with beta1 = 0 makes whole steps out of rounding: losses after one differ by 3e-3 between 32 and 64 bits.
     "steps.*.losses": (4e-3, 5e-3),
     "steps.*.parameter_changes": (1e-5, 3e-3),
-} | replay_segmenters.TOLERANCES
+} | segmenters.TOLERANCES
 # Facts of our own side that a recording cannot hold, with the values they must have.
 EXPECTED = {"advances_per_forward": {"spectral_norm": 1.0, "batch_statistics": 1.0}}
 
@@ -135,15 +133,15 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def check(path: Path, modulation: str | None = None) -> list[Result]:
     """All comparisons of the recording at `path` (its JSON file)."""
-    if replay_segmenters.can_replay(path):
-        return compare(*replay_segmenters.replay(path))
+    if segmenters.can_replay(path):
+        return compare(*segmenters.replay(path))
     recording = Recording.read(path)
     return compare(measure(recording, modulation), recording.results | EXPECTED)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Do what the command line says; return the exit status. Bad input ends it with status 2 and one line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__.split("\n")[0])
     parser.add_argument("recordings", nargs="+", type=Path, metavar="NAME.json", help="with NAME.npz beside it")
     parser.add_argument("--modulation", choices=("dense", "table"), help="how SPADE makes gamma and beta")
     args, failed = parser.parse_args(argv), 0
@@ -157,5 +155,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    with exit_statuses("check_recording.py"):
+    with exit_statuses(PROGRAM):
         sys.exit(main())

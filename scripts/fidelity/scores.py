@@ -1,4 +1,4 @@
-"""Measure our segmentation scores on the label maps of a recording of the published ones; see `check_recording.py`."""
+"""Measure our segmentation scores on the label maps of a recording of the published ones; see `scripts.fidelity`."""
 
 from __future__ import annotations
 

@@ -9,14 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from scripts import check_recording
-from scripts.check_recording import compare
-from scripts.replay import Recording, measure
+from scripts.fidelity.__main__ import EXPECTED, compare, main
+from scripts.fidelity.training import Recording, measure
 from util.fill import fill
 
-pytestmark = pytest.mark.system
+pytestmark = pytest.mark.tools
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 RECORDINGS = ["facades_ls", "pix2pixhd"]
 
 
@@ -34,7 +33,7 @@ def measured(recording):
 def test_every_recorded_number_is_met(recording, measured, modulation):
     if modulation == "table":
         measured = measure(recording, modulation)
-    results = compare(measured, recording.results | check_recording.EXPECTED)
+    results = compare(measured, recording.results | EXPECTED)
     assert [str(result) for result in results if not result.passed] == []
     assert {result.quantity for result in results} >= {"eval_fake", "train_g_grad_norms", "steps.1.losses", "adam"}
 
@@ -72,7 +71,7 @@ def test_one_wrong_number_anywhere_is_noticed(recording, measured):
                 return value
             return changes[type(value)](value)
 
-        results = compare(measured, with_changed(recording.results, path, change) | check_recording.EXPECTED)
+        results = compare(measured, with_changed(recording.results, path, change) | EXPECTED)
         assert [result.quantity for result in results if not result.passed] == [quantity]
     assert len(seen) > 20
 
@@ -91,7 +90,7 @@ def test_losses_after_an_optimiser_step_may_differ_by_what_it_makes_of_rounding(
 
 
 def test_missing_and_unknown_entries_fail(recording, measured):
-    expected = recording.results | check_recording.EXPECTED
+    expected = recording.results | EXPECTED
     without = {name: value for name, value in measured.items() if name != "train_d_losses"}
     assert [r.quantity for r in compare(without, expected) if not r.passed] == ["train_d_losses"]
     assert [r.quantity for r in compare(measured, expected | {"novelty": [1.0]}) if not r.passed] == ["novelty"]
@@ -99,7 +98,7 @@ def test_missing_and_unknown_entries_fail(recording, measured):
 
 def test_not_a_number_never_passes(recording, measured):
     losses = measured["eval_losses"] | {"GAN": float("nan")}
-    results = compare(measured | {"eval_losses": losses}, recording.results | check_recording.EXPECTED)
+    results = compare(measured | {"eval_losses": losses}, recording.results | EXPECTED)
     assert [result.quantity for result in results if not result.passed] == ["eval_losses"]
 
 
@@ -110,7 +109,7 @@ def test_the_program_fails_on_a_wrong_number_and_passes_on_the_right_ones(tmp_pa
     content = json.loads(path.read_text())
     content["steps"][1]["losses"]["GAN_Feat"] *= 1.01
     path.write_text(json.dumps(content))
-    assert check_recording.main([str(path)]) == 1
+    assert main([str(path)]) == 1
     output = capsys.readouterr().out
     assert "FAIL steps.1.losses" in output
     assert output.count("FAIL") == 1
@@ -127,7 +126,7 @@ def test_batch_statistics_that_advance_twice_are_noticed(monkeypatch):
         return self.param_free_norm(x) * (1 + gamma) + beta
 
     monkeypatch.setattr(SPADE, "forward", forward_twice)
-    from scripts.replay import Replay
+    from scripts.fidelity.training import Replay
 
     assert Replay(recording, "dense").advances_per_forward() == {"spectral_norm": 1.0, "batch_statistics": 2.0}
 
@@ -136,7 +135,7 @@ def test_a_path_that_is_no_recording_is_bad_input(tmp_path, capsys):
     from util.errors import InputError
 
     with pytest.raises(InputError, match="not a recording"):
-        check_recording.main([str(tmp_path / "absent.json")])
+        main([str(tmp_path / "absent.json")])
 
 
 def test_fill_by_hand():

@@ -1,4 +1,4 @@
-"""Measure on our networks what a recording of the published system holds; see `check_recording.py`.
+"""Measure on our networks what a recording of the published system holds; see `scripts.fidelity`.
 
 A recording is NAME.json with what was built and the scalars, and NAME.npz beside it with inputs and arrays. Nothing
 of the networks is stored: both sides fill theirs by `util.fill`.

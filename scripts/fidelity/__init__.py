@@ -1,0 +1,1 @@
+"""Hold recordings of published implementations against this one: `python -m scripts.fidelity`."""
