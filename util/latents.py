@@ -13,7 +13,7 @@ def draw_latents(seed: int, indices: Iterable[int], z_dim: int, styles: int = 1)
     """Latents from N(0, 1), (N, styles, z_dim) of torch's default dtype on the CPU, by seed, index and style alone.
 
     So they depend neither on batch size, order, device and number of processes, nor on how many styles or label maps
-    there are. NumPy draws them, so that scripts/generate.py draws the same without torch.
+    there are. NumPy draws them, so that scripts/export/generate.py draws the same without torch.
 
     Args:
         indices: of the label maps in their data set, 0 or more.

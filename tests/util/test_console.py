@@ -26,7 +26,7 @@ PROGRAMS = sorted(
     for path in [*ROOT.glob("*.py"), *ROOT.glob("scripts/**/*.py")]
     if '\nif __name__ == "__main__":' in path.read_text(encoding="utf-8")
 )
-STANDALONE = {ROOT / "scripts" / "generate.py"}  # is copied without the rest of the project
+STANDALONE = {ROOT / "scripts" / "export" / "generate.py"}  # is copied without the rest of the project
 
 
 class Broken(Dataset):
@@ -141,7 +141,7 @@ def program(folder: Path, body: str) -> Path:
     [
         (["train.py"], "train.py"),
         (["-m", "scripts.prepare", "check"], "python -m scripts.prepare"),
-        (["scripts/generate.py"], "generate.py"),
+        (["scripts/export/generate.py"], "generate.py"),
     ],
 )
 def test_ctrl_c_in_the_first_second_is_one_line(words, name):

@@ -15,15 +15,16 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import test as test_program
-from scripts import export, generate
+from scripts.export import generate
+from scripts.export.__main__ import main as export
 from tests.data.tiffs import write_tiff
-from tests.scripts.exported_runs import CLASSES, FILE_SIZE, NAMES, make_runs
+from tests.scripts.export.exported_runs import CLASSES, FILE_SIZE, NAMES, make_runs
 from tests.scripts.small_files import last_line, tree
 from util.latents import draw_latents
 
 pytestmark = pytest.mark.tools
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -44,14 +45,14 @@ def models(runs):
     """Exported files by name, in a folder with a copy of generate.py, away from the project."""
     folder = runs.parent / "elsewhere"
     folder.mkdir()
-    shutil.copy(ROOT / "scripts" / "generate.py", folder)
+    shutil.copy(ROOT / "scripts" / "export" / "generate.py", folder)
     jobs = {
         "styles.onnx": "--name styles --format onnx",
         "edges.onnx": "--name pix2pixhd --format onnx --dynamic_size",
         "edges.pt2": "--name pix2pixhd --format torch_export",
     }
     for name, flags in jobs.items():
-        assert export.main([*flags.split(), "--checkpoints_dir", str(runs), "--output", str(folder / name)]) == 0
+        assert export([*flags.split(), "--checkpoints_dir", str(runs), "--output", str(folder / name)]) == 0
     return {path.name: path for path in folder.iterdir()}
 
 
@@ -119,7 +120,7 @@ def test_latents_are_those_of_the_test_program():
 
 def test_it_needs_nothing_of_the_project():
     imported = set()
-    for node in ast.walk(ast.parse((ROOT / "scripts" / "generate.py").read_text())):
+    for node in ast.walk(ast.parse((ROOT / "scripts" / "export" / "generate.py").read_text())):
         if isinstance(node, ast.Import):
             imported |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -263,7 +264,7 @@ def broken_input(kind: str, models, maps, folder: Path) -> list:
         return [call(models, maps, out, folder / "model.onnx"), "neither an ONNX file"]
     if kind == "weights":
         torch.save({"weight": torch.zeros(1)}, folder / "net_G.pth")
-        return [call(models, maps, out, folder / "net_G.pth"), "was not made by scripts/export.py"]
+        return [call(models, maps, out, folder / "net_G.pth"), "was not made by scripts.export"]
     if kind == "cut archive":
         with zipfile.ZipFile(folder / "model.pt2", "w") as archive:
             archive.writestr("archive/extra/spade.json", json.dumps({"torch": "9.9"}))

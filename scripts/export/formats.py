@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.export import ExportedProgram
 
-from scripts.exporting.graphs import Shapes
+from scripts.export.graphs import Shapes
 from util.errors import InputError
 
 METADATA = "spade.json"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turn label maps into images with a file of scripts/export.py: generate.py --model FILE --labels DIR --output DIR.
+"""Turn label maps into images with a file of scripts.export: generate.py --model FILE --labels DIR --output DIR.
 
 Needs numpy, Pillow, tqdm, and onnxruntime (for .onnx files) or torch (for .pt2 files); nothing of the project it comes
 from, so it can be copied beside the model. Label maps are PNG files with one class id per pixel, at any size.
@@ -52,7 +52,7 @@ class Model:
     """An exported network: `run` it, and read what its `metadata` says.
 
     Args:
-        path: file of scripts/export.py.
+        path: file of scripts.export.
         kind: "generator" or "encoder".
     Raises:
         InputError: it is no such file, or what runs it is not installed.
@@ -60,7 +60,7 @@ class Model:
 
     def __init__(self, path: Path, kind: str):
         if not path.is_file():
-            raise InputError(f"{path}: no such file; scripts/export.py makes it")
+            raise InputError(f"{path}: no such file; scripts.export makes it")
         try:
             self.run, text = _open_torch_export(path) if zipfile.is_zipfile(path) else _open_onnx(path)
         except ImportError as error:
@@ -68,7 +68,7 @@ class Model:
             reason = "" if isinstance(error, ModuleNotFoundError) else f" ({str(error).partition(chr(10))[0]})"
             raise InputError(f"{path}: needs the package {package}{reason}: pip install {package}") from None
         if text is None:
-            raise InputError(f"{path}: was not made by scripts/export.py, so nothing says what it takes")
+            raise InputError(f"{path}: was not made by scripts.export, so nothing says what it takes")
         self.metadata: dict[str, Any] = json.loads(text)
         if self.metadata["version"] != VERSION:
             raise InputError(f"{path}: is of version {self.metadata['version']}; this generate.py reads {VERSION}")
@@ -426,7 +426,7 @@ class OneLine(argparse.ArgumentParser):
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """What the command line says; wrong words end the program with status 2."""
     parser = OneLine(prog="generate.py", description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--model", type=Path, required=True, metavar="FILE", help="generator of scripts/export.py")
+    parser.add_argument("--model", type=Path, required=True, metavar="FILE", help="generator of scripts.export")
     parser.add_argument("--labels", type=Path, required=True, metavar="DIR", help="folder of label maps, PNG files")
     parser.add_argument("--instances", type=Path, metavar="DIR", help="folder of instance maps of the same names")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the images")

@@ -1,4 +1,4 @@
-"""What `scripts/export.py` can be told: which networks to load, as test.py is told, and which file to write."""
+"""The options of `python -m scripts.export`: which networks to load, as test.py is told, and which file to write."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
     """What this script can be told. The trained run supplies architecture, size and classes, as for test.py."""
 
     is_train: ClassVar[bool] = False
-    program: ClassVar[str] = "export.py"
+    program: ClassVar[str] = "python -m scripts.export"
     # What `create_model` asks besides. Trained weights replace the initial ones.
     modulation: ClassVar[str | None] = None
     init_type: ClassVar[str] = "none"

@@ -1,4 +1,4 @@
-"""What a file says about itself: all that `scripts/generate.py` has to know to feed it."""
+"""What a file says about itself: all that `scripts/export/generate.py` has to know to feed it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 from data import DATASETS
 from data.classes import describe_classes
 from data.read import LabelIds
-from scripts.exporting.formats import OPSET
-from scripts.exporting.graphs import Sizes
-from scripts.exporting.options import ExportOptions
+from scripts.export.formats import OPSET
+from scripts.export.graphs import Sizes
+from scripts.export.options import ExportOptions
 
 VERSION = 1  # of the keys below
 

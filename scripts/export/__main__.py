@@ -1,21 +1,21 @@
-#!/usr/bin/env python3
-"""Export a trained generator for use without this project: python scripts/export.py --name RUN --output RUN.onnx.
+"""Export a trained generator for use without this project.
 
-Norms are folded, and everything that only training needs is gone. The file is held against the trained network on
+    python -m scripts.export --name RUN --output RUN.onnx
+
+Norms are folded, and everything that only training needs is gone. The file is compared with the trained network on
 random label maps before it takes its place. A run with an encoder gives a second file, RUN.encoder.onnx, which is only
-needed to take styles from photos. `scripts/generate.py` runs the files; docs/deploy.md has inputs, outputs and limits.
+needed to take styles from photos. `scripts/export/generate.py` runs the files; docs/deploy.md has inputs, outputs and
+limits.
 """
 
 from __future__ import annotations
+
+from util.console import exit_statuses
 
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from util.console import exit_statuses
 
 import torch
 from torch import Tensor
@@ -26,9 +26,9 @@ from models.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
 from options import parse_options
-from scripts.exporting import verify
-from scripts.exporting.formats import FORMATS, METADATA, Program, check_packages
-from scripts.exporting.graphs import (
+from scripts.export import verify
+from scripts.export.formats import FORMATS, METADATA, Program, check_packages
+from scripts.export.graphs import (
     AnySizeSPADEGenerator,
     EncoderGraph,
     GeneratorGraph,
@@ -36,9 +36,9 @@ from scripts.exporting.graphs import (
     trace_encoder,
     trace_generator,
 )
-from scripts.exporting.metadata import describe
-from scripts.exporting.options import ExportOptions
-from scripts.exporting.variants import convert
+from scripts.export.metadata import describe
+from scripts.export.options import ExportOptions
+from scripts.export.variants import convert
 from trainers.checkpoint import load_networks
 from util.errors import InputError
 from util.files import refuse_foreign, replacing
@@ -152,7 +152,7 @@ def export(opt: ExportOptions) -> list[str]:
     """Export as the options say; return what to tell. All files of a run are written, or none of them."""
     check_packages(opt.format)
     for path in (opt.output_path, opt.encoder_path)[: 1 + opt.use_vae]:
-        refuse_foreign("--output", path, "file of export.py", METADATA.encode())
+        refuse_foreign("--output", path, "file of scripts.export", METADATA.encode())
     live, files = load_model(opt)
     metadata = describe(opt, files, Sizes.of(opt))
     with replacing(opt.output_path) as path:

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.networks.layout import instance_edges
-from scripts.exporting.formats import Program
-from scripts.exporting.graphs import Sizes
+from scripts.export.formats import Program
+from scripts.export.graphs import Sizes
 
 Inputs = dict[str, Tensor]
 BATCH_SIZES = (1, 3)

@@ -11,19 +11,19 @@ import torch
 from torch import nn
 
 from models.networks.blocks import SPADEResnetBlock
-from scripts import export
-from scripts.export import main
-from scripts.exporting import formats
-from scripts.exporting.graphs import ExportLayout, Sizes
-from scripts.exporting.variants import EightBits
-from scripts.exporting.verify import Comparison
-from scripts.generate import Model
-from tests.scripts.exported_runs import AVERAGED, CLASSES, load_run, make_runs, paint, random_inputs
+from scripts.export import __main__ as export
+from scripts.export import formats
+from scripts.export.__main__ import main
+from scripts.export.generate import Model
+from scripts.export.graphs import ExportLayout, Sizes
+from scripts.export.variants import EightBits
+from scripts.export.verify import Comparison
+from tests.scripts.export.exported_runs import AVERAGED, CLASSES, load_run, make_runs, paint, random_inputs
 from tests.scripts.small_files import last_line
 
 pytestmark = pytest.mark.tools
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -245,7 +245,7 @@ def test_what_cannot_be_is_refused_in_one_line(runs, tmp_path, capsys, monkeypat
         main([*flags.split(), "--checkpoints_dir", str(runs)])
     printed = capsys.readouterr().err
     assert stop.value.code == 2 and re.search(message, printed) and printed.count("\n") == 1
-    assert last_line(printed).startswith("export.py: error: ") and not list(tmp_path.iterdir())
+    assert last_line(printed).startswith("python -m scripts.export: error: ") and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.encoder.onnx"])
@@ -253,7 +253,8 @@ def test_a_file_of_another_program_is_not_replaced(runs, tmp_path, capsys, name)
     (tmp_path / name).write_bytes(b"another network")
     with pytest.raises(SystemExit) as stop:
         main(argv(runs, "styles", tmp_path / "model.onnx"))
-    line = f"export.py: error: --output {tmp_path / name}: is there already and is no file of export.py"
+    output = tmp_path / name
+    line = f"python -m scripts.export: error: --output {output}: is there already and is no file of scripts.export"
     assert stop.value.code == 2 and last_line(capsys.readouterr().err).startswith(line)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_bytes() == b"another network"
