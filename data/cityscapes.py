@@ -11,7 +11,7 @@ from options import Preset
 FINE = "label maps are the files *_gtFine_labelIds.png of gtFine_trainvaltest.zip"
 LABELS = "gtFine/*/*/*_gtFine_labelIds.png"
 PHOTO_AND_MAP = (
-    "holds pictures with photo and coloured map side by side, an edition for pix2pix whose JPEGs hold no ids; get "
+    "holds pictures with photo and colored map side by side, an edition for pix2pix whose JPEGs hold no ids; get "
     f"leftImg8bit_trainvaltest.zip from Cityscapes, and {FINE}"
 )
 EDITIONS = (
@@ -19,7 +19,7 @@ EDITIONS = (
         Edition(f"gtFine/*/*/*_{kind}", f"has {what} and no label ids; {FINE}", unless=LABELS)
         for kind, what in (
             ("labelTrainIds.png", "train ids (0..18, labelTrainIds)"),
-            ("color.png", "label maps in colours (gtFine_color)"),
+            ("color.png", "label maps in colors (gtFine_color)"),
             ("polygons.json", "polygons (gtFine_polygons)"),
         )
     ),

@@ -1,4 +1,4 @@
-"""Names and colours of the classes, for pages and pictures: published tables, or numbered classes in VOC colours."""
+"""Names and colors of the classes, for pages and pictures: published tables, or numbered classes in VOC colors."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ UNKNOWN = ("unknown", (0, 0, 0))
 
 
 def read_table(name: str) -> tuple[tuple[str, ...], np.ndarray]:
-    """Read class_tables/<name>.txt, lines of `id r g b name` in order of id: names, and colours (n, 3) uint8."""
+    """Read class_tables/<name>.txt, lines of `id r g b name` in order of id: names, and colors (n, 3) uint8."""
     lines = (TABLES / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     rows = [line.split(maxsplit=4) for line in lines if not line.startswith("#")]
     assert [int(row[0]) for row in rows] == list(range(len(rows))), f"{name}.txt: ids are not 0, 1, 2, ..."
@@ -21,13 +21,13 @@ def read_table(name: str) -> tuple[tuple[str, ...], np.ndarray]:
 def describe_classes(
     table: str | None, label_nc: int, contain_dontcare_label: bool
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return one name and one colour for every channel of the one-hot label map.
+    """Return one name and one color for every channel of the one-hot label map.
 
     The published table is used where its length fits the user's `label_nc` (ADE20K's has the unknown class inside, as
     id 0); any other number of classes is "class 0", "class 1", ... A last, black "unknown" completes the channels.
 
     Returns:
-        names and colours (num_labels, 3) uint8, num_labels = label_nc + contain_dontcare_label.
+        names and colors (num_labels, 3) uint8, num_labels = label_nc + contain_dontcare_label.
     """
     num_labels = label_nc + contain_dontcare_label
     names, colors = read_table(table) if table else ((), np.zeros((0, 3), dtype=np.uint8))

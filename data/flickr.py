@@ -1,4 +1,4 @@
-"""Flickr landscapes: photos of your own choice, labelled by a network in the ids of COCO-Stuff."""
+"""Flickr landscapes: photos of your own choice, labeled by a network in the ids of COCO-Stuff."""
 
 from data.coco import CocoDataset
 from data.editions import Edition
@@ -10,7 +10,7 @@ class FlickrDataset(CocoDataset):
     """<root>/{split}_label and {split}_img; {split}_inst with --instance, which the preset leaves out.
 
     The photos of the paper were never published. Their label maps came from DeepLabV2 trained on COCO-Stuff, so ids,
-    names and colours are those of `coco`.
+    names and colors are those of `coco`.
     """
 
     preset = Preset(both={**CocoDataset.preset.both, "instance": False}, test=CocoDataset.preset.test)

@@ -47,10 +47,10 @@ def read_ids(path: Path, upright: bool = False) -> np.ndarray:
 
 
 def _one_channel(picture: Image.Image, path: Path) -> np.ndarray:
-    """Grey, or a palette picture ("P"), which holds ids: its palette is only for the eye."""
+    """Gray, or a palette picture ("P"), which holds ids: its palette is only for the eye."""
     values = np.asarray(picture)
     if picture.format == "PNG" and picture.mode == "L" and (bits := _png_depth(path)) < 8:
-        # Pillow stretches grey of 2 and 4 bits, which PNG optimizers write, to 0..255.
+        # Pillow stretches gray of 2 and 4 bits, which PNG optimizers write, to 0..255.
         values = values // np.uint8(255 // (2**bits - 1))
     return values
 
@@ -71,13 +71,13 @@ def _whole_floats(picture: Image.Image, path: Path) -> np.ndarray:
 
 
 def _with_alpha(picture: Image.Image, path: Path) -> np.ndarray:
-    """Grey or palette with an alpha channel, as paint programs write: it must be opaque."""
+    """Gray or palette with an alpha channel, as paint programs write: it must be opaque."""
     refuse_transparent(np.asarray(picture.getchannel("A")), path)
     return np.asarray(picture)[..., 0]
 
 
-def _grey_in_colors(picture: Image.Image, path: Path) -> np.ndarray:
-    """RGB or RGBA with three equal channels: grey in all but the name, as programs write that save nothing else."""
+def _gray_in_colors(picture: Image.Image, path: Path) -> np.ndarray:
+    """RGB or RGBA with three equal channels: gray in all but the name, as programs write that save nothing else."""
     channels = np.asarray(picture)
     values = channels[..., 0]
     if not ((values == channels[..., 1]) & (values == channels[..., 2])).all():
@@ -91,8 +91,8 @@ def _grey_in_colors(picture: Image.Image, path: Path) -> np.ndarray:
 ONE_CHANNEL = dict.fromkeys(("1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N"), _one_channel)
 NEVER_COLORED = ONE_CHANNEL | {"F": _whole_floats, "LA": _with_alpha, "PA": _with_alpha}
 ID_READERS: dict[str, Callable[[Image.Image, Path], np.ndarray]] = NEVER_COLORED | {
-    "RGB": _grey_in_colors,
-    "RGBA": _grey_in_colors,
+    "RGB": _gray_in_colors,
+    "RGBA": _gray_in_colors,
 }
 
 
@@ -132,8 +132,8 @@ def _refuse_what_changes_numbers(picture: Image.Image, path: Path) -> None:
             raise NotIdsError(f"{path}: 16 bits in each of several channels are not read safely; {fix}")
     if picture.format == "PPM" and picture.mode == "1":
         raise NotIdsError(f"{path}: PBM has 1 for black, which programs read as 0, so its ids are not sure; {fix}")
-    if picture.format == "PPM" and _largest_grey(path) not in (b"255", b"65535"):
-        raise NotIdsError(f"{path}: PGM whose greys do not end at 255 or 65535 is read stretched; {fix}")
+    if picture.format == "PPM" and _largest_gray(path) not in (b"255", b"65535"):
+        raise NotIdsError(f"{path}: PGM whose grays do not end at 255 or 65535 is read stretched; {fix}")
     if isinstance(picture, TiffImageFile):
         bits, photometric = picture.tag_v2.get(TIFF_BITS, (8,)), picture.tag_v2.get(TIFF_PHOTOMETRIC)
         compression = picture.info.get("compression", "raw")
@@ -148,8 +148,8 @@ def _png_depth(path: Path) -> int:
         return file.read(PNG_DEPTH_AT + 1)[PNG_DEPTH_AT]
 
 
-def _largest_grey(path: Path) -> bytes:
-    """The fourth word of a PGM file: "P5", width, height, and the grey that is white; comments are skipped."""
+def _largest_gray(path: Path) -> bytes:
+    """The fourth word of a PGM file: "P5", width, height, and the gray that is white; comments are skipped."""
     with path.open("rb") as file:
         words = re.sub(rb"#[^\n]*", b"", file.read(4096)).split(maxsplit=4)
     return words[3]

@@ -84,7 +84,7 @@ def read_instances(path: Path, upright: bool = False) -> Image.Image:
 
 
 def read_image(path: Path, draft: Size | None = None, upright: bool = False) -> Image.Image:
-    """Read a photo as RGB; grey and palette pictures are converted.
+    """Read a photo as RGB; gray and palette pictures are converted.
 
     Args:
         draft: (width, height) that are enough. A JPEG at least twice as large is decoded at 1/2, 1/4 or 1/8 of its
@@ -104,7 +104,7 @@ def read_image(path: Path, draft: Size | None = None, upright: bool = False) -> 
         picture = Image.fromarray((values.astype(np.int32) >> 8).astype(np.uint8))
     elif picture.mode == "F":
         raise InputError(f"{path}: a photo of floating-point pixels; save it with 8 or 16 bits")
-    elif picture.mode == "La":  # grey multiplied with its opacity, which Pillow converts in two steps only
+    elif picture.mode == "La":  # gray multiplied with its opacity, which Pillow converts in two steps only
         picture = picture.convert("LA")
     picture.info.pop("transparency", None)  # of which a conversion would warn
     return picture.convert("RGB")

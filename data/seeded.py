@@ -35,6 +35,6 @@ class SeededSamples(Dataset[Sample]):
 
 
 def seed_of(seed: int, place: Place) -> int:
-    """Mix three numbers into 64 bits, so that neighbours have nothing in common."""
+    """Mix three numbers into 64 bits, so that neighbors have nothing in common."""
     digest = hashlib.blake2b(f"{seed} {place[0]} {place[1]}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little")

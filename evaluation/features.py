@@ -115,7 +115,7 @@ def _resize_tf(images: Tensor) -> Tensor:
 
 
 def _resize_pytorch_fid(images: Tensor) -> Tensor:
-    """As pytorch-fid: bilinear about pixel centres without antialiasing, and 127.5 in the middle."""
+    """As pytorch-fid: bilinear about pixel centers without antialiasing, and 127.5 in the middle."""
     size = (INCEPTION_SIZE, INCEPTION_SIZE)
     return 2 * F.interpolate(images.float() / 255, size, mode="bilinear", align_corners=False) - 1
 
@@ -146,7 +146,7 @@ RESIZES: dict[str, Callable[[Tensor], Tensor]] = {
 def random_features(device: torch.device | str, seed: int = 0) -> FeatureExtractor:
     """128 features of a small network with random weights, for machines without Inception's.
 
-    Random convolutions tell colours and textures apart, but not what people care about: distances of these features
+    Random convolutions tell colors and textures apart, but not what people care about: distances of these features
     show whether training moves at all, and compare only with each other. Weights follow from `seed` by NumPy alone, so
     features are the same on every machine, up to rounding.
     """

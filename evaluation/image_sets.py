@@ -35,7 +35,7 @@ Files = dict[str, dict[str, Path]]
 UNKNOWN_IN_FILES = 255
 
 
-def to_grey_levels(image: Tensor) -> Tensor:
+def to_gray_levels(image: Tensor) -> Tensor:
     """A photo in [-1, 1], as data sets give it, back to the uint8 levels it was read from.
 
     Rounded, not cut off as generated images are: 255 levels through float32 and back would lose one now and then.
@@ -166,7 +166,7 @@ class DataSetTruth(Truth):
                 raise InputError(
                     f"{self.names[index]}: has no photo in the data set; give --real_statistics FILE or --features none"
                 )
-            item["photo"] = to_grey_levels(sample["image"])
+            item["photo"] = to_gray_levels(sample["image"])
         if self.labels and self.whole_labels:
             item["labels"] = _read_whole_labels(self.dataset.paths[index].labels, self.rule, self.apply_exif)
         elif self.labels:

@@ -36,13 +36,13 @@ PRINTED: dict[str, Rows] = {
     },
 }
 SOURCES = {"SPADE, ablation": TABLE_3}
-SHARES = ("miou", "accuracy", "accuracy_with_void")
+FRACTIONS = ("miou", "accuracy", "accuracy_with_void")
 
 
 def published_scores(dataset_mode: str) -> Rows:
-    """{method: {score: value}} of a data set, shares as 0 to 1; empty where papers report none."""
+    """{method: {score: value}} of a data set, fractions as 0 to 1; empty where papers report none."""
     return {
-        method: {score: round(value / 100, 4) if score in SHARES else value for score, value in row.items()}
+        method: {score: round(value / 100, 4) if score in FRACTIONS else value for score, value in row.items()}
         for method, row in PRINTED.get(dataset_mode, {}).items()
     }
 

@@ -1,4 +1,4 @@
-"""What becomes of scores: a table on the terminal, scores.json, a line of history, and curves in TensorBoard."""
+"""The report of an evaluation: a table on the terminal, scores.json, a line of history, and curves in TensorBoard."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Report:
     """The scores of one evaluation and all that belongs beside them.
 
     Attributes:
-        content: what scores.json holds, in JSON values; shares are 0 to 1.
+        content: what scores.json holds, in JSON values; fractions are 0 to 1.
         left_out: why scores are missing and how to get them, by name.
         confusion: None without segmentation scores.
     """

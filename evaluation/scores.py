@@ -17,24 +17,24 @@ class Score:
         label: what people call it.
         better: `min` or `max`: takes the better of several values.
         form: how a value is written, such as "{:.2f}".
-        is_share: kept as a share, 0 to 1; shown in per cent.
+        is_fraction: kept as a fraction, 0 to 1; shown in percent.
         group: name of the protocol that it shares with others; its own name names one, too.
     """
 
     label: str
     better: Callable
     form: str
-    is_share: bool = False
+    is_fraction: bool = False
     group: str | None = None
 
     @property
     def title(self) -> str:
         """The label with the unit."""
-        return f"{self.label}, %" if self.is_share else self.label
+        return f"{self.label}, %" if self.is_fraction else self.label
 
     def text(self, value: float) -> str:
         """A value as it is kept, in words of the title's unit."""
-        return self.form.format(100 * value if self.is_share else value)
+        return self.form.format(100 * value if self.is_fraction else value)
 
 
 def score_text(scores: Mapping[str, float]) -> dict[str, str]:

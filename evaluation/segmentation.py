@@ -88,5 +88,5 @@ class SegmentationCounter:
             "miou": matrix.mean_iou(self.truth.segmenter.mean_iou),
             "miou_present": matrix.mean_iou("labelled"),
             "accuracy": matrix.pixel_accuracy(),
-            "accuracy_with_void": matrix.pixel_accuracy(unlabelled_is_wrong=True),
+            "accuracy_with_void": matrix.pixel_accuracy(unlabeled_is_wrong=True),
         }

@@ -1,4 +1,4 @@
-"""Colours for label maps: the PASCAL VOC scheme for any number of classes, and painting with a colour table."""
+"""Colors for label maps: the PASCAL VOC scheme for any number of classes, and painting with a color table."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ VOC_ROUNDS = 7
 
 
 def voc_colors(n: int) -> np.ndarray:
-    """Return `n` well separated colours, (n, 3) uint8.
+    """Return `n` well separated colors, (n, 3) uint8.
 
     Entry i spreads the bits of the id i + 1 (so that no class is black): bit 0 of the id sets the top bit of red,
     bit 1 of green, bit 2 of blue; the next three bits set the next

@@ -49,7 +49,7 @@ def _value(name: str, kind: str, shape: tuple[int, ...], seed: int) -> np.ndarra
 
 def _fill_singular_vectors(state: dict[str, Tensor], weight: str, seed: int) -> None:
     matrix = state[f"{weight}_orig"].double()
-    if len(matrix) != len(state[f"{weight}_u"]):  # transposed convolutions are normalised over dimension 1
+    if len(matrix) != len(state[f"{weight}_u"]):  # transposed convolutions are normalized over dimension 1
         matrix = matrix.transpose(0, 1)
     matrix = matrix.flatten(1)
     u = torch.from_numpy(_generator(f"{weight}_u", seed).standard_normal(len(matrix)))

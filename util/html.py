@@ -23,11 +23,11 @@ CSS = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 
 class Chips:
-    """Names classes beside a swatch of the colour they have in the pictures.
+    """Names classes beside a swatch of the color they have in the pictures.
 
     Args:
         class_names: one name a class id.
-        class_colors: (n, 3) uint8, one colour a class id.
+        class_colors: (n, 3) uint8, one color a class id.
     """
 
     def __init__(self, class_names: Iterable[str], class_colors: np.ndarray):
@@ -47,16 +47,16 @@ class Chips:
         return tags.aside(tags.details(tags.summary(title), self.chip_list(notes), open=True), cls="legend")
 
 
-def shares(labels: np.ndarray) -> dict[int, float]:
-    """Return the share of the pixels of each class id in `labels`, the largest first."""
+def class_fractions(labels: np.ndarray) -> dict[int, float]:
+    """Return the fraction of the pixels of each class id in `labels`, the largest first."""
     ids, counts = np.unique(labels, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     return {int(ids[i]): float(counts[i] / labels.size) for i in order}
 
 
-def percent(share: float) -> str:
-    """Write a share for a chip: whole per cents, and `<1 %` for what would round to none."""
-    return f"{share:.0%}" if share >= 0.01 else "<1%"
+def percent(fraction: float) -> str:
+    """Write a fraction for a chip: whole percents, and `<1 %` for what would round to none."""
+    return f"{fraction:.0%}" if fraction >= 0.01 else "<1%"
 
 
 def url(path: PurePath) -> str:

@@ -17,14 +17,14 @@ def to_uint8(image: Tensor) -> np.ndarray:
     """Turn a float image (3, H, W), or images (N, 3, H, W), in [-1, 1] into (H, W, 3), or (N, H, W, 3), uint8.
 
     Values beyond [-1, 1] are clipped. Fractions are cut off, not rounded, as the published code does: files it wrote,
-    and scores computed from them, would otherwise differ by one grey level at about half of all pixels.
+    and scores computed from them, would otherwise differ by one gray level at about half of all pixels.
     """
     scaled = (image.detach().float() + 1) / 2 * 255
     return scaled.clamp(0, 255).to(torch.uint8).movedim(-3, -1).cpu().numpy()
 
 
 def save_png(array: np.ndarray, path: Path) -> None:
-    """Write a uint8 image (H, W, 3), or (H, W) for grey, as PNG; make its folders; never leave half a file."""
+    """Write a uint8 image (H, W, 3), or (H, W) for gray, as PNG; make its folders; never leave half a file."""
     with replacing(path) as temporary:
         Image.fromarray(array).save(temporary, format="PNG")
 

@@ -54,7 +54,7 @@ def _short(value: float) -> str:
 
 
 def thin_out(positions: np.ndarray, values: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return at most `points` means of neighbours, so that a long training draws as a calm line, not as noise."""
+    """Return at most `points` means of neighbors, so that a long training draws as a calm line, not as noise."""
     groups = min(points, len(values))
     means = [[part.mean() for part in np.array_split(array, groups)] for array in (positions, values)]
     return np.array(means[0]), np.array(means[1])

@@ -39,7 +39,7 @@ class ResultsPage:
     Args:
         directory: usually `results/<experiment>/<phase>_<epoch>`.
         title: heading of the page.
-        class_names, class_colors: name and colour (n, 3) uint8 of every class id.
+        class_names, class_colors: name and color (n, 3) uint8 of every class id.
         display_width: width of a picture on the page in CSS pixels; less where the screen is narrow.
         facts: what the reader should know about this test, by name; the number of images is added.
         style_photo: uint8 (H, W, 3), the picture that gave all results their style, if one did.
@@ -91,9 +91,9 @@ class ResultsPage:
             figures.append(self._sample(result_folder(k), name, image, caption, "result"))
         if photo is not None:
             figures.append(self._sample(PHOTOS, name, photo, "photo", "photo"))
-        shares = html.shares(labels)
-        self._images_with_class.update(shares.keys())
-        chips = self.chips.chip_list({class_id: html.percent(share) for class_id, share in shares.items()})
+        fractions = html.class_fractions(labels)
+        self._images_with_class.update(fractions.keys())
+        chips = self.chips.chip_list({class_id: html.percent(fraction) for class_id, fraction in fractions.items()})
         row = tags.article(tags.h2(name), html.picture_row(figures, self.display_width), chips)
         # Kept as text: the tags of thousands of rows would fill the memory.
         self._rows.append(row.render(pretty=False))

@@ -24,7 +24,7 @@ class ScoreRecord:
     Attributes:
         epoch, images_seen: after how much of the training.
         generator: "average" of the weights, or "raw": the trained weights themselves.
-        scores: by name, as evaluate.py calls them; shares are 0 to 1.
+        scores: by name, as evaluate.py calls them; fractions are 0 to 1.
         is_best: whether no generator before it, and none of the same moment, had a better score of the kind that
             decides.
     """

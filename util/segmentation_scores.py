@@ -16,8 +16,8 @@ class ConfusionMatrix:
     """How many pixels of each true class were predicted as each class, over all images so far.
 
     Every score follows from the counts, none is a mean over images. With several processes, sum `counts` over them
-    (`torch.distributed.all_reduce(matrix.counts)`) before asking. Scores are shares, 0 to 1, and NaN where nothing
-    was counted that they could be a share of (but 0 by the rule "all").
+    (`torch.distributed.all_reduce(matrix.counts)`) before asking. Scores are fractions, 0 to 1, and NaN where nothing
+    was counted that they could be a fraction of (but 0 by the rule "all").
 
     Attributes:
         counts: (num_classes + 1, num_classes) int64. Row t, column p: pixels of class t predicted as p. The last row
@@ -53,17 +53,17 @@ class ConfusionMatrix:
         if len(wrong):
             raise ValueError(f"{what}: {int(wrong[0])} is no class; there are 0..{self.num_classes - 1}")
 
-    def pixel_accuracy(self, *, unlabelled_is_wrong: bool = False) -> float:
-        """Share of the pixels with a class that were predicted right; or of all pixels.
+    def pixel_accuracy(self, *, unlabeled_is_wrong: bool = False) -> float:
+        """Fraction of the pixels with a class that were predicted right; or of all pixels.
 
-        Numbers near 82 % for Cityscapes are shares of all pixels, numbers near 94 % of those with a class.
+        Numbers near 82 % for Cityscapes are fractions of all pixels, numbers near 94 % of those with a class.
         """
-        matrix = self._labelled()
-        return _fraction(np.diag(matrix).sum(), int(self.counts.sum()) if unlabelled_is_wrong else matrix.sum())
+        matrix = self._labeled()
+        return _fraction(np.diag(matrix).sum(), int(self.counts.sum()) if unlabeled_is_wrong else matrix.sum())
 
     def mean_accuracy(self) -> float:
-        """Mean over the classes that occur in the labels of the share of their pixels that were predicted right."""
-        matrix = self._labelled()
+        """Mean over the classes that occur in the labels of the fraction of their pixels that were predicted right."""
+        matrix = self._labeled()
         return _mean(np.diag(matrix) / _nan_if_zero(matrix.sum(axis=1)))
 
     def class_iou(self) -> np.ndarray:
@@ -79,23 +79,23 @@ class ConfusionMatrix:
         return MEAN_IOU[rule](self)
 
     def frequency_weighted_iou(self) -> float:
-        """Mean of `class_iou`, each class weighted by its share of the labelled pixels."""
-        pixels = self._labelled().sum(axis=1)
+        """Mean of `class_iou`, each class weighted by its fraction of the labeled pixels."""
+        pixels = self._labeled().sum(axis=1)
         seen = pixels > 0
         return float((pixels[seen] / pixels.sum() * self.class_iou()[seen]).sum()) if seen.any() else float("nan")
 
     def overlap(self) -> tuple[np.ndarray, np.ndarray]:
         """Pixels of intersection and of union of each class, two arrays (num_classes,) int64."""
-        matrix = self._labelled()
+        matrix = self._labeled()
         return np.diag(matrix), matrix.sum(axis=1) + matrix.sum(axis=0) - np.diag(matrix)
 
-    def _labelled(self) -> np.ndarray:
+    def _labeled(self) -> np.ndarray:
         """(num_classes, num_classes) int64: the counts without the pixels that have no class."""
         return self.counts[:-1].cpu().numpy()
 
 
-def _mean_over_labelled(matrix: ConfusionMatrix) -> float:
-    return _mean(matrix.class_iou()[matrix._labelled().sum(axis=1) > 0])
+def _mean_over_labeled(matrix: ConfusionMatrix) -> float:
+    return _mean(matrix.class_iou()[matrix._labeled().sum(axis=1) > 0])
 
 
 def _mean_over_all(matrix: ConfusionMatrix) -> float:
@@ -109,7 +109,7 @@ def _mean_over_occurring(matrix: ConfusionMatrix) -> float:
 
 # Which classes a mean IoU is taken over. Published numbers of each data set follow the code they were made with.
 MEAN_IOU: dict[str, Callable[[ConfusionMatrix], float]] = {
-    "labelled": _mean_over_labelled,  # those in the labels (DeepLab-PyTorch: COCO-Stuff)
+    "labelled": _mean_over_labeled,  # those in the labels (DeepLab-PyTorch: COCO-Stuff)
     "all": _mean_over_all,  # every one, 0 for those in neither (CSAIL: ADE20K)
     "occurring": _mean_over_occurring,  # those in labels or predictions (DRN: Cityscapes)
 }

@@ -69,12 +69,12 @@ class TrainingPage:
         self.display_width = display_width
         self.score_text = score_text
         self._newest: Look | None = None
-        self._shares: dict[int, float] = {}
+        self._fractions: dict[int, float] = {}
 
     def add(self, epoch: int, images_seen: int, pictures: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
         """Write uint8 `pictures` (H, W, 3) by kind; `labels` are the class ids that the label picture shows."""
         self._newest = Look(images_seen, epoch)
-        self._shares = html.shares(labels)
+        self._fractions = html.class_fractions(labels)
         for kind, picture in pictures.items():
             save_png(picture, self.directory / "images" / self._newest.file_name(kind))
 
@@ -89,7 +89,7 @@ class TrainingPage:
         if len(looks) > MAX_ROWS:
             folder = tags.a("images", href="images/")
             body.append(tags.p(f"Older: {len(looks) - MAX_ROWS:,} more in the folder ", folder, ".", cls="note"))
-        notes = {class_id: html.percent(share) for class_id, share in self._shares.items()}
+        notes = {class_id: html.percent(fraction) for class_id, fraction in self._fractions.items()}
         legend = self.chips.legend("Classes in the newest images", notes) if notes else None
         facts = self._facts(history, training)
         refresh_seconds = REFRESH_SECONDS if training else None

@@ -40,7 +40,7 @@ class Visualizer:
     Args:
         run_dir: the folder of the experiment.
         title: heading of the page.
-        class_names, class_colors: name and colour (n, 3) uint8 of every class id.
+        class_names, class_colors: name and color (n, 3) uint8 of every class id.
         html, tensorboard: whether to write these two.
         display_winsize: width of a picture on the page in CSS pixels.
         write: prints a line; tqdm.write goes together with a progress bar.

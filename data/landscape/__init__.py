@@ -1,7 +1,7 @@
 """Landscapes drawn by NumPy alone: a label map, an instance map and a painted picture from two numbers.
 
 `canvas` holds the classes and the patches a scene is made of, `noise` the fractal noise, `terrain` and `objects` draw
-patches, `scene` composes them, `style` draws season, time and weather, `paint` colours the patches.
+patches, `scene` composes them, `style` draws season, time and weather, `paint` colors the patches.
 """
 
 from data.landscape.canvas import CLASS_COLORS, CLASS_NAMES, UNKNOWN

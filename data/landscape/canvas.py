@@ -27,7 +27,7 @@ CLASSES = (
     ("road", "#57464f"),
     ("plant", "#d65f92"),
 )
-"""Name and colour of every class, in the order of the ids; the names are those of the GauGAN brushes."""
+"""Name and color of every class, in the order of the ids; the names are those of the GauGAN brushes."""
 
 CLASS_NAMES = tuple(name for name, _ in CLASSES)
 CLASS_COLORS = np.array([list(bytes.fromhex(color[1:])) for _, color in CLASSES], dtype=np.uint8)
@@ -37,7 +37,7 @@ UNKNOWN = 255
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of the canvas and the coordinates of its pixel centres, in picture heights."""
+    """A rectangle of the canvas and the coordinates of its pixel centers, in picture heights."""
 
     rows: slice
     cols: slice
@@ -50,7 +50,7 @@ class Window:
         return self.rows, self.cols
 
     def cover(self, distance: Array) -> Array:
-        """Share of each pixel inside a shape, from the distance to its edge (positive inside)."""
+        """Fraction of each pixel inside a shape, from the distance to its edge (positive inside)."""
         return np.clip(distance / self.pixel + 0.5, 0.0, 1.0)
 
 
@@ -61,11 +61,11 @@ class Patch:
     material: str
     window: Window
     coverage: Array
-    """Share of each pixel the patch covers; a pixel more than half covered takes its label."""
+    """Fraction of each pixel the patch covers; a pixel more than half covered takes its label."""
     tone: Array | float = 0.5
-    """Place on the material's colour ramp, 0 dark .. 1 light."""
+    """Place on the material's color ramp, 0 dark .. 1 light."""
     relief: Array | float = 0.0
-    """How much the surface faces the light, -1 away .. 1 towards it."""
+    """How much the surface faces the light, -1 away .. 1 toward it."""
     depth: Array | float = 0.0
     """Distance for the haze, 0 near .. 1 far."""
     instance: int = 0
@@ -90,12 +90,12 @@ class Canvas:
 
     @property
     def light(self) -> tuple[float, float]:
-        """Screen direction towards the light, as (x, y): from the sun's side and from above."""
+        """Screen direction toward the light, as (x, y): from the sun's side and from above."""
         side = -0.8 if self.sun[0] < self.aspect / 2 else 0.8
         return side, -0.6
 
     def window(self, left: float, right: float, top: float, bottom: float) -> Window | None:
-        """The pixels whose centres may lie in a rectangle; None where it misses the canvas."""
+        """The pixels whose centers may lie in a rectangle; None where it misses the canvas."""
         c0, c1 = max(int(left * self.height), 0), min(int(right * self.height) + 1, self.width)
         r0, r1 = max(int(top * self.height), 0), min(int(bottom * self.height) + 1, self.height)
         if c0 >= c1 or r0 >= r1:
@@ -131,9 +131,9 @@ class Canvas:
         """How much a surface of this height field (H, W) faces the light (unbounded; flat is 0)."""
         x, y = self.light
         facing = np.zeros_like(height)
-        for axis, share in ((1, x), (0, y)):
+        for axis, amount in ((1, x), (0, y)):
             if height.shape[axis] > 1:
-                facing -= share * np.gradient(height, pixel, axis=axis)
+                facing -= amount * np.gradient(height, pixel, axis=axis)
         return facing
 
     def __iter__(self) -> Iterator[Patch]:

@@ -1,6 +1,6 @@
-"""What patches are made of: the class each material is labelled with, and its colours by season.
+"""What patches are made of: the class each material is labeled with, and its colors by season.
 
-A ramp is three colours, in shade, in half light and in light; a material with one ramp looks the same all year.
+A ramp is three colors, in shade, in half light and in light; a material with one ramp looks the same all year.
 """
 
 from dataclasses import dataclass

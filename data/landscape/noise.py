@@ -113,7 +113,7 @@ class Fractal:
         """The noise on a plane that recedes, as (H, W): features shrink and flatten with distance.
 
         Every row mixes the screen frequencies that show this fractal's ground frequencies at that row's `scale` (H,)
-        (1 at the foot of the picture, towards 0 at the horizon), which keeps the lattice separable.
+        (1 at the foot of the picture, toward 0 at the horizon), which keeps the lattice separable.
         """
         octaves, log_scale = len(self.frequencies), np.log(scale)
         level = np.arange(octaves + _FAR_LEVELS)

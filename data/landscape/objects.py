@@ -38,7 +38,7 @@ def _balls(canvas: Canvas, window: Window, x: Array, y: Array, r: Array) -> tupl
 def _foliage(
     canvas: Canvas, rng: Rng, window: Window, inside: Array, facing: Array, size: float, lift: Array
 ) -> tuple[Array, Array, Array]:
-    """(coverage, tone, relief) of leaves: a frayed edge, dappled tone, lighter towards the top (`lift` 0..1)."""
+    """(coverage, tone, relief) of leaves: a frayed edge, dappled tone, lighter toward the top (`lift` 0..1)."""
     leaves = Fractal(rng, 6.0 / size, 4, 0.85).grid(window.x, window.y, window.pixel)
     coverage = window.cover(inside + 0.035 * size * leaves)
     tone = 0.28 + 0.3 * lift + 0.26 * leaves + 0.16 * np.clip(facing, -1.0, 1.0)
@@ -163,9 +163,9 @@ def plant(canvas: Canvas, rng: Rng, x: float, y: float, size: float, flowers: bo
     shadow(canvas, x, y, 0.4 * size)
     depth = _depth(canvas, y)
     along = ((y - window.y) / size)[None, :, None] / length[:, None, None]  # 0 at the root, 1 at the tip of a blade
-    centre = root[:, None, None] + spread[:, None, None] * length[:, None, None] * np.clip(along, 0, 1) ** 1.7
+    center = root[:, None, None] + spread[:, None, None] * length[:, None, None] * np.clip(along, 0, 1) ** 1.7
     half_width = thick[:, None, None] * np.sqrt(np.clip(1.0 - along, 0.0, 1.0)) * (along > 0) - 1e-3
-    blades = half_width - np.abs(((window.x - x) / size) - centre)  # (K, H, W)
+    blades = half_width - np.abs(((window.x - x) / size) - center)  # (K, H, W)
     front = blades.argmax(axis=0)
     inside = blades.max(axis=0)
     tone = shade[front] - 0.25 + 0.4 * np.clip(along.max(axis=0), 0.0, 1.0)

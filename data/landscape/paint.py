@@ -1,4 +1,4 @@
-"""Painting a canvas: every patch takes its material's colour for the season, then light, then haze, back to front."""
+"""Painting a canvas: every patch takes its material's color for the season, then light, then haze, back to front."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,9 @@ from data.landscape.noise import Array, Fractal
 from data.landscape.style import Style
 
 WATERS = {"water": (0.8, 0.4), "river": (0.65, 0.35), "sea": (0.6, 0.2)}
-"""Share of the mirror image in each water, at its far edge and at the foot of the picture."""
+"""Fraction of the mirror image in each water, at its far edge and at the foot of the picture."""
 
-_STEPS = 256  # a ramp's colours; looking them up is faster than blending every pixel
+_STEPS = 256  # a ramp's colors; looking them up is faster than blending every pixel
 
 
 def paint(canvas: Canvas, style: Style) -> NDArray[np.uint8]:
@@ -24,7 +24,7 @@ def paint(canvas: Canvas, style: Style) -> NDArray[np.uint8]:
 
 
 def _colors(canvas: Canvas, patch: Patch, style: Style, image: Array) -> Array:
-    """The colours (H, W, 3) of one patch over the picture painted so far."""
+    """The colors (H, W, 3) of one patch over the picture painted so far."""
     if patch.material == "sky":
         return _sky(canvas, patch, style)
     if patch.material == "shade":
@@ -45,7 +45,7 @@ def _colors(canvas: Canvas, patch: Patch, style: Style, image: Array) -> Array:
 
 
 def _blend(ramp: Array, tone: Array | float) -> Array:
-    """Colours at places 0..1 of a ramp (3, 3): its first colour, its middle, its last."""
+    """Colors at places 0..1 of a ramp (3, 3): its first color, its middle, its last."""
     steps = np.linspace(0.0, 2.0, _STEPS)[:, None]
     table = ramp[0] + np.minimum(steps, 1.0) * (ramp[1] - ramp[0]) + np.maximum(steps - 1.0, 0.0) * (ramp[2] - ramp[1])
     return table.take(np.rint((_STEPS - 1) * np.clip(tone, 0.0, 1.0)).astype(np.intp), axis=0)
@@ -61,7 +61,7 @@ def _sky(canvas: Canvas, patch: Patch, style: Style) -> Array:
 
 
 def _mirror(canvas: Canvas, patch: Patch, colors: Array, image: Array, style: Style) -> Array:
-    """Water: what stands above its far edge, upside down and shaken by the ripples, over its own lit colour."""
+    """Water: what stands above its far edge, upside down and shaken by the ripples, over its own lit color."""
     window = patch.window
     far, near = WATERS[patch.material]
     scale = canvas.scale(window.y)[:, None]
@@ -71,16 +71,16 @@ def _mirror(canvas: Canvas, patch: Patch, colors: Array, image: Array, style: St
     rows = edge - down + np.rint(0.12 * ripple * scale / window.pixel).astype(np.int64)
     rows = np.minimum(np.abs(rows), max(edge - 1, 0))  # beyond the top of the picture the mirror image turns back
     mirrored = image[rows, np.arange(len(window.x))]
-    share = (far + (near - far) * scale)[..., None]
+    strength = (far + (near - far) * scale)[..., None]
     lit = colors * (style.ambient + 0.5 * style.sun)
-    return lit + share * (mirrored * 0.94 - lit) + (0.25 * ripple)[..., None] * (style.ambient + style.sun)
+    return lit + strength * (mirrored * 0.94 - lit) + (0.25 * ripple)[..., None] * (style.ambient + style.sun)
 
 
 def _finish(canvas: Canvas, image: Array, style: Style) -> NDArray[np.uint8]:
     """The painter's palette and a trace of canvas, as bytes."""
     window = canvas.band(0.0)
     weave = Fractal(np.random.default_rng(0), 60.0, 1).grid(window.x, window.y, window.pixel)
-    grey = image.mean(axis=-1, keepdims=True)
-    image = grey + style.saturation * (image - grey)
+    gray = image.mean(axis=-1, keepdims=True)
+    image = gray + style.saturation * (image - gray)
     image = 0.5 + style.contrast * (image - 0.5) + 0.008 * weave[..., None]
     return np.rint(255.0 * np.clip(image * style.balance, 0.0, 1.0)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Scenes: which layers and things meet in one landscape, and the label, instance and colour maps drawn from them."""
+"""Scenes: which layers and things meet in one landscape, and the label, instance and color maps drawn from them."""
 
 from dataclasses import dataclass, replace
 
@@ -160,9 +160,9 @@ def _water_and_ground(canvas: Canvas, rng: Rng, biome: Biome) -> terrain.Line:
 
 def _blotches(canvas: Canvas, rng: Rng, biome: Biome, top: terrain.Line) -> None:
     for material, chance in biome.blotches.items():
-        share, part = rng.uniform(0.25, 0.5), branch(rng)
+        fraction, part = rng.uniform(0.25, 0.5), branch(rng)
         if rng.random() < chance:
-            terrain.blotch(canvas, part, material, top, share)
+            terrain.blotch(canvas, part, material, top, fraction)
 
 
 def _ways(canvas: Canvas, rng: Rng, biome: Biome, top: terrain.Line) -> list[terrain.Way]:

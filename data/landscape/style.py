@@ -10,7 +10,7 @@ from data.landscape.noise import Array
 
 @dataclass(frozen=True)
 class Daylight:
-    """Colours of sky and light at one time of day; lights are factors on a material's colour."""
+    """Colors of sky and light at one time of day; lights are factors on a material's color."""
 
     sky: str
     """Horizon, middle, zenith."""
@@ -47,9 +47,9 @@ class Weather:
     """What the air does to light and distance."""
 
     haze: float
-    """Share of the horizon's colour in what is farthest away."""
+    """Fraction of the horizon's color in what is farthest away."""
     cover: float
-    """Share of plain grey in the sky, and of the sun's light that is lost."""
+    """Fraction of plain gray in the sky, and of the sun's light that is lost."""
 
 
 WEATHERS = {"clear": Weather(0.55, 0.0), "hazy": Weather(0.8, 0.25), "overcast": Weather(0.7, 0.75)}
@@ -86,24 +86,24 @@ class Style:
     def air(self) -> Weather:
         return WEATHERS[self.weather]
 
-    def _greyed(self, colors: Array) -> Array:
-        """Colours of the sky (N, 3), as far as the weather leaves them."""
-        grey = colors.mean(axis=-1, keepdims=True) * (0.93, 0.97, 1.02)
-        return colors + 0.85 * self.air.cover * (0.25 * grey.mean() + 0.75 * grey - colors)
+    def _grayed(self, colors: Array) -> Array:
+        """Colors of the sky (N, 3), as far as the weather leaves them."""
+        gray = colors.mean(axis=-1, keepdims=True) * (0.93, 0.97, 1.02)
+        return colors + 0.85 * self.air.cover * (0.25 * gray.mean() + 0.75 * gray - colors)
 
     @property
     def sky(self) -> Array:
         """Ramp (3, 3) of the sky, from the horizon up."""
-        return self._greyed(ramp(self.daylight.sky))
+        return self._grayed(ramp(self.daylight.sky))
 
     @property
     def cloud(self) -> Array:
         """Ramp (3, 3) of the clouds."""
-        return self._greyed(ramp(self.daylight.cloud)) * (1.0 - 0.1 * self.air.cover)
+        return self._grayed(ramp(self.daylight.cloud)) * (1.0 - 0.1 * self.air.cover)
 
     @property
     def haze(self) -> Array:
-        """The colour (3,) that distance takes on."""
+        """The color (3,) that distance takes on."""
         return 0.8 * self.sky[0] + 0.2 * self.sky[1]
 
     @property

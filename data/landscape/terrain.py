@@ -92,7 +92,7 @@ def mountain_range(
 ) -> Line:
     """A range that rises `height` above `base` and reaches down to the foot of the picture; returns its skyline.
 
-    The skyline is a slice of a height field and the slope below it shows the next slices towards the viewer, so that
+    The skyline is a slice of a height field and the slope below it shows the next slices toward the viewer, so that
     every peak stands at the head of its own spurs.
 
     Args:
@@ -217,12 +217,12 @@ def ground(canvas: Canvas, rng: np.random.Generator, material: str, top: Line) -
     _ground_patch(canvas, rng, material, window, window.y[:, None] - top(window.x))
 
 
-def blotch(canvas: Canvas, rng: np.random.Generator, material: str, top: Line, share: float) -> None:
+def blotch(canvas: Canvas, rng: np.random.Generator, material: str, top: Line, fraction: float) -> None:
     """Patches of another material on the ground below a line, lying flat in perspective."""
     spots = Fractal(rng, 1.3, 5, 0.5, stretch=2.0)
     window = canvas.band(top(np.linspace(0.0, canvas.aspect, 65)).min())
     scale = canvas.scale(window.y)
-    noise = spots.ground(window.x, scale, min(window.pixel, 1 / 128)) - (1.0 - 2.0 * share) * 0.5
+    noise = spots.ground(window.x, scale, min(window.pixel, 1 / 128)) - (1.0 - 2.0 * fraction) * 0.5
     inside = np.minimum(
         0.12 * (noise - 0.02 / scale[:, None] ** 1.5) * scale[:, None], window.y[:, None] - top(window.x) - 0.008
     )
@@ -231,7 +231,7 @@ def blotch(canvas: Canvas, rng: np.random.Generator, material: str, top: Line, s
 
 @dataclass(frozen=True)
 class Way:
-    """Centre and half width, in picture heights, of a road or river at the ground's scale `s`."""
+    """Center and half width, in picture heights, of a road or river at the ground's scale `s`."""
 
     foot: float
     head: float
@@ -242,22 +242,22 @@ class Way:
 
     def at(self, scale: Array) -> tuple[Array, Array]:
         bend = np.sin(self.phase - self.bends * np.log(scale))
-        centre = self.head + (self.foot - self.head) * scale + self.swing * scale * bend
-        return centre, self.half_width * scale + 0.003
+        center = self.head + (self.foot - self.head) * scale + self.swing * scale * bend
+        return center, self.half_width * scale + 0.003
 
     def clearance(self, x: Array, scale: Array) -> Array:
         """How far points of the ground lie from the edge, negative on the way, in picture heights."""
-        centre, half_width = self.at(scale)
-        return np.abs(x - centre) - half_width
+        center, half_width = self.at(scale)
+        return np.abs(x - center) - half_width
 
 
 def way(canvas: Canvas, rng: np.random.Generator, kind: str, line: Way, top: Line) -> None:
-    """A road or a river that winds over the ground towards the horizon."""
+    """A road or a river that winds over the ground toward the horizon."""
     window = canvas.band(top(np.linspace(0.0, canvas.aspect, 65)).min())
     scale = canvas.scale(window.y)
-    centre, half_width = (part[:, None] for part in line.at(scale))
+    center, half_width = (part[:, None] for part in line.at(scale))
     fray = Fractal(rng, 3.0, 3, 0.5).ground(window.x, scale, window.pixel)
-    across = (window.x - centre) / half_width  # -1 and 1 on the edges
+    across = (window.x - center) / half_width  # -1 and 1 on the edges
     inside = half_width * (1.0 - np.abs(across)) + 0.02 * fray * scale[:, None]
     inside = np.minimum(inside, window.y[:, None] - top(window.x) - 0.004)
     if kind == "river":

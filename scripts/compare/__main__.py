@@ -58,7 +58,7 @@ def summary(runs: Sequence[Run]) -> str:
     lines = []
     for run in (run for run in runs if run.scores):
         shown = [(SCORES[name], run.scores.scores[name]) for name in SCORES if name in run.scores.scores]
-        words = [f"{score.label} {value:.4g}{' %' if score.is_share else ''}" for score, value in shown]
+        words = [f"{score.label} {value:.4g}{' %' if score.is_fraction else ''}" for score, value in shown]
         lines.append(f"{run.name:<{width}}  {', '.join(words)}")
     return "\n".join(lines)
 

@@ -122,7 +122,7 @@ def _shown(values: Mapping[str, float | None]) -> dict[str, float]:
 
 def _is_share(name: str) -> bool:
     score = SCORES.get(name.removesuffix(DEVIATION))
-    return score is not None and score.is_share
+    return score is not None and score.is_fraction
 
 
 def _in_per_cent(share: float) -> float:

@@ -26,7 +26,7 @@ def label_of(score: str) -> str:
 def number(score: str, value: float, signed: bool = False) -> str:
     """Return a score, or a difference of scores, as text: two decimals, more digits where the number is small."""
     sign = "+" if signed else ""
-    if score in SCORES and SCORES[score].is_share:
+    if score in SCORES and SCORES[score].is_fraction:
         text = f"{value:{sign}.1f}"
     else:
         text = f"{value:{sign}.2f}" if abs(value) >= 1 else f"{value:{sign}.{DIGITS}g}"

@@ -83,7 +83,7 @@ def _measure(images: list[ConfusionMatrix]) -> Results:
         },
         "pixel_accuracy": {
             "valid.pixels": matrix.pixel_accuracy(),
-            "all.pixels": matrix.pixel_accuracy(unlabelled_is_wrong=True),
+            "all.pixels": matrix.pixel_accuracy(unlabeled_is_wrong=True),
         },
     }
 

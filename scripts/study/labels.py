@@ -72,7 +72,7 @@ def _mode(path: Path) -> str:
 
 
 def _visible(values: np.ndarray) -> list[int]:
-    return [value for value, share in html.shares(values).items() if share >= SHOWN_SHARE]
+    return [value for value, share in html.class_fractions(values).items() if share >= SHOWN_SHARE]
 
 
 def _packed(pixels: np.ndarray) -> np.ndarray:

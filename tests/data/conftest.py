@@ -43,11 +43,11 @@ def save() -> Callable[..., Path]:
 
 @pytest.fixture
 def save_ids(save) -> Callable[..., Path]:
-    """Write a grey id map full of one value."""
+    """Write a gray id map full of one value."""
     return lambda path, value=0, size=(16, 16): save(path, np.full(size[::-1], value, dtype=np.uint8))
 
 
 @pytest.fixture
 def save_photo(save) -> Callable[..., Path]:
-    """Write a photo full of one grey."""
+    """Write a photo full of one gray."""
     return lambda path, value=128, size=(16, 16): save(path, np.full((*size[::-1], 3), value, dtype=np.uint8))

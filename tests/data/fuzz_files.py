@@ -49,24 +49,24 @@ def several(ids: np.ndarray, form: str) -> bytes:
 
 # Ways to write ids so that they can be read back.
 KEEPING: dict[str, Callable[[np.ndarray], bytes]] = {
-    "grey png": lambda ids: encode(Image.fromarray(ids.astype(np.uint8)), "PNG"),
+    "gray png": lambda ids: encode(Image.fromarray(ids.astype(np.uint8)), "PNG"),
     "palette png": lambda ids: encode(with_random_palette(ids), "PNG"),
     "1-bit png": lambda ids: encode(Image.fromarray(ids > 0), "PNG"),
     "16-bit png": lambda ids: encode(Image.fromarray(ids.astype(np.uint16)), "PNG"),
-    "grey tiff": lambda ids: encode(Image.fromarray(ids.astype(np.uint8)), "TIFF"),
+    "gray tiff": lambda ids: encode(Image.fromarray(ids.astype(np.uint8)), "TIFF"),
     "16-bit tiff": lambda ids: encode(Image.fromarray(ids.astype(np.uint16)), "TIFF", compression="tiff_lzw"),
     "32-bit tiff": lambda ids: encode(Image.fromarray(ids.astype(np.int32)), "TIFF"),
-    "grey bmp": lambda ids: encode(Image.fromarray(ids.astype(np.uint8)), "BMP"),
+    "gray bmp": lambda ids: encode(Image.fromarray(ids.astype(np.uint8)), "BMP"),
     "pgm": lambda ids: encode(Image.fromarray(ids.astype(np.uint8)), "PPM"),
     "float tiff": lambda ids: encode(Image.fromarray(ids.astype(np.float32)), "TIFF"),
-    "grey and alpha png": lambda ids: converted(ids, "LA", "PNG"),
-    "grey as rgb png": lambda ids: converted(ids, "RGB", "PNG"),
-    "grey as rgba png": lambda ids: converted(ids, "RGBA", "PNG"),
+    "gray and alpha png": lambda ids: converted(ids, "LA", "PNG"),
+    "gray as rgb png": lambda ids: converted(ids, "RGB", "PNG"),
+    "gray as rgba png": lambda ids: converted(ids, "RGBA", "PNG"),
 }
 
 
 def colored(ids: np.ndarray, form: str) -> bytes:
-    """A mask in which blue is the negative of grey."""
+    """A mask in which blue is the negative of gray."""
     return encode(Image.fromarray(np.dstack([ids, ids, 255 - ids]).astype(np.uint8)), form)
 
 
@@ -74,7 +74,7 @@ def colored(ids: np.ndarray, form: str) -> bytes:
 SPOILING: dict[str, Callable[[np.ndarray], bytes]] = {
     "rgb png": lambda ids: colored(ids, "PNG"),
     "rgb tiff": lambda ids: colored(ids, "TIFF"),
-    "grey jpeg": lambda ids: converted(ids, "L", "JPEG"),
+    "gray jpeg": lambda ids: converted(ids, "L", "JPEG"),
     "gif": lambda ids: converted(ids, "L", "GIF"),
     "webp": lambda ids: converted(ids, "RGB", "WEBP"),
     "halves in a float tiff": lambda ids: encode(Image.fromarray(ids.astype(np.float32) + 0.5), "TIFF"),

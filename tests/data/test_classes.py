@@ -30,14 +30,14 @@ def test_names_of_the_published_channels(table, label_nc, dontcare, names):
 
 
 @pytest.mark.parametrize("table", [None, "coco"])
-def test_other_numbers_of_classes_are_numbered_in_voc_colours(table):
+def test_other_numbers_of_classes_are_numbered_in_voc_colors(table):
     names, colors = describe_classes(table, 3, contain_dontcare_label=True)
     assert names == ("class 0", "class 1", "class 2", "unknown")
     assert (colors[:3] == voc_colors(3)).all()
     assert colors[3].tolist() == [0, 0, 0]
 
 
-def test_coco_colours_tell_classes_apart():
+def test_coco_colors_tell_classes_apart():
     assert len(np.unique(read_table("coco")[1], axis=0)) == 182
 
 

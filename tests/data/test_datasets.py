@@ -200,7 +200,7 @@ def test_maps_of_8_and_16_bits_do_not_slip(tmp_path, save, save_photo, make_opti
         assert (sample["labels"] == sample["instances"]).all()
 
 
-def test_class_names_and_colours_cover_the_channels(custom_tree, make_options):
+def test_class_names_and_colors_cover_the_channels(custom_tree, make_options):
     dataset = create_dataset(make_options(**custom_tree, label_nc=7, contain_dontcare_label=True))
     assert dataset.class_names == (*(f"class {i}" for i in range(7)), "unknown")
     assert dataset.class_colors.shape == (8, 3) and dataset.class_colors.dtype == np.uint8

@@ -63,7 +63,7 @@ def refusal(make_options):
         ("ade20k", PAIR, "--dataset_mode custom --label_dir {root}/train_label"),
         ("ade20k_outdoor", [f"{FULL}.jpg", f"{FULL}_seg.png"], "ADEChallengeData2016"),
         ("cityscapes", [PHOTO, f"{FINE}_labelTrainIds.png", f"{FINE}_color.png"], "train ids"),
-        ("cityscapes", [PHOTO, f"{FINE}_color.png", f"{FINE}_polygons.json"], "label maps in colours"),
+        ("cityscapes", [PHOTO, f"{FINE}_color.png", f"{FINE}_polygons.json"], "label maps in colors"),
         ("cityscapes", [PHOTO, f"{FINE}_polygons.json"], "polygons"),
         ("cityscapes", [PHOTO, f"gtCoarse/{STREET.format('train')}_gtCoarse_labelIds.png"], "coarse annotations"),
         (

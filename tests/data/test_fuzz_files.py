@@ -98,7 +98,7 @@ def test_photo_files(make_options, written):
             assert sample["image"].shape == (3, SIDE, SIDE) and sample["image"].abs().max() <= 1
 
 
-@given(form=st.sampled_from([*KEEPING, "grey jpeg", "webp"]), data=st.data())
+@given(form=st.sampled_from([*KEEPING, "gray jpeg", "webp"]), data=st.data())
 @settings(FUZZ, max_examples=150)
 def test_damaged_bytes_never_give_a_traceback(make_options, form, data):
     ids = np.random.default_rng(0).integers(0, 2 if form == "1-bit png" else CLASSES, (SIDE, SIDE))
@@ -173,13 +173,13 @@ IDS = np.random.default_rng(1).integers(0, 20, (SIDE, SIDE)) * 3
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_gif_is_refused_or_right(make_options, mode):
-    """GIF numbers colours anew: greys 0, 3, 6 become indices 0, 1, 2."""
+    """GIF numbers colors anew: grays 0, 3, 6 become indices 0, 1, 2."""
     picture = Image.fromarray(IDS.astype(np.uint8)).convert(mode)
     content = encode(picture, "GIF", save_all=True, append_images=[Image.new(mode, (SIDE, SIDE))])
     assert labels_of(content, make_options) in (None, IDS.tolist())
 
 
-def test_pgm_of_few_greys_is_refused_or_right(make_options):
+def test_pgm_of_few_grays_is_refused_or_right(make_options):
     """Pillow stretches 0..100 to 0..255."""
     content = f"P5\n{SIDE} {SIDE}\n100\n".encode() + IDS.astype(np.uint8).tobytes()
     assert labels_of(content, make_options, "ppm") in (None, IDS.tolist())
@@ -191,7 +191,7 @@ def test_lossy_tiff_is_refused_or_right(make_options):
 
 
 def test_few_bit_tiff_is_refused_or_right(make_options):
-    """Pillow stretches grey of 4 bits, and turns round what is white at 0."""
+    """Pillow stretches gray of 4 bits, and turns round what is white at 0."""
     ids = IDS % 8 + 4  # wrong ones are in range too
     packed = (ids[:, ::2] << 4 | ids[:, 1::2]).astype(np.uint8).tobytes()
     for white_is_zero in (0, 1):
@@ -217,7 +217,7 @@ def test_lossy_jpeg_2000_is_refused_or_right(make_options):
 def test_damage_of_a_png_is_refused(tmp_path):
     """Without its check sums some damaged PNGs decode to wrong ids."""
     ids = IDS[:12, :12] // 3
-    content = KEEPING["grey png"](ids)
+    content = KEEPING["gray png"](ids)
     path = tmp_path / "a.png"
     for place, change in itertools.product(range(len(content)), (1, 16, 255)):
         path.write_bytes(content[:place] + bytes([content[place] ^ change]) + content[place + 1 :])
@@ -225,7 +225,7 @@ def test_damage_of_a_png_is_refused(tmp_path):
             assert np.asarray(read_labels(path, LabelIds(CLASSES, False))).tolist() == ids.tolist(), (place, change)
 
 
-def test_grey_photos_of_16_bits_are_not_white(make_options):
+def test_gray_photos_of_16_bits_are_not_white(make_options):
     with custom_tree() as root:
         path = root / "photos" / "a.png"
         Image.fromarray(np.full((SIDE, SIDE), 2**15, dtype=np.uint16)).save(path)

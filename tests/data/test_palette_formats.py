@@ -144,7 +144,7 @@ def test_ids_of_a_file_are_kept(tmp_path, tool):
 
 
 HEADS = (
-    "mask_value train_id trainId Code gray Grey-Value value index class_id label Class category label-no. Pixel MaskID"
+    "mask_value train_id trainId Code gray Gray-Value value index class_id label Class category label-no. Pixel MaskID"
 )
 
 

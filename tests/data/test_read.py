@@ -31,7 +31,7 @@ def values(picture: Image.Image) -> np.ndarray:
     ("extension", "dtype"),
     [("png", np.uint8), ("png", np.uint16), ("tiff", np.uint8), ("tiff", np.uint16), ("tiff", np.int32)],
 )
-def test_grey_depths_are_read_without_loss(tmp_path, save, dtype, extension):
+def test_gray_depths_are_read_without_loss(tmp_path, save, dtype, extension):
     path = save(tmp_path / f"a.{extension}", IDS.astype(dtype))
     assert (values(read_labels(path, LabelIds(5, False))) == IDS).all()
 
@@ -62,7 +62,7 @@ def test_one_bit_pictures_are_0_and_1(tmp_path, save):
 
 
 @pytest.mark.parametrize("bits", [2, 4])
-def test_grey_png_of_few_bits_is_not_stretched(tmp_path, bits):
+def test_gray_png_of_few_bits_is_not_stretched(tmp_path, bits):
     ids = [0, 1, 2, 3]
     packed = {2: b"\x1b", 4: b"\x01\x23"}[bits]
     path = write_png(tmp_path / "a.png", 4, 1, bits, 0, b"\0" + packed)
@@ -90,8 +90,8 @@ OPAQUE = np.full_like(IDS, 255)
 # Ids as programs write them that know no better way.
 ROUNDABOUT = {
     "whole floats": ("tiff", Image.fromarray(IDS.astype(np.float32))),
-    "grey and alpha": ("png", Image.fromarray(np.dstack([IDS, OPAQUE]))),
-    "grey and alpha in TIFF": ("tiff", Image.fromarray(np.dstack([IDS, OPAQUE]))),
+    "gray and alpha": ("png", Image.fromarray(np.dstack([IDS, OPAQUE]))),
+    "gray and alpha in TIFF": ("tiff", Image.fromarray(np.dstack([IDS, OPAQUE]))),
     "palette and alpha": ("tiff", as_palette(IDS)),
     "three equal channels": ("png", Image.fromarray(np.dstack([IDS] * 3))),
     "three equal channels in BMP": ("bmp", Image.fromarray(np.dstack([IDS] * 3))),

@@ -23,10 +23,10 @@ class Brightness(torch.nn.Module):
 
     def __init__(self, classes: int):
         super().__init__()
-        self.register_buffer("centres", (torch.arange(classes).float() + 0.5).view(1, -1, 1, 1) / classes)
+        self.register_buffer("centers", (torch.arange(classes).float() + 0.5).view(1, -1, 1, 1) / classes)
 
     def forward(self, photos: Tensor) -> Tensor:
-        return -(photos.mean(dim=1, keepdim=True) - self.centres).abs()
+        return -(photos.mean(dim=1, keepdim=True) - self.centers).abs()
 
 
 def write_segmenter(path: Path, classes: int = 4) -> Path:
@@ -86,7 +86,7 @@ class Squares(Truth):
 
     names = tuple("abcdefg")
     size = (32, 32)
-    class_names = ("dark", "dusk", "grey", "light")
+    class_names = ("dark", "dusk", "gray", "light")
     preprocess_mode = "none"
     files: ClassVar = {}
 
@@ -122,6 +122,6 @@ def as_inception() -> FeatureExtractor:
 
 
 def generated(truth, indices, shade=0):
-    """One image at a time; `shade` is taken from its grey."""
+    """One image at a time; `shade` is taken from its gray."""
     for index in indices:
         yield [index], (truth[index]["photo"].int() - shade).clamp(min=0).to(torch.uint8)[None]

@@ -55,11 +55,11 @@ def covariance(features: FeatureSet) -> mpmath.matrix:
     """In as many digits as are asked for, so that what is of low rank is so to the last digit."""
     rows = mpmath.matrix(features.features.tolist())
     mean = [mpmath.fsum(rows[:, j]) / rows.rows for j in range(rows.cols)]
-    centred = mpmath.matrix(rows.rows, rows.cols)
+    centered = mpmath.matrix(rows.rows, rows.cols)
     for i in range(rows.rows):
         for j in range(rows.cols):
-            centred[i, j] = rows[i, j] - mean[j]
-    return centred.T * centred / (rows.rows - 1)
+            centered[i, j] = rows[i, j] - mean[j]
+    return centered.T * centered / (rows.rows - 1)
 
 
 def test_one_dimension_by_hand():

@@ -119,7 +119,7 @@ def test_mean_over_pairs_and_label_maps_by_hand():
     def distance(first, second):
         return (first.float() - second.float()).abs().mean(dim=(1, 2, 3))
 
-    # Two label maps in three styles: grey values, map by map.
+    # Two label maps in three styles: gray values, map by map.
     styles = [torch.tensor(values).view(2, 1, 1, 1).expand(2, 3, 4, 4).byte() for values in ([0, 10], [3, 10], [9, 40])]
     assert mean_pairwise(distance, styles) == pytest.approx(((3 + 9 + 6) / 3 + (0 + 30 + 30) / 3) / 2)
     assert mean_pairwise(distance, styles[:2]) == pytest.approx(1.5)

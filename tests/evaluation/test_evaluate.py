@@ -341,15 +341,15 @@ def rgb(height, width):
     return np.zeros((height, width, 3), dtype=np.uint8)
 
 
-GREY = np.zeros((64, 64), dtype=np.uint8)
+GRAY = np.zeros((64, 64), dtype=np.uint8)
 SPOILED = {
     "no fake": (spoil(fake=("c", None)), ["set/fake: has no", "1 of the 5 names in", "set/real (c)"]),
     "no photo": (spoil(real=("c", None)), ["set/fake: holds", "set/real lacks (c)"]),
     "no labels": (spoil(labels=("c", None)), ["set/labels", "(c)"]),
     "fake of another size": (spoil(fake=("c", rgb(64, 32))), ["fake/c.png", "32x64", "64x64", "--crop_size"]),
     "photo and labels of two sizes": (spoil(real=("c", rgb(80, 70))), ["c.png", "70x80", "64x64"]),
-    "labels out of range": (spoil(labels=("c", GREY + 9)), ["labels/c.png", "9", "0..3"]),
-    "grey fake": (spoil(fake=("c", GREY)), ["fake/c.png", "gray (mode L)", "RGB"]),
+    "labels out of range": (spoil(labels=("c", GRAY + 9)), ["labels/c.png", "9", "0..3"]),
+    "gray fake": (spoil(fake=("c", GRAY)), ["fake/c.png", "gray (mode L)", "RGB"]),
     "unreadable fake": (spoil(fake=("c", b"broken")), ["fake/c.png", "cannot be read"]),
     "unreadable photo": (spoil(real=("c", b"broken")), ["real/c.png", "cannot be read"]),
 }

@@ -20,7 +20,7 @@ from util.weight_files import WEIGHT_FILES
 
 
 def some_images(n=2, height=40, width=56, seed=0) -> torch.Tensor:
-    """Noise of several sizes of grain, in colour."""
+    """Noise of several sizes of grain, in color."""
     random = np.random.default_rng(seed)
     grains = [random.integers(0, 256, (n, 3, height // k, width // k)).repeat(k, 2).repeat(k, 3) for k in (1, 4, 8)]
     return torch.from_numpy(np.mean(grains, axis=0).astype(np.uint8))
@@ -222,12 +222,12 @@ def test_random_features_follow_from_the_seed():
     assert not torch.allclose(random_features("cpu", seed=1)(images), found, atol=0.01)
     assert extractor.facts["features"] == "random" and extractor.facts["seed"] == 0
     # The same numbers on every machine.
-    grey = random_features("cpu")(torch.full((1, 3, 64, 64), 200, dtype=torch.uint8))[0]
-    assert grey[:4].tolist() == pytest.approx([1.2015967, 0.4416139, 0.1440644, 0.2636092], rel=1e-5)
-    assert grey.double().sum().item() == pytest.approx(32.567252, rel=1e-5)
+    gray = random_features("cpu")(torch.full((1, 3, 64, 64), 200, dtype=torch.uint8))[0]
+    assert gray[:4].tolist() == pytest.approx([1.2015967, 0.4416139, 0.1440644, 0.2636092], rel=1e-5)
+    assert gray.double().sum().item() == pytest.approx(32.567252, rel=1e-5)
 
 
-def test_random_features_see_colour_and_texture():
+def test_random_features_see_color_and_texture():
     def measured(change) -> FeatureSet:
         result = FeatureSet()
         result.add(random_features("cpu")(change(some_images(40, 64, 64, seed=len(seeds))).byte()))

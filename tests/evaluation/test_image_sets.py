@@ -10,7 +10,7 @@ from PIL import Image
 
 from data import PRESETS, create_dataset
 from data.preprocess import image_to_tensor
-from evaluation.image_sets import DataSetTruth, GeneratedImages, LabelRule, to_grey_levels
+from evaluation.image_sets import DataSetTruth, GeneratedImages, LabelRule, to_gray_levels
 from evaluation.sources import find_images
 from options import EvaluateOptions, parse_options
 from tests.evaluation.folders import save
@@ -21,9 +21,9 @@ def options(line: str) -> EvaluateOptions:
     return parse_options(EvaluateOptions, f"--gpu_ids -1 {line}".split(), PRESETS)
 
 
-def test_no_grey_level_is_lost_on_the_way_through_the_network_s_range():
+def test_no_gray_level_is_lost_on_the_way_through_the_network_s_range():
     levels = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
-    assert np.array_equal(to_grey_levels(image_to_tensor(levels)).permute(1, 2, 0).numpy(), levels)
+    assert np.array_equal(to_gray_levels(image_to_tensor(levels)).permute(1, 2, 0).numpy(), levels)
 
 
 def test_unknown_is_255_again_unless_it_is_an_id_of_the_files():

@@ -1,4 +1,4 @@
-"""Colours of the published scheme, worked by hand."""
+"""Colors of the published scheme, worked by hand."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Grey levels as the published code writes them, and PNG files that are whole."""
+"""Gray levels as the published code writes them, and PNG files that are whole."""
 
 import numpy as np
 import pytest
@@ -9,12 +9,12 @@ from util.image import mosaic, save_png, to_uint8
 
 
 @pytest.mark.parametrize(
-    ("value", "grey"),
+    ("value", "gray"),
     [(-1, 0), (0, 127), (1, 255), (0.999, 254), (-0.5, 63), (0.5, 191), (-3, 0), (3, 255)],
 )
-def test_to_uint8_cuts_fractions_off(value, grey):
+def test_to_uint8_cuts_fractions_off(value, gray):
     # 0 -> 127.5, 0.999 -> 254.87, -0.5 -> 63.75, 0.5 -> 191.25
-    assert to_uint8(torch.full((3, 1, 1), float(value))).tolist() == [[[grey] * 3]]
+    assert to_uint8(torch.full((3, 1, 1), float(value))).tolist() == [[[gray] * 3]]
 
 
 def test_to_uint8_moves_channels_last_for_one_and_for_many():
@@ -58,7 +58,7 @@ def test_save_png_leaves_the_old_file_when_writing_fails(tmp_path, monkeypatch):
 
 
 def test_mosaic_fills_rows_from_the_left():
-    images = np.stack([np.full((2, 3, 3), grey, dtype=np.uint8) for grey in (10, 20, 30, 40, 50)])
+    images = np.stack([np.full((2, 3, 3), gray, dtype=np.uint8) for gray in (10, 20, 30, 40, 50)])
     grid = mosaic(images, per_row=4)
     assert grid.shape == (2 + 2 + 2, 4 * 3 + 3 * 2, 3)
     assert grid[0, [0, 5, 10, 15], 0].tolist() == [10, 20, 30, 40]

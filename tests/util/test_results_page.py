@@ -32,7 +32,7 @@ def new_page(directory, **changes):
     return ResultsPage(directory, **arguments | changes)
 
 
-def grey(value, height=4, width=8):
+def gray(value, height=4, width=8):
     return np.full((height, width, 3), value, dtype=np.uint8)
 
 
@@ -50,7 +50,7 @@ def pixels(path):
 
 def test_pictures_are_written_at_once_where_scoring_finds_them(tmp_path):
     page = new_page(tmp_path)
-    page.add("city/street.v2", two_classes(), [("first", grey(10)), ("second", grey(20))], photo=grey(30))
+    page.add("city/street.v2", two_classes(), [("first", gray(10)), ("second", gray(20))], photo=gray(30))
     images = tmp_path / "images"
     written = sorted(path.relative_to(images).as_posix() for path in images.rglob("*.png"))
     assert written == [
@@ -59,9 +59,9 @@ def test_pictures_are_written_at_once_where_scoring_finds_them(tmp_path):
         "synthesized_image/city/street.v2.png",
         "synthesized_image_style2/city/street.v2.png",
     ]
-    assert pixels(images / written[2]).tolist() == grey(10).tolist()
-    assert pixels(images / written[3]).tolist() == grey(20).tolist()
-    assert pixels(images / written[1]).tolist() == grey(30).tolist()
+    assert pixels(images / written[2]).tolist() == gray(10).tolist()
+    assert pixels(images / written[3]).tolist() == gray(20).tolist()
+    assert pixels(images / written[1]).tolist() == gray(30).tolist()
     label_picture = pixels(images / written[0])
     assert label_picture[0].tolist() == [[0, 0, 255]] * 8
     assert label_picture[3].tolist() == [[255, 0, 0]] * 8
@@ -70,7 +70,7 @@ def test_pictures_are_written_at_once_where_scoring_finds_them(tmp_path):
 @pytest.mark.parametrize("name", AWKWARD)
 def test_every_link_is_a_file_whatever_the_name(tmp_path, name):
     page = new_page(tmp_path)
-    page.add(name, two_classes(), [("result", grey(1))], photo=grey(2))
+    page.add(name, two_classes(), [("result", gray(1))], photo=gray(2))
     read = Page(page.save())
     targets = read.targets()
     assert len(targets) == 6  # three pictures, each shown and linked
@@ -83,7 +83,7 @@ def test_every_link_is_a_file_whatever_the_name(tmp_path, name):
 
 def test_pictures_keep_their_place_and_load_late(tmp_path):
     page = new_page(tmp_path)
-    page.add("a", two_classes(), [("result", grey(1, height=10, width=20))])
+    page.add("a", two_classes(), [("result", gray(1, height=10, width=20))])
     images = Page(page.save()).all("img")
     assert [(image["width"], image["height"]) for image in images] == [("8", "4"), ("20", "10")]
     assert all(image["loading"] == "lazy" for image in images)
@@ -91,8 +91,8 @@ def test_pictures_keep_their_place_and_load_late(tmp_path):
 
 def test_legends_hold_exactly_the_classes_in_the_pictures(tmp_path):
     page = new_page(tmp_path)
-    page.add("a", two_classes(0, 2), [("result", grey(1))])
-    page.add("b", two_classes(2, 2), [("result", grey(1))])
+    page.add("a", two_classes(0, 2), [("result", gray(1))])
+    page.add("b", two_classes(2, 2), [("result", gray(1))])
     read = Page(page.save())
     assert read.words("article", "li", "span") == ["road", "tree & bush", "tree & bush"]
     assert read.words("article", "li", "small") == ["75%", "25%", "100%"]
@@ -106,13 +106,13 @@ def test_a_class_of_a_few_pixels_is_not_said_to_have_none(tmp_path):
     labels = np.zeros((100, 100), dtype=np.int64)
     labels[0, 0] = 1
     page = new_page(tmp_path)
-    page.add("a", labels, [("result", grey(1))])
+    page.add("a", labels, [("result", gray(1))])
     assert Page(page.save()).words("article", "li", "small") == ["100%", "<1%"]
 
 
 def test_facts_and_captions_are_text_not_markup(tmp_path):
     page = new_page(tmp_path, title="<script>x</script>", facts={"Note": "<img src=x>"})
-    page.add("a", two_classes(), [("<i>caption</i>", grey(1))])
+    page.add("a", two_classes(), [("<i>caption</i>", gray(1))])
     read = Page(page.save())
     assert read.words("h1") == read.words("title") == ["<script>x</script>"]
     assert read.words("dt") == ["Note", "Images"]
@@ -122,8 +122,8 @@ def test_facts_and_captions_are_text_not_markup(tmp_path):
 
 
 def test_nothing_of_an_earlier_test_is_left_and_nothing_else_is_removed(tmp_path):
-    old = new_page(tmp_path, style_photo=grey(5))
-    old.add("old/one", two_classes(), [("1", grey(1)), ("2", grey(2))], photo=grey(3))
+    old = new_page(tmp_path, style_photo=gray(5))
+    old.add("old/one", two_classes(), [("1", gray(1)), ("2", gray(2))], photo=gray(3))
     old.save()
     kept = [
         tmp_path / "scores.json",
@@ -138,19 +138,19 @@ def test_nothing_of_an_earlier_test_is_left_and_nothing_else_is_removed(tmp_path
     assert not (tmp_path / "index.html").exists()
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(kept)
     assert not (tmp_path / "images" / "synthesized_image_style2").exists()
-    new.add("new", two_classes(), [("1", grey(1))])
+    new.add("new", two_classes(), [("1", gray(1))])
     assert {path.name for path in Page(new.save()).targets()} == {"new.png"}
 
 
 def test_scores_go_before_the_images_they_are_of(tmp_path):
     old = new_page(tmp_path)
-    old.add("a", two_classes(), [("1", grey(1))])
+    old.add("a", two_classes(), [("1", gray(1))])
     old.save()
     (tmp_path / "scores.json").write_text('{"format": 1, "scores": {"fid": 20.0}, "images_hash": "0123456789abcdef"}')
     (tmp_path / "confusion.png").write_bytes(b"picture")
     new = new_page(tmp_path)  # and if it were interrupted now, nothing would speak of images that are gone
     assert not (tmp_path / "scores.json").exists() and not (tmp_path / "confusion.png").exists()
-    new.add("b", two_classes(), [("1", grey(2))])
+    new.add("b", two_classes(), [("1", gray(2))])
     assert {path.name for path in Page(new.save()).targets()} == {"b.png"}
 
 
@@ -161,24 +161,24 @@ def test_photos_behind_a_link_are_not_removed(tmp_path):
     (tmp_path / "test" / "images").mkdir(parents=True)
     (tmp_path / "test" / "images" / "real_image").symlink_to(photos, target_is_directory=True)
     page = new_page(tmp_path / "test")
-    page.add("a", two_classes(), [("result", grey(1))], photo=grey(2))
+    page.add("a", two_classes(), [("result", gray(1))], photo=gray(2))
     assert (photos / "a.png").read_text() == "mine"
 
 
 def test_style_photo_is_shown_once(tmp_path):
-    page = new_page(tmp_path, style_photo=grey(5))
+    page = new_page(tmp_path, style_photo=gray(5))
     for name in "ab":
-        page.add(name, two_classes(), [("result", grey(1))])
+        page.add(name, two_classes(), [("result", gray(1))])
     read = Page(page.save())
     assert read.targets().count(tmp_path / "images" / "style_image.png") == 2
-    assert pixels(tmp_path / "images" / "style_image.png").tolist() == grey(5).tolist()
+    assert pixels(tmp_path / "images" / "style_image.png").tolist() == gray(5).tolist()
 
 
 def test_a_name_used_twice_is_refused(tmp_path):
     page = new_page(tmp_path)
-    page.add("a", two_classes(), [("result", grey(1))])
+    page.add("a", two_classes(), [("result", gray(1))])
     with pytest.raises(AssertionError, match="named a"):
-        page.add("a", two_classes(), [("result", grey(1))])
+        page.add("a", two_classes(), [("result", gray(1))])
 
 
 def test_a_page_without_images_says_so(tmp_path):

@@ -29,7 +29,7 @@ def example():
 def test_scores_by_hand(example):
     assert example.counts.tolist() == [[3, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 1]]
     assert example.pixel_accuracy() == 4 / 6
-    assert example.pixel_accuracy(unlabelled_is_wrong=True) == 4 / 8
+    assert example.pixel_accuracy(unlabeled_is_wrong=True) == 4 / 8
     assert example.mean_accuracy() == (3 / 4 + 1 / 2) / 2
     np.testing.assert_array_equal(example.class_iou(), [3 / 4, 1 / 3, 0, np.nan])
     assert example.mean_iou("labelled") == (3 / 4 + 1 / 3) / 2
@@ -101,8 +101,8 @@ def test_nothing_counted_has_no_score():
         assert {rule: matrix.mean_iou(rule) for rule in MEAN_IOU if rule != "all"}.keys() == {"labelled", "occurring"}
         assert math.isnan(matrix.mean_iou("labelled")) and math.isnan(matrix.mean_iou("occurring"))
         assert matrix.mean_iou("all") == 0
-    assert math.isnan(ConfusionMatrix(4).pixel_accuracy(unlabelled_is_wrong=True))
-    assert matrix.pixel_accuracy(unlabelled_is_wrong=True) == 0
+    assert math.isnan(ConfusionMatrix(4).pixel_accuracy(unlabeled_is_wrong=True))
+    assert matrix.pixel_accuracy(unlabeled_is_wrong=True) == 0
     empty = torch.zeros(0, 5, 5, dtype=torch.int64)
     matrix.add(predictions=empty, truth=empty)
     assert matrix.counts.sum() == 1
