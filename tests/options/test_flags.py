@@ -11,7 +11,7 @@ from data import PRESETS
 from options import EvaluateOptions, TestOptions, TrainOptions, parse_options
 from options.classic import DEAD, SETTLED
 from options.command_line import CommandLine
-from scripts.exporting.options import ExportOptions
+from scripts.export.options import ExportOptions
 from scripts.segmenter.options import SegmenterOptions
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "flags"
