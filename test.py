@@ -13,7 +13,7 @@ from evaluation.generation import Generation, Styles, indexed_batches
 from models import create_model
 from options import TestOptions, parse_options
 from trainers.checkpoint import EMA, load_networks, network_file, network_path
-from util.device import choose_device, memory_format, prepare_torch
+from util.device import choose_device, place, prepare_torch
 from util.image import to_uint8
 from util.launcher import require_one_process
 from util.results_folders import note_results
@@ -30,7 +30,7 @@ def test(opt: TestOptions) -> Path:
     loader = indexed_batches(opt, dataset, range(count))
     model = create_model(opt)
     files = load_networks(opt.run_dir, opt.which_epoch, model, averaged=not opt.use_raw_G)
-    model.to(device, memory_format=memory_format(opt.channels_last, device, opt.modulation))
+    place(model, device, opt.channels_last, opt.modulation)
     print(f"Generator: {generator_in_words(opt, files)}")
     generation = Generation(opt, model, dataset)
     page = create_page(opt, dataset, generation.styles, files)
@@ -45,7 +45,7 @@ def test(opt: TestOptions) -> Path:
 
 
 def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) -> ResultsPage:
-    """The page of this test, in the data set's class names and colours."""
+    """The page of this test, in the data set's class names and colors."""
     photos = list(styles.photos.values())
     results = Path(opt.results_dir) / opt.name
     note_results(opt.run_dir, results)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import torch
 from torch import nn
 
+from models.methods.spade import SPADEMethod
 from models.networks.blocks import recompute_activations
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import GENERATORS, latent_size
 from models.networks.init import init_weights
 from models.networks.norms import NormSpec
-from models.pix2pix_model import Objective, Pix2PixModel
+from models.pix2pix_model import Pix2PixModel
 from models.vgg import VGGLoss
 from util.errors import InputError
 
-__all__ = ["Objective", "Pix2PixModel", "create_generator", "create_model", "create_objective"]
+__all__ = ["Pix2PixModel", "create_generator", "create_method", "create_model"]
 
 
 def create_generator(opt) -> nn.Module:
@@ -63,14 +63,18 @@ def create_model(opt) -> Pix2PixModel:
     return Pix2PixModel(netG, netD, netE, opt.num_labels, opt.modulation)
 
 
-def create_objective(opt, device: torch.device) -> Objective:
-    """The losses and weights that the options ask for; loads VGG-19 unless `--no_vgg_loss`."""
-    return Objective(
+def create_method(opt, model: Pix2PixModel) -> SPADEMethod:
+    """Losses, players and their order for training `model`, on its device; loads VGG-19 unless `--no_vgg_loss`."""
+    return SPADEMethod(
+        model,
         gan_mode=opt.gan_mode,
         lambda_feat=opt.lambda_feat if opt.gan_feat_loss else None,
         lambda_vgg=opt.lambda_vgg,
         lambda_kld=opt.lambda_kld,
-        vgg=VGGLoss.pretrained(opt.vgg_weights, opt.download).to(device) if opt.vgg_loss else None,
+        vgg=VGGLoss.pretrained(opt.vgg_weights, opt.download).to(model.device) if opt.vgg_loss else None,
+        TTUR=opt.TTUR,
+        betas=(opt.beta1, opt.beta2),
+        D_steps_per_G=opt.D_steps_per_G,
     )
 
 

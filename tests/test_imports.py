@@ -12,7 +12,7 @@ ALLOWED = {
     "util": {"torch", "torchvision", "numpy", "PIL", "dominate", "tqdm", "tensorboard", "wandb"},
     "data": {"options", "util", "torch", "torchvision", "numpy", "PIL", "scipy", "tqdm", "pycocotools"},
     "models": {"util", "torch", "torchvision", "triton"},
-    "trainers": {"models", "util", "torch"},
+    "trainers": {"models", "data", "evaluation", "options", "util", "torch", "tqdm"},
     "evaluation": {"options", "models", "util", "data", "torch", "torchvision", "numpy", "PIL", "tqdm", "dominate"}
     | {"torch_fidelity", "lpips", "matplotlib"},
 }

@@ -126,12 +126,11 @@ def test_a_new_run_of_the_same_name_keeps_the_old_one_with_its_results(tmp_path,
     assert images(tmp_path / "elsewhere" / "again") == written
 
 
-def test_a_loss_that_is_not_finite_stops_with_step_and_loss(tmp_path, capsys, monkeypatch):
-    import models.pix2pix_model as model
-
-    monkeypatch.setattr(model, "feature_matching_loss", lambda fake, real: torch.tensor(float("nan")))
-    assert train(tmp_path, *"--name bad --max_dataset_size 2 --niter 1".split()) == 1
-    assert "stopped: loss GAN_Feat is not finite in step 1; nothing was saved" in capsys.readouterr().err
+def test_a_loss_that_is_not_finite_stops_with_step_and_loss(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        train(tmp_path, *"--name bad --max_dataset_size 2 --niter 1 --lambda_feat 1e39".split())
+    assert stop.value.code == 1
+    assert "train.py: stopped: loss GAN_Feat is not finite in step 1; nothing was saved" in capsys.readouterr().err
     assert not list((tmp_path / "bad").glob("*.pth"))
 
 

@@ -1,4 +1,4 @@
-"""Which networks of a training were the best."""
+"""The best score of a training, and the networks that had it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the files of a run hold: bare state dicts of the networks, and beside them all else that decides the future."""
+"""Saves a training and restores it: bare state dicts of the networks, and all other state that it goes on with."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Checkpoints:
 
     Args:
         run_dir: folder of the run.
-        trainer: whose networks, average, optimisers and counters are saved.
+        trainer: whose networks, average, optimizers and counters are saved.
         parts: what else has a state, by name: the progress, above all.
         keep: how many saves to keep.
         calibration: calls the network they are given on batches that are the same for the whole run; the averaged
@@ -138,7 +138,7 @@ class Checkpoints:
         if not path.exists():
             raise InputError(f"--continue_train: {path} does not exist; {what_there_is(self.run_dir, 'G')}")
         self._load_networks(self.run_dir, label)
-        self._warn(f"{path} is a network without its training: optimisers start anew")
+        self._warn(f"{path} is a network without its training: optimizers start anew")
         progress, best = self.parts["progress"], self._best_of_run()
         if best and BEST in self.parts:
             self.parts[BEST].load_state_dict(best | {"owed": None})  # owed were scores of other weights
@@ -200,7 +200,7 @@ class Checkpoints:
             self._warn(
                 f"the save was made by {processes} processes, and now there are {world.size}: the samples and their "
                 f"order stay the same, but sums are rounded in another order, so results differ in the last digits; "
-                f"batch norm that is not synchronised sees other batches"
+                f"batch norm that is not synchronized sees other batches"
             )
 
     def _publish(self, save: Save) -> None:

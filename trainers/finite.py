@@ -1,4 +1,4 @@
-"""What happens when a loss or a gradient is not finite."""
+"""Checks that losses and gradients are finite; ends the training, or leaves a step out, where they are not."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from util.distributed import World
+from util.errors import StoppedError
 from util.warn import warn
 
 GRADIENT = "gradient of "
 
 
-class NonFiniteLossError(RuntimeError):
+class NonFiniteLossError(StoppedError):
     """Training cannot go on: a loss or a gradient became infinite or not a number."""
 
 
@@ -68,7 +69,7 @@ class FiniteWatch:
             return
         found = [item for of_one in self.world.all_gather(first_bad) for item in of_one.items()]
         step = min(bad for _, bad in found)
-        raise NonFiniteLossError(_message((name for name, bad in found if bad == step), step))
+        raise self._error(_message((name for name, bad in found if bad == step), step))
 
     def _watch_and_decide(self, step: int, scalars: dict[str, Tensor], player: str) -> bool:
         bad = [name for name, scalar in scalars.items() if not scalar.isfinite()]
@@ -78,12 +79,15 @@ class FiniteWatch:
         message = _message((name for names in self.world.all_gather(bad) for name in names), step)
         before = self._in_a_row.get(player, 0)
         if before == self.skip:
-            raise NonFiniteLossError(f"{message}; {before} before it were left out (--skip_nonfinite {self.skip})")
+            raise self._error(f"{message}; {before} before it were left out (--skip_nonfinite {self.skip})")
         self._in_a_row[player] = before + 1
         self.skipped += 1
         if self.world.is_main:
             warn(f"{message}: left out; {self.skipped} so far")
         return False
+
+    def _error(self, message: str) -> NonFiniteLossError:
+        return NonFiniteLossError(message, said_elsewhere=not self.world.is_main)  # all processes raise it alike
 
     @contextlib.contextmanager
     def undoing(self, model: nn.Module) -> Iterator[Callable[[], None]]:

@@ -1,10 +1,11 @@
-"""Telling how a training goes: what is read, shown and written, and when it is due."""
+"""Reports on a training: which losses and images are read, shown and written, and when they are due."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from models.fixed_inputs import FixedInput
@@ -15,14 +16,16 @@ from util.progress_bar import ProgressBar
 from util.score_log import ScoreRecord
 from util.visualizer import Visualizer
 
+Batch = TypeVar("Batch")
+
 
 class Reporter:
-    """Gives losses and pictures to a `Visualizer`. Every process has one, and the main one shows what it hears.
+    """Gives losses and images to a progress bar and a `Visualizer`. Every process has one; the main one shows them.
 
     Args:
         visualizer: None in all processes but the main one.
-        fixed: label maps and latents to paint at every look; None to do without.
-        print_freq, display_freq: images after which losses are read, and pictures shown.
+        fixed: label maps and latents from which images are generated whenever images are due; None for none.
+        print_freq, display_freq: images after which losses are read, and images shown.
     """
 
     def __init__(
@@ -40,14 +43,21 @@ class Reporter:
         self.fixed = fixed
         self.print_freq = print_freq
         self.display_freq = display_freq
+        self.bar: ProgressBar | None = None
 
-    def after_batch(self, bar: ProgressBar) -> None:
-        """Do what is due after a batch.
+    def with_bar(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Yield the batches of an epoch beside a progress bar."""
+        with ProgressBar(self.progress.epoch, self.progress, disable=not self.trainer.world.is_main) as self.bar:
+            yield from batches
+
+    def after_batch(self, images: int) -> None:
+        """Do what is due after a batch of `images`, over all processes, which `progress` has counted.
 
         Raises:
             NonFiniteLossError: training has gone wrong.
         """
-        progress, trainer = self.progress, self.trainer
+        progress, trainer, bar = self.progress, self.trainer, self.bar
+        bar.update(images)
         if progress.at_edge or progress.due(self.print_freq):
             losses, watched = trainer.read_losses(), trainer.read_watched()  # all processes take part
             bar.set_postfix(losses)
@@ -65,16 +75,21 @@ class Reporter:
                 )
         if progress.at_edge or progress.due(self.display_freq):
             trainer.finite.check()
-            if self.visualizer and trainer.pictures:
-                self.visualizer.show(progress.epoch, progress.images_seen, *trainer.pictures, samples=self._paint())
+            if self.visualizer and trainer.shown:
+                samples = None if self.fixed is None else self._generate(self.fixed)
+                self.visualizer.show(progress.epoch, progress.images_seen, *trainer.shown, samples=samples)
 
-    def tell_scores(self, records: Sequence[ScoreRecord], facts: dict[str, Any]) -> None:
-        """Print, log and show what generators have scored at this moment; `facts` go into scores.jsonl."""
+    def report_scores(self, records: Sequence[ScoreRecord], facts: dict[str, Any]) -> None:
+        """Print, log and show the scores of generators at this moment; `facts` go into scores.jsonl."""
         if self.visualizer:
             self.visualizer.log_scores(records, self.progress.images_per_epoch, facts)
 
-    def _paint(self) -> Tensor | None:
-        if self.fixed is None:
-            return None
-        model, precision = self.trainer.model, self.trainer.precision
-        return self.trainer.in_evaluation(model.netG, lambda: self.fixed.images(model, precision=precision))
+    @torch.no_grad()
+    def _generate(self, fixed: FixedInput) -> Tensor:
+        """Images of the generator in evaluation mode; the training goes on as if there had been none."""
+        model = self.trainer.model
+        model.netG.eval()
+        try:
+            return fixed.images(model, precision=self.trainer.precision)
+        finally:
+            model.netG.train()

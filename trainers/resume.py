@@ -1,4 +1,4 @@
-"""How a training begins: anew, from given networks, or where a run of its name has stopped."""
+"""Starts a training with new or given networks, or resumes the run of its name."""
 
 from __future__ import annotations
 

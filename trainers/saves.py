@@ -1,4 +1,4 @@
-"""Saves on disk: folders of files that are either whole, and known to be, or not there.
+"""Saves on disk: folders of files that are whole, or else do not exist.
 
     run/saves/000012/net_G.pth            any number of files
                      manifest.json        size and SHA-256 of each of them; what has none is not a save

@@ -1,4 +1,4 @@
-"""Learning rate by epoch, and its split between the two players."""
+"""Learning rate by epoch."""
 
 from __future__ import annotations
 
@@ -13,8 +13,3 @@ def learning_rate(epoch: int, lr: float, niter: int, niter_decay: int) -> float:
     for _ in range(niter + 1, epoch):
         rate -= lr / niter_decay  # repeated subtraction gives the published rates to the last bit
     return rate
-
-
-def player_rates(rate: float, TTUR: bool) -> tuple[float, float]:
-    """(generator, discriminator) rates: half and double with the two time-scale update rule, else both the same."""
-    return (rate / 2, rate * 2) if TTUR else (rate, rate)

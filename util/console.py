@@ -1,10 +1,12 @@
-"""How a program meets its terminal, and how it ends: one line and an exit status for everything that stops it.
+"""How a program starts on its terminal and how it ends: one line and an exit status for everything that stops it.
 
     0               done
-    1               the work was stopped, by the loss of a process for one; the line says what
+    1               the work was stopped, by the loss of a process or a loss that is not finite; the line says what
     2               something the user gave, or the machine has, cannot be used; the line says what
-    130, 143, 129   Ctrl-C (SIGINT), SIGTERM, SIGHUP
+    130, 143, 129   Ctrl-C (SIGINT), SIGTERM, SIGHUP; a training saves itself first
     141             nobody reads the output any more (`... | head`); without a line, as other programs do
+
+The exceptions of `util.errors` carry their status; `_meaning` has those of Python and of the machine.
 
 Programs import this module before anything that takes time to import, so that Ctrl-C ends them in one line from then
 on. It needs the standard library alone.
@@ -24,7 +26,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from util.errors import ADVICE_ON_MACHINE, InputError, StoppedError, describe
+from util.errors import ADVICE_ON_MACHINE, InputError, Interrupted, StoppedError, describe
 
 ROOT = Path(__file__).resolve().parents[1]
 ENDINGS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM", signal.SIGHUP: "ended by SIGHUP"}
@@ -55,7 +57,7 @@ def exit_statuses(program: str, interrupted: str = ENDINGS[signal.SIGINT]) -> It
     except SystemExit as error:
         traceback.clear_frames(error.__traceback__)
         raise
-    except (KeyboardInterrupt, InputError, UnicodeEncodeError, OSError, RuntimeError) as error:
+    except (KeyboardInterrupt, Interrupted, InputError, UnicodeEncodeError, OSError, RuntimeError) as error:
         status, message = _meaning(error, interrupted)
         if not status:
             raise
@@ -67,14 +69,14 @@ def exit_statuses(program: str, interrupted: str = ENDINGS[signal.SIGINT]) -> It
 
 
 def _meaning(error: BaseException, interrupted: str) -> tuple[int, str]:
-    """Exit status and line for an exception; status 0 for one that is nothing a user could mend."""
+    """Exit status and line for an exception; status 0 for one that a user cannot fix."""
     if isinstance(error, KeyboardInterrupt):
         return 128 + signal.SIGINT, interrupted
-    if isinstance(error, InputError):
-        return 2, "" if error.said_elsewhere else f"error: {error}"
+    if isinstance(error, (InputError, StoppedError, Interrupted)):
+        return error.exit_status, "" if error.said_elsewhere else f"{error.prefix}{error}"
     if isinstance(error, RuntimeError):
         line = str(error).partition("\n")[0]
-        return (1, f"stopped: {line}") if isinstance(error, StoppedError) or line.startswith(DEAD_WORKER) else (0, "")
+        return (1, f"stopped: {line}") if line.startswith(DEAD_WORKER) else (0, "")
     if isinstance(error, UnicodeEncodeError):
         piece = error.object[max(error.start - CONTEXT, 0) : error.end + CONTEXT]
         return 2, f"error: {piece!a}: {error.encoding} cannot write this; rename it, or set PYTHONUTF8=1"
@@ -208,7 +210,7 @@ def _begin() -> None:
     if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode:
         _start_again_in_utf8()
     sys.excepthook = _on_uncaught
-    os.environ["MPLBACKEND"] = "agg"  # pictures go to files; a notebook's backend, which it hands on, may not be here
+    os.environ["MPLBACKEND"] = "agg"  # figures go to files; a notebook's backend, which it hands on, may not be here
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)

@@ -1,6 +1,7 @@
-"""The one exception for what a user gave and cannot be used; `util.console` prints it."""
+"""Exceptions that end a program in one line, each with its exit status; `util.console` prints them."""
 
 import errno
+import signal
 
 ADVICE_ON_MACHINE = {
     errno.ENOSPC: "free some space",
@@ -41,21 +42,48 @@ class InputError(ValueError):
         said_elsewhere: another process has the same trouble and prints it.
     """
 
+    exit_status = 2
+    prefix = "error: "
     said_elsewhere = False
 
     def __init__(self, message: str):
         if WORKER_MARK in message:
             last = message.strip().splitlines()[-1]
             message = last.removeprefix(f"{type(self).__module__}.{type(self).__name__}: ")
-        # A file's name may hold line breaks; the message may not.
-        super().__init__(message.replace("\n", "\\n").replace("\r", "\\r"))
+        super().__init__(_one_line(message))
 
 
 class StoppedError(RuntimeError):
-    """Something that the work needs has gone, such as another process; nothing is wrong with what the user gave.
+    """Something has ended the work, such as the loss of another process; nothing is wrong with what the user gave.
 
     The message is one line. Programs print it and exit with status 1.
+
+    Attributes:
+        said_elsewhere: another process has the same trouble and prints it.
     """
+
+    exit_status = 1
+    prefix = "stopped: "
+
+    def __init__(self, message: str, said_elsewhere: bool = False):
+        super().__init__(_one_line(message))
+        self.said_elsewhere = said_elsewhere
+
+
+class Interrupted(BaseException):
+    """A training has been saved and ends because a signal asked for it, with the exit status that shells have for it.
+
+    Args:
+        number: of the signal.
+        said_elsewhere: another process prints the message.
+    """
+
+    prefix = ""
+
+    def __init__(self, number: int, said_elsewhere: bool = False):
+        super().__init__(f"saved and ended by {signal.Signals(number).name}; --continue_train goes on")
+        self.exit_status = 128 + number  # 143 for SIGTERM, 130 for SIGINT, 129 for SIGHUP
+        self.said_elsewhere = said_elsewhere
 
 
 def describe(error: InputError | OSError) -> str:
@@ -64,3 +92,8 @@ def describe(error: InputError | OSError) -> str:
         return str(error)
     advice = (ADVICE_ON_PATH | ADVICE_ON_MACHINE).get(error.errno or 0)
     return f"{error.filename}: {error.strerror}" + (f"; {advice}" if advice else "")
+
+
+def _one_line(message: str) -> str:
+    """A file's name may hold line breaks; a message may not."""
+    return message.replace("\n", "\\n").replace("\r", "\\r")

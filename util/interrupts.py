@@ -17,15 +17,6 @@ GRACE_SECONDS = 1.0
 """A launcher may pass on a signal that has already reached all processes of a terminal: that is still the first."""
 
 
-class Interrupted(BaseException):
-    """The training has been saved and ends because a signal asked for it."""
-
-    def __init__(self, number: int):
-        super().__init__(signal.Signals(number).name)
-        self.signal = signal.Signals(number)
-        self.exit_status = 128 + number  # 143 for SIGTERM, 130 for SIGINT, 129 for SIGHUP, as shells have it
-
-
 class Interrupts:
     """Notes signals while its block runs; the training asks for them between its steps.
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from data import PRESETS, create_dataset
-from models import create_model, create_objective
+from models import create_method, create_model
 from models.vgg import VGGLoss
 from options import TrainOptions, parse_options
 from scripts.benchmark.made_up_data import draw_cells
 from trainers import create_trainer
-from util.device import choose_device, memory_format, prepare_torch
+from util.device import choose_device, place, prepare_torch
 from util.errors import InputError
 from util.fill import fill
 from util.precision import set_matrix_precision
@@ -103,9 +103,8 @@ class Training:
         self.precision = opt.precision
         self.device = choose_device(opt.gpu_id_list)
         prepare_torch(opt.seed, opt.precision, opt.deterministic)
-        format_ = memory_format(opt.channels_last, self.device, opt.modulation)
-        model = create_model(opt).to(self.device, memory_format=format_)
-        self.trainer = create_trainer(opt, model.train(), create_objective(opt, self.device))
+        model = place(create_model(opt).train(), self.device, opt.channels_last, opt.modulation)
+        self.trainer = create_trainer(opt, create_method(opt, model))
         self.batch = make_batch(opt) if workload.dataroot is None else first_batch(opt)
         if self.device.type == "cuda":  # as the loader gives them
             self.batch = {name: values.pin_memory() for name, values in self.batch.items()}
@@ -113,8 +112,7 @@ class Training:
     def step(self) -> None:
         """A step of each player; returns when the device has done it."""
         set_matrix_precision(self.precision)  # it is the whole process's, where another training takes turns
-        self.trainer.generator_step(self.batch)
-        self.trainer.discriminator_step(self.batch)
+        self.trainer.step(self.batch)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 

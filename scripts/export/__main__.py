@@ -64,7 +64,7 @@ def live_generator(model: Pix2PixModel) -> Callable[..., Tensor]:
         if isinstance(netG, SPADEGenerator) and z is None:
             scale = netG.scale
             netG.latent_size = labels.shape[1] // scale, labels.shape[2] // scale  # what ties it to one size
-        return model.paint(SemanticLayout(labels, edges, model.num_labels), z)
+        return model.generate(SemanticLayout(labels, edges, model.num_labels), z)
 
     return paint
 

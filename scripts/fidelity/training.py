@@ -17,8 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from data import PRESETS
-from models import Objective, Pix2PixModel, create_model, create_objective
+from models import Pix2PixModel, create_method, create_model
 from models.losses import kl_loss
+from models.methods.base import Part
+from models.methods.spade import SPADEMethod
 from models.networks.init import parameter_count
 from models.vgg import VGGLoss
 from options import TrainOptions, parse_options
@@ -107,7 +109,7 @@ class Replay:
             eps = torch.from_numpy(inputs["eps"])
             self.model.draw_eps = lambda count: eps
         self.z = torch.from_numpy(inputs["z"]) if "z" in inputs else None
-        self.objective = self._objective()
+        self.method = self._method()
         self.batch = {
             "labels": torch.from_numpy(inputs["label"][:, 0].astype(np.int64)),
             "image": torch.from_numpy(inputs["image"]).float() / 127.5 - 1,
@@ -116,13 +118,12 @@ class Replay:
             self.batch["instances"] = torch.from_numpy(inputs["instance"][:, 0].astype(np.int64))
         self.real = self.batch["image"]
 
-    def _objective(self) -> Objective:
-        objective = create_objective(dataclasses.replace(self.opt, vgg_loss=False), torch.device("cpu"))
-        if not self.opt.vgg_loss:
-            return objective
-        vgg = VGGLoss()
-        fill(vgg.features, self.seed)
-        return dataclasses.replace(objective, vgg=vgg)
+    def _method(self) -> SPADEMethod:
+        method = create_method(dataclasses.replace(self.opt, vgg_loss=False), self.model)
+        if self.opt.vgg_loss:
+            method.vgg = VGGLoss()
+            fill(method.vgg.features, self.seed)
+        return method
 
     def _refill(self, training: bool) -> None:
         for network in self.networks.values():
@@ -173,10 +174,10 @@ class Replay:
         if self.model.netE is not None:
             mu, logvar = self.model.netE(self.real)
             results |= {"mu": mu.numpy(), "logvar": logvar.numpy()}
-            losses["KLD"] = self.objective.lambda_kld * kl_loss(mu, logvar)
+            losses["KLD"] = self.method.lambda_kld * kl_loss(mu, logvar)
         fake = self.model.netG(layout, self.z)
-        losses |= self.model.image_losses(layout, fake, self.real, self.objective)
-        losses |= self.model.judge(layout, fake, self.real, self.objective)[0]
+        losses |= self.method.image_losses(layout, fake, self.real)
+        losses |= self.method.discriminator_losses_of(layout, fake, self.real).losses
         fake_features, real_features = self.model.discriminate(layout, fake, self.real)
         for side, features in (("fake", fake_features), ("real", real_features)):
             for scale, outputs in enumerate(features):
@@ -189,12 +190,12 @@ class Replay:
     def generator_gradients(self) -> dict[str, Any]:
         self._refill(training=True)
         before = {letter: _buffers(network) for letter, network in self.networks.items()}
-        losses, fake = self.model.generator_losses(self._layout(), self.real, self._eps(), self.objective)
-        sum(losses.values()).backward()
+        outcome = self.method.generator_losses(Part(self._layout(), self.real, self._eps()))
+        sum(outcome.losses.values()).backward()
         after = {letter: _buffers(network) for letter, network in self.networks.items()}
         return {
-            "train_fake": fake.detach().numpy(),
-            "train_g_losses": _floats(losses),
+            "train_fake": outcome.fake.numpy(),
+            "train_g_losses": _floats(outcome.losses),
             "train_g_grad_norms": {
                 player: _gradient_norms(self.networks[player]) for player in "GE" if player in after
             },
@@ -206,14 +207,14 @@ class Replay:
 
     def discriminator_gradients(self) -> dict[str, Any]:
         self._refill(training=True)
-        losses, _ = self.model.discriminator_losses(self._layout(), self.real, self._eps(), self.objective)
+        losses = self.method.discriminator_losses(Part(self._layout(), self.real, self._eps())).losses
         sum(losses.values()).backward()
         return {"train_d_losses": _floats(losses), "train_d_grad_norms": _gradient_norms(self.model.netD)}
 
     def iterations(self) -> dict[str, Any]:
         """Full iterations on the same batch, with the trainer that train.py uses."""
         self._refill(training=True)
-        trainer = create_trainer(self.opt, self.model, self.objective)
+        trainer = create_trainer(self.opt, self.method)
         start = {
             letter: {name: p.detach().clone() for name, p in network.named_parameters()}
             for letter, network in self.networks.items()
@@ -221,8 +222,7 @@ class Replay:
         buffers = {letter: _buffers(network) for letter, network in self.networks.items()}
         steps = []
         for _ in self.recorded["steps"]:
-            trainer.generator_step(self.batch)
-            trainer.discriminator_step(self.batch)
+            trainer.step(self.batch)
             changes = {
                 letter: sum(_norm(p.detach() - start[letter][name]) ** 2 for name, p in network.named_parameters())
                 for letter, network in self.networks.items()
@@ -242,7 +242,7 @@ class Replay:
     def schedule(self) -> dict[str, Any]:
         """Rates, betas and eps as they stand in the optimisers' parameter groups."""
         adam = self.recorded["adam"]
-        trainer = create_trainer(self.opt, self.model, self.objective)
+        trainer = create_trainer(self.opt, self.method)
         trainer.niter, trainer.niter_decay = adam["schedule_niter"], adam["schedule_niter_decay"]
         schedule = []
         for entry in self.recorded["schedule"]:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.pix2pix_model import Objective
+from models.methods.spade import SPADEMethod
 from tests.trainers.jobs import make_batch, make_model
 from trainers import Pix2PixTrainer
 
@@ -14,8 +14,10 @@ SYNC_BATCH = "spectralspadesyncbatch3x3"
 def make_trainer():
     """Make a trainer of tiny networks; always the same weights."""
 
-    def make(vae: bool = False, norm_G: str = SYNC_BATCH, size: int = 32, **kwargs) -> Pix2PixTrainer:
-        return Pix2PixTrainer(make_model(vae, norm_G, size), Objective(), **kwargs)
+    def make(
+        vae: bool = False, norm_G: str = SYNC_BATCH, size: int = 32, betas: tuple[float, float] = (0.0, 0.9), **kwargs
+    ) -> Pix2PixTrainer:
+        return Pix2PixTrainer(SPADEMethod(make_model(vae, norm_G, size), betas=betas), **kwargs)
 
     return make
 

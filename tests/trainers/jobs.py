@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 
+from models.methods.spade import SPADEMethod
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import SPADEGenerator
-from models.pix2pix_model import Objective, Pix2PixModel
+from models.pix2pix_model import Pix2PixModel
 from trainers import Pix2PixTrainer
 from util.distributed import World
 
@@ -33,10 +34,17 @@ def make_batch(samples: int = SAMPLES, size: int = 32) -> dict:
     return {"labels": labels, "instances": labels, "image": image.to(torch.get_default_dtype())}
 
 
+def step_apart(trainer: Pix2PixTrainer, *batches: dict) -> None:
+    """One iteration in which each player gets a batch of its own."""
+    for player, batch in zip(trainer.players, batches, strict=True):
+        player.step(batch, trainer.steps + 1)
+    trainer.steps += 1
+
+
 def train(
     iterations: int, dtype: torch.dtype, model: dict, settings: dict, modulations: tuple[str | None, ...] = (None,)
 ) -> dict:
-    """Losses and weights after some iterations on this process's share of the four samples.
+    """Losses and weights after some iterations on this process's shard of the four samples.
 
     Args:
         modulations: one for each process, or one for all.
@@ -45,11 +53,10 @@ def train(
     world = World.from_environment()
     batch = {name: values[world.rank :: world.size] for name, values in make_batch(size=model.get("size", 32)).items()}
     with world.joined(torch.device("cpu")):
-        trainer = Pix2PixTrainer(make_model(**model), Objective(), world=world, **settings)
+        trainer = Pix2PixTrainer(SPADEMethod(make_model(**model)), world=world, **settings)
         trainer.model.modulation = modulations[world.rank % len(modulations)]
         for _ in range(iterations):
-            trainer.generator_step(batch)
-            trainer.discriminator_step(batch)
+            trainer.step(batch)
         losses = trainer.read_losses() | trainer.read_watched()
     state = {name: tensor.numpy().copy() for name, tensor in trainer.model.state_dict().items()}
     if trainer.average is not None:

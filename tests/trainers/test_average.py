@@ -174,10 +174,10 @@ def test_recalibration_is_the_plain_mean_over_batches_and_changes_nothing_else(l
 def test_saving_the_average_does_not_disturb_the_training(make_trainer, batch):
     trainers = [make_trainer(ema=0.5) for _ in range(2)]
     for trainer in trainers:
-        trainer.generator_step(batch)
+        trainer.step(batch)
         if trainer is trainers[1]:
             trainer.average.make_consistent([lambda netG: netG(trainers[1].model.layout(batch))])
-        trainer.generator_step(batch)
+        trainer.step(batch)
     for network in (lambda trainer: trainer.model.netG, lambda trainer: trainer.average.network):
         one, other = (network(trainer).state_dict() for trainer in trainers)
         assert all(torch.equal(one[name], other[name]) for name in one)

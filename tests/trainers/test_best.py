@@ -21,7 +21,7 @@ def test_of_distances_the_smaller_is_better_and_a_resumed_run_remembers():
     resumed.load_state_dict(best.state_dict())
     assert not resumed.beaten_by({"fid": 41.0})
     assert resumed.beaten_by({"fid": 39.0})
-    assert not resumed.beaten_by({"accuracy": 1.0}), "nothing to judge by"
+    assert not resumed.beaten_by({"accuracy": 1.0}), "no score that may decide"
 
 
 def test_which_generator_was_the_best_is_remembered_and_forgotten_with_another_protocol():

@@ -16,8 +16,7 @@ from util.progress import Progress
 
 def iterate(trainer, batch, times=2):
     for _ in range(times):
-        trainer.generator_step(batch)
-        trainer.discriminator_step(batch)
+        trainer.step(batch)
 
 
 def progress_after(images: int = 0) -> Progress:
@@ -97,7 +96,7 @@ def test_settings_of_now_hold_after_a_restore(make_trainer, batch, tmp_path):
     checkpoints(tmp_path, resumed).restore()
     groups = [group for optimizer in resumed.optimizers.values() for group in optimizer.param_groups]
     assert {(group["betas"], group["foreach"]) for group in groups} == {((0.5, 0.999), True)}
-    assert resumed.optimizer_G.state_dict()["state"], "moments are restored all the same"
+    assert resumed.optimizers["optimizer_G"].state_dict()["state"], "moments are restored all the same"
 
 
 def test_an_average_can_join_a_run_that_had_none(make_trainer, batch, tmp_path, capsys):
@@ -123,7 +122,7 @@ def test_a_generator_alone_can_be_continued_and_what_is_missing_is_named(make_tr
     resuming.restore_networks(LATEST)
     warnings = capsys.readouterr().err
     assert "netD starts from new weights" in warnings
-    assert "optimisers start anew" in warnings
+    assert "optimizers start anew" in warnings
     progress = resuming.parts["progress"]
     # four whole epochs of 8 images, and 2 images
     assert (progress.epoch, progress.images_this_epoch, progress.images_seen) == (5, 2, 34)
@@ -134,7 +133,7 @@ def test_continuing_from_an_epoch_goes_on_with_the_next(make_trainer, tmp_path, 
     resuming = checkpoints(tmp_path, make_trainer())
     resuming.restore_networks("3")
     assert resuming.parts["progress"].epoch == 4
-    assert "optimisers start anew" in capsys.readouterr().err
+    assert "optimizers start anew" in capsys.readouterr().err
 
 
 def with_best(run_dir, trainer, scores: dict[int, float]) -> Checkpoints:
@@ -200,7 +199,7 @@ def test_pretrained_networks_start_a_run_with_whatever_there_is(make_trainer, ba
     assert_equal_states(started.model.netD.state_dict(), fresh_D)
     assert_equal_states(dict(started.average.network.named_parameters()), dict(trainer.model.netG.named_parameters()))
     assert "latest_net_D.pth is missing: netD starts from new weights" in capsys.readouterr().err
-    assert not started.optimizer_G.state_dict()["state"]
+    assert not started.optimizers["optimizer_G"].state_dict()["state"]
     assert starting.parts["progress"].images_seen == 0
     with pytest.raises(InputError, match=r"--load_pretrained .*latest_net_G.pth is not there"):
         starting.load_pretrained(tmp_path / "absent")

@@ -77,7 +77,7 @@ def test_processes_and_parts_together_equal_one_process_where_norms_see_single_i
         assert largest_relative_difference(expected["state"], result["state"], whole_network=False) < 1e-8
 
 
-def test_batch_norm_that_is_not_synchronised_does_differ():
+def test_batch_norm_that_is_not_synchronized_does_differ():
     """Or the tests above would show nothing."""
     expected = alone(torch.float64, False, "spectralspadebatch3x3")
     result = run(2, torch.float64, False, "spectralspadebatch3x3")[0]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainers.schedule import learning_rate, player_rates
+from trainers.schedule import learning_rate
 
 
 def test_constant_then_linear_by_hand():
@@ -12,8 +12,3 @@ def test_constant_then_linear_by_hand():
 
 def test_without_decay_the_rate_never_changes():
     assert {learning_rate(epoch, 0.1, niter=50, niter_decay=0) for epoch in range(1, 51)} == {0.1}
-
-
-def test_two_time_scales():
-    assert player_rates(0.0002, TTUR=True) == (0.0001, 0.0004)
-    assert player_rates(0.0002, TTUR=False) == (0.0002, 0.0002)

@@ -11,14 +11,13 @@ from models.networks.norms import InstanceNorm, NormSpec
 from models.networks.spectral_norm import spectral_norm
 from models.networks.sync_batch_norm import SyncBatchNorm
 from tests.trainers.jobs import make_batch
-from trainers.pix2pix_trainer import ADAM_SWITCHES
+from trainers.player import ADAM_SWITCHES
 from util.precision import autocast, set_matrix_precision
 
 
 def iterate(trainer, batch, times=2):
     for _ in range(times):
-        trainer.generator_step(batch)
-        trainer.discriminator_step(batch)
+        trainer.step(batch)
 
 
 def assert_same_training(trainer, other, rtol, atol):
@@ -102,9 +101,9 @@ def test_every_adam_takes_the_same_steps(make_trainer, double, adam):
 def test_sixteen_bits_train_nearly_the_same_and_keep_what_must_be_exact_in_32(make_trainer, batch, precision):
     usual, short = make_trainer(True), make_trainer(True, precision=precision)
     torch.manual_seed(3)
-    usual.generator_step(batch)
+    usual.players[0].step(batch, 1)
     torch.manual_seed(3)
-    short.generator_step(batch)
+    short.players[0].step(batch, 1)
     assert all(loss.dtype == torch.float32 for loss in short.losses.values())
     for name, loss in usual.losses.items():
         torch.testing.assert_close(short.losses[name], loss, rtol=0.05, atol=0.02)
@@ -118,16 +117,17 @@ def test_sixteen_bits_train_nearly_the_same_and_keep_what_must_be_exact_in_32(ma
 
 def test_half_precision_scales_its_losses_and_saves_the_scale(make_trainer, batch):
     trainer = make_trainer(precision="fp16")
-    huge = trainer.scalers["G"].get_scale()
-    trainer.scalers["G"].load_state_dict(trainer.scalers["G"].state_dict() | {"scale": 2.0**40})
+    scaler = trainer.players[0].scaler
+    huge = scaler.get_scale()
+    scaler.load_state_dict(scaler.state_dict() | {"scale": 2.0**40})
     before = [parameter.clone() for parameter in trainer.model.netG.parameters()]
-    trainer.generator_step(batch)
+    trainer.step(batch)
     assert all(torch.equal(a, b) for a, b in zip(before, trainer.model.netG.parameters())), "overflow: no step"
-    assert trainer.scalers["G"].get_scale() == 2.0**39
+    assert scaler.get_scale() == 2.0**39
     resumed = make_trainer(precision="fp16")
-    assert resumed.scalers["G"].get_scale() == huge
+    assert resumed.players[0].scaler.get_scale() == huge
     resumed.load_state_dict(trainer.state_dict())
-    assert resumed.scalers["G"].get_scale() == 2.0**39
+    assert resumed.players[0].scaler.get_scale() == 2.0**39
 
 
 @pytest.mark.parametrize("norm", [SyncBatchNorm, nn.BatchNorm2d, InstanceNorm])

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from models.methods.spade import SPADEMethod
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.generators import SPADEGenerator
-from models.pix2pix_model import Objective, Pix2PixModel
+from models.pix2pix_model import Pix2PixModel
 from trainers import Pix2PixTrainer
 
 
@@ -21,7 +22,7 @@ def test_generator_step_trains_generator_and_encoder_and_gives_the_discriminator
     trainer = make_trainer(vae=True)
     networks = trainer.model.networks
     before = {letter: snapshot(network) for letter, network in networks.items()}
-    trainer.generator_step(batch)
+    trainer.players[0].step(batch, 1)
     assert {letter: changed(network, before[letter]) for letter, network in networks.items()} == {
         "G": True,
         "D": False,
@@ -36,7 +37,7 @@ def test_discriminator_step_trains_the_discriminator_alone(make_trainer, batch):
     trainer = make_trainer(vae=True)
     networks = trainer.model.networks
     before = {letter: snapshot(network) for letter, network in networks.items()}
-    trainer.discriminator_step(batch)
+    trainer.players[1].step(batch, 1)
     assert {letter: changed(network, before[letter]) for letter, network in networks.items()} == {
         "G": False,
         "D": True,
@@ -49,9 +50,9 @@ def test_an_iteration_advances_batch_statistics_of_the_generator_twice(make_trai
     """Published: the discriminator step makes its fakes anew, in training mode."""
     trainer = make_trainer()
     counter = trainer.model.netG.head_0.norm_0.param_free_norm.num_batches_tracked
-    trainer.generator_step(batch)
+    trainer.players[0].step(batch, 1)
     assert counter == 1
-    trainer.discriminator_step(batch)
+    trainer.players[1].step(batch, 1)
     assert counter == 2
 
 
@@ -59,7 +60,7 @@ def test_discriminator_sees_fakes_first_then_reals_in_one_pass(make_trainer, bat
     trainer = make_trainer()
     seen = []
     trainer.model.netD.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[1]))
-    trainer.discriminator_step(batch)
+    trainer.players[1].step(batch, 1)
     assert len(seen) == 1
     assert torch.equal(seen[0][2:], batch["image"])
     assert not torch.equal(seen[0][:2], batch["image"])
@@ -69,8 +70,8 @@ def test_rates_betas_and_schedule_reach_every_parameter_group(make_trainer):
     trainer = make_trainer(lr=0.8, betas=(0.0, 0.9), niter=1, niter_decay=2)
     for epoch, rate in ((1, 0.8), (2, 0.8), (3, 0.4)):
         trainer.set_learning_rate(epoch)
-        assert [group["lr"] for group in trainer.optimizer_G.param_groups] == [pytest.approx(rate / 2)]
-        assert [group["lr"] for group in trainer.optimizer_D.param_groups] == [pytest.approx(rate * 2)]
+        assert [group["lr"] for group in trainer.optimizers["optimizer_G"].param_groups] == [pytest.approx(rate / 2)]
+        assert [group["lr"] for group in trainer.optimizers["optimizer_D"].param_groups] == [pytest.approx(rate * 2)]
     assert {group["betas"] for o in trainer.optimizers.values() for group in o.param_groups} == {(0.0, 0.9)}
 
 
@@ -80,7 +81,7 @@ def test_every_parameter_belongs_to_exactly_one_optimizer(make_trainer):
     assert sorted(owned) == sorted(id(p) for p in trainer.model.parameters())
 
 
-def test_training_learns_the_colours_of_two_classes():
+def test_training_learns_the_colors_of_two_classes():
     """The whole objective does what it is for: after some steps class 0 is dark and class 1 is bright."""
     torch.manual_seed(0)
     labels = torch.zeros(2, 32, 32, dtype=torch.long)
@@ -88,10 +89,9 @@ def test_training_learns_the_colours_of_two_classes():
     image = torch.where(labels[:, None] == 1, 0.8, -0.8).repeat(1, 3, 1, 1)
     netG = SPADEGenerator(2, 4, "spadebatch3x3", latent_size=(1, 1))
     model = Pix2PixModel(netG, MultiscaleDiscriminator(2, 8), None, num_labels=2).train()
-    trainer = Pix2PixTrainer(model, Objective(), lr=0.004)
+    trainer = Pix2PixTrainer(SPADEMethod(model), lr=0.004)
     for _ in range(40):
-        trainer.generator_step({"labels": labels, "image": image})
-        trainer.discriminator_step({"labels": labels, "image": image})
-    fake = trainer.pictures[1]
+        trainer.step({"labels": labels, "image": image})
+    fake = trainer.shown[1]
     assert fake[..., :14].mean() < -0.3
     assert fake[..., 18:].mean() > 0.3

@@ -21,7 +21,8 @@ TRAINING = """
 import sys, time
 from pathlib import Path
 from util.distributed import World
-from util.interrupts import Interrupted, Interrupts
+from util.errors import Interrupted
+from util.interrupts import Interrupts
 
 with Interrupts() as interrupts:
     while not (asked := interrupts.take(World())):

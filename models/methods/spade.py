@@ -1,0 +1,108 @@
+"""SPADE (Park et al., arXiv 1903.07291, section 3 and appendix A): generator and encoder against a discriminator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from models.losses import GAN_LOSSES, feature_matching_loss, gan_loss, kl_loss, mean_logit
+from models.methods.base import Objective, Outcome, Part
+from models.networks.layout import SemanticLayout
+from models.pix2pix_model import Pix2PixModel
+
+
+class SPADEMethod:
+    """The losses of both players, and the order of their steps.
+
+    Args:
+        model: with a discriminator; with an encoder, too, for the model with styles (figure 15).
+        gan_mode: key of `GAN_LOSSES`.
+        lambda_feat, lambda_vgg, lambda_kld: weights; lambda_feat None leaves feature matching out.
+        vgg: the perceptual loss, or None to leave it out.
+        TTUR: two time-scale update rule (Heusel et al., arXiv 1706.08500): half the learning rate for the generator,
+            double for the discriminator.
+        betas: of both Adam optimizers; (0, 0.9) in the published code.
+        D_steps_per_G: discriminator steps for each generator step.
+    """
+
+    def __init__(
+        self,
+        model: Pix2PixModel,
+        gan_mode: str = "hinge",
+        lambda_feat: float | None = 10.0,
+        lambda_vgg: float = 10.0,
+        lambda_kld: float = 0.05,
+        vgg: nn.Module | None = None,
+        TTUR: bool = True,
+        betas: tuple[float, float] = (0.0, 0.9),
+        D_steps_per_G: int = 1,
+    ):
+        self.model = model
+        self.gan_loss = GAN_LOSSES[gan_mode]
+        self.lambda_feat, self.lambda_vgg, self.lambda_kld, self.vgg = lambda_feat, lambda_vgg, lambda_kld, vgg
+        netG, netD, netE = model.netG, model.netD, model.netE
+        G_rate, D_rate = (0.5, 2.0) if TTUR else (1.0, 1.0)
+        self.objectives = (  # in the order of the steps
+            Objective(
+                "G",
+                {"G": netG} if netE is None else {"G": netG, "E": netE},
+                self.generator_losses,
+                frozen=[netD],
+                rate=G_rate,
+                betas=betas,
+                interval=D_steps_per_G,
+            ),
+            Objective("D", {"D": netD}, self.discriminator_losses, rate=D_rate, betas=betas),
+        )
+
+    @property
+    def fixed_networks(self) -> Sequence[nn.Module]:
+        """VGG-19, which nobody trains."""
+        return () if self.vgg is None else (self.vgg,)
+
+    def draw_noise(self, count: int) -> Tensor | None:
+        """The random part of `count` latents, anew for the step of each player; None without an encoder."""
+        return self.model.draw_eps(count)
+
+    def generator_losses(self, part: Part) -> Outcome:
+        """KLD (with an encoder), GAN, GAN_Feat and VGG."""
+        losses, z = {}, None
+        if self.model.netE is not None:
+            z, mu, logvar = self.model.encode(part.real, part.noise)
+            losses["KLD"] = self.lambda_kld * part.parts * kl_loss(mu, logvar)  # a sum over the samples of the batch
+        fake = self.model.generate(part.layout, z)
+        return Outcome(losses | self.image_losses(part.layout, fake, part.real), fake=fake.detach())
+
+    def image_losses(self, layout: SemanticLayout, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
+        """The generator's losses on given images: GAN, GAN_Feat, VGG."""
+        fake_features, real_features = self.model.discriminate(layout, fake, real)
+        losses = {"GAN": gan_loss(self.gan_loss.generator, fake_features)}
+        if self.lambda_feat is not None:
+            losses["GAN_Feat"] = self.lambda_feat * feature_matching_loss(fake_features, real_features)
+        if self.vgg is not None:
+            losses["VGG"] = self.lambda_vgg * self.vgg(fake, real)
+        return losses
+
+    def discriminator_losses(self, part: Part) -> Outcome:
+        """D_Fake and D_real on new fakes, and the mean logits of both kinds of images.
+
+        The fakes are generated without gradients but in training mode, with new noise: the batch statistics and
+        spectral-norm vectors of G and E advance a second time in each iteration, as published.
+        """
+        with torch.no_grad():
+            z = None if self.model.netE is None else self.model.encode(part.real, part.noise)[0]
+            fake = self.model.generate(part.layout, z)
+        return self.discriminator_losses_of(part.layout, fake, part.real)
+
+    def discriminator_losses_of(self, layout: SemanticLayout, fake: Tensor, real: Tensor) -> Outcome:
+        """What `discriminator_losses` returns, for given images."""
+        fake_features, real_features = self.model.discriminate(layout, fake, real)
+        losses = {
+            "D_Fake": gan_loss(self.gan_loss.discriminator_fake, fake_features),
+            "D_real": gan_loss(self.gan_loss.discriminator_real, real_features),
+        }
+        with torch.no_grad():
+            logits = {"logits/fake": mean_logit(fake_features), "logits/real": mean_logit(real_features)}
+        return Outcome(losses, watched=logits)

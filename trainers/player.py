@@ -1,0 +1,200 @@
+"""One player of a method: its networks and losses, their optimizer and loss scaler, and the step that they take."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import warnings
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from models.methods.base import Method, Objective, Outcome, Part
+from models.networks.statistics import held_spectral_norm
+from trainers.finite import GRADIENT, FiniteWatch
+from util.distributed import World
+from util.precision import autocast
+
+SMALLEST_SCALE = 1e-4
+"""Loss scale of fp16 at which gradients that still overflow are not the scale's fault."""
+ADAM_SWITCHES: Mapping[str, dict[str, bool]] = {
+    "auto": {},
+    "loop": {"foreach": False},
+    "foreach": {"foreach": True},
+    "fused": {"fused": True},
+}
+# The argument's name before and after torch 2.14.
+SYNC_BUFFERS = next(
+    name
+    for name in ("forward_sync_buffers", "broadcast_buffers")
+    if name in inspect.signature(DistributedDataParallel).parameters
+)
+
+
+class Player:
+    """Steps the networks of one objective.
+
+    Args:
+        method: whose model and noise are used.
+        objective: one of the method's.
+        lr: base learning rate.
+        finite: watches losses and gradients.
+        world, precision, accumulate, adam: see `Pix2PixTrainer`.
+
+    Attributes:
+        losses: detached scalars of the last step in this process, by name, on the device.
+        watched: other scalars of the last step, likewise: gradient norm and what the objective watches.
+        shown: labels (N, H, W), fake and real (N, 3, H, W) in [-1, 1] of the last step; None without fakes.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        objective: Objective,
+        lr: float,
+        finite: FiniteWatch,
+        world: World,
+        precision: str = "fp32",
+        accumulate: int = 1,
+        adam: str = "auto",
+    ):
+        self.method, self.model, self.objective = method, method.model, objective
+        self.finite, self.world, self.precision, self.accumulate = finite, world, precision, accumulate
+        module = _ObjectiveModule(objective)
+        self.settings = {"betas": objective.betas, "foreach": None, "fused": None} | ADAM_SWITCHES[adam]
+        self.optimizer = torch.optim.Adam(module.parameters(), lr=lr, **self.settings)
+        self.module = _parallel(module) if world.size > 1 else module
+        self.scaler = torch.amp.GradScaler(self.model.device.type, enabled=precision == "fp16")
+        self.losses: dict[str, Tensor] = {}
+        self.watched: dict[str, Tensor] = {}
+        self.shown: tuple[Tensor, Tensor, Tensor] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.objective.name
+
+    def set_rate(self, lr: float) -> None:
+        """Use the base learning rate `lr` from the next step on."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr * self.objective.rate
+
+    def restore_settings(self) -> None:
+        """Use the settings of now after the optimizer's state has been loaded, which brings those of the saved run."""
+        for group in self.optimizer.param_groups:
+            group |= self.settings
+
+    def step(self, batch: dict, number: int) -> bool:
+        """Take a step on a batch of `data`: labels, instances or none, image. Return whether weights were updated.
+
+        Args:
+            number: of this step, for messages.
+        """
+        with self.finite.undoing(self.model) as undo, frozen(self.objective.frozen):
+            self.optimizer.zero_grad(set_to_none=True)
+            outcome = self._backward(batch)
+            self.scaler.unscale_(self.optimizer)
+            norm = nn.utils.get_total_norm([p.grad for p in self.module.parameters() if p.grad is not None])
+            overflow, gradient = _check_scale(self.scaler, norm)
+            signs = outcome.losses if overflow else outcome.losses | {f"{GRADIENT}{self.name}{gradient}": norm}
+            if not self.finite.watch(number, signs, self.name):
+                undo()
+                self.scaler.update(self.scaler.get_scale())  # a batch that is bad at every scale does not lower it
+                return False
+        if not overflow:
+            self.watched[f"grad_norm/{self.name}"] = norm
+            self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.losses = outcome.losses
+        self.watched |= outcome.watched
+        if outcome.fake is not None:
+            self.shown = batch["labels"], outcome.fake, batch["image"]
+        return not overflow
+
+    def _backward(self, batch: dict) -> Outcome:
+        """Compute the gradients of the whole batch, part by part; return the outcome for all parts, detached."""
+        outcomes = []
+        for number, part in enumerate(self._parts(batch)):
+            is_last = number == self.accumulate - 1
+            # The parts of a batch are one step: the spectral-norm vectors advance in the first part alone,
+            one_step = held_spectral_norm(self.model) if number else contextlib.nullcontext()
+            # and processes average their gradients in the last part alone.
+            no_sync = self.module.no_sync() if self.world.size > 1 and not is_last else contextlib.nullcontext()
+            with one_step, no_sync:
+                with autocast(self.precision, self.model.device):
+                    outcome = self.module(part)
+                total = sum(outcome.losses.values()) / self.accumulate
+                self.scaler.scale(total).backward()
+            outcomes.append(replace(outcome, losses={name: loss.detach() for name, loss in outcome.losses.items()}))
+        return _joined(outcomes)
+
+    def _parts(self, batch: dict) -> Iterator[Part]:
+        """The parts of a batch in which it is computed, one after the other, on the device."""
+        layout, real = self.model.layout(batch), batch["image"].to(self.model.device, non_blocking=True)
+        assert len(layout) % self.accumulate == 0, "a batch has equal parts"
+        # Drawn for the batches of all processes, whose samples take turns, so that it is the same on any number.
+        noise = self.method.draw_noise(len(layout) * self.world.size)
+        noises = [None] * self.accumulate
+        if noise is not None:
+            noises = noise[self.world.rank :: self.world.size].chunk(self.accumulate)
+        for part in zip(layout.split(self.accumulate), real.chunk(self.accumulate), noises):
+            yield Part(*part, parts=self.world.size * self.accumulate)
+
+
+class _ObjectiveModule(nn.Module):
+    """The networks that an objective trains, and no others, with its losses as `forward`: what is made parallel."""
+
+    def __init__(self, objective: Objective):
+        super().__init__()
+        self.networks = nn.ModuleDict(objective.networks)
+        self.losses = objective.losses  # uses other networks, too, whose gradients nobody needs
+
+    def forward(self, part: Part) -> Outcome:
+        return self.losses(part)
+
+
+def _parallel(module: nn.Module) -> nn.Module:
+    """`module` with gradients averaged over the processes during backward."""
+    # torch means speed: a gradient of 1x1 convolutions can say in several ways that it is channels-last.
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+    # Processes hold equal buffers, but for plain batch norm, of which the main process's count, as published.
+    return DistributedDataParallel(module, gradient_as_bucket_view=True, **{SYNC_BUFFERS: False})
+
+
+def _joined(outcomes: list[Outcome]) -> Outcome:
+    """The outcome of a batch from those of its equal parts: means of scalars, all images."""
+    losses: dict[str, Any] = {}
+    for outcome in outcomes:
+        for name, loss in outcome.losses.items():
+            losses[name] = losses.get(name, 0) + loss / len(outcomes)
+    names = outcomes[0].watched
+    watched = {name: torch.stack([outcome.watched[name] for outcome in outcomes]).mean() for name in names}
+    fakes = [outcome.fake for outcome in outcomes if outcome.fake is not None]
+    return Outcome(losses, watched, torch.cat(fakes) if fakes else None)
+
+
+def _check_scale(scaler: torch.amp.GradScaler, norm: Tensor) -> tuple[bool, str]:
+    """Whether gradients have overflowed because the loss scale is too large, and what an error adds about the scale.
+
+    That happens at times in 16 bits, is no fault, and costs one step: `scaler.update` then lowers the scale. Gradients
+    are those of all processes, so that all decide alike. With fp16 this reads every step back, as GradScaler does.
+    """
+    if not scaler.is_enabled() or norm.isfinite():
+        return False, ""
+    scale = scaler.get_scale()
+    return scale > SMALLEST_SCALE, f" at a loss scale of {scale:.0e} (--precision bf16 needs none)"
+
+
+@contextlib.contextmanager
+def frozen(networks: Collection[nn.Module]) -> Iterator[None]:
+    """The parameters of `networks` get no gradients inside; gradients still flow through them to their inputs."""
+    for network in networks:
+        network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for network in networks:
+            network.requires_grad_(True)

@@ -1,0 +1,185 @@
+"""A run of train.py: what takes part in it, assembled from the options, and what happens after each batch."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+
+from tqdm import tqdm
+
+from data import SampleDataset, SampleLoader, SkippedSamples, create_dataset, create_loader, fixed_batches
+from evaluation.in_training import evaluation_options
+from evaluation.scores import SCORES, score_text
+from models import create_method, create_model
+from models.fixed_inputs import fixed_inputs, forwards
+from options import TrainOptions
+from options.train import DECIDING_SCORES
+from trainers import Pix2PixTrainer, create_trainer
+from trainers.best import BEST, BestScore
+from trainers.checkpoint import Checkpoints
+from trainers.reporter import Reporter
+from trainers.resume import resume_or_load, taking_folder
+from trainers.saves import Saves
+from trainers.scoring import Scoring, create_scores, scored_generators
+from util.device import choose_device, place, prepare_torch
+from util.distributed import World
+from util.errors import InputError, Interrupted, StoppedError
+from util.interrupts import ENDING, Interrupts
+from util.lock import RunLock
+from util.optional import require
+from util.progress import Progress
+from util.visualizer import Visualizer, check_tensorboard
+
+SHOWN_IMAGES = 4
+"""Label maps from which images are generated whenever images are shown, always the same."""
+CALIBRATION_IMAGES = 128
+"""Label maps from which the averaged generator gets its batch-norm statistics whenever it is saved."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that takes part in a training, in this process."""
+
+    opt: TrainOptions
+    world: World
+    loader: SampleLoader
+    trainer: Pix2PixTrainer
+    progress: Progress
+    skipped: SkippedSamples
+    checkpoints: Checkpoints
+    reporter: Reporter
+    interrupts: Interrupts
+    scoring: Scoring | None
+
+    @contextlib.contextmanager
+    def started(self) -> Iterator[None]:
+        """Train inside: signals ask for a save, and the death of a data worker is named. Owed scores come first.
+
+        Raises:
+            Interrupted: a signal asks the training to end.
+        """
+        with self.loader.naming_dead_workers(), self.interrupts:
+            if self.scoring and self.scoring.best.owed:
+                best = self.scoring.score(self.scoring.best.owed)
+                self._save_if_asked(True, [], best)
+            yield
+
+    def after_batch(self, batch: dict) -> None:
+        """Count a batch and do what is then due: report, show, score, save, end.
+
+        Raises:
+            Interrupted: a signal asks the training to end.
+            NonFiniteLossError: training has gone wrong.
+            InputError: more samples than --skip_bad_samples cannot be read, or the run cannot be saved.
+        """
+        opt, progress = self.opt, self.progress
+        self.skipped.note(batch, self.world)
+        progress.advance(opt.batch_size)
+        self.reporter.after_batch(opt.batch_size)
+        best = None
+        if self.scoring and progress.epoch_is_due(opt.eval_freq):
+            best = self.scoring.score(progress.epoch)
+        labels = [str(progress.epoch)] if progress.epoch_is_due(opt.save_epoch_freq) else []
+        self._save_if_asked(progress.due(opt.save_latest_freq), labels, best)
+
+    def _save_if_asked(self, due: bool, labels: list[str], best: str | None) -> None:
+        """Save if it is `due`, by a signal, or for good: under `labels`, and as the best if the generator `best` is."""
+        asked = self.interrupts.take(self.world)
+        if asked or due or labels or best:
+            without_average = [BEST] if best == "raw" else []
+            self.checkpoints.save(*labels, *([BEST] if best else []), without_average=without_average)
+        if asked in ENDING:
+            raise Interrupted(asked, said_elsewhere=not self.world.is_main)
+
+
+def create_run(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
+    """Make everything, and resume the run of this name or start it. `stack` closes what must be closed.
+
+    Nothing of an earlier run of this name is touched before everything else has been made.
+
+    Raises:
+        InputError: something that the options name cannot be used.
+    """
+    device = choose_device(opt.gpu_id_list, world)
+    prepare_torch(opt.seed, opt.precision, opt.deterministic)
+    stack.enter_context(world.joined(device))
+    stack.enter_context(_saying_what_is_kept(opt))
+    with world.failing_together():
+        _check_batch_size(opt, world)
+        if world.is_main:
+            stack.enter_context(RunLock(opt.run_dir))
+            if opt.wandb:
+                require("wandb")  # or fail before an earlier run is moved aside
+            if opt.tensorboard:
+                check_tensorboard(opt.run_dir)
+        evaluation = evaluation_options(opt) if opt.eval_freq else None
+        dataset = create_dataset(opt)
+        loader = create_loader(opt, dataset, world.rank, world.size, world.local_size)
+        model = place(create_model(opt).train(), device, opt.channels_last, opt.modulation)
+        method = create_method(opt, model)
+    trainer = create_trainer(opt, method, world)
+    progress = Progress(opt.niter + opt.niter_decay, images_per_epoch=len(loader) * opt.batch_size)
+    skipped = SkippedSamples(opt.skip_bad_samples)
+
+    @cache  # read when it is first wanted, then kept: a byte or five a pixel
+    def calibration():
+        batches = fixed_batches(opt, dataset, CALIBRATION_IMAGES, world.rank, world.size)
+        return forwards(model, fixed_inputs(batches, model.z_dim, opt.seed, world), opt.precision)
+
+    deciding = [opt.best_score] if opt.best_score else DECIDING_SCORES
+    best = BestScore({name: SCORES[name].better for name in deciding})
+    parts = {"progress": progress, "skipped": skipped, "best": best}
+    checkpoints = Checkpoints(opt.run_dir, trainer, parts, opt.keep_checkpoints, calibration)
+    resumed = resume_or_load(opt, world, checkpoints)
+    scores = create_scores(opt, evaluation, dataset, best, world, device) if evaluation else None
+    visualizer = fixed = None
+    with world.failing_together():
+        if world.is_main:
+            shown = replace(opt, batch_size=min(SHOWN_IMAGES, len(dataset)))
+            fixed = next(fixed_inputs(fixed_batches(shown, dataset, SHOWN_IMAGES), model.z_dim, opt.seed))
+            with taking_folder(opt, world, progress, resumed):
+                visualizer = stack.enter_context(closing(_create_visualizer(opt, dataset, progress)))
+    reporter = Reporter(trainer, progress, visualizer, fixed, opt.print_freq, opt.display_freq)
+    interrupts = Interrupts()
+    scoring = scores and Scoring(scores, best, checkpoints, reporter, interrupts, scored_generators(opt))
+    return Run(opt, world, loader, trainer, progress, skipped, checkpoints, reporter, interrupts, scoring)
+
+
+def _check_batch_size(opt: TrainOptions, world: World) -> None:
+    if opt.batch_size % (world.size * opt.accumulate):
+        raise InputError(
+            f"--batch_size {opt.batch_size}: must be a multiple of {world.size * opt.accumulate}, for "
+            f"{world.size} processes and --accumulate {opt.accumulate}"
+        )
+
+
+@contextlib.contextmanager
+def _saying_what_is_kept(opt: TrainOptions) -> Iterator[None]:
+    """Let an error that stops the training say whether there is a checkpoint, and where."""
+    try:
+        yield
+    except StoppedError as error:
+        has_saved = bool(Saves(opt.run_dir).all())
+        kept = f"the last good checkpoint is kept: {opt.run_dir}" if has_saved else "nothing was saved"
+        error.args = (f"{error}; {kept}",)
+        raise
+
+
+def _create_visualizer(opt: TrainOptions, dataset: SampleDataset, progress: Progress) -> Visualizer:
+    """Log, page and events of the run, in the class names and colors of the data set."""
+    return Visualizer(
+        opt.run_dir,
+        title=f"Training of {opt.name}",
+        class_names=dataset.class_names,
+        class_colors=dataset.class_colors,
+        html=opt.html,
+        tensorboard=opt.tensorboard,
+        display_winsize=opt.display_winsize,
+        write=tqdm.write,
+        wandb_config=asdict(opt) if opt.wandb else None,
+        images_seen=progress.images_seen,
+        score_text=score_text,
+    )
