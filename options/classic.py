@@ -1,4 +1,4 @@
-"""Options of published command lines, and of older runs, that decide nothing here."""
+"""Options of published command lines, and of older runs, that have no effect here."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ DEAD = {
     "cache_filelist_write": None,
     "cache_filelist_read": None,
 }
-"""Classic options that never did anything and the value each takes; old command lines still parse."""
+"""Classic options that never had an effect, and the value that each takes; old command lines still parse."""
 SETTLED: Mapping[str, Option] = {
     option.name: option
     for option in (
@@ -37,7 +37,7 @@ SETTLED: Mapping[str, Option] = {
             name="output_nc",
             kind=int,
             default=3,
-            help="channels of the image that is made",
+            help="channels of the generated image",
             group="generator",
             rule=Rule("3: photos and generated images are RGB", lambda value: value == 3),
         ),

@@ -38,7 +38,9 @@ class CommandLine(argparse.ArgumentParser):
             argument_default=argparse.SUPPRESS,
             allow_abbrev=False,
         )
-        self._spellings = [spelling for option in (options | ignored).values() for spelling in option.spellings]
+        self._spellings = [
+            spelling for option in [*options.values(), *ignored.values()] for spelling in option.spellings
+        ]
         for group in dict.fromkeys(option.group for option in options.values()):
             section = self.add_argument_group(group)
             for option in options.values():
@@ -100,14 +102,14 @@ class _Typed(argparse.Action):
         super().__init__(option_strings, dest, nargs=nargs, metavar=_metavar(option), help=_help(option), **kwargs)
         self.option = option
 
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         if self.nargs == 0:
             setattr(namespace, self.dest, self.option.switches[option_string])
         else:
             setattr(namespace, self.dest, self.checked(parser, values, option_string))
 
     def checked(self, parser: argparse.ArgumentParser, values: str, option_string: str) -> Any:
-        """The value of a word. Ends the program with one line if there is none."""
+        """The value that a word stands for. Ends the program with one line if it is wrong."""
         try:
             value = self.option.from_text(values)
             self.option.check(value)
@@ -118,19 +120,19 @@ class _Typed(argparse.Action):
 
 
 class _Ignored(_Typed):
-    """Check an option that has no effect in this program, and keep nothing of it."""
+    """Check an option that has no effect in this program, and drop its value."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, option: Option, **kwargs: Any):
         super().__init__(option_strings, dest, option, **kwargs)
         self.help = argparse.SUPPRESS
 
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         if self.nargs != 0:
             self.checked(parser, values, option_string)
 
 
 class _Settled(_Ignored):
-    """Check an option that has one value only, and keep nothing of it."""
+    """Check an option that has one value only, and drop it."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, option: Option, **kwargs: Any):
         super().__init__(option_strings, dest, option, **kwargs)
@@ -143,17 +145,17 @@ class _Dead(argparse.Action):
     def __init__(self, option_strings: Sequence[str], dest: str, metavar: str | None, **kwargs: Any):
         super().__init__(option_strings, dest, nargs=None if metavar else 0, metavar=metavar, **kwargs)
 
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         parser.warn(f"{option_string} has no effect")
 
 
 class _LocalRank(argparse.Action):
     """Accept the number that an old launcher gives a process on the command line, beside the environment."""
 
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
-        told = os.environ.get("LOCAL_RANK", "").strip()
-        if values.strip() not in ((told,) if told else ("0", "-1")):  # -1: one process alone, in old scripts
-            what = f"is {told}" if told else "is not set"
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        rank = os.environ.get("LOCAL_RANK", "").strip()
+        if values.strip() not in ((rank,) if rank else ("0", "-1")):  # -1: one process alone, in old scripts
+            what = f"is {rank}" if rank else "is not set"
             parser.error(f"{option_string} {values}: LOCAL_RANK {what}; leave the flag out and start with torchrun")
 
 

@@ -78,7 +78,7 @@ class Option:
         rule: what a value other than None must be.
         role: what a saved run says about it to a later command.
         unset: what None means, in words; None is allowed only where this is given.
-        retired: values of the past, each with what to type instead.
+        retired: values of earlier versions, each with what to type instead.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Option:
     rule: Rule | None = None
     role: Role = "recipe"
     unset: str | None = None
-    retired: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    retired: Mapping[Any, str] = dataclasses.field(default_factory=dict)
 
     @property
     def switches(self) -> dict[str, bool]:

@@ -11,10 +11,10 @@ from options.resolve import Program, resolve
 
 
 def parse_options(program: type[Program], argv: Sequence[str] | None, presets: Mapping[str, Preset]) -> Program:
-    """The options of a program for a command line; `resolve` has the rules of precedence.
+    """The options of a program for a command line; `resolve` states the precedence.
 
     Args:
-        program: `TrainOptions`, or another class of options that has `program`, `is_train` and `DataOptions` or a part.
+        program: `TrainOptions` or another class composed of groups, among them `RunOptions` and `LayoutOptions`.
         argv: words after the program's name; None for those of this process.
         presets: preset of every data set; its keys are the choices of `--dataset_mode`.
 
@@ -39,7 +39,7 @@ def parse_embedded(
 
     Args:
         text: the flags, as in a shell.
-        saved: options by name of the run that they are about; read from no file.
+        saved: options by name of the run that they are about, which are not read from its file.
         given: options that count as typed.
     Returns:
         (options object, names of the options in `text`).

@@ -1,4 +1,4 @@
-"""Which value an option gets when several places speak about it."""
+"""Which value an option gets when several sources set it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,8 +33,8 @@ def resolve(
         field default  <  what follows from other options  <  data set preset  <  saved run  <  what the user typed
 
     A value that changes brings along what follows from it (`follow`), at its own strength: `--netG` decides `norm_G`,
-    and `--crop_size` decides `load_size`, unless that comes from the same place or a stronger one. Presets and saved
-    runs may speak of more options than the program has.
+    and `--crop_size` decides `load_size`, unless that comes from the same source or a stronger one. Presets and saved
+    runs may hold more options than the program has.
 
     Args:
         options: those of the program that have an effect; the others keep their defaults.
@@ -102,7 +102,7 @@ def follow(program: type[Options], name: str, values: Values, usual: Values) -> 
 
 
 def _check_folders(typed: Values, mode: str, or_else: str) -> None:
-    """Folders that the data set would not read are not ignored, for it would be the wrong data set."""
+    """Refuse folders that the data set would not read: ignoring them would read the wrong data."""
     for name in sorted(CUSTOM_ONLY & typed.keys()):
         if typed[name]:
             raise OptionError(

@@ -13,7 +13,7 @@ SAVED_NAME = "options.json"
 
 
 def write_saved(path: str | Path, values: Mapping[str, Any]) -> None:
-    """Write options as JSON to a temporary name, then put them in place at once."""
+    """Write options as JSON to a temporary name, then replace the file at once."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")  # the form of util.files, which cleans up after a kill
@@ -27,10 +27,10 @@ def write_saved(path: str | Path, values: Mapping[str, Any]) -> None:
 def load_saved(path: str | Path) -> dict[str, Any]:
     """The options in a file written by `save`, by field name and unchecked.
 
-    Those that have become settled since are left out.
+    Those that are settled by now (`SETTLED`) are left out.
 
     Raises:
-        OptionError: the file is not what `save` writes, or is of a run with another value of a settled option.
+        OptionError: `save` did not write this file, or it has another value of a settled option.
         FileNotFoundError: there is no file.
     """
     try:

@@ -108,7 +108,7 @@ class ValidationOptions(DeviceOptions, DataOptions):
 
 def parse_args(argv: Sequence[str] | None = None) -> SegmenterOptions:
     """The options of a command line, by the precedence that train.py has."""
-    landscapes = Preset(PRESETS["landscapes"].both | SMALL_LANDSCAPES, PRESETS["landscapes"].test)
+    landscapes = Preset({**PRESETS["landscapes"].both, **SMALL_LANDSCAPES}, PRESETS["landscapes"].test)
     return parse_options(SegmenterOptions, argv, PRESETS | {"landscapes": landscapes})
 
 
