@@ -1,4 +1,4 @@
-"""What a user can say: typed, frozen, every option declared once, in groups of which each program is composed.
+"""The options of all programs: typed, frozen, each declared once, in groups of which each program is composed.
 
 opt = parse_options(TrainOptions, argv, presets)
 """

@@ -18,10 +18,10 @@ RESOLUTIONS = ("upsample_image", "upsample_logits", "512")
 class EvaluateOptions(
     RunOptions, DeviceOptions, SavedRunOptions, DownloadOptions, TestDataOptions, ResultsOptions, heading="results"
 ):
-    """What `evaluate.py` can be told: what is scored, and how.
+    """The options of `evaluate.py`: what is scored, and how.
 
-    What is scored is a run (`name`) or a folder of images (`fake`). Everything that `test.py` was told can be said
-    again, for it names the results and the data; what is about networks has no effect.
+    What is scored is a run (`name`) or a folder of images (`fake`). All options of `test.py` are
+    accepted, for they name the results and the data; those about networks have no effect.
     """
 
     is_train: ClassVar[bool] = False
@@ -120,7 +120,7 @@ class EvaluateOptions(
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateInTrainingOptions(EvaluateOptions, TestOptions):
-    """What `--eval_flags` of `train.py` can say: how images are generated (`test.py`), and how they are scored."""
+    """The options in `--eval_flags` of `train.py`: how images are generated (`test.py`) and scored."""
 
 
 def _check_what_is_scored(opt: EvaluateOptions) -> None:

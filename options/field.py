@@ -11,10 +11,10 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 Role = Literal["weights", "data", "recipe", "session"]
-"""What a saved run says about an option to a later command.
+"""How a later command treats the value of an option in a saved run.
 
 weights: fixes the shape or the meaning of trained weights; test takes it from the run, and nobody may change it later.
-data:    describes the data set; test takes it from the run, and may be told otherwise.
+data:    describes the data set; test takes it from the run, and a command line may change it.
 recipe:  how to train; only training takes it from the run.
 session: belongs to one command and is never taken from a run.
 """
@@ -76,7 +76,7 @@ class Option:
         aliases: other spellings; a boolean's `x` gives both `--x` and `--no_x`.
         off_aliases: other spellings that turn a boolean off.
         rule: what a value other than None must be.
-        role: what a saved run says about it to a later command.
+        role: how a later command treats its value in a saved run.
         unset: what None means, in words; None is allowed only where this is given.
         retired: values of earlier versions, each with what to type instead.
     """

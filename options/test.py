@@ -50,7 +50,7 @@ class TestOptions(
     ResultsOptions,
     GenerationOptions,
 ):
-    """What `test.py` can be told. The trained run supplies architecture and data set."""
+    """The options of `test.py`. The trained run supplies architecture and data set."""
 
     is_train: ClassVar[bool] = False
     program: ClassVar[str] = "test.py"

@@ -199,7 +199,7 @@ class TrainOptions(
     LoggingOptions,
     ScoringOptions,
 ):
-    """What `train.py` can be told."""
+    """The options of `train.py`."""
 
     is_train: ClassVar[bool] = True
     program: ClassVar[str] = "train.py"

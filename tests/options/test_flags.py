@@ -40,7 +40,7 @@ def test_the_flags_of_a_program_stay_what_they_are(name):
     assert flags(PROGRAMS[name]) == (GOLDEN / f"{name}.txt").read_text().splitlines()
 
 
-def test_evaluate_can_be_told_everything_that_test_was_told(capsys):
+def test_evaluate_accepts_the_command_line_of_test(capsys):
     """A whole command line of test.py names the results; what is about networks changes nothing."""
     networks = "--ngf 8 --use_vae --no_compile --precision bf16 --num_styles 3 --style_image photo.jpg --norm_D batch"
     words = ["--name", "run", "--dataset_mode", "ade20k", "--how_many", "3"]
