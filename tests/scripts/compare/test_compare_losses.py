@@ -1,7 +1,8 @@
-"""The picture of several runs' losses: what its lines say, and what is refused."""
+"""The plot of several runs' losses: what its lines say, and what is refused."""
 
 import math
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -37,17 +38,18 @@ def plot(folder, *arguments):
     main([*arguments, "--checkpoints_dir", str(folder)])
 
 
-def drawn(folder, *names, losses=None, width=1):
+def plotted(folder, *names, losses=None, width=1):
     """The lines of every panel, by loss: [(x, y)] in the order of the runs that have it."""
     read = [read_run(name, folder) for name in names]
-    figure = draw(read, names, losses or choose_losses(read, None), width)
+    with matplotlib.rc_context(fname=losses_module.STYLE):
+        figure = draw(read, names, losses or choose_losses(read, None), width)
     return figure, {
         panel.get_title(loc="left"): [line.get_xydata().tolist() for line in panel.lines] for panel in figure.axes
     }
 
 
 def test_every_loss_has_a_panel_and_every_run_that_has_it_a_line_over_images_seen(runs):
-    figure, lines = drawn(runs, "first", "second")
+    figure, lines = plotted(runs, "first", "second")
     assert list(lines) == ["KLD", "GAN", "VGG"]
     assert lines["KLD"] == [[[50, 1], [100, 1], [150, 1], [200, 1]]]
     first, second = lines["GAN"]
@@ -58,8 +60,8 @@ def test_every_loss_has_a_panel_and_every_run_that_has_it_a_line_over_images_see
     assert {panel.get_xlabel() for panel in figure.axes} == {"images seen"}
 
 
-def test_a_run_has_one_colour_in_all_panels_also_where_others_lack_the_loss(runs):
-    figure, _ = drawn(runs, "first", "second")
+def test_a_run_has_one_color_in_all_panels_also_where_others_lack_the_loss(runs):
+    figure, _ = plotted(runs, "first", "second")
     colors = [[line.get_color() for line in panel.lines] for panel in figure.axes]
     one, two = losses_module.COLORS[:2]
     assert colors == [[one], [one, two], [two]]
@@ -75,9 +77,9 @@ def test_a_resumed_run_shows_the_repeated_part_once(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_a_mean_is_centred_and_passes_over_what_is_missing():
+def test_a_mean_is_centered_and_passes_over_what_is_missing():
     assert smooth(np.array([1.0, 2.0, 6.0, 4.0]), 1).tolist() == [1, 2, 6, 4]
-    assert smooth(np.array([1.0, 2.0, 6.0, 4.0]), 3).tolist() == [1.5, 3, 4, 5]
+    assert smooth(np.array([1.0, 2.0, 6.0, 4.0]), 3).tolist() == pytest.approx([1.5, 3, 4, 5])
     np.testing.assert_equal(smooth(np.array([1.0, math.nan, 3.0]), 3), [1, math.nan, 3])
 
 
@@ -87,10 +89,11 @@ def test_without_smooth_a_mean_covers_as_many_images_in_every_run():
     assert mean_width(Run("begun", np.array([10]), {}), 4000) == 1
 
 
-def test_the_log_is_drawn_faintly_below_its_mean(runs):
-    figure, _ = drawn(runs, "second", losses=["GAN"], width=3)
+def test_the_log_is_plotted_faintly_below_its_mean(runs):
+    figure, _ = plotted(runs, "second", losses=["GAN"], width=3)
     raw, mean = figure.axes[0].lines
-    assert raw.get_ydata().tolist() == [10, 20, 30, 40, 50] and mean.get_ydata().tolist() == [15, 20, 30, 40, 45]
+    assert raw.get_ydata().tolist() == [10, 20, 30, 40, 50]
+    assert mean.get_ydata().tolist() == pytest.approx([15, 20, 30, 40, 45])
     assert raw.get_alpha() < 0.5 and raw.zorder < mean.zorder
 
 
@@ -99,24 +102,24 @@ def test_names_folders_and_files_mean_a_run(runs):
     assert {find_log(text, runs) for text in ("first", str(runs / "first"), str(log))} == {log}
 
 
-def test_writes_a_picture(runs, tmp_path, capsys):
-    output = tmp_path / "new" / "picture.png"
+def test_a_plot_is_written(runs, tmp_path, capsys):
+    output = tmp_path / "new" / "plot.png"
     plot(runs, "first", "second", "--output", str(output), "--losses", "VGG", "GAN")
     with Image.open(output) as image:
         assert image.format == "PNG" and image.width > 600
-    assert [path.name for path in output.parent.iterdir()] == ["picture.png"]
+    assert [path.name for path in output.parent.iterdir()] == ["plot.png"]
     assert capsys.readouterr().out == f"{output}: VGG, GAN of first, second\n"
 
 
 @pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
-def test_a_picture_of_losses_takes_the_place_of_such_alone(runs, tmp_path, ending):
+def test_a_plot_of_losses_replaces_only_such_plots(runs, tmp_path, ending):
     output = tmp_path / f"losses.{ending}"
     for losses in ("VGG", "GAN"):
         plot(runs, "second", "--output", str(output), "--losses", losses)
     Image.new("RGB", (8, 8)).save(output, format="PNG")
     before = output.read_bytes()
     with pytest.raises(
-        InputError, match=rf"--output .*losses\.{ending}: is there already and is no picture of scripts.compare losses"
+        InputError, match=rf"--output .*losses\.{ending}: is there already and is no image of scripts.compare losses"
     ):
         plot(runs, "second", "--output", str(output))
     assert output.read_bytes() == before
@@ -129,7 +132,7 @@ def test_runs_of_one_name_are_told_apart(runs, tmp_path, capsys):
     assert capsys.readouterr().out.endswith(f"of second, {other}\n")
 
 
-def test_a_single_line_and_values_that_are_all_nan_are_drawn(tmp_path):
+def test_a_single_line_and_values_that_are_all_nan_are_plotted(tmp_path):
     write_log(tmp_path / "a" / "loss_log.txt", [(1, 100, {"GAN": 1.0, "VGG": math.nan})])
     plot(tmp_path, "a", "--output", str(tmp_path / "a.png"))
     assert (tmp_path / "a.png").exists()
@@ -146,7 +149,7 @@ def test_a_single_line_and_values_that_are_all_nan_are_drawn(tmp_path):
         ("first --output .png", "--output .png: "),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(runs, arguments, message):
+def test_what_cannot_be_plotted_is_refused(runs, arguments, message):
     LossLog(runs / "empty" / "loss_log.txt")
     with pytest.raises(InputError, match=message):
         plot(runs, *arguments.split())
