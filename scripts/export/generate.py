@@ -9,6 +9,7 @@ Images that it has made before are replaced, and no other files.
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import itertools
 import json
@@ -19,8 +20,9 @@ import sys
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 if __name__ == "__main__":  # what follows takes time to import
@@ -30,18 +32,16 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 from tqdm import tqdm
 
-METADATA = "spade.json"
-VERSION = 1
-PICTURES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
-NO_PICTURES = (".txt", ".json", ".xml", ".csv", ".md", ".html")
-# One channel of whole numbers. A palette picture ("P") holds ids; its palette is only for the eye.
+METADATA, VERSION = "spade.json", 1
+IMAGES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
+NO_IMAGES = (".txt", ".json", ".xml", ".csv", ".md", ".html")
+# One channel of integers. A palette image ("P") holds ids; its palette is only for the eye.
 ID_MODES = {"1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N"}
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 MADE_HERE = "generate.py"  # key of a text in the images, which holds the checksum of their pixels
-ORIENTATION, UPRIGHT = 0x0112, 1  # tag of EXIF, and what it says where nothing is to be turned
-BY_PLANE = (284, 2)  # tag of TIFF, and what it says where channels lie one after the other
-PNG_DEPTH_AT = 24  # byte of a PNG file that holds the bits per sample
-SHOWN = 4  # wrong ids, or names, in a message
+ORIENTATION, UPRIGHT = 0x0112, 1  # EXIF tag, and its value where nothing is to be turned
+PLANAR_CONFIGURATION, PLANAR = 284, 2  # TIFF tag, and its value where channels lie one after the other
+PNG_BIT_DEPTH = 24  # offset in a PNG file of the byte that holds the bits per sample
 
 
 class InputError(ValueError):
@@ -49,7 +49,7 @@ class InputError(ValueError):
 
 
 class Model:
-    """An exported network: `run` it, and read what its `metadata` says.
+    """An exported network: `run` takes arrays by name and returns the output; `metadata` says what it was made for.
 
     Args:
         path: file of scripts.export.
@@ -61,12 +61,7 @@ class Model:
     def __init__(self, path: Path, kind: str):
         if not path.is_file():
             raise InputError(f"{path}: no such file; scripts.export makes it")
-        try:
-            self.run, text = _open_torch_export(path) if zipfile.is_zipfile(path) else _open_onnx(path)
-        except ImportError as error:
-            package = (error.name or "").partition(".")[0] or ("torch" if zipfile.is_zipfile(path) else "onnxruntime")
-            reason = "" if isinstance(error, ModuleNotFoundError) else f" ({str(error).partition(chr(10))[0]})"
-            raise InputError(f"{path}: needs the package {package}{reason}: pip install {package}") from None
+        self.run, text = _open_torch_export(path) if zipfile.is_zipfile(path) else _open_onnx(path)
         if text is None:
             raise InputError(f"{path}: was not made by scripts.export, so nothing says what it takes")
         self.metadata: dict[str, Any] = json.loads(text)
@@ -77,42 +72,33 @@ class Model:
 
 
 def _open_onnx(path: Path):
-    """A function from arrays by name to the output, and the metadata, of an ONNX file."""
-    try:
-        import onnxruntime
-    except ImportError:
-        raise
-    except Exception as error:  # an installation is broken in many ways
-        raise ImportError(str(error), name="onnxruntime") from error
-
+    """The function that an ONNX file holds, and its metadata (None if it has none of ours)."""
+    onnxruntime = _import_for(path, "onnxruntime")
     available = onnxruntime.get_available_providers()
     providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]
     try:
         session = onnxruntime.InferenceSession(path, providers=providers)
-    except Exception as error:  # its exceptions have no name in common
-        reason = str(error).strip().partition("\n")[0][:120]
-        raise InputError(f"{path}: neither an ONNX file that can be run, nor one of torch.export ({reason})") from None
+    except Exception as error:  # its exceptions have no base class in common
+        raise InputError(
+            f"{path}: neither an ONNX file that can be run, nor one of torch.export ({first_line(error)})"
+        ) from None
     text = session.get_modelmeta().custom_metadata_map.get(METADATA)
     return lambda **inputs: session.run(None, inputs)[0], text
 
 
 def _open_torch_export(path: Path):
-    """The same of an archive of torch.export. Its metadata are read first: other zip files need no torch to be told."""
+    """The same of an archive of torch.export. Metadata come first: other zip files can be told without torch."""
     with zipfile.ZipFile(path) as archive:
         found = [name for name in archive.namelist() if name.endswith(f"/extra/{METADATA}")]
         text = archive.read(found[0]).decode() if found else None
     if text is None:
         return None, None
-    import torch
-
+    torch = _import_for(path, "torch")
     try:
         module = torch.export.load(io.BytesIO(path.read_bytes())).module()
     except (RuntimeError, ValueError, KeyError, AttributeError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0][:120]
-        raise InputError(
-            f"{path}: cannot be opened by torch {torch.__version__}, and torch {json.loads(text)['torch']} made it "
-            f"({reason})"
-        ) from None
+        versions = f"by torch {torch.__version__}, and torch {json.loads(text)['torch']} made it"
+        raise InputError(f"{path}: cannot be opened {versions} ({first_line(error)})") from None
 
     def run(**inputs: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -121,15 +107,35 @@ def _open_torch_export(path: Path):
     return run, text
 
 
+def _import_for(path: Path, package: str) -> ModuleType:
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        missing = (error.name or package).partition(".")[0]
+        raise InputError(f"{path}: needs the package {missing}: pip install {missing}") from None
+    except Exception as error:  # an installation is broken in many ways
+        raise InputError(f"{path}: needs the package {package} ({first_line(error)}): pip install {package}") from None
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, in one line."""
+    return str(error).strip().partition("\n")[0][:120] or type(error).__name__
+
+
+def some(items: list) -> str:
+    """The first few of several, for a message."""
+    return ", ".join(map(str, items[:4])) + (", ..." if len(items) > 4 else "")
+
+
 def natural_key(name: str) -> tuple[list[str | int], str]:
     """Sort key under which "b2" comes before "b10"."""
     return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", name))], name
 
 
-def find_pictures(folder: Path, what: str) -> dict[str, Path]:
-    """The pictures below a folder, hidden ones left out, by relative path without extension, in natural order.
+def find_images(folder: Path, what: str) -> dict[str, Path]:
+    """The images below a folder, hidden ones left out, by relative path without extension, in natural order.
 
-    Links to folders are followed, but for those that contain them.
+    Links to folders are followed, except to a folder that contains them.
     """
     if not folder.is_dir():
         why = "is a file, and a folder is wanted" if folder.is_file() else "no such folder"
@@ -138,82 +144,75 @@ def find_pictures(folder: Path, what: str) -> dict[str, Path]:
     left_out = []
     for parent, subfolders, files in os.walk(folder, followlinks=True):
         above = {os.path.realpath(path) for path in (parent, *Path(parent).parents)}
-        subfolders[:] = [
-            name
-            for name in subfolders
-            if not name.startswith(".") and os.path.realpath(Path(parent, name)) not in above
-        ]
-        for file in files:
-            if file.startswith(".") or not file.lower().endswith(PICTURES):
-                left_out += [file] * (not file.startswith(".") and not file.lower().endswith(NO_PICTURES))
-                continue
-            path = Path(parent, file)
+        visible = [name for name in subfolders if not name.startswith(".")]
+        subfolders[:] = [name for name in visible if os.path.realpath(Path(parent, name)) not in above]
+        for path in (Path(parent, file) for file in files if not file.startswith(".")):
             name = unicodedata.normalize("NFC", path.relative_to(folder).with_suffix("").as_posix())
-            if name in found:
+            if not path.name.lower().endswith(IMAGES):
+                left_out += [path.name] * (not path.name.lower().endswith(NO_IMAGES))
+            elif name in found:
                 raise InputError(f'{path} and {found[name]} are both called "{name}"; keep one of them')
-            found[name] = path
+            else:
+                found[name] = path
     if not found:
-        raise InputError(f"{folder}: holds no pictures; it should hold the {what}s, as PNG files")
+        raise InputError(f"{folder}: holds no images; it should hold the {what}s, as PNG files")
     if left_out:
         print(f"warning: {folder}: {len(left_out)} files left out, such as {min(left_out)}", file=sys.stderr)
     return {name: found[name] for name in sorted(found, key=natural_key)}
 
 
-def warn_of_turned(what: str, paths: Iterable[Path]) -> None:
-    """Print a line if pictures have an EXIF orientation, which is not applied."""
+def warn_of_orientation(what: str, paths: Iterable[Path]) -> None:
+    """Print a line if images have an EXIF orientation, which is not applied."""
     paths = list(paths)
-    turned = [path.name for path in paths if _is_turned(path)]
-    if turned:
-        shown = ", ".join(turned[:SHOWN]) + (", ..." if len(turned) > SHOWN else "")
+    if turned := [path.name for path in paths if _has_orientation(path)]:
         print(
-            f"warning: {len(turned)} of {len(paths)} {what} ({shown}) have an EXIF orientation: viewers show them "
-            f"turned or mirrored, and here pixels are used as they are stored; save them upright",
+            f"warning: {len(turned)} of {len(paths)} {what} ({some(turned)}) have an EXIF orientation: viewers show "
+            f"them turned or mirrored, and here pixels are used as they are stored; save them upright",
             file=sys.stderr,
         )
 
 
-def _is_turned(path: Path) -> bool:
+def _has_orientation(path: Path) -> bool:
     try:
-        with Image.open(path) as picture:  # not the method of PNG files, which decodes the whole picture
-            return Image.Image.getexif(picture).get(ORIENTATION, UPRIGHT) in range(UPRIGHT + 1, 9)
-    except (*UNREADABLE, LookupError, TypeError):  # broken in ways of its own
+        with Image.open(path) as image:  # not the method of PNG files, which decodes the whole image
+            return Image.Image.getexif(image).get(ORIENTATION, UPRIGHT) in range(UPRIGHT + 1, 9)
+    except (*UNREADABLE, LookupError, TypeError):  # Pillow's EXIF reader fails in ways of its own
         return False
 
 
+def read_image(path: Path) -> Image.Image:
+    """Decode an image; compare the checksums of a PNG file first."""
+    try:
+        with Image.open(path) as image:
+            if image.format == "PNG":
+                image.verify()
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read as an image ({first_line(error)})") from None
+
+
 def read_ids(path: Path) -> np.ndarray:
-    """Read one whole number a pixel from a PNG without loss: (H, W) uint8 or int32."""
-    picture = _read(path)
-    if (frames := getattr(picture, "n_frames", 1)) > 1:
+    """Read one integer per pixel from a PNG file without loss: (H, W) uint8 or int32."""
+    image = read_image(path)
+    if (frames := getattr(image, "n_frames", 1)) > 1:
         raise InputError(f"{path}: holds {frames} frames or pages; save the one that is meant as a file of its own")
-    if picture.mode == "LA":
+    if image.mode == "LA":
         raise InputError(f"{path}: has an alpha channel; save the map without, as a PNG with one id per pixel")
-    if picture.mode not in ID_MODES:
-        raise InputError(f"{path}: is a colour picture (mode {picture.mode}), not a map of ids; save one id per pixel")
-    if picture.format != "PNG":
-        raise InputError(f"{path}: is a {picture.format} file; save the map as a PNG with one id per pixel")
-    ids = np.asarray(picture)
+    if image.mode not in ID_MODES:
+        raise InputError(f"{path}: is a color image (mode {image.mode}), not a map of ids; save one id per pixel")
+    if image.format != "PNG":
+        raise InputError(f"{path}: is a {image.format} file; save the map as a PNG with one id per pixel")
+    ids = np.asarray(image)
     # Not 16 bits: Pillow's NEAREST picks other pixels in its mode "I;16" than in "L".
     ids = ids.astype(np.uint8 if ids.itemsize == 1 else np.int32, copy=False)
-    if picture.mode == "L":
+    if image.mode == "L":
         with path.open("rb") as file:
-            bits = file.read(PNG_DEPTH_AT + 1)[PNG_DEPTH_AT]
-        if bits < 8:  # Pillow stretches grey of 2 and 4 bits to 0..255
+            bits = file.read(PNG_BIT_DEPTH + 1)[PNG_BIT_DEPTH]
+        if bits < 8:  # Pillow stretches gray of 2 and 4 bits to 0..255
             ids = ids // np.uint8(255 // (2**bits - 1))
     return ids
-
-
-def _read(path: Path) -> Image.Image:
-    """Decode a picture; for PNG files compare the check sums first."""
-    try:
-        with Image.open(path) as picture:
-            if picture.format == "PNG":
-                picture.verify()
-        with Image.open(path) as picture:
-            picture.load()
-            return picture
-    except UNREADABLE as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(f"{path}: cannot be read as a picture ({reason})") from None
 
 
 def read_labels(path: Path, metadata: dict[str, Any]) -> np.ndarray:
@@ -222,10 +221,9 @@ def read_labels(path: Path, metadata: dict[str, Any]) -> np.ndarray:
     is_unknown = np.zeros(ids.shape, dtype=bool) if unknown is None else ids == unknown
     is_wrong = ((ids < 0) | (ids >= metadata["file_ids"])) & ~is_unknown
     if is_wrong.any():
-        wrong = np.unique(ids[is_wrong]).tolist()
         allowed = f"0..{metadata['file_ids'] - 1}" + ("" if unknown is None else f", or {unknown} for unknown")
-        shown = ", ".join(map(str, wrong[:SHOWN])) + (", ..." if len(wrong) > SHOWN else "")
-        raise InputError(f"{path}: holds label {shown}; the model knows {allowed}")
+        wrong = np.unique(ids[is_wrong]).tolist()
+        raise InputError(f"{path}: holds label {some(wrong)}; the model knows {allowed}")
     return np.where(is_unknown, np.int32(metadata["unknown_id"] or 0), ids.astype(np.int32))
 
 
@@ -235,7 +233,7 @@ def resize(ids: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def instance_edges(instances: np.ndarray) -> np.ndarray:
-    """Mark every pixel of (H, W) whose instance id differs from one of its four neighbours; bool."""
+    """Mark every pixel of (H, W) whose instance id differs from one of its four neighbors; bool."""
     edges = np.zeros(instances.shape, dtype=bool)
     across, down = instances[:, 1:] != instances[:, :-1], instances[1:] != instances[:-1]
     edges[:, 1:] |= across
@@ -245,34 +243,32 @@ def instance_edges(instances: np.ndarray) -> np.ndarray:
     return edges
 
 
-class Sizes:
-    """Which size the image of a label map gets: that of --size WIDTHxHEIGHT, the model's only one, or the map's own.
+def fixed_size(text: str | None, metadata: dict[str, Any]) -> tuple[int, int] | None:
+    """(height, width) of all images: that of --size WIDTHxHEIGHT or the model's only one; None if each map has its own.
 
     Raises:
         InputError: the model cannot make the size that was asked for.
     """
+    only = None if metadata["dynamic_size"] else (metadata["height"], metadata["width"])
+    if text is None:
+        return only
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not match:
+        raise InputError(f"--size {text}: give WIDTHxHEIGHT in pixels, as in 512x256")
+    height, width = int(match[2]), int(match[1])
+    if only and (height, width) != only:
+        raise InputError(f"--size {text}: the model makes {only[1]}x{only[0]} only (export it with --dynamic_size)")
+    unit, smallest = metadata["size_multiple"], metadata["smallest_side"]
+    if height % unit or width % unit or (not only and min(height, width) < smallest):
+        raise InputError(f"--size {text}: sides must be multiples of {unit}, {smallest} or more")
+    return height, width
 
-    def __init__(self, text: str | None, metadata: dict[str, Any]):
-        self.unit, self.smallest = metadata["size_multiple"], metadata["smallest_side"]
-        only = None if metadata["dynamic_size"] else (metadata["height"], metadata["width"])
-        self.fixed = only
-        if text is None:
-            return
-        match = re.fullmatch(r"(\d+)x(\d+)", text)
-        if not match:
-            raise InputError(f"--size {text}: give WIDTHxHEIGHT in pixels, as in 512x256")
-        height, width = self.fixed = int(match[2]), int(match[1])
-        if only and self.fixed != only:
-            raise InputError(f"--size {text}: the model makes {only[1]}x{only[0]} only (export it with --dynamic_size)")
-        if height % self.unit or width % self.unit or (not only and min(height, width) < self.smallest):
-            raise InputError(f"--size {text}: sides must be multiples of {self.unit}, {self.smallest} or more")
 
-    def of(self, labels: np.ndarray) -> tuple[int, int]:
-        """(height, width) for labels (H, W); where every size will do, the possible one that is nearest."""
-        if self.fixed:
-            return self.fixed
-        height, width = (max(self.smallest, (side + self.unit // 2) // self.unit * self.unit) for side in labels.shape)
-        return height, width
+def nearest_size(labels: np.ndarray, metadata: dict[str, Any]) -> tuple[int, int]:
+    """The (height, width) nearest to that of labels (H, W) that a model of free size can make."""
+    unit, smallest = metadata["size_multiple"], metadata["smallest_side"]
+    height, width = (max(smallest, (side + unit // 2) // unit * unit) for side in labels.shape)
+    return height, width
 
 
 def draw_latents(seed: int, index: int, z_dim: int, styles: int) -> np.ndarray:
@@ -284,21 +280,51 @@ def draw_latents(seed: int, index: int, z_dim: int, styles: int) -> np.ndarray:
 def style_of(path: Path, model_path: Path, metadata: dict[str, Any]) -> np.ndarray:
     """z (1, z_dim) of a photo, by the encoder that lies beside the generator."""
     encoder = Model(model_path.with_name(metadata["encoder"]), "encoder")
-    picture = _read(path)
-    if np.asarray(picture).dtype != np.uint8 and picture.mode != "1":
-        raise InputError(f"{path}: a photo of more than 8 bits (mode {picture.mode}); save it with 8")
-    tag, value = BY_PLANE
-    if picture.format == "TIFF" and picture.tag_v2.get(tag) == value:  # of which Pillow reads some wrongly
+    image = read_image(path)
+    if np.asarray(image).dtype != np.uint8 and image.mode != "1":
+        raise InputError(f"{path}: a photo of more than 8 bits (mode {image.mode}); save it with 8")
+    if image.format == "TIFF" and image.tag_v2.get(PLANAR_CONFIGURATION) == PLANAR:  # Pillow reads some wrongly
         raise InputError(f"{path}: a TIFF photo whose channels lie one after the other; save it as PNG or JPEG")
-    if picture.format != "TIFF":  # which Pillow turns
-        warn_of_turned("style photos", [path])
+    if image.format != "TIFF":  # which Pillow turns
+        warn_of_orientation("style photos", [path])
     size = metadata["width"], metadata["height"]
-    photo = np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
-    return encoder.run(style=np.ascontiguousarray(photo.transpose(2, 0, 1))[None] / np.float32(127.5) - 1)
+    photo = np.asarray(image.convert("RGB").resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
+    style = np.ascontiguousarray(photo.transpose(2, 0, 1))[None]  # (1, 3, H, W)
+    return encoder.run(style=style / np.float32(127.5) - 1)
+
+
+def choose_styles(args: argparse.Namespace, metadata: dict[str, Any]) -> Callable[[int], list[dict[str, np.ndarray]]]:
+    """A function from the index of a label map to one dict for each of its images: z (1, z_dim), or nothing."""
+    z_dim = metadata["z_dim"]
+    if z_dim is None:
+        if args.style_image or args.num_styles != 1:
+            raise InputError("--style_image, --num_styles: the model was trained without an encoder and has no styles")
+        return lambda index: [{}]
+    if args.style_image:
+        if args.num_styles != 1:
+            raise InputError(f"--num_styles {args.num_styles}: --style_image is one style; give one of the two")
+        z = style_of(args.style_image, args.model, metadata)
+        return lambda index: [{"z": z}]
+    return lambda index: [{"z": z[None]} for z in draw_latents(args.seed, index, z_dim, args.num_styles)]
+
+
+def pair_instances(args: argparse.Namespace, labels: dict[str, Path], edges: bool) -> dict[str, Path]:
+    """The instance map of every label map; none if the model takes no edges."""
+    if not edges:
+        if args.instances:
+            raise InputError(f"--instances {args.instances}: the model was trained without instance maps; leave it out")
+        return {}
+    if not args.instances:
+        raise InputError("--instances: needed, the folder of instance maps; the model was trained with their edges")
+    instances = find_images(args.instances, "instance map")
+    if missing := [name for name in labels if name not in instances]:
+        counts = f"{len(missing)} of {len(labels)}"
+        raise InputError(f"{args.instances}: {counts} label maps have no instance map ({some(missing)})")
+    return {name: instances[name] for name in labels}
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
-    """An image (3, H, W) in [-1, 1] as (H, W, 3) uint8. Fractions are cut off, as in the published code."""
+    """Turn an image (3, H, W) in [-1, 1] into (H, W, 3) uint8. Fractions are cut off, as in the published code."""
     return ((image + 1) / 2 * 255).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
 
 
@@ -315,19 +341,13 @@ def save_png(pixels: np.ndarray, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def image_path(args: argparse.Namespace, name: str, number: int) -> Path:
-    """Where the image of a label map in its style of that number, from 1, goes."""
-    folder = args.output / f"style{number}" if args.num_styles > 1 else args.output
-    return folder / f"{name}.png"
-
-
 def refuse_to_replace(path: Path) -> None:
     """Raise an `InputError` for a file that is no image of an earlier run, or one that has been edited since."""
     if not path.is_file() or not path.stat().st_size:
         return
     try:
-        with Image.open(path) as picture:
-            if picture.info.get(MADE_HERE) == str(zlib.crc32(np.asarray(picture).tobytes())):
+        with Image.open(path) as image:
+            if image.info.get(MADE_HERE) == str(zlib.crc32(np.asarray(image).tobytes())):
                 return
     except UNREADABLE:
         pass
@@ -337,60 +357,31 @@ def refuse_to_replace(path: Path) -> None:
     )
 
 
-def pair_instances(args: argparse.Namespace, labels: dict[str, Path], edges: bool) -> dict[str, Path]:
-    """The instance map of every label map; none if the model takes no edges."""
-    if not edges:
-        if args.instances:
-            raise InputError(f"--instances {args.instances}: the model was trained without instance maps; leave it out")
-        return {}
-    if not args.instances:
-        raise InputError("--instances: needed, the folder of instance maps; the model was trained with their edges")
-    instances = find_pictures(args.instances, "instance map")
-    missing = [name for name in labels if name not in instances]
-    if missing:
-        shown = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
-        raise InputError(f"{args.instances}: {len(missing)} of {len(labels)} label maps have no instance map ({shown})")
-    return instances
-
-
-def styles(args: argparse.Namespace, metadata: dict[str, Any]) -> Iterator[list[dict[str, np.ndarray]]]:
-    """For each label map in turn, what to give the generator for each of its images: z (1, z_dim), or nothing."""
-    z_dim = metadata["z_dim"]
-    if z_dim is None:
-        if args.style_image or args.num_styles != 1:
-            raise InputError("--style_image, --num_styles: the model was trained without an encoder and has no styles")
-        while True:
-            yield [{}]
-    if args.style_image:
-        if args.num_styles != 1:
-            raise InputError(f"--num_styles {args.num_styles}: --style_image is one style; give one of the two")
-        z = style_of(args.style_image, args.model, metadata)
-        while True:
-            yield [{"z": z}]
-    for index in itertools.count():
-        yield [{"z": z[None]} for z in draw_latents(args.seed, index, z_dim, args.num_styles)]
+def image_path(args: argparse.Namespace, name: str, number: int) -> Path:
+    """Where the image of a label map in its style of that number, from 1, goes."""
+    folder = args.output / f"style{number}" if args.num_styles > 1 else args.output
+    return folder / f"{name}.png"
 
 
 def generate(args: argparse.Namespace) -> int:
     """Write the images; return how many."""
     model = Model(args.model, "generator")
     metadata = model.metadata
-    sizes = Sizes(args.size, metadata)
-    labels = find_pictures(args.labels, "label map")
+    fixed = fixed_size(args.size, metadata)
+    labels = find_images(args.labels, "label map")
     instances = pair_instances(args, labels, metadata["edges"])
     for folder in filter(None, (args.labels, args.instances)):
         if args.output.resolve().is_relative_to(folder.resolve()):
             raise InputError(f"--output {args.output}: lies in {folder}, among the maps; name another folder")
-    warn_of_turned("label maps", labels.values())
-    warn_of_turned("instance maps", (instances[name] for name in labels if name in instances))
-    style = styles(args, metadata)
-    latents = next(style)  # before the bar, so that what is wrong with them has a line of its own
+    warn_of_orientation("label maps", labels.values())
+    warn_of_orientation("instance maps", instances.values())
+    styles_of = choose_styles(args, metadata)
     for name, number in itertools.product(labels, range(1, args.num_styles + 1)):
         refuse_to_replace(image_path(args, name, number))
-    for name, path in tqdm(labels.items(), desc="generate", unit="map", dynamic_ncols=True):
+    for index, (name, path) in enumerate(tqdm(labels.items(), desc="generate", unit="map", dynamic_ncols=True)):
         ids = read_labels(path, metadata)
-        size = sizes.of(ids)
-        inputs = {"labels": resize(ids, size).astype(np.int64)[None]}
+        size = fixed or nearest_size(ids, metadata)
+        inputs = {"labels": resize(ids, size).astype(np.int64)[None]}  # (1, H, W)
         if metadata["edges"]:
             others = read_ids(instances[name])
             if others.shape != ids.shape:
@@ -399,9 +390,8 @@ def generate(args: argparse.Namespace) -> int:
                     f"{others.shape[1]}x{others.shape[0]}; the two must have one size"
                 )
             inputs["edges"] = instance_edges(resize(others, size))[None]
-        for number, z in enumerate(latents, start=1):
+        for number, z in enumerate(styles_of(index), start=1):
             save_png(to_uint8(model.run(**inputs, **z)[0]), image_path(args, name, number))
-        latents = next(style)
     return len(labels) * args.num_styles
 
 

@@ -125,7 +125,7 @@ def test_it_needs_nothing_of_the_project():
             imported |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported.add(node.module.partition(".")[0])
-    assert imported - set(sys.stdlib_module_names) == {"numpy", "PIL", "tqdm", "onnxruntime", "torch"}
+    assert imported - set(sys.stdlib_module_names) == {"numpy", "PIL", "tqdm"}  # others late
 
 
 def call(models, maps, output, model="edges.onnx", labels=None, instances=None, *words) -> list[str]:
@@ -165,7 +165,7 @@ def test_ids_are_read_without_loss(tmp_path, kind):
         image = Image.fromarray(ids, "P")
         image.putpalette([200, 10, 10] * 4)
     elif kind == "two bits":
-        image = Image.fromarray(ids * 85)  # rewritten below as PNG optimisers do
+        image = Image.fromarray(ids * 85)  # rewritten below as PNG optimizers do
     else:
         image = Image.fromarray(ids.astype(np.uint16) * 300)
     path = write(tmp_path / "maps", image) / "a.png"
@@ -175,7 +175,7 @@ def test_ids_are_read_without_loss(tmp_path, kind):
 
 
 def write_two_bit_png(path: Path, ids: np.ndarray) -> None:
-    """A grey PNG of 2 bits a pixel, which Pillow does not write."""
+    """A gray PNG of 2 bits a pixel, which Pillow does not write."""
     import struct
     import zlib
 
@@ -196,98 +196,110 @@ def test_unknown_pixels_become_the_class_that_the_network_has_for_them(tmp_path)
         generate.read_labels(path, {"file_ids": CLASSES, "unknown_value": None, "unknown_id": None})
 
 
-def broken_input(kind: str, models, maps, folder: Path) -> list:
-    """A command line with one thing wrong, and words that the message must hold."""
-    grey = np.zeros((8, 8), dtype=np.uint8)
-    out = folder / "out"
-    if kind == "wrong id":
-        labels = write(folder / "labels", grey + 7)
-        return [
-            call(models, maps, out, "edges.onnx", labels, labels),
-            "a.png: holds label 7; the model knows 0..4, or 255",
-        ]
-    if kind == "colours":
-        labels = write(folder / "labels", np.zeros((8, 8, 3), dtype=np.uint8))
-        return [call(models, maps, out, "edges.onnx", labels, labels), "a.png: is a colour picture (mode RGB)"]
-    if kind == "jpeg":
-        labels = write(folder / "labels", grey, name="a.jpg")
-        return [call(models, maps, out, "styles.onnx", labels), "a.jpg: is a JPEG file; save the map as a PNG"]
-    if kind == "damaged":
-        labels = write(folder / "labels", np.random.default_rng(0).integers(0, 5, (64, 64), dtype=np.uint8))
+GRAY = np.zeros((8, 8), dtype=np.uint8)
+
+
+class Command:
+    """Makes files below `folder`, and command lines that use them."""
+
+    def __init__(self, models, maps, folder: Path):
+        self.models, self.maps, self.folder = models, maps, folder
+
+    def edges(self, labels=None, instances=None, *words) -> list[str]:
+        """Of a model that needs instance maps."""
+        return call(self.models, self.maps, self.folder / "out", "edges.onnx", labels, instances, *words)
+
+    def styles(self, labels=None, *words) -> list[str]:
+        """Of a model with an encoder."""
+        return call(self.models, self.maps, self.folder / "out", "styles.onnx", labels, None, *words)
+
+    def model(self, path) -> list[str]:
+        return call(self.models, self.maps, self.folder / "out", path)
+
+    def map(self, ids, folder="labels", **options) -> Path:
+        return write(self.folder / folder, ids, **options)
+
+    def damaged(self) -> Path:
+        labels = self.map(np.random.default_rng(0).integers(0, 5, (64, 64), dtype=np.uint8))
         (labels / "a.png").write_bytes((labels / "a.png").read_bytes()[:200])
-        return [call(models, maps, out, "styles.onnx", labels), "a.png: cannot be read as a picture"]
-    if kind == "no folder":
-        return [call(models, maps, out, "styles.onnx", folder / "none"), "none: no such folder"]
-    if kind == "empty folder":
-        (folder / "labels").mkdir()
-        return [call(models, maps, out, "styles.onnx", folder / "labels"), "labels: holds no pictures"]
-    if kind == "one name twice":
-        labels = write(folder / "labels", grey)
+        return labels
+
+    def one_name_twice(self) -> Path:
+        labels = self.map(GRAY)
         shutil.copy(labels / "a.png", labels / "a.bmp")
-        return [call(models, maps, out, "styles.onnx", labels), 'both called "a"']
-    if kind == "instance map missing":
-        instances = write(folder / "instances", grey)
-        words = call(models, maps, out, "edges.onnx", None, instances)
-        return [words, "instances: 3 of 3 label maps have no instance map (2, 10, more/1)"]
-    if kind == "instance map of another size":
-        labels, instances = write(folder / "labels", grey), write(folder / "instances", grey[:4])
-        return [call(models, maps, out, "edges.onnx", labels, instances), "is 8x8 but", "a.png is 8x4"]
-    if kind == "no instances":
-        words = call(models, maps, out)
-        del words[-2:]
-        return [words, "--instances: needed"]
-    if kind == "needless instances":
-        return [[*call(models, maps, out, "styles.onnx"), "--instances", str(folder)], "without instance maps"]
-    if kind == "styles of none":
-        return [[*call(models, maps, out), "--num_styles", "2"], "trained without an encoder"]
-    if kind == "photo missing":
-        return [[*call(models, maps, out, "styles.onnx"), "--style_image", "no.png"], "no.png"]
-    if kind == "two kinds of styles":
-        words = [*call(models, maps, out, "styles.onnx"), "--style_image", "no.png", "--num_styles", "2"]
-        return [words, "--num_styles 2: --style_image is one style"]
-    if kind == "no styles":
-        return [[*call(models, maps, out, "styles.onnx"), "--num_styles", "0"], "0: must be a whole number, 1 or more"]
-    if kind == "wrong size":
-        return [[*call(models, maps, out), "--size", "64x66"], "sides must be multiples of 4, 8 or more"]
-    if kind == "size of a fixed model":
-        return [[*call(models, maps, out, "styles.onnx"), "--size", "64x64"], "the model makes 128x64 only"]
-    if kind == "no size":
-        return [[*call(models, maps, out), "--size", "64"], "give WIDTHxHEIGHT"]
-    if kind == "output over input":
-        return [call(models, maps, maps / "labels"), "name another folder"]
-    if kind == "output below input":
-        return [call(models, maps, maps / "labels" / "out"), "among the maps; name another folder"]
-    if kind == "no model":
-        return [call(models, maps, out, folder / "none.onnx"), "none.onnx: no such file"]
-    if kind == "no onnx":
-        (folder / "model.onnx").write_text("something else")
-        return [call(models, maps, out, folder / "model.onnx"), "neither an ONNX file"]
-    if kind == "weights":
-        torch.save({"weight": torch.zeros(1)}, folder / "net_G.pth")
-        return [call(models, maps, out, folder / "net_G.pth"), "was not made by scripts.export"]
-    if kind == "cut archive":
-        with zipfile.ZipFile(folder / "model.pt2", "w") as archive:
-            archive.writestr("archive/extra/spade.json", json.dumps({"torch": "9.9"}))
-        return [call(models, maps, out, folder / "model.pt2"), "cannot be opened by torch", "torch 9.9 made it"]
-    if kind == "encoder":
-        return [
-            call(models, maps, out, models["styles.encoder.onnx"]),
-            "holds the encoder, and the generator is needed",
-        ]
-    raise AssertionError(kind)
+        return labels
+
+    def file(self, name: str, write) -> Path:
+        write(self.folder / name)
+        return self.folder / name
 
 
-@pytest.mark.parametrize(
-    "kind",
-    "wrong id|colours|jpeg|damaged|no folder|empty folder|one name twice|instance map missing|"
-    "instance map of another size|no instances|needless instances|styles of none|photo missing|two kinds of styles|"
-    "no styles|wrong size|size of a fixed model|no size|output over input|output below input|no model|no onnx|weights|"
-    "cut archive|encoder".split("|"),
-)
+def write_cut_archive(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/extra/spade.json", json.dumps({"torch": "9.9"}))
+
+
+# What is wrong -> a command line with it, and words that the message must hold.
+BROKEN = {
+    "wrong id": (lambda c: c.edges(*[c.map(GRAY + 7)] * 2), "a.png: holds label 7; the model knows 0..4, or 255"),
+    "color": (
+        lambda c: c.edges(*[c.map(np.zeros((8, 8, 3), dtype=np.uint8))] * 2),
+        "a.png: is a color image (mode RGB)",
+    ),
+    "jpeg": (lambda c: c.styles(c.map(GRAY, name="a.jpg")), "a.jpg: is a JPEG file; save the map as a PNG"),
+    "damaged": (lambda c: c.styles(c.damaged()), "a.png: cannot be read as an image"),
+    "no folder": (lambda c: c.styles(c.folder / "none"), "none: no such folder"),
+    "empty folder": (lambda c: c.styles(c.file("labels", Path.mkdir)), "labels: holds no images"),
+    "one name twice": (lambda c: c.styles(c.one_name_twice()), 'both called "a"'),
+    "instance map missing": (
+        lambda c: c.edges(None, c.map(GRAY, "instances")),
+        "instances: 3 of 3 label maps have no instance map (2, 10, more/1)",
+    ),
+    "instance map of another size": (
+        lambda c: c.edges(c.map(GRAY), c.map(GRAY[:4], "instances")),
+        "is 8x8 but",
+        "a.png is 8x4",
+    ),
+    "no instances": (lambda c: c.edges()[:-2], "--instances: needed"),
+    "needless instances": (lambda c: c.styles(None, "--instances", c.folder), "without instance maps"),
+    "styles of none": (lambda c: c.edges(None, None, "--num_styles", 2), "trained without an encoder"),
+    "photo missing": (lambda c: c.styles(None, "--style_image", "no.png"), "no.png"),
+    "two kinds of styles": (
+        lambda c: c.styles(None, "--style_image", "no.png", "--num_styles", 2),
+        "--num_styles 2: --style_image is one style",
+    ),
+    "no styles": (lambda c: c.styles(None, "--num_styles", 0), "0: must be a whole number, 1 or more"),
+    "wrong size": (lambda c: c.edges(None, None, "--size", "64x66"), "sides must be multiples of 4, 8 or more"),
+    "size of a fixed model": (lambda c: c.styles(None, "--size", "64x64"), "the model makes 128x64 only"),
+    "no size": (lambda c: c.edges(None, None, "--size", "64"), "give WIDTHxHEIGHT"),
+    "output over input": (lambda c: call(c.models, c.maps, c.maps / "labels"), "name another folder"),
+    "output below input": (
+        lambda c: call(c.models, c.maps, c.maps / "labels" / "out"),
+        "among the maps; name another folder",
+    ),
+    "no model": (lambda c: c.model(c.folder / "none.onnx"), "none.onnx: no such file"),
+    "no onnx": (lambda c: c.model(c.file("model.onnx", lambda path: path.write_text("text"))), "neither an ONNX file"),
+    "weights": (
+        lambda c: c.model(c.file("net_G.pth", lambda path: torch.save({"weight": torch.zeros(1)}, path))),
+        "was not made by scripts.export",
+    ),
+    "cut archive": (
+        lambda c: c.model(c.file("model.pt2", write_cut_archive)),
+        "cannot be opened by torch",
+        "torch 9.9 made it",
+    ),
+    "encoder": (
+        lambda c: c.model(c.models["styles.encoder.onnx"]),
+        "holds the encoder, and the generator is needed",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
 def test_what_cannot_be_used_is_refused_in_one_line(models, maps, tmp_path, capsys, kind):
-    argv, *words = broken_input(kind, models, maps, tmp_path)
+    command, *words = BROKEN[kind]
     try:
-        status = generate.main(argv)
+        status = generate.main(command(Command(models, maps, tmp_path)))
     except SystemExit as stop:
         status = stop.code
     message = last_line(capsys.readouterr().err)
