@@ -17,16 +17,16 @@ python train.py --name quickstart "${network[@]}" "${training[@]}" "${long[@]}"
 python test.py --name quickstart "${testing[@]}" --num_styles 2
 python -m scripts.compare colors --name quickstart --how_many 48
 
-# What the images are worth, in three steps: a generator that has learnt nothing, the one above, and the real images.
-# They are judged by a small network that has learnt to label real ones, and by how far they are from real ones.
-if [ ! -e checkpoints/judge/segmenter.json ]; then
-    python -m scripts.segmenter --name judge --epochs 6
+# What the images are worth, in three steps: an untrained generator, the one above, and the real images.
+# They are scored by a segmenter, a small network trained to label real images, and by their distance from real ones.
+if [ ! -e checkpoints/segmenter/segmenter.json ]; then
+    python -m scripts.segmenter --name segmenter --epochs 6
 fi
 if [ ! -e checkpoints/untrained/latest_net_G.pth ]; then
     python train.py --name untrained "${network[@]}" "${training[@]}" --max_dataset_size 16 --niter 1 --lr 1e-12 --no_html
 fi
 python test.py --name untrained "${testing[@]}"
-scoring=(--features random --segmenter judge --how_many 48 --batch_size 8)
+scoring=(--features random --segmenter segmenter --how_many 48 --batch_size 8)
 python evaluate.py --name untrained "${scoring[@]}"
 python evaluate.py --name quickstart "${scoring[@]}"
 real=results/quickstart/test_latest/images/real_image

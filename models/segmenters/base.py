@@ -1,4 +1,4 @@
-"""What the segmentation networks of the evaluation have in common: photos in, scores and classes out, label rules."""
+"""The base class of all segmenters: images in, scores or classes out, and the classes of label maps."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Size = tuple[int, int]
 
 
 class Segmenter(nn.Module):
-    """A published segmentation network with its preprocessing and its label rule; inference only.
+    """A segmentation network with its preprocessing and its rule for label maps; inference only.
 
     Sub-classes set these and write `score_pixels`:
 
     Attributes:
-        name: the `--dataset_mode` it judges.
+        name: the `--dataset_mode` whose images it labels.
         class_ids: what label files hold for class 0, 1, ...
-        unlabelled_ids: what they hold for pixels that are not scored.
+        unlabelled_ids: what they hold for pixels that are not scored (spelled as in saved `segmenter.json` files).
         mean_iou: the rule of `util.segmentation_scores.MEAN_IOU` behind published numbers.
         files: {sub-network: published weight file}.
         source: where the files come from.
-        licence: of code and files.
+        license: of code and files.
     """
 
     name: ClassVar[str]
@@ -38,7 +38,7 @@ class Segmenter(nn.Module):
     mean_iou: ClassVar[str]
     files: ClassVar[dict[str, str]]
     source: ClassVar[str]
-    licence: ClassVar[str]
+    license: ClassVar[str]
 
     @property
     def num_classes(self) -> int:
@@ -83,7 +83,7 @@ class Segmenter(nn.Module):
         Returns:
             (N, H, W) or (N, *size) int64: 0 .. C - 1, or IGNORED.
         Raises:
-            InputError: an id that is neither a class nor unlabelled.
+            InputError: an id that is neither a class nor unlabeled.
         """
         classes = torch.full((256,), -1)
         classes[list(self.unlabelled_ids)] = IGNORED
@@ -104,7 +104,7 @@ class Segmenter(nn.Module):
 
 
 def resize_scores(scores: Tensor, size: Size) -> Tensor:
-    """(N, C, H, W) to (N, C, *size), bilinear between pixel centres."""
+    """(N, C, H, W) to (N, C, *size), bilinear between pixel centers."""
     return F.interpolate(scores, size, mode="bilinear", align_corners=False)
 
 
@@ -115,8 +115,8 @@ def resize_pixels(pixels: Tensor, size: Size) -> Tensor:
 
 def _resize(values: Tensor, size: Size, mode: InterpolationMode) -> Tensor:
     # By Pillow itself, on the CPU: PyTorch's sampling rounds otherwise, in up to 4 % of the pixels.
-    pictures = (functional.to_pil_image(picture) for picture in values.to("cpu", torch.uint8))
-    resized = [functional.pil_to_tensor(functional.resize(picture, list(size), mode)) for picture in pictures]
+    images = (functional.to_pil_image(image) for image in values.to("cpu", torch.uint8))
+    resized = [functional.pil_to_tensor(functional.resize(image, list(size), mode)) for image in images]
     return torch.stack(resized).to(values)
 
 

@@ -1,4 +1,4 @@
-"""DeepLabV2 on ResNet-101 at three scales (Chen et al., arXiv 1606.00915), which judges COCO-Stuff."""
+"""DeepLabV2 on ResNet-101 at three scales (Chen et al., arXiv 1606.00915), the segmenter of COCO-Stuff."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class CocoSegmenter(Segmenter):
     mean_iou = "labelled"
     files: ClassVar = {"network": "deeplabv2_resnet101_msc-cocostuff164k-100000.pth"}
     source = "https://github.com/kazuto1011/deeplab-pytorch"
-    licence = "MIT"
+    license = "MIT"
 
     def __init__(self, recompute_scale_factor: bool = False):
         super().__init__()
@@ -134,7 +134,7 @@ class CocoSegmenter(Segmenter):
         self.eval().requires_grad_(False)
 
     def preprocess(self, pixels: Tensor) -> Tensor:
-        """RGB pixels (N, 3, H, W) in 0 .. 255 to what the network sees: BGR, centred, not scaled."""
+        """RGB pixels (N, 3, H, W) in 0 .. 255 to what the network sees: BGR, centered, not scaled."""
         bgr = pixels.flip(1).double()  # the published code subtracts in double precision
         return (bgr - per_channel(MEAN_BGR, bgr)).float()
 

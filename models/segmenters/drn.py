@@ -1,4 +1,4 @@
-"""DRN-D-105, a dilated residual network (Yu, Koltun, Funkhouser, arXiv 1705.09914), which judges Cityscapes."""
+"""DRN-D-105, a dilated residual network (Yu, Koltun, Funkhouser, arXiv 1705.09914), the segmenter of Cityscapes."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class CityscapesSegmenter(Segmenter):
     Published numbers disagree about the resolution:
 
     - "upsample_image", the default: the image is enlarged to 2048x1024, the size of the photos the network knows, and
-      judged by the label files as they are. It is the one reported to give the SPADE paper's mIoU of 62.3.
+      scored with the label files as they are. It is the one reported to give the SPADE paper's mIoU of 62.3.
     - "upsample_logits": the image goes in at its own 512x256, and the network's output is enlarged.
     - "512": the image goes in at its own 512x256, and the label maps are shrunk to it.
 
@@ -78,11 +78,11 @@ class CityscapesSegmenter(Segmenter):
 
     name = "cityscapes"
     class_ids = TRAIN_IDS
-    unlabelled_ids = tuple(sorted({*range(35), 255} - {*TRAIN_IDS}))  # -1, licence plates, may be 34 or 255
+    unlabelled_ids = tuple(sorted({*range(35), 255} - {*TRAIN_IDS}))  # -1, license plates, may be 34 or 255
     mean_iou = "occurring"
     files: ClassVar = {"network": "drn-d-105_ms_cityscapes.pth"}
     source = "https://github.com/fyu/drn"
-    licence = "BSD-3-Clause"
+    license = "BSD-3-Clause"
 
     def __init__(self, resolution: str = "upsample_image"):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The segmentation networks by data set, and reading their published weight files as they are."""
+"""The segmenters by data set, and loading their published weight files as they are."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ SEGMENTERS: dict[str, type[Segmenter]] = {
 
 # Prefixes of published files -> ours: parallel wrappers, and DeepLab before February 2019.
 RENAMED = {"module.": "", "scale.": "base.", "base.aspp.stages.": "base.aspp."}
-# Buffers of synchronised batch norm that only training reads; and a counter that some files have and some do not.
+# Buffers of synchronized batch norm that only training reads; and a counter that some files have and some do not.
 DROPPED = ("._tmp_running_mean", "._tmp_running_var", "._running_iter", ".num_batches_tracked")
 
 State = dict[str, Tensor]
 
 
 def load_segmenter(mode: str, files: Sequence[Path], **settings) -> Segmenter:
-    """The network that judges data set `mode`, with published weights, in evaluation mode on the CPU.
+    """The segmenter of data set `mode`, with published weights, in evaluation mode on the CPU.
 
     Args:
         mode: a name in SEGMENTERS.
@@ -39,7 +39,7 @@ def load_segmenter(mode: str, files: Sequence[Path], **settings) -> Segmenter:
         InputError: an unknown mode, or files that cannot be read, do not fit, are too few or too many.
     """
     if mode not in SEGMENTERS:
-        raise InputError(f"no segmentation network judges {mode}; there are networks for {', '.join(SEGMENTERS)}")
+        raise InputError(f"no published segmenter for {mode}; there are segmenters for {', '.join(SEGMENTERS)}")
     with torch.device("meta"):  # values come from the files alone
         segmenter = SEGMENTERS[mode](**settings)
     found: dict[str, Path] = {}
@@ -59,7 +59,7 @@ def load_segmenter(mode: str, files: Sequence[Path], **settings) -> Segmenter:
 
 
 def load_own_segmenter(path: Path | str, device: torch.device | str = "cpu") -> Segmenter:
-    """A judge of one's own data, in evaluation mode on `device`.
+    """A segmenter that a user trained, in evaluation mode on `device`.
 
     Args:
         path: the folder of a run of scripts.segmenter, whose weights are read without running code; or a
@@ -125,15 +125,15 @@ def _difference(network: nn.Module, state: State) -> str | None:
 
 
 def _explain(segmenter: Segmenter, state: State) -> str:
-    """Which other network a file is of, or where it departs from the sub-network it shares most names with."""
+    """Which other segmenter a file is of, or where it departs from the sub-network that has most of its names."""
     for mode, other in SEGMENTERS.items():
         with torch.device("meta"):
             network = other()
         if any(_difference(getattr(network, part), state) is None for part in network.files):
-            return f"is of the network that judges {mode}, not {segmenter.name}"
+            return f"is of the segmenter of {mode}, not {segmenter.name}"
     parts = [getattr(segmenter, part) for part in segmenter.files]
     nearest = max(parts, key=lambda part: len(_own(part).keys() & state.keys()))
-    return f"does not fit the network that judges {segmenter.name}: it {_difference(nearest, state)}"
+    return f"does not fit the segmenter of {segmenter.name}: it {_difference(nearest, state)}"
 
 
 def _wanted(segmenter: Segmenter) -> str:

@@ -1,6 +1,6 @@
-"""Judges of one's own data: the network that scripts.segmenter trains, and programs from elsewhere.
+"""Segmenters of a user's own: the network that scripts.segmenter trains, and programs from elsewhere.
 
-A run of that script is a folder with `segmenter.pth`, a bare state dict, and `segmenter.json`, which says what the
+A run of that tool is a folder with `segmenter.pth`, a bare state dict, and `segmenter.json`, which says what the
 network is, what it was trained on, and how well it does on real photos.
 """
 
@@ -28,7 +28,7 @@ PROBE_SIZE = (256, 256)  # of a black photo, which tells how many classes a prog
 
 
 class OwnSegmenter(Segmenter):
-    """A U-Net trained on one's own photos. Scores are logits.
+    """A U-Net trained on a user's photos. Scores are logits.
 
     Photos of another size than those it was trained on are brought to the same short side first, so that things have
     the size it knows them at.
@@ -38,7 +38,7 @@ class OwnSegmenter(Segmenter):
         class_ids, unlabelled_ids: as of every `Segmenter`.
         image_size: height and width of the photos it was trained on, multiples of 2.
         widths: of the `UNet`.
-        mean, std: with which pixels in [0, 1] are normalised, for red, green and blue.
+        mean, std: with which pixels in [0, 1] are normalized, for red, green and blue.
         mean_iou: which classes count; "labelled", those that the label maps hold, suits data sets of any size.
 
     Attributes:
@@ -47,7 +47,7 @@ class OwnSegmenter(Segmenter):
 
     files: ClassVar = {"network": WEIGHTS_FILE}
     source = "scripts.segmenter"
-    licence = "that of the photos it was trained on"
+    license = "that of the photos it was trained on"
 
     def __init__(
         self,
@@ -139,8 +139,8 @@ class ProgramSegmenter(Segmenter):
     """
 
     mean_iou = "labelled"
-    source = "a program of one's own"
-    licence = "that of the program"
+    source = "a program of the user"
+    license = "that of the program"
 
     def __init__(self, path: Path, device: torch.device | str = "cpu"):
         super().__init__()

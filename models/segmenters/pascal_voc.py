@@ -34,7 +34,7 @@ class TorchvisionSegmenter(Segmenter):
     mean_iou = "all"
     files: ClassVar = {}
     source = "torchvision"
-    licence = "BSD-3-Clause"
+    license = "BSD-3-Clause"
 
     def __init__(self, name: str, weights: Path | None):
         super().__init__()

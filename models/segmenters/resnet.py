@@ -1,4 +1,4 @@
-"""The parts that the networks share whose weight files use the names of torchvision's ResNet."""
+"""Parts of ResNet for the networks whose weight files use torchvision's names."""
 
 from torch import nn
 from torchvision.models.resnet import Bottleneck

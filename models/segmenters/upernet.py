@@ -1,4 +1,4 @@
-"""UPerNet on ResNet-101 (Xiao et al., arXiv 1807.10221), which judges ADE20K."""
+"""UPerNet on ResNet-101 (Xiao et al., arXiv 1807.10221), the segmenter of ADE20K."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Ade20kSegmenter(Segmenter):
     mean_iou = "all"
     files: ClassVar = {"encoder": "encoder_epoch_50.pth", "decoder": "decoder_epoch_50.pth"}
     source = "https://github.com/CSAILVision/semantic-segmentation-pytorch (ade20k-resnet101-upernet)"
-    licence = "BSD-3-Clause"
+    license = "BSD-3-Clause"
 
     def __init__(self, preprocessing: str = "rgb", scales: Sequence[int] | None = None):
         super().__init__()
@@ -147,8 +147,8 @@ def resize_fixed_point(pixels: Tensor, size: Size) -> Tensor:
 
 def _taps(old: int, new: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The two pixels that each new one lies between, and their weights in 2048ths."""
-    centre = ((torch.arange(new, dtype=torch.float64) + 0.5) * (old / new) - 0.5).float()
-    first = centre.floor()
-    share = ((1 - (centre - first)) * 2048).round(), ((centre - first) * 2048).round()
-    taps = first.clamp(0, old - 1), (first + 1).clamp(0, old - 1), *share
+    center = ((torch.arange(new, dtype=torch.float64) + 0.5) * (old / new) - 0.5).float()
+    first = center.floor()
+    weights = ((1 - (center - first)) * 2048).round(), ((center - first) * 2048).round()
+    taps = first.clamp(0, old - 1), (first + 1).clamp(0, old - 1), *weights
     return tuple(tap.long().to(device) for tap in taps)

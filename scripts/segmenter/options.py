@@ -1,4 +1,4 @@
-"""What `scripts.segmenter` can be told: its own options, and those of train.py about data and the device."""
+"""Options of `python -m scripts.segmenter`: its own, and those of train.py about data and the device."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class PhotoOptions(DataOptions, heading="data"):
     batch_size: int = reuse(DataOptions, "batch_size", default=8)
     val_label_dir: str | None = option(
         None,
-        "folder of label maps to score with, for --dataset_mode custom only",
+        "folder of label maps to validate with, for --dataset_mode custom only",
         unset=f"one of {HELD_OUT} in --label_dir, not trained on",
     )
     val_image_dir: str | None = option(
@@ -54,17 +54,17 @@ class PhotoOptions(DataOptions, heading="data"):
         if any(folders) and not all(folders):
             raise OptionError("--val_label_dir FOLDER and --val_image_dir FOLDER: give both, or neither")
         if self.label_nc > IGNORED:
-            raise OptionError(f"--label_nc {self.label_nc}: judges know {IGNORED} classes at most")
+            raise OptionError(f"--label_nc {self.label_nc}: segmenters know {IGNORED} classes at most")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SegmenterOptions(RunOptions, DeviceOptions, PhotoOptions, heading="schedule and optimization"):
-    """What this script can be told."""
+    """The options of the program."""
 
     is_train: ClassVar[bool] = True
     program: ClassVar[str] = "python -m scripts.segmenter"
 
-    name: str = reuse(RunOptions, "name", default="judge")
+    name: str = reuse(RunOptions, "name", default="segmenter")
     channels_last: bool | None = reuse(ComputeOptions, "channels_last", default=True)
     deterministic: bool = reuse(ComputeOptions, "deterministic")
     epochs: int | None = option(
@@ -101,7 +101,7 @@ class SegmenterOptions(RunOptions, DeviceOptions, PhotoOptions, heading="schedul
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationOptions(DeviceOptions, DataOptions):
-    """How photos to score with are read."""
+    """How validation photos are read."""
 
     is_train: ClassVar[bool] = False
 

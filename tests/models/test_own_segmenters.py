@@ -57,55 +57,55 @@ def test_unet_gives_logits_of_every_pixel_and_each_depends_on_all_of_the_photo()
 
 
 def test_a_saved_run_predicts_the_same_when_it_is_loaded(tmp_path):
-    judge = filled(small())
-    judge.save(tmp_path / "judge", {"validation": {"mean_iou": 0.5}})
-    loaded = load_own_segmenter(tmp_path / "judge")
+    segmenter = filled(small())
+    segmenter.save(tmp_path / "run", {"validation": {"mean_iou": 0.5}})
+    loaded = load_own_segmenter(tmp_path / "run")
     images = torch.rand(2, 3, 16, 24)
-    assert torch.equal(loaded.scores(images, (16, 24)), judge.scores(images, (16, 24)))
+    assert torch.equal(loaded.scores(images, (16, 24)), segmenter.scores(images, (16, 24)))
     assert loaded.predict(images, (32, 48)).shape == (2, 32, 48)
-    assert loaded.settings == judge.settings and loaded.facts["validation"] == {"mean_iou": 0.5}
+    assert loaded.settings == segmenter.settings and loaded.facts["validation"] == {"mean_iou": 0.5}
     assert not loaded.training and not any(weight.requires_grad for weight in loaded.parameters())
 
 
 def test_it_is_a_segmenter_with_the_label_rule_it_was_trained_on(tmp_path):
     small().save(tmp_path, {})
-    judge = load_own_segmenter(str(tmp_path))
-    assert isinstance(judge, Segmenter) and judge.num_classes == 3 and judge.mean_iou == "labelled"
-    assert judge.ground_truth(torch.tensor([[[0, 1, 2, 4, 255]]])).tolist() == [[[IGNORED, 0, 1, 2, IGNORED]]]
+    segmenter = load_own_segmenter(str(tmp_path))
+    assert isinstance(segmenter, Segmenter) and segmenter.num_classes == 3 and segmenter.mean_iou == "labelled"
+    assert segmenter.ground_truth(torch.tensor([[[0, 1, 2, 4, 255]]])).tolist() == [[[IGNORED, 0, 1, 2, IGNORED]]]
     with pytest.raises(InputError, match="label maps hold 3, which is no id of custom"):
-        judge.ground_truth(torch.tensor([[[3]]]))
+        segmenter.ground_truth(torch.tensor([[[3]]]))
     with pytest.raises(ValueError, match="must be in"):
-        judge.scores(torch.full((1, 3, 16, 24), 2.0), (16, 24))
+        segmenter.scores(torch.full((1, 3, 16, 24), 2.0), (16, 24))
 
 
 def test_photos_of_another_size_are_brought_to_the_short_side_it_knows():
-    judge = small(image_size=(16, 24), mean=(0, 0, 0), std=(1, 1, 1))
-    seen = judge.preprocess(torch.full((1, 3, 40, 64), 255.0))
+    segmenter = small(image_size=(16, 24), mean=(0, 0, 0), std=(1, 1, 1))
+    seen = segmenter.preprocess(torch.full((1, 3, 40, 64), 255.0))
     assert seen.shape == (1, 3, 16, 26) and torch.allclose(seen, torch.ones(()))
     pixels = torch.arange(3 * 16 * 24).reshape(1, 3, 16, 24) % 256.0
-    assert torch.equal(judge.preprocess(pixels), pixels / 255)
-    assert judge.scores(torch.rand(1, 3, 40, 64), (40, 64)).shape == (1, 3, 40, 64)
+    assert torch.equal(segmenter.preprocess(pixels), pixels / 255)
+    assert segmenter.scores(torch.rand(1, 3, 40, 64), (40, 64)).shape == (1, 3, 40, 64)
 
 
 def test_runs_that_cannot_be_used_are_one_line(tmp_path):
     def refused(words: str) -> None:
         with pytest.raises(InputError) as caught:
-            load_own_segmenter(tmp_path / "judge")
+            load_own_segmenter(tmp_path / "run")
         assert words in str(caught.value) and "\n" not in str(caught.value)
 
-    refused("judge: no such run of scripts.segmenter, and no such file")
-    (tmp_path / "judge").mkdir()
-    refused("judge: no segmenter.json inside, so no run of scripts.segmenter")
-    small().save(tmp_path / "judge", {})
-    facts = json.loads((tmp_path / "judge" / "segmenter.json").read_text())
-    (tmp_path / "judge" / "segmenter.pth").rename(tmp_path / "kept.pth")
+    refused("run: no such run of scripts.segmenter, and no such file")
+    (tmp_path / "run").mkdir()
+    refused("run: no segmenter.json inside, so no run of scripts.segmenter")
+    small().save(tmp_path / "run", {})
+    facts = json.loads((tmp_path / "run" / "segmenter.json").read_text())
+    (tmp_path / "run" / "segmenter.pth").rename(tmp_path / "kept.pth")
     refused("segmenter.pth: no such file")
-    torch.save({"classify.weight": torch.zeros(2)}, tmp_path / "judge" / "segmenter.pth")
+    torch.save({"classify.weight": torch.zeros(2)}, tmp_path / "run" / "segmenter.pth")
     refused("segmenter.pth: does not fit the network beside it: it lacks down.0.0.0.weight")
-    torch.save(small(widths=(4, 6, 10)).network.state_dict(), tmp_path / "judge" / "segmenter.pth")
+    torch.save(small(widths=(4, 6, 10)).network.state_dict(), tmp_path / "run" / "segmenter.pth")
     refused("down.2.0.0.weight of shape (10, 6, 3, 3), not (8, 6, 3, 3)")
     for wrong in ("no JSON", "[]", "{}", json.dumps(facts | {"settings": {"name": "x"}}), '{"settings": 3}'):
-        (tmp_path / "judge" / "segmenter.json").write_text(wrong)
+        (tmp_path / "run" / "segmenter.json").write_text(wrong)
         refused("segmenter.json: not a file of scripts.segmenter (")
 
 
@@ -124,18 +124,18 @@ def export_of_one_size(path):
 
 
 @pytest.mark.parametrize(
-    ("save", "name"), [(script, "judge.pt"), (export, "judge.pt2"), (export_of_one_size, "judge.pt2")]
+    ("save", "name"), [(script, "program.pt"), (export, "program.pt2"), (export_of_one_size, "program.pt2")]
 )
-def test_programs_of_torchscript_and_torch_export_judge(save, name, stripes, tmp_path):
+def test_programs_of_torchscript_and_torch_export_label_photos(save, name, stripes, tmp_path):
     save(tmp_path / name)
-    judge = load_own_segmenter(tmp_path / name)
-    assert isinstance(judge, Segmenter) and (judge.name, judge.num_classes) == (name, 3)
-    classes = judge.predict(stripes, (16, 24))
+    segmenter = load_own_segmenter(tmp_path / name)
+    assert isinstance(segmenter, Segmenter) and (segmenter.name, segmenter.num_classes) == (name, 3)
+    classes = segmenter.predict(stripes, (16, 24))
     truth = stripes.argmax(dim=1)
     assert classes.shape == truth.shape and (classes == truth).all()
-    assert judge.predict(stripes, (8, 12)).shape == (3, 8, 12)
-    assert judge.ground_truth(torch.tensor([[[0, 2, 3, 255]]])).tolist() == [[[0, 2, IGNORED, IGNORED]]]
-    assert not judge.eval().train().training
+    assert segmenter.predict(stripes, (8, 12)).shape == (3, 8, 12)
+    assert segmenter.ground_truth(torch.tensor([[[0, 2, 3, 255]]])).tolist() == [[[0, 2, IGNORED, IGNORED]]]
+    assert not segmenter.eval().train().training
 
 
 class Flat(nn.Module):

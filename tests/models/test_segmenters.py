@@ -140,7 +140,7 @@ def test_what_the_table_says(mode):
     assert segmenter.num_classes == {"coco": 182, "ade20k": 150, "cityscapes": 19}[mode]
     assert not set(segmenter.class_ids) & set(segmenter.unlabelled_ids)
     assert segmenter.mean_iou == {"coco": "labelled", "ade20k": "all", "cityscapes": "occurring"}[mode]
-    assert segmenter.mean_iou in MEAN_IOU and segmenter.licence and segmenter.source.startswith("https://")
+    assert segmenter.mean_iou in MEAN_IOU and segmenter.license and segmenter.source.startswith("https://")
     segmenter.train()
     assert not any(module.training for module in segmenter.modules())
     assert not any(parameter.requires_grad for parameter in segmenter.parameters())
@@ -240,7 +240,7 @@ def test_the_other_data_sets_are_scored_at_the_size_of_their_label_files():
     assert [empty(mode).scored_size((256, 256), (480, 640)) for mode in SEGMENTERS] == [(480, 640)] * 3
 
 
-def test_cityscapes_is_judged_at_full_resolution_unless_told_otherwise():
+def test_cityscapes_is_scored_at_full_resolution_unless_told_otherwise():
     assert empty("cityscapes").resolution == "upsample_image" and drn.FULL_SIZE == (1024, 2048)
 
 
@@ -371,7 +371,7 @@ def test_files_of_another_network_are_told_apart(tmp_path):
     with pytest.raises(InputError) as error:
         load_segmenter("coco", paths)
     assert str(error.value) == (
-        f"{paths[0]}: is of the network that judges cityscapes, not coco; it takes "
+        f"{paths[0]}: is of the segmenter of cityscapes, not coco; it takes "
         "deeplabv2_resnet101_msc-cocostuff164k-100000.pth from https://github.com/kazuto1011/deeplab-pytorch"
     )
 
@@ -405,7 +405,7 @@ def test_too_few_and_too_many_files(tmp_path):
 )
 def test_files_that_do_not_fit_are_refused_by_name(tmp_path, change, reason):
     contents = {file: change(state) for file, state in states("coco").items()}
-    with pytest.raises(InputError, match=rf"does not fit the network that judges coco: {reason}; it takes deeplabv2_"):
+    with pytest.raises(InputError, match=rf"does not fit the segmenter of coco: {reason}; it takes deeplabv2_"):
         load_segmenter("coco", saved(tmp_path, contents))
 
 
@@ -428,9 +428,7 @@ def test_other_contents_are_refused_and_never_run(tmp_path, monkeypatch, content
 
 
 def test_unknown_modes_and_absent_files(tmp_path):
-    with pytest.raises(
-        InputError, match="no segmentation network judges facades; there are networks for coco, ade20k, "
-    ):
+    with pytest.raises(InputError, match="no published segmenter for facades; there are segmenters for coco, ade20k, "):
         load_segmenter("facades", [])
     with pytest.raises(InputError, match="no such file"):
         load_segmenter("coco", [tmp_path / "absent.pth"])

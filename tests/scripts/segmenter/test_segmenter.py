@@ -11,17 +11,11 @@ from data import PRESETS
 from models.segmenters import SEGMENTERS, load_own_segmenter
 from options import TrainOptions, parse_options
 from options.field import declared_options
-from scripts.segmenter.__main__ import (
-    count_seen,
-    create_datasets,
-    create_segmenter,
-    hold_out,
-    learning_rate,
-    main,
-    parse_args,
-    pixel_loss,
-)
+from scripts.segmenter.__main__ import create_segmenter, main
+from scripts.segmenter.datasets import count_seen, create_datasets, hold_out
+from scripts.segmenter.options import parse_args
 from tests.scripts.small_files import last_line
+from trainers.segmenter import learning_rate, pixel_loss
 from util.segmentation_scores import IGNORED
 
 pytestmark = pytest.mark.tools
@@ -59,7 +53,7 @@ def custom(pairs, checkpoints, *words, validation=True) -> list[str]:
     folders = ["--label_dir", pairs / "train_label", "--image_dir", pairs / "train_img"]
     if validation:
         folders += ["--val_label_dir", pairs / "val_label", "--val_image_dir", pairs / "val_img"]
-    ids = "--dataset_mode custom --label_nc 2 --contain_dontcare_label --name judge --checkpoints_dir".split()
+    ids = "--dataset_mode custom --label_nc 2 --contain_dontcare_label --name mine --checkpoints_dir".split()
     return [*map(str, folders), *ids, str(checkpoints), *SMALL, *words]
 
 
@@ -67,22 +61,22 @@ def custom(pairs, checkpoints, *words, validation=True) -> list[str]:
 def trained(pairs, tmp_path_factory):
     checkpoints = tmp_path_factory.mktemp("checkpoints")
     assert main(custom(pairs, checkpoints, "--epochs", "8")) == 0
-    return checkpoints / "judge"
+    return checkpoints / "mine"
 
 
 def test_an_earlier_segmenter_of_the_name_is_kept(pairs, tmp_path, capsys):
     command = custom(pairs, tmp_path, "--minutes", "0.001")
     assert main(command) == 0
     assert "held an earlier" not in capsys.readouterr().out
-    before = {path.name: path.read_bytes() for path in (tmp_path / "judge").iterdir()}
+    before = {path.name: path.read_bytes() for path in (tmp_path / "mine").iterdir()}
     assert main([*command, "--seed", "1"]) == 0
-    assert f"{tmp_path / 'judge'} held an earlier segmenter, kept as segmenter.pth.old1" in capsys.readouterr().out
+    assert f"{tmp_path / 'mine'} held an earlier segmenter, kept as segmenter.pth.old1" in capsys.readouterr().out
     for name, content in before.items():
-        assert (tmp_path / "judge" / f"{name}.old1").read_bytes() == content
-        assert (tmp_path / "judge" / name).read_bytes() != content
+        assert (tmp_path / "mine" / f"{name}.old1").read_bytes() == content
+        assert (tmp_path / "mine" / name).read_bytes() != content
 
 
-def test_two_colors_are_learnt_and_scored_on_photos_it_has_not_seen(trained, pairs):
+def test_two_colors_are_learned_and_scored_on_photos_it_has_not_seen(trained, pairs):
     facts = json.loads((trained / "segmenter.json").read_text())
     assert facts["validation"]["pixel_accuracy"] > 0.95 and facts["validation"]["mean_iou"] > 0.9
     assert facts["validation"]["photos"] == 5 and facts["training"]["photos"] == 16
@@ -92,31 +86,31 @@ def test_two_colors_are_learnt_and_scored_on_photos_it_has_not_seen(trained, pai
     assert set(facts["versions"]) == {"python", "torch", "torchvision"} and facts["date"].startswith("20")
 
 
-def test_the_saved_judge_labels_as_it_was_scored(trained, pairs):
-    judge = load_own_segmenter(trained)
+def test_the_saved_segmenter_labels_as_it_was_scored(trained, pairs):
+    segmenter = load_own_segmenter(trained)
     right = total = 0
     for path in (pairs / "val_img").iterdir():
         photo = torch.from_numpy(np.array(Image.open(path))).permute(2, 0, 1)[None] / 255
-        truth = judge.ground_truth(torch.from_numpy(np.array(Image.open(pairs / "val_label" / path.name)))[None])
-        classes = judge.predict(photo, (32, 32))
+        truth = segmenter.ground_truth(torch.from_numpy(np.array(Image.open(pairs / "val_label" / path.name)))[None])
+        classes = segmenter.predict(photo, (32, 32))
         right += int(((classes == truth) & (truth != IGNORED)).sum())
         total += int((truth != IGNORED).sum())
-    assert round(right / total, 4) == judge.facts["validation"]["pixel_accuracy"]
+    assert round(right / total, 4) == segmenter.facts["validation"]["pixel_accuracy"]
 
 
 def test_the_same_command_gives_the_same_weights_and_says_how_to_use_them(trained, pairs, tmp_path, capsys):
     main(custom(pairs, tmp_path, "--epochs", "8"))
-    again, before = (torch.load(path / "segmenter.pth") for path in (tmp_path / "judge", trained))
+    again, before = (torch.load(path / "segmenter.pth") for path in (tmp_path / "mine", trained))
     assert all(torch.equal(again[name], before[name]) for name in before)
     line = last_line(capsys.readouterr().out)
     assert line.startswith("mIoU 0.9") or line.startswith("mIoU 1.0")
-    assert f"on real photos: python evaluate.py --name RUN --segmenter {tmp_path / 'judge'}" in line
+    assert f"on real photos: python evaluate.py --name RUN --segmenter {tmp_path / 'mine'}" in line
 
 
 def test_without_validation_folders_one_photo_of_ten_is_held_out(pairs, tmp_path, capsys):
     main(custom(pairs, tmp_path, "--minutes", "0.0001", validation=False))
     assert "custom: 2 classes; 15 photos to train on, 1 to validate with" in capsys.readouterr().out
-    facts = json.loads((tmp_path / "judge" / "segmenter.json").read_text())
+    facts = json.loads((tmp_path / "mine" / "segmenter.json").read_text())
     assert facts["validation"]["photos"] == 1 and 0 < facts["training"]["epochs"] < 1
 
 
@@ -178,20 +172,20 @@ def test_the_learning_rate_rises_to_its_largest_and_falls_to_nothing():
         ("cityscapes", "cityscapes", set()),
     ],
 )
-def test_classes_are_those_of_the_published_judge_where_there_is_one(mode, published, more):
-    judge, other = create_segmenter(parse_args(["--dataset_mode", mode, "--width", "4"])), SEGMENTERS[published]
-    assert judge.class_ids == other.class_ids
-    assert {*judge.unlabelled_ids} == {*other.unlabelled_ids} | more
+def test_classes_are_those_of_the_published_segmenter_where_there_is_one(mode, published, more):
+    segmenter, other = create_segmenter(parse_args(["--dataset_mode", mode, "--width", "4"])), SEGMENTERS[published]
+    assert segmenter.class_ids == other.class_ids
+    assert {*segmenter.unlabelled_ids} == {*other.unlabelled_ids} | more
 
 
 def test_other_data_of_a_known_layout_has_its_own_classes():
-    judge = create_segmenter(parse_args("--dataset_mode coco --label_nc 5 --width 4".split()))
-    assert judge.class_ids == (0, 1, 2, 3, 4) and judge.unlabelled_ids == (5, 255)
+    segmenter = create_segmenter(parse_args("--dataset_mode coco --label_nc 5 --width 4".split()))
+    assert segmenter.class_ids == (0, 1, 2, 3, 4) and segmenter.unlabelled_ids == (5, 255)
 
 
 def test_landscapes_are_the_default_at_the_size_of_the_quick_start():
     opt = parse_args([])
-    assert (opt.name, opt.dataset_mode, opt.crop_size, opt.aspect_ratio) == ("judge", "landscapes", 128, 2)
+    assert (opt.name, opt.dataset_mode, opt.crop_size, opt.aspect_ratio) == ("segmenter", "landscapes", 128, 2)
     assert not opt.instance and parse_args(["--crop_size", "64"]).crop_size == 64
     assert PRESETS["landscapes"].both["crop_size"] == 256  # those of other programs are as they were
 
@@ -207,7 +201,7 @@ def test_landscapes_are_the_default_at_the_size_of_the_quick_start():
         (["--val_label_dir", "x"], "--val_label_dir: --dataset_mode landscapes has validation photos of its own"),
         (["--dataset_mode", "custom"], "--dataset_mode custom: add --label_dir FOLDER"),
         (["--phase", "val"], "--phase val: a segmenter is scored with those photos; use --phase train"),
-        (["--label_nc", "300"], "--label_nc 300: judges know 255 classes at most"),
+        (["--label_nc", "300"], "--label_nc 300: segmenters know 255 classes at most"),
         (["--label_nc", "3"], "--dataset_mode landscapes has 18 classes"),
         (["--gpu_ids", "97"], "--gpu_ids 97: no such GPU"),
     ],
@@ -226,7 +220,7 @@ def test_wrong_files_are_one_line_and_status_2(pairs, tmp_path, capsys):
             main(argv)
         line = last_line(capsys.readouterr().err)
         assert ended.value.code == 2 and line.startswith("python -m scripts.segmenter: error: ") and words in line
-        assert not (tmp_path / "judge").exists()
+        assert not (tmp_path / "mine").exists()
 
     few = shutil.copytree(pairs, tmp_path / "few")
     argv = custom(few, tmp_path, "--epochs", "1")
@@ -241,7 +235,7 @@ def test_wrong_files_are_one_line_and_status_2(pairs, tmp_path, capsys):
     refused(custom(few, tmp_path, validation=False), "3.png")
 
 
-def test_ctrl_c_is_one_line_and_leaves_no_half_trained_judge(pairs, tmp_path, capsys, monkeypatch):
+def test_ctrl_c_is_one_line_and_leaves_no_half_trained_segmenter(pairs, tmp_path, capsys, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
@@ -250,7 +244,7 @@ def test_ctrl_c_is_one_line_and_leaves_no_half_trained_judge(pairs, tmp_path, ca
         main(custom(pairs, tmp_path))
     assert stop.value.code == 130
     assert "interrupted; nothing is saved" in last_line(capsys.readouterr().err)
-    assert not (tmp_path / "judge" / "segmenter.json").exists()
+    assert not (tmp_path / "mine" / "segmenter.json").exists()
 
 
 def test_photos_to_score_with_that_are_trained_on_are_said(pairs, tmp_path, capsys):

@@ -1,0 +1,46 @@
+"""The photos that a segmenter learns from, and others that it is validated with."""
+
+from torch.utils.data import Dataset
+
+from data import create_dataset
+from data.paired import PairedDataset
+from data.sample import Sample
+from scripts.segmenter.options import HELD_OUT, SegmenterOptions, validation_options
+from util.errors import InputError
+from util.warn import warn_once
+
+
+def create_datasets(opt: SegmenterOptions) -> tuple[Dataset[Sample], Dataset[Sample]]:
+    """Photos to train on, cropped and flipped at random, and others to validate with.
+
+    Raises:
+        InputError: files are missing or do not suit the options.
+    """
+    training, validation = create_dataset(opt), create_dataset(validation_options(opt))
+    if opt.dataset_mode == "custom" and not opt.val_label_dir:
+        hold_out(training, validation)
+    if "image" not in validation[0]:
+        raise InputError(f"--dataset_mode {opt.dataset_mode}: found no photos to validate with")
+    if seen := count_seen(training, validation):
+        warn_once(
+            f"{seen} of {len(validation)} validation photos are also trained on, so the scores say little of new photos"
+        )
+    return training, validation
+
+
+def count_seen(training: Dataset[Sample], validation: Dataset[Sample]) -> int:
+    """How many photos of `validation` are files of `training`, too; 0 for data sets that are drawn in memory."""
+    trained, validated = (
+        [paths.image.resolve() for paths in getattr(part, "paths", ())] for part in (training, validation)
+    )
+    return len({*trained} & {*validated})
+
+
+def hold_out(training: PairedDataset, validation: PairedDataset) -> None:
+    """Divide the samples of `training` among both: one in `HELD_OUT` is for validation, at least one."""
+    paths = training.paths
+    if len(paths) < 2:
+        raise InputError("--image_dir: holds one photo; training and validation need one each")
+    held_out = slice(min(HELD_OUT, len(paths)) - 1, None, HELD_OUT)
+    validation.paths, training.paths = paths[held_out], [*paths]
+    del training.paths[held_out]
