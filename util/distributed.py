@@ -22,7 +22,7 @@ from torch import Tensor
 
 from util import launcher
 from util.errors import InputError, StoppedError, describe
-from util.meeting import Meeting
+from util.rendezvous import Rendezvous
 
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others, once all have met: they may be reading a slow disk, or saving."""
@@ -81,7 +81,7 @@ class World:
             yield self
             return
         backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
-        store = Meeting(self.rank, self.size, PATIENCE).store()
+        store = Rendezvous(self.rank, self.size, PATIENCE).store()
         dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=PATIENCE)
         try:
             yield self

@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import torch.distributed as dist
 
@@ -16,15 +17,13 @@ from util import launcher
 from util.errors import InputError
 
 NOTICE_SECONDS = 15
-"""After so long a process says for whom it waits. A host whose name is unknown until then will not come any more."""
+"""After this time a process says for whom it waits, and a host whose name is still unknown is an error."""
 PAUSE_SECONDS = 0.05
 SHOWN = 8
 
 
-class Meeting:
-    """The meeting of the processes of one start.
-
-    It waits in short steps, between which Python can answer Ctrl-C.
+class Rendezvous:
+    """The rendezvous of the processes of one start. It waits in short steps, between which Python can answer Ctrl-C.
 
     Args:
         rank, size: this process, and how many must come.
@@ -36,9 +35,7 @@ class Meeting:
         self.host, self.port = launcher.master()
         self.place = f"{self.host}:{self.port}"
         self.patience = launcher.meeting_seconds()
-        self.notice = min(NOTICE_SECONDS, self.patience / 2)
-        self.begin = time.monotonic()
-        self._has_said = False
+        self.begin, self.notice = time.monotonic(), min(NOTICE_SECONDS, self.patience / 2)
 
     def store(self) -> dist.Store:
         """Where the processes of this start, and of no earlier one, find each other's addresses.
@@ -46,14 +43,14 @@ class Meeting:
         Raises:
             InputError: there is no such place, or some process does not come.
         """
-        store, mine = self._connect(), uuid.uuid4().hex
+        store = self._connect()
         try:
-            return dist.PrefixStore(self._name_of_start(store, mine), store)
+            return dist.PrefixStore(self._agree_on_name(store), store)
         except dist.DistError:
             raise InputError(f"process 0 has left {self.place} before all {self.size} were there") from None
 
     def _connect(self) -> dist.TCPStore:
-        """The store itself: torchrun has it, or else the first process."""
+        """The store itself: torchrun hosts it, or else the first process."""
         is_host = self.rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
         self._check_port() if is_host else self._wait_for_host()
         settings = {"is_master": is_host, "wait_for_workers": False, "multi_tenant": True}
@@ -81,38 +78,34 @@ class Meeting:
                 socket.create_connection((self.host, self.port), timeout=1).close()
                 return
             except (OSError, UnicodeError) as error:
-                # A host's name may become known when its machine starts. (One that can be none is a UnicodeError.)
+                # A host's name may become known when its machine starts. (UnicodeError: it cannot be a name.)
                 unknown = isinstance(error, (socket.gaierror, UnicodeError))
                 if unknown and time.monotonic() - self.begin > self.notice:
                     reason = getattr(error, "strerror", None) or error
                     raise InputError(f"MASTER_ADDR={self.host}: {reason}; {launcher.START}; {launcher.ALONE}") from None
             self._wait_for([0])
 
-    def _name_of_start(self, store: dist.Store, mine: str) -> str:
-        """The name of this start, once all processes know it.
+    def _agree_on_name(self, store: dist.Store) -> str:
+        """The name of this start, once every process has heard it from process 0.
 
-        After a restart torchrun hands out the same store, with the addresses of processes that are gone. Counters of
-        restarts differ from machine to machine. So the first process makes up a name for this start, and tells it to
-        those who show that they are there now.
+        After a restart torchrun hands out the same store, with the entries of processes that are gone, and its counters
+        of restarts differ from machine to machine. So process 0 makes up a name, each other process answers with a
+        token of its own and the name it has read, and process 0 lists the tokens that came with this name. An entry of
+        an earlier start holds another name or token, and counts for nothing.
         """
-        others = range(1, self.size)
+        mine, others = uuid.uuid4().hex, range(1, self.size)
         while True:
             if self.rank == 0:
-                present = [_look(store, f"here/{other}") for other in others]
-                store.set("start", json.dumps([mine, present]))
-                missing = [other for other in others if _look(store, f"heard/{other}") != mine]
-                if not missing:
-                    store.set("complete", mine)
-                    return mine
+                name, answers = mine, [_read(store, f"answer/{other}") or (None, None) for other in others]
+                tokens = [token if heard == name else None for token, heard in answers]
+                store.set("start", json.dumps([name, tokens]))
             else:
-                store.set(f"here/{self.rank}", mine)
-                name, present = json.loads(_look(store, "start") or "[null, []]")
-                missing = [0]
-                if mine in present:
-                    store.set(f"heard/{self.rank}", name)
-                    missing = [other for other in others if present[other - 1] is None] or [0]
-                    if _look(store, "complete") == name:
-                        return name
+                name, tokens = _read(store, "start") or ("", [])
+                store.set(f"answer/{self.rank}", json.dumps([mine, name]))
+            is_listed = self.rank == 0 or mine in tokens
+            missing = [other for other, token in zip(others, tokens) if token is None] if is_listed else [0]
+            if not missing:
+                return name
             self._wait_for(missing)
 
     def _wait_for(self, missing: list[int]) -> None:
@@ -120,17 +113,17 @@ class Meeting:
         waited = time.monotonic() - self.begin
         shown = ", ".join(map(str, missing[:SHOWN])) + ", ..." * (len(missing) > SHOWN)
         who = f"process{'es' * (len(missing) > 1)} {shown} of {self.size}"
-        if waited > self.notice and not self._has_said:
-            self._has_said = True
-            print(f"process {self.rank} waits for {who} at {self.place}", file=sys.stderr)
         if waited > self.patience:
             raise InputError(
                 f"process {self.rank} has waited {self.patience} s for {who} at {self.place}: start all {self.size} "
                 f"(torchrun on every machine), or wait longer (SPADE_MEETING_SECONDS); {launcher.ALONE}"
             )
+        if waited > self.notice:
+            self.notice = self.patience  # once is enough
+            print(f"process {self.rank} waits for {who} at {self.place}", file=sys.stderr)
         time.sleep(PAUSE_SECONDS)
 
 
-def _look(store: dist.Store, key: str) -> str | None:
-    """What a key holds at the moment."""
-    return store.get(key).decode() if store.check([key]) else None
+def _read(store: dist.Store, key: str) -> Any:
+    """What a key holds at the moment; None if nothing."""
+    return json.loads(store.get(key)) if store.check([key]) else None
