@@ -20,7 +20,7 @@ from util.errors import InputError
 from util.files import remove_temporaries, replacing
 from util.warn import warn
 
-VERSION = 1  # a higher one makes every entry of older code a stranger
+VERSION = 1  # a higher one makes every entry of older code invalid
 MAGIC = b"samples1"
 # magic, checksum of all that follows; then state of the source files, width, height, types of labels and instances,
 # whether there is a photo. The pixels follow: labels, instances, photo.
@@ -33,10 +33,10 @@ ABANDONED = 24 * 3600  # seconds after which an entry that is still being writte
 class SampleCache:
     """One file a sample, `<folder>/<2 digits>/<key>.sample`: labels, instances and photo as unpacked bytes.
 
-    The key is made of the paths of the sample's files and everything that its pixels depend on, so runs share entries
-    where they may. An entry counts only while its files have the size and time of change they had when it was made;
-    it is made again after that, or if a byte of it is wrong. Entries appear whole (`os.replace`), so any number of
-    processes can fill one folder together; the worst that happens is that two do the same work.
+    The key is made of the paths of the sample's files and everything that its pixels depend on, so runs with equal
+    settings share entries. An entry is valid while its files have the size and time of change that they had when it
+    was made; it is replaced after that, or if a byte of it is wrong. Entries appear whole (`os.replace`), so any number
+    of processes can fill one folder together; at worst two do the same work.
 
     A folder that cannot be written to, or is full, is reported once and costs only the speed.
     """
@@ -46,12 +46,12 @@ class SampleCache:
         self.reader = reader
         preprocess = reader.preprocess
         ids = asdict(reader.ids)
-        del ids["fixed"], ids["editions"]  # which are only words
+        del ids["fixed"], ids["editions"]  # which appear in messages only
         self._depends_on = [
             VERSION, preprocess.mode, preprocess.load_size, preprocess.crop_size, preprocess.aspect_ratio,
             ids, reader.fast_decode, *["apply_exif"] * reader.apply_exif,  # without: the key of older entries
         ]  # fmt: skip
-        self._writing = torch.ones(1, dtype=torch.bool).share_memory_()  # one answer for all workers of a loader
+        self._writing = torch.ones(1, dtype=torch.bool).share_memory_()  # one flag for all workers of a loader
 
     def plan(self, samples: Sequence[SamplePaths]) -> str:
         """Make the folder and return a line that says how large the cache is going to be.
@@ -90,7 +90,7 @@ class SampleCache:
         try:
             state = _state(paths)  # taken before reading, so that a change meanwhile shows
         except OSError:
-            return self.reader.read(paths)  # which has the words for it
+            return self.reader.read(paths)  # which raises an error that says what is wrong
         path = self.path(paths)
         pixels = _load(path, state)
         if pixels is None:
@@ -129,7 +129,7 @@ def _size(count: float) -> str:
 
 
 def _state(paths: SamplePaths) -> bytes:
-    """What tells that a sample's files are not those they were: 16 bytes made of size and time of change of each."""
+    """Hash of size and time of change of each file of a sample: 16 bytes that differ once one has changed."""
     stats = [path.stat() for path in paths.files]
     return hashlib.blake2b(repr([(s.st_size, s.st_mtime_ns) for s in stats]).encode(), digest_size=16).digest()
 

@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 FILES_PER_TASK = 16
-"""Many enough that passing tasks around costs nothing, few enough that the workers end together."""
+"""Large enough that passing tasks around costs nothing, small enough that the workers end together."""
 
 _work: Callable[[Any], Any]
 _stop: Event
@@ -31,10 +31,10 @@ def parallel_map(work: Callable[[Item], Result], items: Sequence[Item], workers:
 
     Args:
         work: a picklable callable; each worker gets it once. What it raises is raised here.
-        workers: processes; with 1 or less, or too few items to share, the work is done in this process.
+        workers: processes; with 1 or less, or too few items to distribute, this process does the work.
 
     Raises:
-        InputError: when a worker dies, which is almost always for want of memory.
+        InputError: when a worker dies, almost always because memory ran out.
     """
     workers = min(workers, len(items) // FILES_PER_TASK)
     if workers <= 1:
@@ -48,14 +48,14 @@ def parallel_map(work: Callable[[Item], Result], items: Sequence[Item], workers:
             yield from results
         except BrokenProcessPool as error:
             raise InputError(
-                f"--workers {workers}: a worker was ended from outside, probably for want of memory; use fewer"
+                f"--workers {workers}: a worker was ended from outside, probably because memory ran out; use fewer"
             ) from error
         finally:
             stop.set()  # after an error or Ctrl-C every worker ends with the file that it is at
 
 
 class _Stopped(Exception):  # noqa: N818 (nobody sees it)
-    """The results are not wanted any more."""
+    """Nobody waits for the results any more."""
 
 
 def _start(work: Callable[[Any], Any], stop: Event) -> None:

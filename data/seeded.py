@@ -12,8 +12,8 @@ from data.sampler import Place
 class SeededSamples(Dataset[Sample]):
     """Samples whose random draws are a function of seed, epoch and index.
 
-    So they are the same on any number of processes and workers, and after a resumed run's start in the middle of an
-    epoch. Data sets draw from torch's main generator; its state is the same afterwards. (Costs 3 microseconds.)
+    So they are the same for any number of processes and workers, and in a run that resumes in the middle of an epoch.
+    Data sets draw from torch's main generator; its state is the same afterwards. (Costs 3 microseconds.)
     """
 
     def __init__(self, dataset: AnySamples, seed: int):
@@ -25,7 +25,7 @@ class SeededSamples(Dataset[Sample]):
 
     def __getitem__(self, place: Place) -> Sample:
         """Read the sample of an (epoch, index)."""
-        generator = torch.default_generator  # torch.manual_seed would begin the generators of GPUs anew as well
+        generator = torch.default_generator  # torch.manual_seed would seed the generators of GPUs as well
         state = generator.get_state()
         generator.manual_seed(seed_of(self.seed, place))
         try:

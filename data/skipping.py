@@ -20,8 +20,8 @@ class SkippingSamples(Samples):
     The substitute has a further entry "skipped": a list of lines, each of which says what is wrong and with which file.
 
     Args:
-        limit: how many may be wrong in a row, 1 or more. If more are, there is no use in trying all the others, and the
-            `InputError` of `check_skipped` is raised.
+        limit: how many may be wrong in a row, 1 or more. If more are, the `InputError` of `check_skipped` is raised
+            instead of trying all the others.
     """
 
     def __init__(self, dataset: AnySamples, limit: int):
@@ -79,7 +79,7 @@ class SkippedSamples:
         return len(self.messages)
 
     def note(self, batch: dict[str, Any], world: World | None = None) -> None:
-        """Take the entry "skipped" out of a batch, warn of each sample that is new, and see that they are not too many.
+        """Take the entry "skipped" out of a batch, warn of each new sample, and check that they are not too many.
 
         Args:
             world: processes whose samples count together; all of them must call this for every batch.
@@ -97,13 +97,13 @@ class SkippedSamples:
             check_skipped(self.messages, self.count, self.limit)
 
     def merge(self, messages: Iterable[str]) -> list[str]:
-        """Add what was skipped elsewhere, as by another process; return what is new of it, and print nothing."""
+        """Add what was skipped elsewhere, as by another process; return what is new, and print nothing."""
         new = [message for message in dict.fromkeys(messages) if message not in self.messages]
         self.messages += new
         return new
 
     def state_dict(self) -> list[str]:
-        """What a resumed run must know so as to count nothing twice."""
+        """What a resumed run must know to count nothing twice."""
         return list(self.messages)
 
     def load_state_dict(self, state: list[str]) -> None:

@@ -8,7 +8,7 @@
 # --keep_archives   do not delete the archive in DIR/.download when it is unpacked
 #
 # About 1 GB to download and 2 GB free while it is unpacked. The same command goes on after an interruption.
-# ADE20K's photos are for non-commercial research and education; its annotations are under a BSD licence.
+# ADE20K's photos are for non-commercial research and education; its annotations are under a BSD license.
 set -euo pipefail
 source "$(dirname "$0")/download.sh"
 parse_arguments "$@"

@@ -4,7 +4,7 @@
 #   bash scripts/download_checkpoints.sh [DIR] [--yes] [--base_url URL] [--keep_archives]
 #
 # DIR               where to write (default: checkpoints)
-# --yes             agree to the licence without being asked
+# --yes             agree to the license without being asked
 # --base_url URL    a mirror that has checkpoints.tar.gz
 # --keep_archives   do not delete the archive in DIR/.download when it is unpacked
 #
@@ -18,12 +18,12 @@ parse_arguments "$@"
 [ ${#positional[@]} -eq 0 ] || folder=$(absolute "${positional[0]}")
 
 cat <<END
-The weights belong to NVIDIA and are under the licence CC BY-NC-SA 4.0
+The weights belong to NVIDIA and are under the license CC BY-NC-SA 4.0
 (https://creativecommons.org/licenses/by-nc-sa/4.0/): name the authors, do not use them or what you make of them
-commercially, and share what you make of them under the same licence. The licence of this code does not cover them.
+commercially, and share what you make of them under the same license. The license of this code does not cover them.
 END
 if [ -z "$agreed" ]; then
-    [ -t 0 ] || fail "add --yes to agree to the licence"
+    [ -t 0 ] || fail "add --yes to agree to the license"
     read -r -p "Do you agree? [y/N] " answer
     case $answer in
         y | Y | yes) ;;

@@ -4,13 +4,13 @@
 #   bash scripts/download_flickr.sh LIST [DIR] [--base_url URL]
 #
 # LIST              text file with one photo a line: its address, or its id or page on Flickr; then, after a tab, author
-#                   and licence, which are kept in DIR/attribution.tsv. Ids and pages need a key of Flickr's API in the
+#                   and license, which are kept in DIR/attribution.tsv. Ids and pages need a key of Flickr's API in the
 #                   environment variable FLICKR_API_KEY.
 # DIR               where to write (default: datasets/flickr); the photos come to DIR/photos
 # --base_url URL    address of Flickr's API
 #
 # One photo a second. What is gone is listed in DIR/skipped.txt. The same command goes on after an interruption.
-# Photos belong to their photographers: keep to the licence of each, and keep attribution.tsv with them.
+# Photos belong to their photographers: keep to the license of each, and keep attribution.tsv with them.
 set -euo pipefail
 source "$(dirname "$0")/download.sh"
 parse_arguments "$@"

@@ -18,8 +18,8 @@
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --signal=B:USR1@300
-# B: tells this shell alone. At the limit itself Slurm signals the tasks, but the job is over by then: too late to ask
-# for another turn, and KillWait (30 seconds) may be too short to save in.
+# B: tells this shell alone. At the limit itself Slurm signals the tasks, but the job is over by then: too late to
+# requeue it, and KillWait (30 seconds) may be too short to save in.
 set -euo pipefail
 
 # Slurm runs a copy of this file from a folder of its own, in the folder that the job was submitted in.

@@ -86,7 +86,7 @@ def unpack_given(archive: Path, targets: list[Target], remove: bool = False, ski
         advice = "it is left as it is; give another copy, or move it away where a script should fetch it"
         if receipt(archive).exists():
             aside = set_damaged_aside(archive, name_for_damaged(archive))
-            advice = f"it is now {aside}; run the same command again to fetch it anew"
+            advice = f"it is now {aside}; run the same command again to fetch another copy"
         raise InputError(f"{error}; {advice}") from None
 
 

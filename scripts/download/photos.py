@@ -1,7 +1,7 @@
-"""Download the photos of a list, politely, and keep who made them.
+"""Download the photos of a list, with a pause after each, and keep who made them.
 
 LIST is a text file with one photo per line: an address, or the id or page of a photo on Flickr, which needs the
-environment variable FLICKR_API_KEY; then, after a tab, whatever is known of author and licence. Lines that start with #
+environment variable FLICKR_API_KEY; then, after a tab, whatever is known of author and license. Lines that start with #
 are left out. DIR/photos gets the photos, DIR/attribution.tsv a line for each, DIR/skipped.txt what is gone or is no
 image. The same command goes on after an interruption; lines deleted from skipped.txt are tried again.
 """
@@ -34,7 +34,7 @@ COLUMNS = ("file", "source", "url", "attribution", "date")
 
 
 class Photo(NamedTuple):
-    """A line of the list: address or Flickr id, and what is known of author and licence."""
+    """A line of the list: address or Flickr id, and what is known of author and license."""
 
     source: str
     attribution: str
@@ -80,7 +80,7 @@ def check_key(path: Path, photos: list[Photo], key: str | None) -> None:
 
 
 class Album:
-    """DIR: its photos, and the two lists that say what is done."""
+    """The folder DIR: its photos, and the two lists that say what is done."""
 
     def __init__(self, root: Path):
         self.root, self.photos, self.staging = root, root / "photos", root / ".download"

@@ -37,7 +37,7 @@ class Numbers(Dataset):
 
 
 def be_killed() -> None:
-    """End as the system ends a process for want of memory."""
+    """End as the system ends a process when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.tools
 
 @pytest.fixture
 def photo_list(server, tmp_path) -> Path:
-    """Photos that are there, gone, deleted on Flickr, or no pictures."""
+    """Photos that are there, gone, deleted on Flickr, or no images."""
     server.files |= {"/lake.jpg": picture("JPEG", 50), "/other/lake.jpg": picture("PNG", 60)}
     server.files |= {"/page.jpg": b"<html>", "/cut.jpg": picture("JPEG", 70)[:400], "/photo_unavailable.png": b"x"}
     server.redirects["/deleted.jpg"] = server.url + "/photo_unavailable.png"
