@@ -48,11 +48,12 @@ def one_thread():
 
 @pytest.fixture(scope="module", params=RECORDINGS)
 def recorded(request):
-    """A recording and the network it is of, filled."""
+    """A recording and the network it is of, filled: as large as the published one, so its tests are no unit tests."""
     recording = SegmenterRecording.read(GOLDEN / f"{RECORDINGS[request.param]}.json")
     return recording, filled(request.param, recording.scalars["seed"])
 
 
+@pytest.mark.system
 def test_every_recorded_number_is_met(recorded):
     recording, segmenter = recorded
     results = compare(measure(segmenter, recording), recording.results())
@@ -73,6 +74,7 @@ WEIGHTS = {
 }
 
 
+@pytest.mark.system
 def test_one_altered_weight_is_noticed(recorded):
     recording, segmenter = recorded
     root = segmenter if segmenter.name == "ade20k" else segmenter.network
@@ -85,6 +87,7 @@ def test_one_altered_weight_is_noticed(recorded):
         assert any("log" in quantity for quantity in failed), name  # logits, or log-probabilities after `up`
 
 
+@pytest.mark.system
 def test_images_of_a_batch_do_not_meet(recorded):
     _, segmenter = recorded
     if segmenter.name == "cityscapes":

@@ -15,7 +15,7 @@ from util.distributed import World
 SAMPLES = 4
 
 
-def make_model(vae: bool = False, norm_G: str = "spectralspadesyncbatch3x3", size: int = 32) -> Pix2PixModel:
+def make_model(vae: bool = False, norm_G: str = "spectralspadesyncbatch1x1", size: int = 32) -> Pix2PixModel:
     """Networks for three classes and edges; always the same weights.
 
     Args:
