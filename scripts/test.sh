@@ -3,13 +3,13 @@
 # fast: the unit tests, to run while working. gpu: the tests that need CUDA. Neither: all others.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tests="not gpu"
+tests=(-m "not gpu")
 case "${1:-}" in
-    fast) tests=unit && shift ;;
-    gpu) tests=gpu && shift ;;
+    fast) tests=(-m unit --ignore tests/scripts) && shift ;; # which holds none, and takes seconds to import
+    gpu) tests=(-m gpu) && shift ;;
 esac
 source scripts/setup.sh
 setup_venv requirements.txt requirements-dev.txt
 ruff check
 ruff format --check
-python -m pytest -n 2 --dist worksteal -m "$tests" "$@"
+python -m pytest -n 2 --dist worksteal "${tests[@]}" "$@"
