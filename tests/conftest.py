@@ -6,9 +6,11 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from tests.scripts.archive_server import ArchiveServer
@@ -74,6 +76,52 @@ def small_disk(tmp_path):
     yield make
     for folder in folders:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return a folder by name that the first test to ask for it fills, in whichever process of pytest-xdist it runs.
+
+    Tests read what is there; a test that changes it takes a copy.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # each process has a folder of its own in that of the session
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = root / "made_once" / name, root / "made_once" / f"{name}.done"
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / "made_once" / f"{name}.lock"):
+            if not done.exists():
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def whole_run(made_once) -> Path:
+    """The run of `tests.runs.command`, undisturbed, in one process."""
+    from tests.runs import command, finish  # which import all that trains
+
+    return made_once("whole", lambda folder: finish(1, command(folder, "run"))) / "run"
+
+
+@pytest.fixture(scope="session")
+def whole(whole_run) -> dict[str, dict]:
+    """What the undisturbed run ends with."""
+    from tests.runs import contents
+
+    return contents(whole_run)
+
+
+@pytest.fixture(scope="session")
+def whole_by_two(made_once) -> dict[str, dict]:
+    """What the same run of two processes ends with."""
+    from tests.runs import command, contents, finish
+
+    return contents(made_once("whole_by_two", lambda folder: finish(2, command(folder, "run"))) / "run")
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import torch
 
 import train as train_program
 from data.skipping import collate
+from tests.worlds import run_together
 
 TINY = "--crop_size 64 --ngf 2 --ndf 2 --norm_G spectralspadesyncbatch1x1 --no_vgg_loss --gpu_ids -1 --batchSize 2"
 ALL_PARTS = f"{TINY} --use_vae --z_dim 4 --ema 0.9"
@@ -42,6 +43,13 @@ def train(argv: list[str]) -> tuple[int, str]:
         except SystemExit as stop:
             status = stop.code
     return status, printed.getvalue()
+
+
+def finish(processes: int, argv: list[str], job: Callable = train) -> list[str]:
+    """Train to the end in processes of their own; return what each printed."""
+    done = run_together(processes, job, argv)
+    assert [status for status, _ in done] == [0] * processes, done
+    return [printed for _, printed in done]
 
 
 def train_in_float64(argv: list[str]) -> tuple[int, str]:

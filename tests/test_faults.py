@@ -25,13 +25,6 @@ pytestmark = pytest.mark.system
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def whole(folder) -> dict:
-    """What an undisturbed run ends with."""
-    assert run_together(1, train, command(folder, "whole"))[0][0] == 0
-    return contents(folder / "whole")
-
-
 def finish(argv: list[str]) -> tuple[int, str]:
     """Exit status and output of a training in a process of its own."""
     return run_together(1, train, argv)[0]

@@ -17,13 +17,6 @@ pytestmark = pytest.mark.system
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def two(folder) -> dict:
-    """What an undisturbed run of two processes ends with."""
-    assert [status for status, _ in run_together(2, train, command(folder, "two"))] == [0, 0]
-    return contents(folder / "two")
-
-
 def torchrun(*flags: str) -> subprocess.Popen:
     """Start torchrun in a group of its own processes; each gets one thread, as in `run_together`."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -38,17 +31,17 @@ def workers_of(agent: subprocess.Popen) -> list[int]:
     return [int(pid) for pid in found.split()]
 
 
-def test_two_nodes_end_like_two_processes_of_one(folder, two):
+def test_two_nodes_end_like_two_processes_of_one(folder, whole_by_two):
     port = str(free_port())
     where = ["--nnodes=2", "--nproc_per_node=1", "--master_addr=127.0.0.1", f"--master_port={port}"]
     argv = [arg for arg in command(folder, "nodes") if arg != "--auto_resume"]
     nodes = [torchrun(*where, f"--node_rank={rank}", "train.py", *argv) for rank in range(2)]
     outputs = [node.communicate(timeout=120)[0] for node in nodes]
     assert [node.returncode for node in nodes] == [0, 0], outputs
-    assert differences(two, contents(folder / "nodes")) == []
+    assert differences(whole_by_two, contents(folder / "nodes")) == []
 
 
-def test_a_lost_worker_restarts_by_itself_and_changes_no_bit(folder, two):
+def test_a_lost_worker_restarts_by_itself_and_changes_no_bit(folder, whole_by_two):
     """Without --auto_resume or --continue_train: the very same command."""
     argv = [arg for arg in command(folder, "elastic") if arg != "--auto_resume"]
     agent = torchrun("--standalone", "--nproc_per_node=2", "--max-restarts=2", "train.py", *argv)
@@ -58,10 +51,10 @@ def test_a_lost_worker_restarts_by_itself_and_changes_no_bit(folder, two):
     assert agent.returncode == 0, output
     assert "going on in epoch" in output
     assert "Traceback" not in output
-    assert differences(two, contents(folder / "elastic")) == []
+    assert differences(whole_by_two, contents(folder / "elastic")) == []
 
 
-def test_sigterm_to_torchrun_saves_and_ends(folder, two):
+def test_sigterm_to_torchrun_saves_and_ends(folder, whole_by_two):
     argv = command(folder, "ended", "--save_latest_freq", "1000")
     agent = torchrun("--standalone", "--nproc_per_node=2", "train.py", *argv)
     log = folder / "ended" / "loss_log.txt"
@@ -71,15 +64,15 @@ def test_sigterm_to_torchrun_saves_and_ends(folder, two):
     assert "saved and ended by SIGTERM" in output
     assert len(list((folder / "ended" / "saves").iterdir())) == 1
     assert [status for status, _ in run_together(2, train, argv)] == [0, 0]
-    assert differences(two, contents(folder / "ended")) == []
+    assert differences(whole_by_two, contents(folder / "ended")) == []
 
 
-def test_launching_from_within_is_torchrun(folder, two, monkeypatch):
+def test_launching_from_within_is_torchrun(folder, whole_by_two, monkeypatch):
     """What --gpu_ids 0,1 does, here with processes on the CPU."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.chdir(ROOT)
     assert launch(2, str(ROOT / "train.py"), command(folder, "launched")) == 0
-    assert differences(two, contents(folder / "launched")) == []
+    assert differences(whole_by_two, contents(folder / "launched")) == []
 
 
 def test_the_exit_status_of_a_launched_training_is_its_own(tmp_path, monkeypatch, capfd):

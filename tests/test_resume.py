@@ -1,29 +1,15 @@
 """A run that is killed goes on, by the same command, as if nothing had happened."""
 
 import random
-from collections.abc import Callable
+import shutil
 
 import pytest
 import torch
 
-from tests.runs import command, contents, differences, train, train_in_float64, wait_for
+from tests.runs import command, contents, differences, finish, train, train_in_float64, wait_for
 from tests.worlds import ended, free_port, launcher_variables, run_together, start
 
 pytestmark = pytest.mark.system
-
-
-def finish(processes: int, argv: list[str], job: Callable = train) -> list[str]:
-    """Train to the end; return what each process printed."""
-    done = run_together(processes, job, argv)
-    assert [status for status, _ in done] == [0] * processes, done
-    return [printed for _, printed in done]
-
-
-@pytest.fixture(scope="module")
-def whole(folder) -> dict:
-    """What an undisturbed run of one process ends with."""
-    finish(1, command(folder, "whole"))
-    return contents(folder / "whole")
 
 
 def test_ten_kills_at_random_moments_change_no_bit(folder, whole):
@@ -45,8 +31,7 @@ def test_ten_kills_at_random_moments_change_no_bit(folder, whole):
     assert sorted(path.name for path in (run / "saves").iterdir())[-1].isdecimal()
 
 
-def test_two_processes_that_are_killed_change_no_bit(folder):
-    finish(2, command(folder, "two whole"))
+def test_two_processes_that_are_killed_change_no_bit(folder, whole_by_two):
     chance = random.Random(1)
     for number in range(3):
         port = free_port()
@@ -57,7 +42,7 @@ def test_two_processes_that_are_killed_change_no_bit(folder):
             victim.kill()
             ranks[1 - number % 2][0].kill()
     finish(2, command(folder, "two"))
-    assert differences(contents(folder / "two whole"), contents(folder / "two")) == []
+    assert differences(whole_by_two, contents(folder / "two")) == []
 
 
 def test_another_number_of_processes_goes_on_and_says_what_is_not_exact(folder):
@@ -77,8 +62,9 @@ def test_another_number_of_processes_goes_on_and_says_what_is_not_exact(folder):
         assert (one - other).norm() < 1e-9 * one.norm()
 
 
-def test_an_architecture_that_changed_is_refused_by_name(folder, whole):
-    status, printed = train(command(folder, "whole", "--ngf", "3"))
+def test_an_architecture_that_changed_is_refused_by_name(folder, whole_run):
+    shutil.copytree(whole_run, folder / "changed")
+    status, printed = train(command(folder, "changed", "--ngf", "3"))
     assert status == 2
     assert "--ngf 3: the saved run has --ngf 2" in printed
 
