@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import test as test_program
 import train as train_program
 from data import PRESETS
-from models import create_generator, folding
+from models import create_generator
 from models.networks.normalization import SPADE
 from options import TestOptions, TrainOptions, parse_options
 from scripts.compare import colors
@@ -238,14 +238,6 @@ def test_the_dense_definition_of_modulation_gives_the_same_images(run_test, tmp_
     for folder in ("synthesized_image", "synthesized_image_style2"):
         for first, second in zip(pictures(by_table, folder), pictures(dense, folder), strict=True):
             assert np.abs(first.astype(int) - second).max() <= 1
-
-
-@pytest.mark.parametrize("flags", ([], ["--modulation", "dense"]), ids=("default", "dense"))
-def test_norms_are_folded_however_modulation_is_made(flags, run_test, monkeypatch):
-    folded, fold = [], folding.remove_spectral_norm
-    monkeypatch.setattr(folding, "remove_spectral_norm", lambda layer: folded.append(fold(layer)))
-    run_test("--how_many", "1", *flags)
-    assert folded
 
 
 @pytest.fixture
