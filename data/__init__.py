@@ -83,11 +83,7 @@ def create_loader(
         InputError: when training on fewer samples than one batch.
     """
     assert opt.batch_size % world_size == 0 and (opt.is_train or world_size == 1)
-    if opt.is_train and len(dataset) < opt.batch_size:
-        raise InputError(
-            f"--batch_size {opt.batch_size}: the data set has only {len(dataset)} samples, so there is not one whole "
-            f"batch; use --batch_size {len(dataset)} or less"
-        )
+    check_batch_size(opt, len(dataset))
     on_gpu = uses_gpu(opt)
     return SampleLoader(
         dataset,
@@ -105,6 +101,15 @@ def create_loader(
         drop_last=opt.is_train,
         pin_memory=on_gpu,  # page-locked batches reach the GPU while it computes
     )
+
+
+def check_batch_size(opt, samples: int) -> None:
+    """Raise an `InputError` for fewer samples to train on than one batch has."""
+    if opt.is_train and samples < opt.batch_size:
+        raise InputError(
+            f"--batch_size {opt.batch_size}: the data set has only {samples} samples, so there is not one whole batch; "
+            f"use --batch_size {samples} or less"
+        )
 
 
 def fixed_batches(

@@ -135,7 +135,7 @@ class Mark:
         if tool == self.tool and ids is None:
             return MISSING
         try:
-            if tool == self.tool and checksum == _checksum(ids):
+            if tool == self.tool and ids is not None and checksum == _checksum(ids):
                 return CURRENT if origin == self.origin(source) else MISSING
             if ids is not None and ids.shape[::-1] == picture_size(source):
                 return KEPT
@@ -148,7 +148,7 @@ class Mark:
 
 
 def _checksum(ids: np.ndarray) -> str:
-    return f"{zlib.crc32(np.ascontiguousarray(ids, dtype='<i4')):08x}"
+    return f"{zlib.crc32(np.ascontiguousarray(ids, dtype='<i4').data):08x}"
 
 
 def to_make(files: Sequence[Files], mark: Mark, workers: int, again: bool = False) -> tuple[list[Files], int]:

@@ -25,6 +25,8 @@ class SampleLoader(QuietLoader):
         options: of torch's `DataLoader`.
     """
 
+    sampler: EpochSampler
+
     def __init__(
         self,
         dataset: AnySamples,
@@ -35,7 +37,7 @@ class SampleLoader(QuietLoader):
     ):
         self.processes: Sequence[BaseProcess] = ()  # the workers in their order, once they have started
         self.noted = NotedSamples(dataset, num_workers)
-        samples = self.noted if num_workers else dataset
+        samples: AnySamples = self.noted if num_workers else dataset
         if skip_bad_samples:
             samples = SkippingSamples(samples, skip_bad_samples)
         super().__init__(

@@ -16,7 +16,9 @@ def connected_regions(labels: np.ndarray, ignore: tuple[int, ...] = ()) -> np.nd
     for place, box in enumerate(ndimage.find_objects(places), start=1):
         if classes[place - 1] in ignore:
             continue
-        numbered, found = ndimage.label(places[box] == place)
+        mask = places[box] == place
+        numbered = np.empty(mask.shape, dtype=np.int32)
+        ndimage.label(mask, output=numbered)
         regions[box] += np.where(numbered, numbered + count, 0)
-        count += found
+        count += int(numbered.max())
     return regions

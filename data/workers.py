@@ -13,14 +13,14 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset, Subset, get_worker_info
 
-from data.sample import Sample
+from data.sample import AnySamples, Sample, Samples
 from util.errors import StoppedError
 
 NOTHING = -1  # instead of an index
 WATCH_INTERVAL = 1.0  # seconds between two looks of a worker at whether the main process still exists
 DYING = 1.0  # seconds that the end of a process may take
 GROUP_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
-ADVICE = {
+ADVICE: dict[int, str] = {
     signal.SIGKILL: "; if memory ran out use fewer --num_workers",
     signal.SIGBUS: "; if shared memory (/dev/shm) ran out use fewer --num_workers",
 }
@@ -30,14 +30,14 @@ class DataWorkerError(StoppedError):
     """A worker process died. The message is one line: which worker, how it died, and what it was reading."""
 
 
-class NotedSamples(Dataset[Sample]):
+class NotedSamples(Samples):
     """Samples of a data set; the index that each worker is reading is noted in memory that the main process shares.
 
     Attributes:
         reading: (num_workers,) int64, `NOTHING` for a worker that is not reading. (A note costs 5 microseconds.)
     """
 
-    def __init__(self, dataset: Dataset[Sample], num_workers: int):
+    def __init__(self, dataset: AnySamples, num_workers: int):
         self.dataset = dataset
         self.reading = torch.full((num_workers,), NOTHING).share_memory_()
 
@@ -46,7 +46,9 @@ class NotedSamples(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         """Read one sample, in a worker."""
-        number = get_worker_info().id
+        worker = get_worker_info()
+        assert worker is not None, "samples are noted in workers alone"
+        number = worker.id
         self.reading[number] = index
         try:
             return self.dataset[index]
@@ -59,10 +61,10 @@ class NotedSamples(Dataset[Sample]):
 
 
 def describe(dataset: Dataset[Sample], index: int) -> str:
-    """Name a sample for people: with the data set's own method `describe(index)` if it has one, else by number."""
+    """Name a sample for people: as the data set describes it, or else by number."""
     if isinstance(dataset, Subset):
         return describe(dataset.dataset, dataset.indices[index])
-    return dataset.describe(index) if hasattr(dataset, "describe") else f"sample {index}"
+    return dataset.describe(index) if isinstance(dataset, Samples) else f"sample {index}"
 
 
 def raise_if_dead(workers: Sequence[BaseProcess], samples: NotedSamples, cause: Exception) -> None:
@@ -81,7 +83,7 @@ def raise_if_dead(workers: Sequence[BaseProcess], samples: NotedSamples, cause: 
 
 
 def _death(number: int, worker: BaseProcess, samples: NotedSamples) -> str:
-    code, index = worker.exitcode, int(samples.reading[number])
+    code, index = worker.exitcode or 0, int(samples.reading[number])
     end = f"was killed by signal {-code}" if code < 0 else f"ended with exit status {code}"
     work = "while it was reading nothing" if index == NOTHING else f"while reading {samples.describe(index)}"
     return f"data worker {number} (process {worker.pid}) {end} {work}{ADVICE.get(-code, '')}"
@@ -120,11 +122,12 @@ def begin_worker(number: int = 0) -> None:
         signal.signal(signal_number, signal.SIG_IGN)
     # Not ignored: that would lose a SIGTERM that is pending. The thread takes it and learns who has sent it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    main = multiprocessing.parent_process().pid
+    parent = multiprocessing.parent_process()
+    main = parent.pid if parent else None
     threading.Thread(target=_watch, args=(main, os.getppid()), daemon=True).start()
 
 
-def _watch(main: int, parent: int) -> None:
+def _watch(main: int | None, parent: int) -> None:
     # The parent is the main process, or a server that forks for it and ends with it.
     while True:
         received = signal.sigtimedwait({signal.SIGTERM}, WATCH_INTERVAL)

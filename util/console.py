@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import io
 import os
 import select
 import signal
@@ -29,7 +30,11 @@ from types import FrameType, TracebackType
 from util.errors import ADVICE_ON_MACHINE, InputError, Interrupted, StoppedError, describe
 
 ROOT = Path(__file__).resolve().parents[1]
-ENDINGS = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM", signal.SIGHUP: "ended by SIGHUP"}
+ENDINGS: dict[int, str] = {
+    signal.SIGINT: "interrupted",
+    signal.SIGTERM: "ended by SIGTERM",
+    signal.SIGHUP: "ended by SIGHUP",
+}
 DEAD_WORKER = "DataLoader worker (pid"
 """With this begins what torch raises, wherever the main thread is, when a process that reads files dies."""
 CONTEXT = 40
@@ -87,8 +92,8 @@ def _meaning(error: BaseException, interrupted: str) -> tuple[int, str]:
         return (CLOSED_PIPE, "") if is_closed else (2, line)
     if error.filename is not None:
         return 2, f"error: {describe(error)}"
-    is_of_machine = error.errno in ADVICE_ON_MACHINE
-    return (2, f"error: {error.strerror}; {ADVICE_ON_MACHINE[error.errno]}") if is_of_machine else (0, "")
+    advice = ADVICE_ON_MACHINE.get(error.errno or 0)
+    return (2, f"error: {error.strerror}; {advice}") if advice else (0, "")
 
 
 def _broken_output(error: OSError) -> tuple[str, OSError] | None:
@@ -218,7 +223,8 @@ def _begin() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_at_once)
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # the work is done: too late to interrupt it

@@ -8,6 +8,7 @@ import signal
 import stat
 import time
 from types import FrameType
+from typing import Any
 
 from util.distributed import World
 
@@ -27,7 +28,7 @@ class Interrupts:
     def __init__(self):
         self._noted: list[int] = []  # places in `BY_URGENCY`
         self._ending_since: float | None = None
-        self._before: dict[int, object] = {}
+        self._before: dict[signal.Signals, Any] = {}  # handlers by signal
 
     def __enter__(self) -> Interrupts:
         for number in BY_URGENCY[1:]:

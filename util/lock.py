@@ -6,6 +6,7 @@ import fcntl
 import os
 import socket
 from pathlib import Path
+from typing import TextIO
 
 from util.errors import InputError
 
@@ -22,7 +23,7 @@ class RunLock:
     def __init__(self, run_dir: Path):
         self.run_dir = Path(run_dir)
         self.path = self.run_dir.with_name(f".{self.run_dir.name}.lock")
-        self._file = None
+        self._file: TextIO | None = None
 
     def __enter__(self) -> RunLock:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,4 +46,5 @@ class RunLock:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._file.close()  # the file stays: to remove it would let two processes hold two files of one name
+        if self._file:
+            self._file.close()  # the file stays: to remove it would let two processes hold two files of one name

@@ -82,9 +82,9 @@ class Inspector:
             report.turned = [kind for kind, files in by_kind([paths]).items() if any(map(is_turned, files))]
         self._inspect_labels(paths.labels, report)
         if paths.instances is not None:
-            self._inspect_instances(paths, report)
+            self._inspect_instances(paths.instances, paths.labels, report)
         if paths.image is not None:
-            self._inspect_photo(paths, report)
+            self._inspect_photo(paths.image, paths.labels, report)
         return report
 
     def _inspect_labels(self, path: Path, report: SampleReport) -> None:
@@ -127,16 +127,15 @@ class Inspector:
         report.is_blended = is_blended(labels)
         with opened(path) as picture:
             if picture.mode == "P":
-                flat = picture.getpalette("RGB")
+                flat = picture.getpalette("RGB") or []
                 used = (index for index in report.values if 0 <= index < len(flat) // 3)
-                report.palette = {index: tuple(flat[3 * index : 3 * index + 3]) for index in used}
+                report.palette = {index: (flat[3 * index], flat[3 * index + 1], flat[3 * index + 2]) for index in used}
                 report.shown = {*report.palette.values()}
             else:
                 levels = mask_levels([value * 255 for value in report.values] if picture.mode == "1" else report.values)
                 report.shown = {(level, level, level) for level in levels or ()}
 
-    def _inspect_instances(self, paths: SamplePaths, report: SampleReport) -> None:
-        path = paths.instances
+    def _inspect_instances(self, path: Path, labels: Path, report: SampleReport) -> None:
         try:
             instances = np.asarray(read_instances(path, self.apply_exif))
         except InputError as error:
@@ -144,13 +143,13 @@ class Inspector:
             return
         report.constant_instances = bool((instances == instances.flat[0]).all())
         report.problems += damage(path)
-        self._compare_sizes(paths.labels, report, path, instances.shape[::-1])
+        height, width = instances.shape
+        self._compare_sizes(labels, report, path, (width, height))
 
-    def _inspect_photo(self, paths: SamplePaths, report: SampleReport) -> None:
-        path = paths.image
+    def _inspect_photo(self, path: Path, labels: Path, report: SampleReport) -> None:
         try:
             read_image(path)
-            report.photo_size = picture_size(path, self.apply_exif)
+            report.photo_size = size = picture_size(path, self.apply_exif)
         except InputError as error:
             report.problems.append(classify(path, error))
             return
@@ -158,7 +157,7 @@ class Inspector:
             report.photo_mode = picture.mode
         report.photo_traits = traits(path)
         report.problems += damage(path)
-        self._compare_sizes(paths.labels, report, path, report.photo_size)
+        self._compare_sizes(labels, report, path, size)
 
     def _compare_sizes(self, labels: Path, report: SampleReport, other: Path, size: Size) -> None:
         if report.size is not None:

@@ -3,11 +3,11 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import zip_longest
+from itertools import chain, repeat
 from types import SimpleNamespace
 from typing import Any
 
-from data import create_loader
+from data import check_batch_size
 from data.checking.inspection import Inspector, Problem, SampleReport
 from data.classes import describe_classes
 from data.files import Files
@@ -69,10 +69,14 @@ class Survey:
         self.problems += report.problems
         self.pixels.update(report.values or {})
         self.files.update((report.values or {}).keys())
-        self.label_sizes.update([report.size] * (report.size is not None))
-        self.photo_sizes.update([report.photo_size] * (report.photo_size is not None))
-        self.photo_modes.update([report.photo_mode] * (report.photo_mode is not None))
-        self.instance_maps.update([report.constant_instances] * (report.constant_instances is not None))
+        if report.size is not None:
+            self.label_sizes[report.size] += 1
+        if report.photo_size is not None:
+            self.photo_sizes[report.photo_size] += 1
+        if report.photo_mode is not None:
+            self.photo_modes[report.photo_mode] += 1
+        if report.constant_instances is not None:
+            self.instance_maps[report.constant_instances] += 1
         for trait in report.photo_traits:
             self.photo_traits.setdefault(trait, []).append(report.name)
         for kind in report.turned:
@@ -136,7 +140,7 @@ def survey(
         result.add(report)
     if samples:
         try:
-            create_loader(opt, range(len(samples)))
+            check_batch_size(opt, len(samples))
         except InputError as error:  # fewer samples than a batch
             result.problems.append(Problem("batch", "", str(error)))
     return result
@@ -186,9 +190,8 @@ def pair_what_pairs(files: Files, by_name: bool) -> list[SamplePaths]:
             SamplePaths(name, path, files.images.get(name), files.instances.get(name))
             for name, path in files.labels.items()
         ]
-    others = zip_longest(files.images.values(), files.instances.values())
-    rows = zip_longest(files.labels.items(), others, fillvalue=(None, None))
-    return [SamplePaths(name, path, image, instances) for (name, path), (image, instances) in rows if path is not None]
+    images, instances = (chain(kind.values(), repeat(None)) for kind in (files.images, files.instances))
+    return [SamplePaths(name, path, *others) for (name, path), *others in zip(files.labels.items(), images, instances)]
 
 
 def unpaired(files: Files) -> dict[str, list[str]]:
