@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from pathlib import Path
 
 import torch
@@ -27,8 +28,8 @@ class VGGLoss(nn.Module):
 
     def __init__(self):
         super().__init__()
-        layers = torchvision.models.vgg19(weights=None).features[: max(TAPS) + 1]
-        self.features = layers.eval().requires_grad_(False)
+        layers = list(torchvision.models.vgg19(weights=None).features.children())
+        self.features = nn.Sequential(*layers[: max(TAPS) + 1]).eval().requires_grad_(False)
 
     @classmethod
     def pretrained(cls, weights: str | Path | None = None, may_download: bool = True) -> VGGLoss:
@@ -43,9 +44,12 @@ class VGGLoss(nn.Module):
         path, state = read_published("vgg19", weights, may_download)
         with torch.device("meta"):  # drawing first weights takes seconds
             own = cls().features.state_dict()
-        found = {name: state.get(f"features.{name}", state.get(name)) for name in own}
-        if any(found[name] is None or found[name].shape != own[name].shape for name in own):
-            raise misfit("vgg19", weights, path)
+        found = {}
+        for name, parameter in own.items():
+            tensor = state.get(f"features.{name}", state.get(name))
+            if tensor is None or tensor.shape != parameter.shape:
+                raise misfit("vgg19", weights, path)
+            found[name] = tensor
         loss = cls()
         loss.features.load_state_dict(found)
         return loss
@@ -55,7 +59,7 @@ class VGGLoss(nn.Module):
         with torch.no_grad():
             targets = self._taps(real)
         terms = [w * l1_loss(x, y) for w, x, y in zip(TAPS.values(), self._taps(fake), targets)]
-        return sum(terms)
+        return reduce(torch.add, terms)
 
     def _taps(self, x: Tensor) -> list[Tensor]:
         outputs = []

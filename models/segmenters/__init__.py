@@ -1,4 +1,4 @@
-"""Segmenters: networks that label images, to score generated ones. Published for some data sets, or a user's own."""
+"""The segmentation networks that score generated images, of data sets with published scores and of one's own."""
 
 from models.segmenters.base import Segmenter
 from models.segmenters.loading import SEGMENTERS, load_own_segmenter, load_segmenter

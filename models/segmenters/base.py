@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -23,7 +24,7 @@ class Segmenter(nn.Module):
     Sub-classes set these and write `score_pixels`:
 
     Attributes:
-        name: the `--dataset_mode` whose images it labels.
+        name: the `--dataset_mode` whose images it segments.
         class_ids: what label files hold for class 0, 1, ...
         unlabelled_ids: what they hold for pixels that are not scored (spelled as in saved `segmenter.json` files).
         mean_iou: the rule of `util.segmentation_scores.MEAN_IOU` behind published numbers.
@@ -32,11 +33,11 @@ class Segmenter(nn.Module):
         license: of code and files.
     """
 
-    name: ClassVar[str]
-    class_ids: ClassVar[tuple[int, ...]]
-    unlabelled_ids: ClassVar[tuple[int, ...]]
-    mean_iou: ClassVar[str]
-    files: ClassVar[dict[str, str]]
+    name: str
+    class_ids: tuple[int, ...]
+    unlabelled_ids: tuple[int, ...]
+    mean_iou: str
+    files: Mapping[str, str]
     source: ClassVar[str]
     license: ClassVar[str]
 
@@ -94,13 +95,19 @@ class Segmenter(nn.Module):
         known &= truth >= 0
         if not known.all():
             raise InputError(f"label maps hold {int(labels[~known][0])}, which is no id of {self.name}")
-        if size is not None and size != tuple(labels.shape[-2:]):
+        if size is not None and size != size_of(labels):
             truth = _resize(truth[:, None], size, InterpolationMode.NEAREST)[:, 0]
         return truth
 
     def train(self, mode: bool = True) -> Segmenter:
         """Always in evaluation mode."""
         return super().train(False)
+
+
+def size_of(x: Tensor) -> Size:
+    """Height and width of a tensor (..., H, W)."""
+    height, width = x.shape[-2:]
+    return height, width
 
 
 def resize_scores(scores: Tensor, size: Size) -> Tensor:
@@ -120,6 +127,6 @@ def _resize(values: Tensor, size: Size, mode: InterpolationMode) -> Tensor:
     return torch.stack(resized).to(values)
 
 
-def per_channel(values: tuple[float, float, float], like: Tensor) -> Tensor:
+def per_channel(values: Sequence[float], like: Tensor) -> Tensor:
     """Three numbers as (3, 1, 1), in type and place of `like`."""
     return torch.tensor(values, dtype=like.dtype, device=like.device).view(3, 1, 1)

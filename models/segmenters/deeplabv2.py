@@ -1,15 +1,16 @@
-"""DeepLabV2 on ResNet-101 at three scales (Chen et al., arXiv 1606.00915), the segmenter of COCO-Stuff."""
+"""DeepLabV2 on ResNet-101 at three scales (Chen et al., arXiv 1606.00915), which segments COCO-Stuff."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import reduce
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.segmenters.base import Segmenter, Size, per_channel, resize_scores
+from models.segmenters.base import Segmenter, Size, per_channel, resize_scores, size_of
 
 NUM_CLASSES = 182
 ATROUS_RATES = (6, 12, 18, 24)
@@ -67,17 +68,20 @@ class ASPP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to logits of the same size."""
-        return sum(branch(x) for branch in self.children())
+        return reduce(torch.add, (branch(x) for branch in self.children()))
 
 
 class DeepLabV2(nn.Sequential):
     """Images (N, 3, H, W) to logits (N, 182, h, w). The stem's pooling rounds up: 64 pixels become 9, 256 become 33."""
 
     def __init__(self):
-        stem = OrderedDict(conv1=ConvNorm(3, 64, 7, stride=2), pool=nn.MaxPool2d(3, 2, padding=1, ceil_mode=True))
+        stem: dict[str, nn.Module] = {
+            "conv1": ConvNorm(3, 64, 7, stride=2),
+            "pool": nn.MaxPool2d(3, 2, padding=1, ceil_mode=True),
+        }
         super().__init__(
             OrderedDict(
-                layer1=nn.Sequential(stem),
+                layer1=nn.Sequential(OrderedDict(stem)),
                 layer2=stage(64, 64, blocks=3, stride=1, dilation=1),
                 layer3=stage(256, 128, blocks=4, stride=2, dilation=1),
                 layer4=stage(512, 256, blocks=23, stride=1, dilation=2),
@@ -110,12 +114,12 @@ class MultiScale(nn.Module):
                 align_corners=False,
                 recompute_scale_factor=self.recompute_scale_factor,
             )
-            logits = torch.maximum(logits, resize_scores(self.base(smaller), tuple(logits.shape[-2:])))
+            logits = torch.maximum(logits, resize_scores(self.base(smaller), size_of(logits)))
         return logits
 
 
 class CocoSegmenter(Segmenter):
-    """Judges COCO-Stuff. Scores are logits. Images go in at the size they have; no CRF.
+    """Segments COCO-Stuff. Scores are logits. Images go in at the size they have; no CRF.
 
     Only 171 of the 182 ids occur in label files, so a mean over all of them says nothing.
     """

@@ -1,4 +1,4 @@
-"""DRN-D-105, a dilated residual network (Yu, Koltun, Funkhouser, arXiv 1705.09914), the segmenter of Cityscapes."""
+"""DRN-D-105, a dilated residual network (Yu, Koltun, Funkhouser, arXiv 1705.09914), which segments Cityscapes."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class CityscapesSegmenter(Segmenter):
     Published numbers disagree about the resolution:
 
     - "upsample_image", the default: the image is enlarged to 2048x1024, the size of the photos the network knows, and
-      scored with the label files as they are. It is the one reported to give the SPADE paper's mIoU of 62.3.
+      compared with the label files as they are. It is the one reported to give the SPADE paper's mIoU of 62.3.
     - "upsample_logits": the image goes in at its own 512x256, and the network's output is enlarged.
     - "512": the image goes in at its own 512x256, and the label maps are shrunk to it.
 

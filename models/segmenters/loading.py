@@ -29,7 +29,7 @@ State = dict[str, Tensor]
 
 
 def load_segmenter(mode: str, files: Sequence[Path], **settings) -> Segmenter:
-    """The segmenter of data set `mode`, with published weights, in evaluation mode on the CPU.
+    """The network that segments data set `mode`, with published weights, in evaluation mode on the CPU.
 
     Args:
         mode: a name in SEGMENTERS.
@@ -39,7 +39,7 @@ def load_segmenter(mode: str, files: Sequence[Path], **settings) -> Segmenter:
         InputError: an unknown mode, or files that cannot be read, do not fit, are too few or too many.
     """
     if mode not in SEGMENTERS:
-        raise InputError(f"no published segmenter for {mode}; there are segmenters for {', '.join(SEGMENTERS)}")
+        raise InputError(f"no segmentation network is of {mode}; there are networks for {', '.join(SEGMENTERS)}")
     with torch.device("meta"):  # values come from the files alone
         segmenter = SEGMENTERS[mode](**settings)
     found: dict[str, Path] = {}
@@ -59,7 +59,7 @@ def load_segmenter(mode: str, files: Sequence[Path], **settings) -> Segmenter:
 
 
 def load_own_segmenter(path: Path | str, device: torch.device | str = "cpu") -> Segmenter:
-    """A segmenter that a user trained, in evaluation mode on `device`.
+    """A segmenter of one's own data, in evaluation mode on `device`.
 
     Args:
         path: the folder of a run of scripts.segmenter, whose weights are read without running code; or a
@@ -130,10 +130,10 @@ def _explain(segmenter: Segmenter, state: State) -> str:
         with torch.device("meta"):
             network = other()
         if any(_difference(getattr(network, part), state) is None for part in network.files):
-            return f"is of the segmenter of {mode}, not {segmenter.name}"
+            return f"is of the network that segments {mode}, not {segmenter.name}"
     parts = [getattr(segmenter, part) for part in segmenter.files]
     nearest = max(parts, key=lambda part: len(_own(part).keys() & state.keys()))
-    return f"does not fit the segmenter of {segmenter.name}: it {_difference(nearest, state)}"
+    return f"does not fit the network that segments {segmenter.name}: it {_difference(nearest, state)}"
 
 
 def _wanted(segmenter: Segmenter) -> str:

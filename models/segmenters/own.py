@@ -1,4 +1,4 @@
-"""Segmenters of a user's own: the network that scripts.segmenter trains, and programs from elsewhere.
+"""Segmenters of one's own data: the network that scripts.segmenter trains, and programs from elsewhere.
 
 A run of that tool is a folder with `segmenter.pth`, a bare state dict, and `segmenter.json`, which says what the
 network is, what it was trained on, and how well it does on real photos.
@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.segmenters.base import Segmenter, Size, per_channel, resize_scores
+from models.segmenters.base import Segmenter, Size, per_channel, resize_scores, size_of
 from models.segmenters.unet import UNet
 from util.errors import InputError
 from util.files import replacing
@@ -85,7 +85,7 @@ class OwnSegmenter(Segmenter):
         """RGB pixels (N, 3, H, W) in 0 .. 255 to what the network sees: (N, 3, h, w) about -2 .. 2, h and w even."""
         scale = min(self.image_size) / min(pixels.shape[-2:])
         size = tuple(max(2, round(side * scale / 2) * 2) for side in pixels.shape[-2:])
-        if size != tuple(pixels.shape[-2:]):
+        if size != size_of(pixels):
             pixels = F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
         return (pixels / 255 - per_channel(self.mean, pixels)) / per_channel(self.std, pixels)
 
@@ -175,7 +175,7 @@ class ProgramSegmenter(Segmenter):
 
 
 def _at_size(logits: Tensor, size: Size) -> Tensor:
-    return logits if tuple(logits.shape[-2:]) == tuple(size) else resize_scores(logits, size)
+    return logits if size_of(logits) == tuple(size) else resize_scores(logits, size)
 
 
 def _load_program(path: Path, device: torch.device | str) -> Callable[[Tensor], Tensor]:
@@ -204,14 +204,16 @@ def _load_exported(path: Path, device: torch.device | str) -> Callable[[Tensor],
             f"({one_line(error)})"
         ) from error
     if torch.device(device).type != "cpu":
-        exported = torch.export.passes.move_to_device_pass(exported, device)
+        from torch.export.passes import move_to_device_pass  # slow to import, and needed only here
+
+        exported = move_to_device_pass(exported, device)
     # Sides that were not exported as dynamic are plain numbers.
     count, _, *size = (side if isinstance(side, int) else None for side in photos)
     module = exported.module()
 
     def run(photos: Tensor) -> Tensor:
-        wanted = tuple(fixed or side for fixed, side in zip(size, photos.shape[-2:]))
-        photos = _at_size(photos, wanted)
+        height, width = (fixed or side for fixed, side in zip(size, photos.shape[-2:]))
+        photos = _at_size(photos, (height, width))
         if count is None:
             return module(photos)
         parts = [F.pad(part, (0,) * 7 + (count - len(part),)) for part in photos.split(count)]

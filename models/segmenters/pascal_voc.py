@@ -56,7 +56,8 @@ class TorchvisionSegmenter(Segmenter):
     def score_pixels(self, pixels: Tensor, size: Size) -> Tensor:
         """Logits (N, 21, *size), of photos at the size and in the range the network was trained for."""
         resized = functional.resize(pixels / 255, [SHORT_SIDE], antialias=True)
-        return resize_scores(self.network(functional.normalize(resized, IMAGENET_MEAN, IMAGENET_STD))["out"], size)
+        normalized = functional.normalize(resized, list(IMAGENET_MEAN), list(IMAGENET_STD))
+        return resize_scores(self.network(normalized)["out"], size)
 
 
 def _download(name: str) -> nn.Module:

@@ -1,15 +1,16 @@
-"""UPerNet on ResNet-101 (Xiao et al., arXiv 1807.10221), the segmenter of ADE20K."""
+"""UPerNet on ResNet-101 (Xiao et al., arXiv 1807.10221), which segments ADE20K."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.segmenters.base import Segmenter, Size, per_channel, resize_pixels, resize_scores
+from models.segmenters.base import Segmenter, Size, per_channel, resize_pixels, resize_scores, size_of
 from models.segmenters.resnet import bottlenecks, conv_norm_relu
 
 NUM_CLASSES = 150
@@ -65,7 +66,7 @@ class Decoder(nn.Module):
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """The encoder's maps to logits (N, 150, H / 4, W / 4)."""
         *finer, coarsest = maps
-        size = tuple(coarsest.shape[-2:])
+        size = size_of(coarsest)
         pooled = [resize_scores(F.adaptive_avg_pool2d(coarsest, side), size) for side in POOL_SIZES]
         pooled = [conv(x) for conv, x in zip(self.ppm_conv, pooled)]
         x = self.ppm_last_conv(torch.cat([coarsest, *pooled], dim=1))
@@ -108,7 +109,7 @@ class Ade20kSegmenter(Segmenter):
 
     def preprocess(self, pixels: Tensor, scale: int) -> Tensor:
         """RGB pixels (N, 3, H, W) in 0 .. 255 to what the encoder sees at one scale; for its size see `input_size`."""
-        size = input_size(tuple(pixels.shape[-2:]), scale)
+        size = input_size(size_of(pixels), scale)
         if self.preprocessing == "bgr":
             bgr = resize_fixed_point(pixels.flip(1), size)
             return bgr - per_channel(MEAN_BGR, bgr)
@@ -117,17 +118,15 @@ class Ade20kSegmenter(Segmenter):
 
     def score_pixels(self, pixels: Tensor, size: Size) -> Tensor:
         """Probabilities (N, 150, *size)."""
-        total = 0
-        for scale in self.scales:
-            logits = self.decoder(self.encoder(self.preprocess(pixels, scale)))
-            total = total + resize_scores(logits, size).softmax(dim=1) / len(self.scales)
-        return total
+        logits = (self.decoder(self.encoder(self.preprocess(pixels, scale))) for scale in self.scales)
+        return reduce(torch.add, (resize_scores(x, size).softmax(dim=1) / len(self.scales) for x in logits))
 
 
 def input_size(size: Size, scale: int) -> Size:
     """`size` with its short side brought to `scale`, the long one to MAX_SIDE at most, both rounded up to MULTIPLE."""
     ratio = min(scale / min(size), MAX_SIDE / max(size))
-    return tuple((int(side * ratio) - 1) // MULTIPLE * MULTIPLE + MULTIPLE for side in size)
+    height, width = ((int(side * ratio) - 1) // MULTIPLE * MULTIPLE + MULTIPLE for side in size)
+    return height, width
 
 
 def resize_fixed_point(pixels: Tensor, size: Size) -> Tensor:
@@ -149,6 +148,6 @@ def _taps(old: int, new: int, device: torch.device) -> tuple[Tensor, Tensor, Ten
     """The two pixels that each new one lies between, and their weights in 2048ths."""
     center = ((torch.arange(new, dtype=torch.float64) + 0.5) * (old / new) - 0.5).float()
     first = center.floor()
-    weights = ((1 - (center - first)) * 2048).round(), ((center - first) * 2048).round()
-    taps = first.clamp(0, old - 1), (first + 1).clamp(0, old - 1), *weights
-    return tuple(tap.long().to(device) for tap in taps)
+    left, right = (tap.clamp(0, old - 1).long().to(device) for tap in (first, first + 1))
+    a, b = ((weight * 2048).round().long().to(device) for weight in (1 - (center - first), center - first))
+    return left, right, a, b

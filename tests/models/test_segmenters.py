@@ -374,7 +374,7 @@ def test_files_of_another_network_are_told_apart(tmp_path):
     with pytest.raises(InputError) as error:
         load_segmenter("coco", paths)
     assert str(error.value) == (
-        f"{paths[0]}: is of the segmenter of cityscapes, not coco; it takes "
+        f"{paths[0]}: is of the network that segments cityscapes, not coco; it takes "
         "deeplabv2_resnet101_msc-cocostuff164k-100000.pth from https://github.com/kazuto1011/deeplab-pytorch"
     )
 
@@ -408,7 +408,9 @@ def test_too_few_and_too_many_files(tmp_path):
 )
 def test_files_that_do_not_fit_are_refused_by_name(tmp_path, change, reason):
     contents = {file: change(state) for file, state in states("coco").items()}
-    with pytest.raises(InputError, match=rf"does not fit the segmenter of coco: {reason}; it takes deeplabv2_"):
+    with pytest.raises(
+        InputError, match=rf"does not fit the network that segments coco: {reason}; it takes deeplabv2_"
+    ):
         load_segmenter("coco", saved(tmp_path, contents))
 
 
@@ -431,7 +433,9 @@ def test_other_contents_are_refused_and_never_run(tmp_path, monkeypatch, content
 
 
 def test_unknown_modes_and_absent_files(tmp_path):
-    with pytest.raises(InputError, match="no published segmenter for facades; there are segmenters for coco, ade20k, "):
+    with pytest.raises(
+        InputError, match="no segmentation network is of facades; there are networks for coco, ade20k, "
+    ):
         load_segmenter("facades", [])
     with pytest.raises(InputError, match="no such file"):
         load_segmenter("coco", [tmp_path / "absent.pth"])
