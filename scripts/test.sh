@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Check style and run the tests, in .venv: bash scripts/test.sh [fast | gpu] [pytest arguments]
-# fast: the unit tests, to run while working. gpu: the tests that need CUDA. Neither: all others.
+# Check style and types, and run the tests, in .venv: bash scripts/test.sh [fast | gpu] [pytest arguments]
+# fast: style and the unit tests, to run while working. gpu: the tests that need CUDA. Neither: all others, and types.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tests=(-m "not gpu")
+check_types=basedpyright
 case "${1:-}" in
-    fast) tests=(-m unit --ignore tests/scripts) && shift ;; # which holds none, and takes seconds to import
+    fast) tests=(-m unit --ignore tests/scripts) check_types=true && shift ;; # tests/scripts holds no unit tests
     gpu) tests=(-m gpu) && shift ;;
 esac
 source scripts/setup.sh
 setup_venv requirements.txt requirements-dev.txt
 ruff check
 ruff format --check
+"$check_types"
 python -m pytest -n 2 --dist worksteal "${tests[@]}" "$@"
