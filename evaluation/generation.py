@@ -23,6 +23,7 @@ from models import Pix2PixModel
 from models.fixed_inputs import fixed_inputs, forwards
 from models.folding import fold_norms
 from models.networks.statistics import recalibrate_batch_norm
+from models.tables import prepare
 from util.image import to_uint8
 from util.latents import draw_latents
 from util.precision import arithmetic
@@ -72,7 +73,7 @@ class Generation:
         with arithmetic(self.opt.precision, self.model.device):
             layout = self.model.layout(batch)
             if self.styles.are_many:
-                layout = self.model.netG.prepare(layout)
+                layout = prepare(self.model.netG, layout)
         for caption, z in self.styles.of(batch["index"].tolist()):
             with arithmetic(self.opt.precision, self.model.device):
                 images = to_uint8(self.model.netG(layout, z))

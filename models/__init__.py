@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import nn
 
 from models.methods.spade import SPADEMethod
-from models.networks.blocks import recompute_activations
+from models.networks.blocks import ResnetBlock, SPADEResnetBlock
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import GENERATORS, latent_size
 from models.networks.init import init_weights
 from models.networks.norms import NormSpec
 from models.pix2pix_model import Pix2PixModel
+from models.recompute import recomputed
+from models.tables import PresentLabelsDiscriminator, TableResnetBlock
 from models.vgg import VGGLoss
 from util.errors import InputError
 
@@ -19,7 +23,10 @@ __all__ = ["Pix2PixModel", "create_generator", "create_method", "create_model"]
 
 
 def create_generator(opt) -> nn.Module:
-    """The generator that the options describe, with PyTorch's default weights."""
+    """The generator that the options describe, with PyTorch's default weights.
+
+    `--modulation dense` builds the definition, anything else subclasses of the same parameters; see `models.tables`.
+    """
     if opt.netG == "pix2pixhd":
         return GENERATORS[opt.netG](
             semantic_nc=opt.semantic_nc,
@@ -29,7 +36,12 @@ def create_generator(opt) -> nn.Module:
             n_blocks=opt.resnet_n_blocks,
             kernel_size=opt.resnet_kernel_size,
             initial_kernel_size=opt.resnet_initial_kernel_size,
+            block=_perhaps_recomputed(ResnetBlock, opt),
         )
+    if opt.modulation == "dense":
+        block = _perhaps_recomputed(SPADEResnetBlock, opt)
+    else:
+        block = partial(_perhaps_recomputed(TableResnetBlock, opt), everywhere=opt.modulation == "table")
     return GENERATORS[opt.netG](
         semantic_nc=opt.semantic_nc,
         ngf=opt.ngf,
@@ -37,6 +49,7 @@ def create_generator(opt) -> nn.Module:
         latent_size=latent_size(opt.crop_size, opt.aspect_ratio, opt.upsamplings),
         num_upsampling_layers=opt.num_upsampling_layers,
         z_dim=opt.z_dim if opt.use_vae else None,
+        block=block,
     )
 
 
@@ -46,21 +59,13 @@ def create_model(opt) -> Pix2PixModel:
     _check_smallest_feature_map(opt)
     netD = netE = None
     if opt.is_train:
-        if opt.checkpoint_activations:
-            recompute_activations(netG)
-        netD = MultiscaleDiscriminator(
-            semantic_nc=opt.semantic_nc,
-            ndf=opt.ndf,
-            norm=opt.norm_D,
-            n_layers=opt.n_layers_D,
-            num_D=opt.num_D,
-        )
+        netD = _create_discriminator(opt)
     if opt.use_vae:
         netE = ConvEncoder(crop_size=opt.crop_size, ngf=opt.ngf, norm=opt.norm_E, z_dim=opt.z_dim)
     for network in (netG, netD, netE):
         if network is not None:
             init_weights(network, opt.init_type, opt.init_gain)
-    return Pix2PixModel(netG, netD, netE, opt.num_labels, opt.modulation)
+    return Pix2PixModel(netG, netD, netE, opt.num_labels)
 
 
 def create_method(opt, model: Pix2PixModel) -> SPADEMethod:
@@ -89,3 +94,20 @@ def _check_smallest_feature_map(opt) -> None:
             f"--crop_size {opt.crop_size}: the smallest feature map is 1x1, one value for {opt.norm_G} to normalize; "
             f"use --crop_size {2 * opt.crop_size}, or batch norm with 2 samples or more in each part of a batch"
         )
+
+
+def _create_discriminator(opt) -> MultiscaleDiscriminator:
+    sizes = {
+        "semantic_nc": opt.semantic_nc,
+        "ndf": opt.ndf,
+        "norm": opt.norm_D,
+        "n_layers": opt.n_layers_D,
+        "num_D": opt.num_D,
+    }
+    if opt.modulation == "dense":
+        return MultiscaleDiscriminator(**sizes)
+    return PresentLabelsDiscriminator(**sizes, everywhere=opt.modulation == "table")
+
+
+def _perhaps_recomputed(block: type[nn.Module], opt) -> type[nn.Module]:
+    return recomputed(block) if opt.is_train and opt.checkpoint_activations else block

@@ -18,7 +18,6 @@ class Pix2PixModel(nn.Module):
         netD: a discriminator, (layout, images) -> features; None outside training.
         netE: an encoder, photos -> (mu, logvar); None without `use_vae`.
         num_labels: channels of the one-hot map, the unknown class included.
-        modulation: how layouts let SPADE make gamma and beta; see `SemanticLayout`.
     """
 
     def __init__(
@@ -27,14 +26,12 @@ class Pix2PixModel(nn.Module):
         netD: nn.Module | None,
         netE: nn.Module | None,
         num_labels: int,
-        modulation: str | None = None,
     ):
         super().__init__()
         self.netG = netG
         self.netD = netD
         self.netE = netE
         self.num_labels = num_labels
-        self.modulation = modulation
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -53,8 +50,7 @@ class Pix2PixModel(nn.Module):
 
     def layout(self, batch: dict) -> SemanticLayout:
         """The layout of a batch, on the model's device."""
-        instances = batch.get("instances")
-        layout = SemanticLayout.from_instances(batch["labels"], instances, self.num_labels, self.modulation)
+        layout = SemanticLayout.from_instances(batch["labels"], batch.get("instances"), self.num_labels)
         return layout.to(self.device)
 
     def encode(self, style: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -18,7 +18,7 @@ import test as test_program
 import train as train_program
 from data import PRESETS
 from models import create_generator
-from models.networks.normalization import SPADE
+from models.tables.normalization import TableSPADE
 from options import TestOptions, TrainOptions, parse_options
 from scripts.compare import colors
 from scripts.prepare import landscapes
@@ -221,7 +221,8 @@ def test_random_styles_differ_side_by_side_and_follow_the_seed_not_the_batch_siz
 
 def test_the_dense_definition_of_modulation_gives_the_same_images(run_test, tmp_path, monkeypatch):
     asked_for_tables = []
-    monkeypatch.setattr(SPADE, "rows", lambda *args, rows=SPADE.rows: asked_for_tables.append(1) or rows(*args))
+    rows = TableSPADE.rows
+    monkeypatch.setattr(TableSPADE, "rows", lambda *args: asked_for_tables.append(1) or rows(*args))
 
     def run(*flags):
         return run_test("--how_many", "3", "--num_styles", "2", *flags, results=tmp_path / f"results {len(flags)}")

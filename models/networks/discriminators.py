@@ -14,7 +14,7 @@ MAX_CHANNELS = 512
 
 
 class NLayerDiscriminator(nn.Module):
-    """PatchGAN discriminator (paper, figure 13): every logit judges one patch.
+    """PatchGAN discriminator (paper, figure 13): every logit is about one patch of the image.
 
     Args:
         in_channels: semantic map and image together.
@@ -40,32 +40,21 @@ class NLayerDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(N, in_channels, H, W) -> outputs of all layers, the logits (N, 1, h, w) last."""
-        return self._after_first(self.model0(x))
-
-    def judge(self, semantics: Tensor, channels: Tensor, images: Tensor) -> list[Tensor]:
-        """The same for several sets of images, with the first convolution's half on the semantic map done once.
-
-        Args:
-            semantics: (N, P, H, W), those `channels` (P,) of the semantic map that are not 0 everywhere.
-            images: (K * N, 3, H, W).
-        """
-        conv, activation = self.model0
-        sizes = {"stride": conv.stride, "padding": conv.padding}
-        of_map = F.conv2d(semantics, conv.weight[:, channels], conv.bias, **sizes)
-        of_images = F.conv2d(images, conv.weight[:, -images.shape[1] :], **sizes)
-        x = of_images.unflatten(0, (-1, len(of_map))) + of_map  # (K, N, ndf, h, w)
-        return self._after_first(activation(x.flatten(0, 1)))
-
-    def _after_first(self, x: Tensor) -> list[Tensor]:
-        outputs = [x]
-        for n in range(1, self.n_layers + 1):
+        outputs = []
+        for n in range(self.n_layers + 1):
             x = self.get_submodule(f"model{n}")(x)
             outputs.append(x)
         return outputs
 
 
 class MultiscaleDiscriminator(nn.Module):
-    """`num_D` PatchGAN discriminators; number i sees its input average-pooled i times."""
+    """`num_D` PatchGAN discriminators; number i sees its input average-pooled i times.
+
+    Attributes:
+        patch_discriminator: class of each. A subclass may name another one with the same parameters.
+    """
+
+    patch_discriminator = NLayerDiscriminator
 
     def __init__(
         self,
@@ -77,19 +66,17 @@ class MultiscaleDiscriminator(nn.Module):
     ):
         super().__init__()
         for i in range(num_D):
-            discriminator = NLayerDiscriminator(semantic_nc + 3, ndf, norm, n_layers)
+            discriminator = self.patch_discriminator(semantic_nc + 3, ndf, norm, n_layers)
             self.add_module(f"discriminator_{i}", discriminator)
 
     def forward(self, layout: SemanticLayout, images: Tensor) -> list[list[Tensor]]:
-        """Judge images against a layout.
+        """Features and logits of images, given their layout.
 
         Args:
             images: (K * N, 3, H, W), K sets for the N maps of the layout one after the other (fakes, then reals).
         Returns:
             features [scale][layer], each (K * N, C, h, w); the last layer holds the logits.
         """
-        if layout.by_table:
-            return self._judge_by_present_labels(layout, images)
         semantics = layout.at(*images.shape[-2:])
         x = torch.cat([semantics.repeat(len(images) // len(layout), 1, 1, 1), images], dim=1)
         features = []
@@ -97,16 +84,6 @@ class MultiscaleDiscriminator(nn.Module):
             if i > 0:
                 x = halve(x)
             features.append(discriminator(x))
-        return features
-
-    def _judge_by_present_labels(self, layout: SemanticLayout, images: Tensor) -> list[list[Tensor]]:
-        """The same, with a semantic map of those labels alone that the batch has: few of COCO's 182."""
-        semantics, channels = layout.present(*images.shape[-2:])
-        features = []
-        for i, discriminator in enumerate(self.children()):
-            if i > 0:
-                semantics, images = halve(semantics), halve(images)
-            features.append(discriminator.judge(semantics, channels, images))
         return features
 
 

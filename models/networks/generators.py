@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,7 @@ class SPADEGenerator(nn.Module):
         latent_size: (height, width) of the first feature map; see `latent_size`.
         num_upsampling_layers: "normal", "more" or "most": 5, 6 or 7 doublings.
         z_dim: length of the style latent; None starts from the downsampled layout instead.
+        block: makes a block of (in_channels, out_channels, semantic_nc, norm).
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class SPADEGenerator(nn.Module):
         latent_size: tuple[int, int] = (8, 8),
         num_upsampling_layers: str = "normal",
         z_dim: int | None = None,
+        block: Callable[..., SPADEResnetBlock] = SPADEResnetBlock,
     ):
         super().__init__()
         norm = NormSpec.of(norm, spade=True, flag="norm_G")
@@ -53,18 +56,15 @@ class SPADEGenerator(nn.Module):
         else:
             self.fc = nn.Linear(z_dim, 16 * ngf * latent_size[0] * latent_size[1])
 
-        def block(in_channels: int, out_channels: int) -> SPADEResnetBlock:
-            return SPADEResnetBlock(in_channels, out_channels, semantic_nc, norm)
-
-        self.head_0 = block(16 * ngf, 16 * ngf)
-        self.G_middle_0 = block(16 * ngf, 16 * ngf)
-        self.G_middle_1 = block(16 * ngf, 16 * ngf)
-        self.up_0 = block(16 * ngf, 8 * ngf)
-        self.up_1 = block(8 * ngf, 4 * ngf)
-        self.up_2 = block(4 * ngf, 2 * ngf)
-        self.up_3 = block(2 * ngf, ngf)
+        self.head_0 = block(16 * ngf, 16 * ngf, semantic_nc, norm)
+        self.G_middle_0 = block(16 * ngf, 16 * ngf, semantic_nc, norm)
+        self.G_middle_1 = block(16 * ngf, 16 * ngf, semantic_nc, norm)
+        self.up_0 = block(16 * ngf, 8 * ngf, semantic_nc, norm)
+        self.up_1 = block(8 * ngf, 4 * ngf, semantic_nc, norm)
+        self.up_2 = block(4 * ngf, 2 * ngf, semantic_nc, norm)
+        self.up_3 = block(2 * ngf, ngf, semantic_nc, norm)
         if num_upsampling_layers == "most":
-            self.up_4 = block(ngf, ngf // 2)
+            self.up_4 = block(ngf, ngf // 2, semantic_nc, norm)
         self.conv_img = nn.Conv2d(ngf // 2 if num_upsampling_layers == "most" else ngf, 3, 3, padding=1)
 
     @property
@@ -95,22 +95,6 @@ class SPADEGenerator(nn.Module):
         stages += [(block, 2) for block in (self.up_0, self.up_1, self.up_2, self.up_3)]
         return [*stages, (self.up_4, 2)] if self.num_upsampling_layers == "most" else stages
 
-    @torch.no_grad()
-    def prepare(self, layout: SemanticLayout, earlier: SemanticLayout | None = None) -> SemanticLayout:
-        """The same layout with all that depends on it alone computed and kept: for many styles, or edits, of one map.
-
-        Its gamma and beta are made anew if the weights have changed since. Made for a network in evaluation mode.
-
-        Args:
-            earlier: a prepared layout; what an edit of it has left as it was is not computed again.
-        """
-        prepared = layout.keeping_rows(earlier)
-        height, width = self.latent_size
-        for block, scale in self.stages():
-            height, width = scale * height, scale * width
-            block.prepare(prepared.sites(height, width, block.norm_0.kernel))
-        return prepared
-
     def _latent(self, layout: SemanticLayout, z: Tensor | None) -> Tensor:
         """The first feature map (N, 16 ngf, *latent_size)."""
         if self.z_dim is None:
@@ -127,6 +111,7 @@ class Pix2PixHDGenerator(nn.Module):
         semantic_nc: channels of the semantic map.
         norm: plain norm string or `NormSpec`, such as "instance" or "spectralinstance".
         n_downsample, n_blocks, kernel_size, initial_kernel_size: the `resnet_` options.
+        block: makes a residual block of (channels, norm, kernel_size).
     """
 
     z_dim = None
@@ -140,6 +125,7 @@ class Pix2PixHDGenerator(nn.Module):
         n_blocks: int = 9,
         kernel_size: int = 3,
         initial_kernel_size: int = 7,
+        block: Callable[..., ResnetBlock] = ResnetBlock,
     ):
         super().__init__()
         norm = NormSpec.of(norm, spade=False, flag="norm_G")
@@ -152,7 +138,7 @@ class Pix2PixHDGenerator(nn.Module):
         for narrow, wide in itertools.pairwise(widths):
             conv = normalized_conv(nn.Conv2d, narrow, wide, norm, kernel_size=3, stride=2, padding=1)
             layers += [conv, nn.ReLU()]
-        layers += [ResnetBlock(widths[-1], norm, kernel_size) for _ in range(n_blocks)]
+        layers += [block(widths[-1], norm, kernel_size) for _ in range(n_blocks)]
         for wide, narrow in itertools.pairwise(reversed(widths)):
             sizes = {"kernel_size": 3, "stride": 2, "padding": 1, "output_padding": 1}
             layers += [normalized_conv(nn.ConvTranspose2d, wide, narrow, norm, **sizes), nn.ReLU()]

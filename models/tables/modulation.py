@@ -1,78 +1,22 @@
-"""gamma and beta by table: one row for each distinct neighborhood of the layout, looked up by every site (eq. 1).
-
-A row holds 1 + gamma, then beta: 2C numbers.
-"""
+"""Equation 1 by lookup: every site takes its gamma and beta from the row of its neighborhood."""
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from models.tables.neighborhoods import OUTSIDE, Neighborhoods, Sites
+from models.tables.neighborhoods import Sites
+from models.tables.saved_tensors import recompute_in_backward
 
 HAS_TRITON = importlib.util.find_spec("triton") is not None
-WORKSPACE = 2**22
-"""Numbers of intermediate products that are held at a time: 16 MiB in 32 bits."""
 CACHED = 2**18
 """Numbers of rows that are looked up at a time on a CPU: 1 MiB stays in the cache of a core."""
-
-
-def modulation_rows(
-    mlp_shared: nn.Conv2d, weight: Tensor, bias: Tensor, neighborhoods: Neighborhoods, first: int = 0
-) -> Tensor:
-    """Rows of the neighborhoods from number `first` on.
-
-    A k x k convolution is a sum over k * k steps. So the hidden values of every inner window are a sum of rows of
-    the first layer's weight, picked by label; one matrix product for each step takes them through the second layer;
-    and every outer window sums the products of its k * k inner windows.
-
-    Args:
-        mlp_shared: the first layer, semantic map to hidden values, followed by a ReLU.
-        weight: the second layer's (k * k, hidden, 2C), as of `weight_by_step`; `bias` its (2C,).
-    Returns:
-        (neighborhoods - first, 2C).
-    """
-    inner, outer = neighborhoods.windows(first)  # (V, k * k), (U, k * k)
-    hidden = _hidden_rows(mlp_shared, neighborhoods, inner)  # (V, hidden)
-    steps, _, channels = weight.shape
-    bags = outer + len(hidden) * torch.arange(steps, device=outer.device)  # (U, k * k)
-
-    def sums(columns: Tensor) -> Tensor:
-        products = hidden.expand(steps, -1, -1).bmm(columns)  # (k * k, V, columns)
-        return F.embedding_bag(bags, products.flatten(0, 1), mode="sum")  # (U, columns)
-
-    if torch.is_grad_enabled():
-        return sums(weight) + bias
-    at_once = max(16, WORKSPACE // (steps * len(hidden)))
-    rows = torch.empty(len(outer), channels, dtype=bias.dtype, device=bias.device)
-    for columns, its_bias, part in zip(weight.split(at_once, 2), bias.split(at_once), rows.split(at_once, 1)):
-        torch.add(sums(columns), its_bias, out=part)
-    return rows
-
-
-def _hidden_rows(mlp_shared: nn.Conv2d, neighborhoods: Neighborhoods, windows: Tensor) -> Tensor:
-    """What the first layer and its ReLU make of windows of symbols (V, k * k): (V, hidden)."""
-    weight = mlp_shared.weight.flatten(2)  # (hidden, semantic channels, k * k)
-    rows = weight[:, neighborhoods.labels]  # (hidden, symbols, k * k)
-    rows = rows + neighborhoods.edges[:, None] * weight[:, -1:]  # edges are 0 without an edge channel
-    rows = F.pad(rows.permute(2, 1, 0), (0, 0, 1, 0))  # (k * k, symbols, hidden); the one outside adds nothing
-    bags = windows + rows.shape[1] * torch.arange(len(rows), device=windows.device)
-    hidden = F.relu(F.embedding_bag(bags, rows.flatten(0, 1), mode="sum") + mlp_shared.bias)
-    outside = (windows == OUTSIDE).all(1, keepdim=True)
-    return hidden.masked_fill(outside, 0)  # the second convolution is padded with zeros, not with ReLU(bias)
-
-
-def weight_by_step(gamma: Tensor, beta: Tensor) -> Tensor:
-    """The weights of both layers, (C, hidden, k, k) each, as one matrix (hidden, 2C) for each of the k * k steps."""
-    return torch.cat([gamma, beta]).flatten(2).permute(2, 1, 0).contiguous()
 
 
 def modulate(
@@ -194,40 +138,13 @@ class _Modulation(torch.autograd.Function):
         return gradient_x, gradient_rows, None, None, None
 
 
-def looked_up_again(y: Tensor) -> AbstractContextManager[None]:
-    """`made_again` for `y`, a result of `modulate` with gradients."""
-    made = y.grad_fn
+def look_up_in_backward(y: Tensor) -> AbstractContextManager[None]:
+    """`recompute_in_backward` for `y`, a result of `modulate` with gradients: operations inside do not save it."""
+    node = y.grad_fn
 
     def look_up() -> Tensor:
-        made.at_hand = made.saved_tensors  # for its own backward, which comes next; perhaps made again, so once only
-        return _look_up(*made.at_hand, made.sites.ids, made.slope, made.scale)
+        # For the backward of the node itself, which comes next. Its saved tensors may be recomputed: once will do.
+        node.at_hand = node.saved_tensors
+        return _look_up(*node.at_hand, node.sites.ids, node.slope, node.scale)
 
-    return made_again((y, look_up))
-
-
-@contextlib.contextmanager
-def made_again(*recipes: tuple[Tensor, Callable[[], Tensor]]) -> Iterator[None]:
-    """What is computed from these tensors keeps not them for the backward pass but how to make each.
-
-    Recipes must not hold their tensors. They are followed under the autocast of now. A tensor is known by being the
-    same object with the same values: other views of its memory are kept as they are.
-    """
-    device_type = recipes[0][0].device.type
-    autocast = device_type, torch.get_autocast_dtype(device_type), torch.is_autocast_enabled(device_type)
-    makers = [(weakref.ref(tensor), tensor._version, recipe) for tensor, recipe in recipes]
-    del recipes  # torch holds `pack` and `unpack`, and with them all that they can see
-
-    def pack(tensor: Tensor) -> Tensor | Callable[[], Tensor]:
-        for known, version, recipe in makers:
-            if known() is tensor and tensor._version == version:
-                return recipe
-        return tensor
-
-    def unpack(kept: Tensor | Callable[[], Tensor]) -> Tensor:
-        if isinstance(kept, Tensor):
-            return kept
-        with torch.no_grad(), torch.autocast(*autocast):
-            return kept()
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
-        yield
+    return recompute_in_backward((y, look_up))

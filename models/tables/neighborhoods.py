@@ -198,12 +198,12 @@ class Sites:
 
     Attributes:
         ids: (N, h, w) numbers of outer windows.
-        share: new neighborhoods, as a share of the sites: near 0 tables save almost all work, near 1 none.
+        fraction_new: new neighborhoods, as a fraction of the sites: near 0 tables save almost all work, near 1 none.
     """
 
     neighborhoods: Neighborhoods
     ids: Tensor
-    share: float
+    fraction_new: float
 
     @cached_property
     def by_neighborhood(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,18 +1,19 @@
 """Times, memory and multiply-adds of the SPADE generator: gamma and beta by table beside the dense way."""
 
 import argparse
-import copy
 import statistics
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from models import create_generator
 from models.folding import fold_norms
-from models.networks.blocks import convolve
 from models.networks.generators import SPADEGenerator
-from models.networks.layout import SemanticLayout
+from models.networks.layout import SemanticLayout, SoftLayout
+from models.tables import prepare, sites_of
+from models.tables.blocks import convolve
 from options import TrainOptions
 from scripts.benchmark.label_maps import MODES, command_line_options, layouts_of
 from scripts.benchmark.memory import peak_of_first_call
@@ -79,8 +80,8 @@ class Generators:
 
     def __init__(self, opt: TrainOptions, device: torch.device):
         self.device = device
-        self.dense = make_generator(opt).to(device)
-        self.table = prepared_for_tables(copy.deepcopy(self.dense))
+        self.dense = make_generator(opt, "dense").to(device)
+        self.table = prepared_for_tables(make_generator(opt, "table").to(device))
         if device.type == "cuda":
             self.dense.to(memory_format=torch.channels_last)
         self.z = None if self.dense.z_dim is None else torch.zeros(opt.batch_size, self.dense.z_dim, device=device)
@@ -94,13 +95,13 @@ class Generators:
 
     def difference(self, layout: SemanticLayout) -> float:
         """Largest difference between the images of both, as a share of the largest value."""
-        dense, table = self.paint(self.dense, anew(layout, "dense")), self.paint(self.table, anew(layout, "table"))
+        dense, table = self.paint(self.dense, anew(layout)), self.paint(self.table, anew(layout))
         return float((dense.float() - table.float()).abs().max() / dense.abs().max())
 
 
-def make_generator(opt: TrainOptions) -> SPADEGenerator:
-    """A generator with weights and statistics of ordinary size."""
-    network = create_generator(opt)
+def make_generator(opt: TrainOptions, modulation: str) -> SPADEGenerator:
+    """A generator with weights and statistics of ordinary size, the same for every modulation."""
+    network = create_generator(replace(opt, modulation=modulation))
     fill(network, seed=0)
     return network.eval().requires_grad_(False)
 
@@ -110,24 +111,24 @@ def prepared_for_tables(network: SPADEGenerator) -> SPADEGenerator:
     return fold_norms(network).to(memory_format=torch.channels_last)
 
 
-def anew(layout: SemanticLayout, modulation: str) -> SemanticLayout:
+def anew(layout: SemanticLayout) -> SemanticLayout:
     """The same layout, for which nothing has been computed yet."""
-    return SemanticLayout(layout.labels, layout.edges, layout.num_labels, modulation)
+    return SemanticLayout(layout.labels, layout.edges, layout.num_labels)
 
 
 def measure(generators: Generators, layout: SemanticLayout, rounds: int) -> Times:
     """Let all ways of painting take turns on one batch."""
     dense, table, paint = generators.dense, generators.table, generators.paint
-    prepared = table.prepare(anew(layout, "table"))
+    prepared = prepare(table, anew(layout))
     floor = other_convolutions(table, layout)
 
     def edit(i: int) -> None:
-        edited = SemanticLayout(stroke(layout.labels, i), layout.edges, layout.num_labels, "table")
-        paint(table, table.prepare(edited, prepared))
+        edited = SemanticLayout(stroke(layout.labels, i), layout.edges, layout.num_labels)
+        paint(table, prepare(table, edited, prepared))
 
     jobs: Mapping[str, Callable[[int], object]] = {
-        DENSE: lambda i: paint(dense, anew(layout, "dense")),
-        TABLE: lambda i: paint(table, anew(layout, "table")),
+        DENSE: lambda i: paint(dense, anew(layout)),
+        TABLE: lambda i: paint(table, anew(layout)),
         KEPT: lambda i: paint(table, prepared),
         EDIT: edit,
         FLOOR: lambda i: floor(),
@@ -154,7 +155,7 @@ def other_convolutions(network: SPADEGenerator, layout: SemanticLayout) -> Calla
     convs = [m for name, m in network.named_modules() if isinstance(m, nn.Conv2d) and ".mlp_" not in name]
     hooks = [conv.register_forward_pre_hook(note) for conv in convs]
     z = None if network.z_dim is None else torch.zeros(len(layout), network.z_dim, device=layout.device)
-    network(anew(layout, "dense"), z)
+    network(SoftLayout(layout.at(*layout.size)), z)  # the dense path
     for hook in hooks:
         hook.remove()
 
@@ -204,9 +205,9 @@ def share_table(layouts: list[SemanticLayout], network: SPADEGenerator) -> list[
     kernel = network.head_0.norm_0.kernel
     inner, outer = [], []
     for size in sizes:
-        all_sites = [anew(layout, "table").sites(*size, kernel) for layout in layouts]
+        all_sites = [sites_of(anew(layout), *size, kernel, everywhere=True) for layout in layouts]
         inner.append(statistics.mean((len(sites.neighborhoods.inner) - 1) / sites.ids.numel() for sites in all_sites))
-        outer.append(statistics.mean(sites.share for sites in all_sites))
+        outer.append(statistics.mean(sites.fraction_new for sites in all_sites))
     return [
         f"| distinct neighborhoods | {' | '.join(f'{width}x{height}' for height, width in sizes)} |",
         "|---" * (len(sizes) + 1) + "|",
@@ -249,7 +250,7 @@ def memory_lines(args: argparse.Namespace, generators: Generators, layout: Seman
             torch.cuda.reset_peak_memory_stats()
             before = torch.cuda.memory_allocated()
             with torch.no_grad(), autocast(args.precision, generators.device):
-                generators.paint(network, anew(layout, "dense" if name == DENSE else "table"))
+                generators.paint(network, anew(layout))
             peaks[name] = (torch.cuda.max_memory_allocated() - before) / 2**20
     else:
         peaks = {name: peak_of_first_call(first_batch, args, name) for name in (DENSE, TABLE)}
@@ -263,10 +264,8 @@ def memory_lines(args: argparse.Namespace, generators: Generators, layout: Seman
 def first_batch(args: argparse.Namespace, name: str) -> Callable[[], object]:
     """A call that paints the first batch one way."""
     opt = command_line_options(args)
-    network = make_generator(opt)
-    if name == TABLE:
-        prepared_for_tables(network)
-    layout = anew(layouts_of(opt, 1, args.dataroot is not None)[0], "dense" if name == DENSE else "table")
+    network = make_generator(opt, "dense") if name == DENSE else prepared_for_tables(make_generator(opt, "table"))
+    layout = anew(layouts_of(opt, 1, args.dataroot is not None)[0])
     z = None if network.z_dim is None else torch.zeros(opt.batch_size, network.z_dim)
 
     def paint() -> Tensor:

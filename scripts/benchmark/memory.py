@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,7 +15,6 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from data.workers import begin_worker
 from models import create_generator
-from models.networks.blocks import recompute_activations
 from models.networks.layout import SemanticLayout
 from options import TrainOptions
 from scripts.benchmark.switches import Training, Workload, height
@@ -92,7 +92,7 @@ def kept_bytes(opt: TrainOptions, recomputed: bool, mode: AbstractContextManager
     """Bytes that the generator keeps from the forward to the backward pass of a batch, in 32 bits and the dense way.
 
     Nothing is computed: tensors without memory pass through the network, so the figure is the same on any machine, and
-    any size fits. Every storage counts once: what autograd saves, the semantic maps, the normalised weights. Parameters
+    any size fits. Every storage counts once: what autograd saves, the semantic maps, the normalized weights. Parameters
     and buffers, which are there anyway, do not count.
 
     Args:
@@ -107,17 +107,15 @@ def kept_bytes(opt: TrainOptions, recomputed: bool, mode: AbstractContextManager
         return x
 
     with mode or FakeTensorMode():
-        netG = create_generator(opt).train()
-        if recomputed:
-            recompute_activations(netG)
+        netG = create_generator(replace(opt, modulation="dense", checkpoint_activations=recomputed)).train()
         shape = (opt.batch_size, height(opt), opt.crop_size)
         edges = torch.zeros(shape, dtype=torch.bool) if opt.instance else None
-        layout = SemanticLayout(torch.zeros(shape, dtype=torch.uint8), edges, opt.num_labels, "dense")
+        layout = SemanticLayout(torch.zeros(shape, dtype=torch.uint8), edges, opt.num_labels)
         z = torch.zeros(opt.batch_size, netG.z_dim) if netG.z_dim else None
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
             fake = netG(layout, z)
-        # Checkpoints keep the layout, which holds its maps; modules hold their last normalised weights.
-        for holder in (layout._semantics, *(vars(module) for module in netG.modules())):
+        # Checkpoints keep the layout, which holds its maps; modules hold their last normalized weights.
+        for holder in (layout.memo, *(vars(module) for module in netG.modules())):
             for value in holder.values():
                 if isinstance(value, Tensor):
                     keep(value)

@@ -7,6 +7,7 @@ from torch import nn
 
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
+from models.tables import sites_of
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,16 @@ class Counts:
 @torch.no_grad()
 def count(network: SPADEGenerator, layout: SemanticLayout) -> Counts:
     """Count for one batch of label maps; the table's part depends on how often their neighborhoods repeat."""
-    layout = SemanticLayout(layout.labels, layout.edges, layout.num_labels, "table")
+    layout = SemanticLayout(layout.labels, layout.edges, layout.num_labels)
     shared = gamma_beta = rows = others = 0
     height, width = network.latent_size
+    kernel = network.head_0.norm_0.mlp_gamma.kernel_size[0]
     if network.z_dim is None:
         others += len(layout) * height * width * network.fc.weight.numel()
     for block, scale in network.stages():
         height, width = scale * height, scale * width
         sites = len(layout) * height * width
-        inner = len(layout.sites(height, width, block.norm_0.kernel).neighborhoods.inner)
+        inner = len(sites_of(layout, height, width, kernel, everywhere=True).neighborhoods.inner)
         for module in block.children():
             if isinstance(module, nn.Conv2d):
                 others += sites * module.weight.numel()

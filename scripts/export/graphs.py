@@ -48,10 +48,6 @@ class ExportLayout:
     def device(self) -> torch.device:
         return self.labels.device
 
-    def sites(self, height: int, width: int, kernel: int) -> None:
-        """Tables of distinct neighborhoods have sizes that depend on the labels: graphs are dense."""
-        return None
-
     def at(self, height: int, width: int) -> Tensor:
         """The semantic map (N, channels, height, width), once per size: the graph has it once, too."""
         size = str(height), str(width)  # while a graph with free sizes is traced, they are terms such as 4*s1

@@ -19,8 +19,8 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
 
     is_train: ClassVar[bool] = False
     program: ClassVar[str] = "python -m scripts.export"
-    # What `create_model` asks besides. Trained weights replace the initial ones.
-    modulation: ClassVar[str | None] = None
+    # What `create_model` asks besides. Graphs have no tables, and trained weights replace the initial ones.
+    modulation: ClassVar[str | None] = "dense"
     init_type: ClassVar[str] = "none"
     init_gain: ClassVar[float] = 1.0
 

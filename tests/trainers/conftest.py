@@ -17,7 +17,8 @@ def make_trainer():
     def make(
         vae: bool = False, norm_G: str = SYNC_BATCH, size: int = 32, betas: tuple[float, float] = (0.0, 0.9), **kwargs
     ) -> Pix2PixTrainer:
-        return Pix2PixTrainer(SPADEMethod(make_model(vae, norm_G, size), betas=betas), **kwargs)
+        blocks = {name: kwargs.pop(name) for name in ("dense", "recompute") if name in kwargs}
+        return Pix2PixTrainer(SPADEMethod(make_model(vae, norm_G, size, **blocks), betas=betas), **kwargs)
 
     return make
 

@@ -5,26 +5,40 @@ from __future__ import annotations
 import torch
 
 from models.methods.spade import SPADEMethod
+from models.networks.blocks import SPADEResnetBlock
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import SPADEGenerator
 from models.pix2pix_model import Pix2PixModel
+from models.recompute import recomputed
+from models.tables import PresentLabelsDiscriminator, TableResnetBlock
 from trainers import Pix2PixTrainer
 from util.distributed import World
 
 SAMPLES = 4
 
 
-def make_model(vae: bool = False, norm_G: str = "spectralspadesyncbatch1x1", size: int = 32) -> Pix2PixModel:
+def make_model(
+    vae: bool = False,
+    norm_G: str = "spectralspadesyncbatch1x1",
+    size: int = 32,
+    dense: bool = False,
+    recompute: bool = False,
+) -> Pix2PixModel:
     """Networks for three classes and edges; always the same weights.
 
     Args:
         size: of the images, 32 or more; instance norm in G needs 64, so that its smallest map has several values.
+        dense: without tables.
+        recompute: with activation checkpointing in G.
     """
     torch.manual_seed(0)
-    netG = SPADEGenerator(4, 2, norm_G, latent_size=(size // 32, size // 32), z_dim=3 if vae else None)
+    block = SPADEResnetBlock if dense else TableResnetBlock
+    block = recomputed(block) if recompute else block
+    netG = SPADEGenerator(4, 2, norm_G, latent_size=(size // 32, size // 32), z_dim=3 if vae else None, block=block)
+    netD = (MultiscaleDiscriminator if dense else PresentLabelsDiscriminator)(4, 2)
     netE = ConvEncoder(32, 2, z_dim=3) if vae else None
-    return Pix2PixModel(netG, MultiscaleDiscriminator(4, 2), netE, num_labels=3).train()
+    return Pix2PixModel(netG, netD, netE, num_labels=3).train()
 
 
 def make_batch(samples: int = SAMPLES, size: int = 32) -> dict:
@@ -41,20 +55,18 @@ def step_apart(trainer: Pix2PixTrainer, *batches: dict) -> None:
     trainer.steps += 1
 
 
-def train(
-    iterations: int, dtype: torch.dtype, model: dict, settings: dict, modulations: tuple[str | None, ...] = (None,)
-) -> dict:
+def train(iterations: int, dtype: torch.dtype, model: dict, settings: dict, dense: tuple[bool, ...] = (False,)) -> dict:
     """Losses and weights after some iterations on this process's shard of the four samples.
 
     Args:
-        modulations: one for each process, or one for all.
+        dense: whether networks are without tables, for each process, or for all.
     """
     torch.set_default_dtype(dtype)
     world = World.from_environment()
     batch = {name: values[world.rank :: world.size] for name, values in make_batch(size=model.get("size", 32)).items()}
     with world.joined(torch.device("cpu")):
-        trainer = Pix2PixTrainer(SPADEMethod(make_model(**model)), world=world, **settings)
-        trainer.model.modulation = modulations[world.rank % len(modulations)]
+        method = SPADEMethod(make_model(**model, dense=dense[world.rank % len(dense)]))
+        trainer = Pix2PixTrainer(method, world=world, **settings)
         for _ in range(iterations):
             trainer.step(batch)
         losses = trainer.read_losses() | trainer.read_watched()

@@ -66,7 +66,7 @@ def test_a_process_that_goes_the_dense_way_keeps_step_with_one_that_has_tables()
     norm_G = "spectralspadesyncbatch3x3"
     expected = alone(torch.float64, False, norm_G)
     model = {"vae": False, "norm_G": norm_G, "size": 32}
-    for result in run_together(2, train, ITERATIONS, torch.float64, model, {"ema": 0.9}, ("dense", "table")):
+    for result in run_together(2, train, ITERATIONS, torch.float64, model, {"ema": 0.9}, (True, False)):
         assert result["losses"] == pytest.approx(expected["losses"], rel=1e-8, abs=1e-12)
 
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from models.networks.blocks import recompute_activations
 from models.networks.layout import SemanticLayout
 from models.networks.normalization import SPADE
 from models.networks.norms import InstanceNorm, NormSpec
@@ -57,13 +56,10 @@ def test_batch_norm_sees_parts_alone(make_trainer):
 
 @pytest.mark.parametrize("vae", [False, True], ids=["plain", "with encoder"])
 def test_recomputed_activations_change_nothing_but_memory(make_trainer, double, vae):
-    trainers = []
-    for recomputed in (False, True):
-        trainer = make_trainer(vae)
-        if recomputed:
-            recompute_activations(trainer.model.netG)
+    trainers = [make_trainer(vae, recompute=recompute) for recompute in (False, True)]
+    for trainer in trainers:
+        torch.manual_seed(0)
         iterate(trainer, double)
-        trainers.append(trainer)
     assert_same_training(*trainers, rtol=0, atol=0)
 
 
@@ -82,11 +78,9 @@ def kept_bytes(forward) -> int:
 
 
 def test_recomputed_activations_keep_less(make_trainer, batch):
-    trainer = make_trainer()
-    layout = trainer.model.layout(batch)
-    usual = kept_bytes(lambda: trainer.model.netG(layout))
-    recompute_activations(trainer.model.netG)
-    assert kept_bytes(lambda: trainer.model.netG(layout)) < usual / 4
+    usual, recomputed = (make_trainer(recompute=recompute).model for recompute in (False, True))
+    layout = usual.layout(batch)
+    assert kept_bytes(lambda: recomputed.netG(layout)) < kept_bytes(lambda: usual.netG(layout)) / 4
 
 
 @pytest.mark.parametrize("adam", [name for name in ADAM_SWITCHES if name != "auto"])
@@ -209,10 +203,8 @@ def test_compiled_networks_train_the_same(make_trainer, double, recomputed):
     """With the part of torch.compile that traces programs, in which its errors lie; no compiler is needed for it."""
     trainers = []
     for compiled in (False, True):
-        trainer = make_trainer(vae=True, norm_G="spectralspadesyncbatch1x1")
-        trainer.model.modulation = "dense"  # what is compiled is dense in any case
-        if recomputed:
-            recompute_activations(trainer.model.netG)
+        # What is compiled is dense in any case.
+        trainer = make_trainer(True, "spectralspadesyncbatch1x1", dense=not compiled, recompute=recomputed)
         if compiled:
             for network in trainer.model.networks.values():
                 network.compile(backend="aot_eager")

@@ -45,7 +45,7 @@ def test_any_size_equals_torch_nearest_of_the_full_semantic_map(height, width, s
     assert torch.equal(layout.at(*size), F.interpolate(dense, size=size, mode="nearest"))
 
 
-def test_semantics_are_made_once_per_size():
+def test_semantics_are_computed_once_per_size():
     layout = SemanticLayout(torch.zeros(1, 8, 8, dtype=torch.long), None, num_labels=2)
     assert layout.at(4, 4) is layout.at(4, 4)
 
@@ -56,12 +56,3 @@ def test_semantics_follow_the_default_type():
         assert SemanticLayout(torch.zeros(1, 2, 2, dtype=torch.long), None, 2).at(2, 2).dtype == torch.float64
     finally:
         torch.set_default_dtype(torch.float32)
-
-
-def test_present_channels_are_those_of_the_semantic_map_that_are_not_empty():
-    labels = torch.tensor([[[0, 3], [3, 3]], [[0, 0], [5, 0]]])
-    edges = torch.zeros_like(labels, dtype=torch.bool)
-    for layout in (SemanticLayout(labels, edges, num_labels=7), SemanticLayout(labels, None, num_labels=7)):
-        semantics, channels = layout.present(4, 2)
-        assert channels.tolist() == [0, 3, 5] + [7] * (layout.edges is not None)
-        assert torch.equal(semantics, layout.at(4, 2)[:, channels])

@@ -100,7 +100,7 @@ def test_discriminator_pools_without_counting_the_padding():
     netD = MultiscaleDiscriminator(semantic_nc=1, ndf=2, n_layers=1)
     seen = []
     netD.discriminator_1.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    netD(SemanticLayout(torch.zeros(1, 8, 8, dtype=torch.long), None, 1, "dense"), torch.ones(1, 3, 8, 8))
+    netD(SemanticLayout(torch.zeros(1, 8, 8, dtype=torch.long), None, 1), torch.ones(1, 3, 8, 8))
     assert torch.equal(seen[0], torch.ones(1, 4, 4, 4))
 
 

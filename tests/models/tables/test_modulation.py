@@ -2,21 +2,30 @@
 
 import copy
 import weakref
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
 
 from models.folding import fold_norms
-from models.networks import layout as layout_module
 from models.networks.blocks import SPADEResnetBlock
 from models.networks.generators import SPADEGenerator
-from models.networks.layout import SemanticLayout
-from models.networks.normalization import SPADE
+from models.networks.layout import SemanticLayout, SoftLayout
 from models.networks.norms import NormSpec
-from models.tables.modulation import add_projected, made_again, modulate, modulation_rows, weight_by_step
+from models.tables import TableResnetBlock, prepare, sites_of
+from models.tables import sites as sites_module
+from models.tables.modulation import add_projected, modulate
+from models.tables.normalization import TableSPADE
+from models.tables.prepared import keeping_rows
+from models.tables.saved_tensors import recompute_in_backward
+from models.tables.sites import store_of
 
 CLASSES = 4
 
@@ -40,9 +49,8 @@ def filled(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
     return network
 
 
-def both(labels, edges=None) -> tuple[SemanticLayout, SemanticLayout]:
-    """The same layout for the dense path and for tables."""
-    return tuple(SemanticLayout(labels, edges, CLASSES, modulation) for modulation in ("dense", "table"))
+def layout_of(labels, edges=None) -> SemanticLayout:
+    return SemanticLayout(labels, edges, CLASSES)
 
 
 def close(a, b, tolerance: float = 1e-10) -> bool:
@@ -71,11 +79,11 @@ def test_rows_looked_up_are_gamma_and_beta(kernel, kind, batch, size, map_size, 
     torch.manual_seed(seed)
     labels = torch.randint(CLASSES, (batch, *map_size)) if noise else regions(batch, *map_size, seed)
     edges = torch.rand(labels.shape) < 0.2 if with_edges else None
-    dense, table = both(labels, edges)
-    spade = filled(SPADE(6, table.channels, NormSpec(False, kind, kernel)), seed).eval()
+    layout = layout_of(labels, edges)
+    spade = filled(TableSPADE(6, layout.channels, NormSpec(False, kind, kernel)), seed).eval()
     x = torch.randn(batch, 6, *size)
-    sites = table.sites(*size, kernel)
-    expected, normalized = spade(x, dense), spade.param_free_norm(x)
+    sites = sites_of(layout, *size, kernel, everywhere=True)
+    expected, normalized = spade(x, layout), spade.normalize(x)  # the first by the definition
     assert close(spade.by_table(normalized, sites, slope=0.2), F.leaky_relu(expected, 0.2))
     with torch.no_grad():
         assert close(spade.by_table(normalized, sites), expected)
@@ -89,11 +97,12 @@ def test_rows_looked_up_are_gamma_and_beta(kernel, kind, batch, size, map_size, 
 def test_blocks_give_the_same_images_gradients_and_statistics(norm, channels, batch, training):
     torch.manual_seed(0)
     labels, edges = regions(batch, 32, 24), torch.rand(batch, 32, 24) < 0.1
-    dense, table = both(labels, edges)
-    by_convolution = filled(SPADEResnetBlock(*channels, CLASSES + 1, NormSpec.parse(norm))).train(training)
-    by_rows = copy.deepcopy(by_convolution)
+    layout = layout_of(labels, edges)
+    sizes = *channels, CLASSES + 1, NormSpec.parse(norm)
+    by_convolution, by_rows = SPADEResnetBlock(*sizes), TableResnetBlock(*sizes, everywhere=True)
     outputs, inputs = [], []
-    for block, layout in ((by_convolution, dense), (by_rows, table)):
+    for block in (by_convolution, by_rows):
+        filled(block).train(training)
         x = torch.randn(batch, channels[0], 8, 6, generator=torch.Generator().manual_seed(1)).requires_grad_()
         y = block(x, layout, 2)
         y.square().sum().backward()
@@ -105,63 +114,81 @@ def test_blocks_give_the_same_images_gradients_and_statistics(norm, channels, ba
     for (name, a), b in zip(by_convolution.named_buffers(), by_rows.buffers()):
         assert close(a.double(), b.double()), name
     with torch.no_grad():
-        assert close(by_convolution(inputs[0], dense, 2), by_rows(inputs[0], table, 2))
+        assert close(by_convolution(inputs[0], layout, 2), by_rows(inputs[0], layout, 2))
 
 
 @pytest.mark.parametrize("scale", [1, 2])
 def test_rows_take_their_gradients_from_every_site(scale):
     torch.manual_seed(0)
-    sites = SemanticLayout(regions(2, 20, 20), None, CLASSES, "table").sites(scale * 5, scale * 6, 3)
+    sites = sites_of(layout_of(regions(2, 20, 20)), scale * 5, scale * 6, 3, everywhere=True)
     x = torch.randn(2, 3, 5, 6, requires_grad=True)
     rows = torch.randn(len(sites.neighborhoods.outer), 6, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x, rows: modulate(x, rows, sites, 0.2, scale), (x, rows))
 
 
-def test_weights_in_another_order_are_not_kept_for_the_backward_pass(monkeypatch):
-    made = []
+class Created(TorchDispatchMode):
+    """Knows the memory of all tensors that operations inside make, and which of it is still in use."""
 
-    def making(*weights):
-        made.append(weakref.ref((weight := weight_by_step(*weights)).untyped_storage()))
-        return weight
+    def __init__(self):
+        super().__init__()
+        self._storages = []
 
-    monkeypatch.setattr("models.networks.normalization.weight_by_step", making)
-    spade = filled(SPADE(6, CLASSES, NormSpec.parse("spadebatch3x3")))
-    rows = spade.rows(SemanticLayout(regions(1, 32, 32), None, CLASSES, "table").sites(32, 32, 3))
-    assert len(made) == 1 and made[0]() is None
-    rows.sum().backward()
-    assert len(made) == 2
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        known = {id(storage()) for storage in self._storages}
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, torch.Tensor) and id(tensor.untyped_storage()) not in known:
+                self._storages.append(weakref.ref(tensor.untyped_storage()))
+        return result
+
+    def alive(self) -> list[int]:
+        """Sizes in bytes."""
+        storages = [storage() for storage in self._storages]
+        return [storage.nbytes() for storage in storages if storage is not None]
+
+
+def test_weights_in_another_order_are_not_kept_for_the_backward_pass():
+    spade = filled(TableSPADE(6, CLASSES, NormSpec.parse("spadebatch3x3")))
+    sites = sites_of(layout_of(regions(1, 32, 32)), 32, 32, 3)
+    with Created() as created:
+        rows = spade.rows(sites)
+    both_weights = spade.mlp_gamma.weight.nbytes + spade.mlp_beta.weight.nbytes
+    assert rows.requires_grad and both_weights not in created.alive()
 
 
 @pytest.mark.parametrize("kind", ["batch", "instance", "syncbatch"])
-def test_neither_rows_nor_normalised_nor_modulated_activations_are_kept(kind, monkeypatch):
+def test_rows_are_not_kept_for_the_backward_pass(kind):
+    spade = filled(TableSPADE(6, CLASSES, NormSpec.parse(f"spade{kind}3x3"))).train()
+    sites = sites_of(layout_of(regions(2, 32, 32)), 32, 32, 3)
+    x = torch.randn(2, 6, 32, 32, requires_grad=True)
+    with Created() as created:
+        y = spade.by_table(spade.normalize(x), sites, source=x)
+    rows = len(sites.neighborhoods.outer) * 12 * y.element_size()
+    assert y.nbytes in created.alive() and rows not in created.alive()
+
+
+@pytest.mark.parametrize("kind", ["batch", "instance", "syncbatch"])
+def test_neither_normalized_nor_modulated_activations_are_kept(kind):
+    """Known by their sizes: of all full-size activations there is only the result of conv_0, besides the block's."""
     torch.manual_seed(0)
-    layout = SemanticLayout(regions(2, 32, 32), None, CLASSES, "table")
-    block = filled(SPADEResnetBlock(6, 4, CLASSES, NormSpec.parse(f"spade{kind}3x3"))).train()
-    made = []
-    for conv in (block.conv_0, block.conv_1, block.conv_s):
-        conv.register_forward_pre_hook(lambda module, inputs: made.append(weakref.ref(inputs[0].untyped_storage())))
-    for norm in (block.norm_0, block.norm_1):
-        norm.param_free_norm.register_forward_hook(
-            lambda module, inputs, output: made.append(weakref.ref(output.untyped_storage()))
-        )
-
-    def making(*args):
-        made.append(weakref.ref((rows := modulation_rows(*args)).untyped_storage()))
-        return rows
-
-    monkeypatch.setattr("models.networks.normalization.modulation_rows", making)
-    image = block(torch.randn(2, 6, 16, 16, requires_grad=True), layout, 2)
-    assert len(made) == 8 and not any(activations() is not None for activations in made)
+    layout = layout_of(regions(2, 30, 30))
+    block = filled(TableResnetBlock(7, 4, CLASSES, NormSpec.parse(f"spade{kind}3x3"))).train()
+    x = torch.randn(2, 7, 15, 15, requires_grad=True)  # no multiple of a row of hidden values, 128 numbers
+    with Created() as created:
+        image = block(x, layout, 2)
+    alive = created.alive()
+    assert alive.count(x.nbytes) == 1  # x itself, and nothing normalized
+    assert alive.count(4 * x.nbytes) == 0  # modulated
+    copies = kind == "instance"  # which torch makes of inputs in channels-last memory
+    assert alive.count(image.nbytes) == 2 + copies
     image.sum().backward()
-    once_more = {"batch": 3, "instance": 5, "syncbatch": 3}[kind]  # rows; instance norm is called, batch norm is not
-    assert len(made) == 8 + once_more
 
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("kind, once_more", [("instance", 0), ("batch", 1), ("syncbatch", 1)])
-def test_the_shortcut_is_normalised_once_more_only_for_its_own_statistics(kind, once_more, training):
-    layout = SemanticLayout(regions(2, 32, 32), None, CLASSES, "table")
-    block = filled(SPADEResnetBlock(6, 4, CLASSES, NormSpec.parse(f"spade{kind}3x3"))).train(training)
+def test_the_shortcut_is_normalized_once_more_only_for_its_own_statistics(kind, once_more, training):
+    layout = layout_of(regions(2, 32, 32))
+    block = filled(TableResnetBlock(6, 4, CLASSES, NormSpec.parse(f"spade{kind}3x3"))).train(training)
     calls = []
     block.norm_s.param_free_norm.register_forward_hook(lambda *of_call: calls.append(of_call))
     block(torch.randn(2, 6, 16, 16, requires_grad=True), layout, 2)
@@ -179,7 +206,7 @@ MISTAKABLE = {
 
 
 @pytest.mark.parametrize("view", MISTAKABLE)
-def test_a_tensor_is_made_again_and_no_view_of_its_memory(view):
+def test_a_tensor_is_recomputed_and_no_view_of_its_memory(view):
     torch.manual_seed(0)
     x = torch.randn(4, 4) if view == "transposed" else torch.randn(2, 4)
     if view == "another order of memory":
@@ -187,7 +214,7 @@ def test_a_tensor_is_made_again_and_no_view_of_its_memory(view):
     other = MISTAKABLE[view]
     expected, recipe = other(x.clone()).double(), x.clone()
     w = torch.ones_like(expected, requires_grad=True)
-    with made_again((x, lambda: recipe)):
+    with recompute_in_backward((x, lambda: recipe)):
         y = w * other(x)
     y.sum().backward()
     assert torch.equal(w.grad, expected)
@@ -196,7 +223,7 @@ def test_a_tensor_is_made_again_and_no_view_of_its_memory(view):
 def test_what_has_taken_the_memory_of_a_tensor_that_is_gone_is_not_taken_for_it():
     memory = torch.ones(3)
     keyed = memory.view(3)
-    with made_again((keyed, lambda: torch.zeros(3))):
+    with recompute_in_backward((keyed, lambda: torch.zeros(3))):
         del keyed
         w = torch.ones(3, requires_grad=True)
         y = w * memory
@@ -206,7 +233,7 @@ def test_what_has_taken_the_memory_of_a_tensor_that_is_gone_is_not_taken_for_it(
 
 def test_a_projection_is_added_without_the_whole():
     torch.manual_seed(0)
-    sites = SemanticLayout(regions(2, 20, 20), None, CLASSES, "table").sites(16, 12, 3)
+    sites = sites_of(layout_of(regions(2, 20, 20)), 16, 12, 3, everywhere=True)
     x, y, weight = torch.randn(2, 3, 8, 6), torch.randn(2, 5, 16, 12), torch.randn(5, 3, 1, 1)
     rows = torch.randn(len(sites.neighborhoods.outer), 6)
     with torch.no_grad():
@@ -215,10 +242,13 @@ def test_a_projection_is_added_without_the_whole():
 
 
 @pytest.fixture(scope="module")
-def network() -> SPADEGenerator:
-    """A small generator with a learned first feature map, ready for evaluation."""
+def networks() -> tuple[SPADEGenerator, SPADEGenerator]:
+    """Small generators with a learned first feature map, ready for evaluation: the definition, and with tables."""
     torch.set_default_dtype(torch.float64)
-    return fold_norms(filled(SPADEGenerator(CLASSES, 2, latent_size=(2, 2), z_dim=3)))
+    blocks = SPADEResnetBlock, partial(TableResnetBlock, everywhere=True)
+    return tuple(
+        fold_norms(filled(SPADEGenerator(CLASSES, 2, latent_size=(2, 2), z_dim=3, block=block))) for block in blocks
+    )
 
 
 @pytest.fixture
@@ -229,102 +259,103 @@ def single_precision():
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_16_bits_come_as_close_by_table_as_densely(network, single_precision, training):
+def test_16_bits_come_as_close_by_table_as_densely(networks, single_precision, training):
     """Both are compared with what 32 bits give."""
-    network = copy.deepcopy(network).float().requires_grad_(training)
-    dense, table = both(regions(2, 64, 64))
-    z = torch.randn(2, 3)
-    exact = network(SemanticLayout(dense.labels, None, CLASSES, "dense"), z)
+    dense, table = (copy.deepcopy(network).float().requires_grad_(training) for network in networks)
+    layout, z = layout_of(regions(2, 64, 64)), torch.randn(2, 3)
+    exact = dense(layout, z)
     with torch.set_grad_enabled(training), torch.autocast("cpu", torch.bfloat16):
-        densely, by_table = ((network(layout, z) - exact).abs().mean().item() for layout in (dense, table))
+        densely, by_table = ((network(layout, z) - exact).abs().mean().item() for network in (dense, table))
     assert 0 < by_table < 1.5 * densely < 0.1
 
 
-@pytest.fixture
-def counted(monkeypatch) -> list[int]:
-    """How many rows have been computed, a number for every time."""
-    counts = []
-
-    def counting(*args):
-        rows = modulation_rows(*args)
-        counts.append(len(rows))
-        return rows
-
-    monkeypatch.setattr("models.networks.normalization.modulation_rows", counting)
-    return counts
+def work(call: Callable[[], object]) -> int:
+    """Multiplications of matrix products and convolutions."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        call()
+    return counter.get_total_flops()
 
 
-def test_prepared_layouts_serve_many_styles(network, counted):
-    labels, styles = regions(1, 64, 64), torch.randn(3, 1, 3)
-    dense, table = both(labels)
-    prepared = network.prepare(table)
-    computed = len(counted)
-    assert computed == sum("norm_" in name and name.count(".") == 1 for name, _ in network.named_modules())
-    for z in styles:
+def test_prepared_layouts_serve_many_styles(networks):
+    dense, table = networks
+    layout, z = layout_of(regions(1, 64, 64)), torch.randn(1, 3)
+    for_rows = work(lambda: prepare(table, layout))
+    prepared = prepare(table, layout)
+    assert work(lambda: table(prepared, z)) == work(lambda: table(layout, z)) - for_rows > 0
+    for z in torch.randn(3, 1, 3):
         with torch.no_grad():
-            assert close(network(prepared, z), network(dense, z))
-    assert len(counted) == computed
+            assert close(table(prepared, z), dense(layout, z))
 
 
-def test_edits_compute_what_is_new_alone(network, counted):
-    labels = regions(1, 64, 64)
-    prepared = network.prepare(SemanticLayout(labels, None, CLASSES, "table"))
-    whole = sum(counted)
-    z = torch.randn(1, 3)
+def test_edits_compute_what_is_new_alone(networks):
+    dense, table = networks
+    labels, z = regions(1, 64, 64), torch.randn(1, 3)
+    prepared = prepare(table, layout_of(labels))
+    whole = work(lambda: prepare(table, layout_of(labels)))
     for step in range(3):
         labels = labels.clone()
         labels[:, 20 + step : 26 + step, 30:36] = step
-        counted.clear()
-        dense, edited = both(labels)
-        prepared = network.prepare(edited, prepared)
-        assert sum(counted) < whole / 2
+        edited = layout_of(labels)
+        with FlopCounterMode(display=False) as counter:
+            prepared = prepare(table, edited, prepared)
+        assert counter.get_total_flops() < 0.6 * whole
         with torch.no_grad():
-            assert close(network(prepared, z), network(dense, z))
-    counted.clear()
-    network.prepare(SemanticLayout(labels, None, CLASSES, "table"), prepared)
-    assert not counted
+            assert close(table(prepared, z), dense(edited, z))
+    assert work(lambda: prepare(table, layout_of(labels), prepared)) == 0
 
 
-def test_new_weights_make_new_rows(network):
-    network = copy.deepcopy(network)
-    dense, table = both(regions(1, 64, 64))
-    prepared, z = network.prepare(table), torch.randn(1, 3)
+def test_new_weights_make_new_rows(networks):
+    dense, table = map(copy.deepcopy, networks)
+    layout, z = layout_of(regions(1, 64, 64)), torch.randn(1, 3)
+    prepared = prepare(table, layout)
     with torch.no_grad():
-        network(prepared, z)
-        for parameter in network.parameters():
+        table(prepared, z)
+        for parameter in (*dense.parameters(), *table.parameters()):
             parameter.mul_(0.9)
-        assert close(network(prepared, z), network(dense, z))
+        assert close(table(prepared, z), dense(layout, z))
 
 
-def test_kept_rows_are_bounded(network):
-    prepared = network.prepare(SemanticLayout(regions(1, 64, 64), None, CLASSES, "table"))
-    assert 0 < prepared.kept_bytes < 2**20
-    edit = SemanticLayout(regions(1, 64, 64, 1), None, CLASSES, "table")
-    assert edit.keeping_rows(prepared, limit=prepared.kept_bytes - 1).kept_bytes == 0
-    assert edit.keeping_rows(prepared, limit=prepared.kept_bytes).kept_bytes == prepared.kept_bytes
+def test_kept_rows_are_bounded(networks):
+    prepared = prepare(networks[1], layout_of(regions(1, 64, 64)))
+    kept = store_of(prepared).kept_bytes
+    assert 0 < kept < 2**20
+    edit = layout_of(regions(1, 64, 64, 1))
+    assert store_of(keeping_rows(edit, prepared, limit=kept - 1)).kept_bytes == 0
+    assert store_of(keeping_rows(edit, prepared, limit=kept)).kept_bytes == kept
+
+
+def test_a_generator_without_tables_needs_no_preparation(networks):
+    layout, z = layout_of(regions(1, 64, 64)), torch.randn(1, 3)
+    assert work(lambda: prepare(networks[0], layout)) == 0
+    assert torch.equal(networks[0](prepare(networks[0], layout), z), networks[0](layout, z))
 
 
 def test_noise_takes_the_dense_path_and_regions_do_not(monkeypatch):
-    monkeypatch.setattr(layout_module, "FEW_SITES", 64)
-    noise = torch.randint(CLASSES, (1, 64, 64), generator=torch.Generator().manual_seed(0))
-    assert SemanticLayout(noise, None, CLASSES).sites(64, 64, 3) is None
-    assert SemanticLayout(noise, None, CLASSES, "table").sites(64, 64, 3) is not None
-    assert SemanticLayout(noise, None, CLASSES).sites(8, 8, 3) is not None
-    assert SemanticLayout(regions(1, 64, 64), None, CLASSES).sites(64, 64, 3) is not None
-    assert SemanticLayout(regions(1, 64, 64), None, CLASSES, "dense").sites(64, 64, 3) is None
+    monkeypatch.setattr(sites_module, "FEW_SITES", 64)
+    noise = layout_of(torch.randint(CLASSES, (1, 64, 64), generator=torch.Generator().manual_seed(0)))
+    assert sites_of(noise, 64, 64, 3) is None
+    assert sites_of(noise, 64, 64, 3, everywhere=True) is not None
+    assert sites_of(noise, 8, 8, 3) is not None
+    assert sites_of(layout_of(regions(1, 64, 64)), 64, 64, 3) is not None
+
+
+def test_on_other_devices_tables_are_used_only_where_asked_for():
+    layout = layout_of(torch.empty(1, 4, 4, dtype=torch.long, device="meta"))
+    assert not sites_module.may_use_tables(layout, everywhere=False)
+    assert sites_module.may_use_tables(layout, everywhere=True)
 
 
 def test_too_many_neighborhoods_take_the_dense_path(monkeypatch):
     monkeypatch.setattr("models.tables.neighborhoods.BITS", 4)
-    assert SemanticLayout(regions(1, 64, 64), None, CLASSES).sites(64, 64, 3) is None
+    assert sites_of(layout_of(regions(1, 64, 64)), 64, 64, 3) is None
 
 
-def test_soft_maps_take_the_dense_path(network):
+def test_soft_maps_take_the_dense_path(networks):
     """A map that is one-hot gives the image of its labels; one between two label maps gives another."""
-    labels, z = regions(1, 64, 64), torch.randn(1, 3)
-    hard = SemanticLayout(labels, None, CLASSES, "dense")
+    dense, table = networks
+    layout, z = layout_of(regions(1, 64, 64)), torch.randn(1, 3)
     with torch.no_grad():
-        image = network(hard, z)
-        assert close(network(layout_module.SoftLayout(hard.at(64, 64)), z), image)
-        mixed = (hard.at(64, 64) + SemanticLayout(regions(1, 64, 64, 1), None, CLASSES).at(64, 64)) / 2
-        assert not close(network(layout_module.SoftLayout(mixed), z), image, 1e-3)
+        image = dense(layout, z)
+        assert close(table(SoftLayout(layout.at(64, 64)), z), image)
+        mixed = (layout.at(64, 64) + layout_of(regions(1, 64, 64, 1)).at(64, 64)) / 2
+        assert not close(table(SoftLayout(mixed), z), image, 1e-3)

@@ -46,7 +46,7 @@ def test_neighborhoods_by_hand():
     sites = Neighborhoods(3).sites(torch.tensor([[[4, 4, 4, 4, 4, 4]]]), None)
     assert sites.ids.unique().numel() == 5  # the middle two, and each of the two at either end
     assert sites.ids[0, 0, 2] == sites.ids[0, 0, 3]
-    assert sites.share == 5 / 6
+    assert sites.fraction_new == 5 / 6
 
 
 @settings(max_examples=60)

@@ -120,10 +120,11 @@ def test_batch_statistics_that_advance_twice_are_noticed(monkeypatch):
     recording = Recording.read(GOLDEN / "facades_ls.json")
     from models.networks.normalization import SPADE
 
+    forward = SPADE.forward
+
     def forward_twice(self, x, layout):
         self.param_free_norm(x)
-        gamma, beta = self.modulation(layout, *x.shape[-2:])
-        return self.param_free_norm(x) * (1 + gamma) + beta
+        return forward(self, x, layout)
 
     monkeypatch.setattr(SPADE, "forward", forward_twice)
     from scripts.fidelity.training import Replay

@@ -1,0 +1,106 @@
+"""The SPADE residual block with gamma and beta from tables, which never upsamples its input."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.networks.blocks import SLOPE, SPADEResnetBlock, upsample
+from models.networks.layout import SemanticLayout
+from models.tables.modulation import add_projected, look_up_in_backward
+from models.tables.neighborhoods import Sites
+from models.tables.normalization import TableSPADE
+from models.tables.sites import sites_of
+
+SMALL_MAP, WIDE_LAYER = 256, 2**18
+"""At most so many sites, and at least so many pairs of channels, make a convolution a matrix product on a CPU."""
+
+
+class TableResnetBlock(SPADEResnetBlock):
+    """`SPADEResnetBlock`, the same function of the same parameters, by tables wherever they are faster.
+
+    Args:
+        everywhere: by tables on GPUs and for noise-like maps, too.
+
+    Attributes:
+        recomputes_parts: whether normalized and modulated activations, which are full-size, are computed again in the
+            backward pass instead of kept. A block that is recomputed as a whole does not.
+    """
+
+    spade = TableSPADE
+    recomputes_parts = True
+
+    def __init__(self, *args, everywhere: bool = False):
+        super().__init__(*args)
+        self.everywhere = everywhere
+
+    def forward(self, x: Tensor, layout: SemanticLayout, scale: int = 1) -> Tensor:
+        """(N, in_channels, h, w) -> (N, out_channels, H, W), where H, W = scale * h, scale * w."""
+        sites = self._sites(layout, scale * x.shape[2], scale * x.shape[3])
+        return super().forward(x, layout, scale) if sites is None else self._by_table(x, sites, scale)
+
+    def prepare(self, layout: SemanticLayout, height: int, width: int) -> None:
+        """Let all SPADE layers compute their rows for H x W sites, where tables are used; `layout` may keep them."""
+        sites = self._sites(layout, height, width)
+        for module in self.children():
+            if sites is not None and isinstance(module, TableSPADE):
+                module.rows(sites)
+
+    def _sites(self, layout: SemanticLayout, height: int, width: int) -> Sites | None:
+        return sites_of(layout, height, width, self.norm_0.kernel, self.everywhere)
+
+    def _by_table(self, x: Tensor, sites: Sites, scale: int) -> Tensor:
+        if self.norm_0.is_synchronized:  # another process may take the dense path: equal sizes
+            x, scale = upsample(x, scale), 1
+        normalized = self.norm_0.normalize(x, scale)  # (N, in, h, w)
+        residual = self._stage(self.conv_0, self.norm_0, x, normalized, sites, scale=scale)  # (N, middle, H, W)
+        residual = self._stage(
+            self.conv_1, self.norm_1, residual, self.norm_1.normalize(residual), sites, in_place=True
+        )  # (N, out, H, W)
+        if not self.learned_shortcut:
+            return residual + upsample(x, scale)
+        normalized = self.norm_s.normalize_again(x, normalized, scale)  # (N, in, h, w)
+        if torch.is_grad_enabled() or is_spectral(self.conv_s):
+            return residual + self._stage(self.conv_s, self.norm_s, x, normalized, sites, slope=1.0, scale=scale)
+        rows = self.norm_s.rows(sites).to(x.dtype)
+        return add_projected(residual, normalized, rows, sites, self.conv_s.weight, scale)
+
+    def _stage(
+        self, conv: nn.Conv2d, norm: TableSPADE, x: Tensor, normalized: Tensor, sites: Sites, slope: float = SLOPE, **kw
+    ) -> Tensor:
+        """`conv` of `normalized`, modulated by `norm` with the further arguments of `modulate`.
+
+        Args:
+            x: what `normalized` was computed from. It is kept for the backward pass, the activations after it are not.
+        """
+        if not self.recomputes_parts:
+            return conv(norm.by_table(normalized, sites, slope, **kw))
+        y = norm.by_table(normalized, sites, slope, source=x, **kw)
+        if y.grad_fn is None:
+            return convolve(conv, y)
+        with look_up_in_backward(y):
+            return conv(y)
+
+
+def is_spectral(conv: nn.Module) -> bool:
+    """Whether spectral norm computes the layer's weight, anew in every call."""
+    return hasattr(conv, "spectral_norm")
+
+
+def convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """`conv(x)`; for wide layers on small maps as one matrix product, which CPUs do two to three times as fast.
+
+    There the time goes into bringing the weight into the order that the convolution wants, anew in every call.
+    """
+    count, _, height, width = x.shape
+    if conv.kernel_size != (3, 3):
+        return conv(x)
+    small = count * height * width <= SMALL_MAP and conv.in_channels * conv.out_channels >= WIDE_LAYER
+    if not small or x.device.type != "cpu" or torch.is_grad_enabled() or is_spectral(conv):
+        return conv(x)
+    weight = conv.weight.permute(0, 2, 3, 1).flatten(1)  # (C', 9 * C), a view of channels-last memory
+    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))  # (N, H + 2, W + 2, C)
+    patches = padded.unfold(1, 3, 1).unfold(2, 3, 1)  # (N, H, W, C, 3, 3)
+    patches = patches.permute(0, 1, 2, 4, 5, 3).flatten(3).flatten(0, 2)  # (sites, 9 * C)
+    return F.linear(patches, weight, conv.bias).view(count, height, width, -1).permute(0, 3, 1, 2)  # (N, C', H, W)

@@ -1,0 +1,75 @@
+"""The discriminator on those labels alone that occur in a batch: few of COCO's 182."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models.networks.discriminators import MultiscaleDiscriminator, NLayerDiscriminator, halve
+from models.networks.layout import SemanticLayout, resize_nearest
+from models.tables.sites import may_use_tables
+
+
+class PresentLabelsNLayerDiscriminator(NLayerDiscriminator):
+    """Computes the semantic map's half of the first convolution once for all sets of images, without empty channels."""
+
+    def features(self, semantics: Tensor, channels: Tensor, images: Tensor) -> list[Tensor]:
+        """What `forward` returns for every set of images beside the semantic map.
+
+        Args:
+            semantics: (N, P, H, W), those `channels` (P,) of the semantic map that are not 0 everywhere.
+            images: (K * N, 3, H, W).
+        """
+        conv, activation = self.model0
+        sizes = {"stride": conv.stride, "padding": conv.padding}
+        # A convolution is a sum over input channels, of which the images are the last ones.
+        of_map = F.conv2d(semantics, conv.weight[:, channels], conv.bias, **sizes)  # (N, ndf, h, w)
+        of_images = F.conv2d(images, conv.weight[:, -images.shape[1] :], **sizes)  # (K * N, ndf, h, w)
+        x = of_images.unflatten(0, (-1, len(of_map))) + of_map  # (K, N, ndf, h, w)
+        outputs = [activation(x.flatten(0, 1))]  # (K * N, ndf, h, w)
+        for n in range(1, self.n_layers + 1):
+            outputs.append(self.get_submodule(f"model{n}")(outputs[-1]))
+        return outputs
+
+
+class PresentLabelsDiscriminator(MultiscaleDiscriminator):
+    """`MultiscaleDiscriminator`, the same function of the same parameters, with less work for absent labels.
+
+    Args:
+        everywhere: do so on GPUs, too.
+    """
+
+    patch_discriminator = PresentLabelsNLayerDiscriminator
+
+    def __init__(self, *args, everywhere: bool = False, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.everywhere = everywhere
+
+    def forward(self, layout: SemanticLayout, images: Tensor) -> list[list[Tensor]]:
+        """As of `MultiscaleDiscriminator`."""
+        if not may_use_tables(layout, self.everywhere):
+            return super().forward(layout, images)
+        semantics, channels = present_channels(layout, *images.shape[-2:])
+        features = []
+        for i, discriminator in enumerate(self.children()):
+            if i > 0:
+                semantics, images = halve(semantics), halve(images)
+            features.append(discriminator.features(semantics, channels, images))
+        return features
+
+
+def present_channels(layout: SemanticLayout, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Those channels of the semantic map (N, P, height, width) whose labels occur, and which they are, (P,)."""
+
+    def make() -> tuple[Tensor, Tensor]:
+        labels = resize_nearest(layout.labels, height, width).long()
+        channels = torch.unique(labels)
+        semantics = (labels[:, None] == channels[:, None, None]).to(torch.get_default_dtype())
+        if layout.edges is not None:
+            edges = resize_nearest(layout.edges, height, width)[:, None].to(semantics.dtype)
+            semantics = torch.cat([semantics, edges], dim=1)
+            channels = torch.cat([channels, channels.new_tensor([layout.channels - 1])])
+        return semantics, channels
+
+    return layout.once(("present", height, width), make)

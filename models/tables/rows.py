@@ -1,0 +1,65 @@
+"""The table: 1 + gamma and beta of every distinct neighborhood of a label map (equation 1).
+
+A row holds 1 + gamma, then beta: 2C numbers.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.tables.neighborhoods import OUTSIDE, Neighborhoods
+
+WORKSPACE = 2**22
+"""Numbers of intermediate products that are held at a time: 16 MiB in 32 bits."""
+
+
+def modulation_rows(
+    mlp_shared: nn.Conv2d, weight: Tensor, bias: Tensor, neighborhoods: Neighborhoods, first: int = 0
+) -> Tensor:
+    """Rows of the neighborhoods from number `first` on.
+
+    A k x k convolution is a sum over k * k steps. So the hidden values of every inner window are a sum of rows of
+    the first layer's weight, picked by label; one matrix product for each step takes them through the second layer;
+    and every outer window sums the products of its k * k inner windows.
+
+    Args:
+        mlp_shared: the first layer, semantic map to hidden values, followed by a ReLU.
+        weight: the second layer's (k * k, hidden, 2C), as of `weight_by_step`; `bias` its (2C,).
+    Returns:
+        (neighborhoods - first, 2C).
+    """
+    inner, outer = neighborhoods.windows(first)  # (V, k * k), (U, k * k)
+    hidden = _hidden_rows(mlp_shared, neighborhoods, inner)  # (V, hidden)
+    steps, _, channels = weight.shape
+    bags = outer + len(hidden) * torch.arange(steps, device=outer.device)  # (U, k * k)
+
+    def sums(columns: Tensor) -> Tensor:
+        products = hidden.expand(steps, -1, -1).bmm(columns)  # (k * k, V, columns)
+        return F.embedding_bag(bags, products.flatten(0, 1), mode="sum")  # (U, columns)
+
+    if torch.is_grad_enabled():
+        return sums(weight) + bias
+    at_once = max(16, WORKSPACE // (steps * len(hidden)))
+    rows = torch.empty(len(outer), channels, dtype=bias.dtype, device=bias.device)
+    for columns, its_bias, part in zip(weight.split(at_once, 2), bias.split(at_once), rows.split(at_once, 1)):
+        torch.add(sums(columns), its_bias, out=part)
+    return rows
+
+
+def _hidden_rows(mlp_shared: nn.Conv2d, neighborhoods: Neighborhoods, windows: Tensor) -> Tensor:
+    """What the first layer and its ReLU make of windows of symbols (V, k * k): (V, hidden)."""
+    weight = mlp_shared.weight.flatten(2)  # (hidden, semantic channels, k * k)
+    rows = weight[:, neighborhoods.labels]  # (hidden, symbols, k * k)
+    rows = rows + neighborhoods.edges[:, None] * weight[:, -1:]  # edges are 0 without an edge channel
+    rows = F.pad(rows.permute(2, 1, 0), (0, 0, 1, 0))  # (k * k, symbols, hidden); the one outside adds nothing
+    bags = windows + rows.shape[1] * torch.arange(len(rows), device=windows.device)
+    hidden = F.relu(F.embedding_bag(bags, rows.flatten(0, 1), mode="sum") + mlp_shared.bias)
+    outside = (windows == OUTSIDE).all(1, keepdim=True)
+    return hidden.masked_fill(outside, 0)  # the second convolution is padded with zeros, not with ReLU(bias)
+
+
+def weight_by_step(gamma: Tensor, beta: Tensor) -> Tensor:
+    """The weights of both layers, (C, hidden, k, k) each, as one matrix (hidden, 2C) for each of the k * k steps."""
+    return torch.cat([gamma, beta]).flatten(2).permute(2, 1, 0).contiguous()

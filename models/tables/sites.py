@@ -1,0 +1,75 @@
+"""When tables are used, and the neighborhoods of a layout, computed once."""
+
+from __future__ import annotations
+
+import torch
+
+from models.networks.layout import SemanticLayout, resize_nearest
+from models.tables.neighborhoods import Neighborhoods, Sites, TooManyNeighborhoodsError
+
+MOST_NEW = 0.9
+"""Distinct neighborhoods, as a fraction of all sites, from which on the dense path is faster and smaller."""
+FEW_SITES = 256
+"""Maps of so few sites never need the dense path, however many distinct neighborhoods they have."""
+
+
+class Store:
+    """The neighborhoods of one or more layouts, by (height, width, kernel).
+
+    Args:
+        keeps_rows: whether SPADE layers keep their rows of gamma and beta with them.
+    """
+
+    def __init__(self, keeps_rows: bool = False):
+        self.keeps_rows = keeps_rows
+        self.neighborhoods: dict[tuple[int, int, int], Neighborhoods] = {}
+
+    @property
+    def kept_bytes(self) -> int:
+        """Memory of the kept rows."""
+        return sum(neighborhoods.kept_bytes for neighborhoods in self.neighborhoods.values())
+
+
+def store_of(layout: SemanticLayout) -> Store:
+    """The store of a layout; an empty one at first."""
+    return layout.once(Store, Store)
+
+
+def may_use_tables(layout: object, everywhere: bool) -> bool:
+    """Whether networks may use that labels repeat themselves.
+
+    Not for layouts without labels, nor while torch.compile traces, which cannot follow sizes that depend on labels,
+    nor, unless `everywhere`, on GPUs, where tables have not been measured to be faster.
+    """
+    if torch.compiler.is_compiling() or not isinstance(layout, SemanticLayout):
+        return False
+    return everywhere or layout.device.type == "cpu"
+
+
+def sites_of(layout: object, height: int, width: int, kernel: int, everywhere: bool = False) -> Sites | None:
+    """The neighborhood of every site of a layout at one size, for two k x k convolutions in a row; computed once.
+
+    Args:
+        everywhere: use tables on every device and for noise-like maps, too.
+    Returns:
+        None where the two convolutions themselves are the better way: see `may_use_tables`; also for noise-like maps,
+        whose neighborhoods are all different.
+    """
+    if not may_use_tables(layout, everywhere):
+        return None
+    key = "sites", height, width, kernel, everywhere
+    return layout.once(key, lambda: _find_sites(layout, height, width, kernel, everywhere))
+
+
+def _find_sites(layout: SemanticLayout, height: int, width: int, kernel: int, everywhere: bool) -> Sites | None:
+    store, key = store_of(layout), (height, width, kernel)
+    neighborhoods = store.neighborhoods.setdefault(key, Neighborhoods(kernel, store.keeps_rows))
+    labels = resize_nearest(layout.labels, height, width)
+    edges = None if layout.edges is None else resize_nearest(layout.edges, height, width)
+    try:
+        sites = neighborhoods.sites(labels, edges)
+    except TooManyNeighborhoodsError:
+        del store.neighborhoods[key]
+        return None
+    pays = sites.fraction_new < MOST_NEW or height * width <= FEW_SITES
+    return sites if pays or everywhere else None
