@@ -14,7 +14,7 @@ class Optional:
     """A package that not everybody wants.
 
     Attributes:
-        install: its name for pip.
+        install: its name for pip, with what is needed beside it.
         needed_by: what asks for it.
         without: what to do where it cannot be installed.
         probe: a module of it, or one that needs it, and a name in there; a folder that happens to have the package's
@@ -27,6 +27,7 @@ class Optional:
     probe: tuple[str, str]
 
 
+ONNX = ("onnx onnxscript onnxruntime", "--format onnx", "use --format torch_export")
 PACKAGES = {
     "tensorboard": Optional(
         "tensorboard", "TensorBoard files", "train with --no_tensorboard", ("torch.utils.tensorboard", "SummaryWriter")
@@ -42,6 +43,9 @@ PACKAGES = {
         ("torch_fidelity.feature_extractor_inceptionv3", "FeatureExtractorInceptionV3"),
     ),
     "lpips": Optional("lpips", "--lpips", "leave out --lpips", ("lpips", "LPIPS")),
+    "onnx": Optional(*ONNX, ("onnx", "ModelProto")),
+    "onnxscript": Optional(*ONNX, ("onnxscript", "FLOAT")),
+    "onnxruntime": Optional(*ONNX, ("onnxruntime", "InferenceSession")),
 }
 
 

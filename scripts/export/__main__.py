@@ -27,7 +27,7 @@ from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
 from options import parse_options
 from scripts.export import verify
-from scripts.export.formats import FORMATS, METADATA, Program, check_packages
+from scripts.export.formats import FORMATS, METADATA, PACKAGES, Program
 from scripts.export.graphs import (
     AnySizeSPADEGenerator,
     EncoderGraph,
@@ -42,6 +42,7 @@ from scripts.export.variants import convert
 from trainers.checkpoint import load_networks
 from util.errors import InputError
 from util.files import refuse_foreign, replacing
+from util.optional import require
 
 TOLERANCE = 1e-3
 """Largest difference to the trained network that is still rounding: of images in [-1, 1], of z relative to its size."""
@@ -150,7 +151,8 @@ def megabytes(path: Path) -> str:
 
 def export(opt: ExportOptions) -> list[str]:
     """Export as the options say; return what to tell. All files of a run are written, or none of them."""
-    check_packages(opt.format)
+    for package in PACKAGES[opt.format]:
+        require(package)
     for path in (opt.output_path, opt.encoder_path)[: 1 + opt.use_vae]:
         refuse_foreign("--output", path, "file of scripts.export", METADATA.encode())
     live, files = load_model(opt)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import warnings
@@ -23,28 +22,9 @@ OPSET = 18
 """The operator set that torch's exporter writes without conversion; ONNX Runtime knows it since 1.14."""
 ONNX_LIMIT = 2**31
 """Bytes of one ONNX file: protobuf's limit."""
-NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
 Program = Callable[..., np.ndarray]
 """Runs a file: arrays by input name in, the one output out."""
-
-
-def check_packages(format: str) -> None:
-    """Raise an `InputError` with the command that installs what is missing, or broken, to write files of a format."""
-    if format != "onnx":
-        return
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(f"--format onnx: needs packages that are missing: pip install {' '.join(missing)}")
-    for name in NEEDED:
-        try:
-            importlib.import_module(name)
-        except Exception as error:  # an installation is broken in many ways
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
-            raise InputError(
-                f"--format onnx: the package {name} cannot be imported ({reason}); pip install --force-reinstall "
-                f"{name}, or use --format torch_export"
-            ) from error
 
 
 def save_onnx(program: ExportedProgram, shapes: Shapes, output: str, metadata: dict[str, Any], path: Path) -> None:
@@ -108,3 +88,5 @@ def load_torch_export(path: Path) -> Program:
 
 FORMATS = {"onnx": (save_onnx, load_onnx), "torch_export": (save_torch_export, load_torch_export)}
 """How files of each `--format` are written and opened."""
+PACKAGES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "torch_export": ()}
+"""What that needs beyond torch: util/optional.py has them."""
