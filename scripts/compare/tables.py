@@ -105,32 +105,40 @@ def _protocols(runs: Sequence[Run]) -> tags.details:
 
 
 def _score_row(runs: Sequence[Run], score: str, published: Sequence[Any]) -> tags.tr:
-    values = [run.scores.scores.get(score) if run.scores else None for run in runs]
-    ways = groups([run.scores for run in runs], score)
-    differ = not _alike(runs, score)
+    scores = [run.scores for run in runs]
+    values = [one.scores.get(score) if one else None for one in scores]
+    deviations = [one.scores.get(score + DEVIATION) if one else None for one in scores]
+    ways, differ = groups(scores, score), not _alike(runs, score)
     better = SCORES[score].better if score in SCORES else None
     known = [value for value in values if value is not None]
     # Numbers that were measured differently have no best.
     best = better(known) if better and len(known) > 1 and not differ else None
     cells = []
-    for run, value, way in zip(runs, values, ways):
-        if value is None:
-            cells.append(tags.td(NONE))
-            continue
-        content: list[Any] = [tags.b(number(score, value)) if value == best else number(score, value)]
-        if deviation := run.scores.scores.get(score + DEVIATION):
-            content.append(f" ± {number(score, deviation)}")
-        if differ:
-            content.append(tags.sup(chr(ord("a") + way)))
-        if cells and way == ways[0]:
-            content.append(tags.small(number(score, value - values[0], signed=True)))
-        cells.append(tags.td(content, cls="best" if value == best else ""))
-    for paper in published:
-        cells.append(tags.td(f"{paper[score]:g}" if score in paper else NONE, cls="paper"))
+    for value, deviation, way in zip(values, deviations, ways):
+        base = values[0] if cells and way == ways[0] else None
+        letter = chr(ord("a") + way) if differ and way is not None else ""
+        cells.append(_score_cell(score, value, deviation, letter, base, best))
+    cells += [tags.td(f"{paper[score]:g}" if score in paper else NONE, cls="paper") for paper in published]
     name = [label_of(score), tags.small(ARROWS[better]) if better else ""]
     if differ:
         name.append(tags.strong("≠", title="measured in different ways"))
     return tags.tr(tags.th(name), cells, cls="differ" if differ else "")
+
+
+def _score_cell(
+    score: str, value: float | None, deviation: float | None, letter: str, base: float | None, best: float | None
+) -> tags.td:
+    """Return the cell of one run: its score, bold if best, how it was measured, and the difference from `base`."""
+    if value is None:
+        return tags.td(NONE)
+    content: list[Any] = [tags.b(number(score, value)) if value == best else number(score, value)]
+    if deviation:
+        content.append(f" ± {number(score, deviation)}")
+    if letter:
+        content.append(tags.sup(letter))
+    if base is not None:
+        content.append(tags.small(number(score, value - base, signed=True)))
+    return tags.td(content, cls="best" if value == best else "")
 
 
 def _fact_row(name: str, texts: Sequence[str], papers: int) -> tags.tr:
