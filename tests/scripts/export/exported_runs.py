@@ -48,6 +48,12 @@ def make_runs(folder: Path) -> Path:
     return folder
 
 
+def argv(runs: Path, name: str, output: Path, *more: str) -> list[str]:
+    """Flags of scripts.export for a run, in the format that the name of the output ends in."""
+    format = {".onnx": "onnx", ".pt2": "torch_export"}[output.suffix]
+    return ["--name", name, "--checkpoints_dir", str(runs), "--format", format, "--output", str(output), *more]
+
+
 def write_maps(folder: Path) -> None:
     """A label map and an instance map under each of `NAMES`."""
     rng = np.random.default_rng(0)

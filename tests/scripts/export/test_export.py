@@ -19,7 +19,8 @@ from scripts.export.generate import Model
 from scripts.export.graphs import ExportLayout, Sizes
 from scripts.export.variants import EightBits
 from scripts.export.verify import Comparison
-from tests.scripts.export.exported_runs import AVERAGED, CLASSES, load_run, make_runs, paint, random_inputs
+from tests.scripts.export.conftest import DYNAMIC
+from tests.scripts.export.exported_runs import AVERAGED, CLASSES, argv, load_run, paint, random_inputs
 from tests.scripts.small_files import last_line
 
 pytestmark = pytest.mark.tools
@@ -30,31 +31,6 @@ pytest.importorskip("onnxscript", reason="onnxscript is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 
-@pytest.fixture(scope="module")
-def runs(folder):
-    return make_runs(folder / "checkpoints")
-
-
-def argv(runs, name: str, output, *more: str) -> list[str]:
-    format = {".onnx": "onnx", ".pt2": "torch_export"}[output.suffix]
-    return ["--name", name, "--checkpoints_dir", str(runs), "--format", format, "--output", str(output), *more]
-
-
-@pytest.fixture(scope="module")
-def exported(runs):
-    """Files by run and format, made when first asked for."""
-    made = {}
-
-    def get(name: str, suffix: str):
-        if (name, suffix) not in made:
-            made[name, suffix] = path = runs.parent / f"{name}{suffix}"
-            assert main(argv(runs, name, path, *(["--dynamic_size"] if (name, suffix) in DYNAMIC else []))) == 0
-        return made[name, suffix]
-
-    return get
-
-
-DYNAMIC = [("plain", ".onnx"), ("pix2pixhd", ".pt2")]  # tracing with free sizes is slow
 CASES = [("plain", ".onnx"), ("styles", ".onnx"), ("styles", ".pt2"), ("pix2pixhd", ".onnx"), ("pix2pixhd", ".pt2")]
 
 

@@ -16,9 +16,8 @@ from PIL.PngImagePlugin import PngInfo
 
 import test as test_program
 from scripts.export import generate
-from scripts.export.__main__ import main as export
 from tests.data.tiffs import write_tiff
-from tests.scripts.export.exported_runs import CLASSES, FILE_SIZE, NAMES, make_runs
+from tests.scripts.export.exported_runs import CLASSES, FILE_SIZE, NAMES
 from tests.scripts.small_files import last_line, tree
 from util.latents import draw_latents
 
@@ -31,28 +30,19 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not inst
 
 
 @pytest.fixture(scope="module")
-def runs(folder):
-    return make_runs(folder / "checkpoints")
-
-
-@pytest.fixture(scope="module")
 def maps(runs):
     return runs.parent / "maps"
 
 
 @pytest.fixture(scope="module")
-def models(runs):
+def models(exported, folder):
     """Exported files by name, in a folder with a copy of generate.py, away from the project."""
-    folder = runs.parent / "elsewhere"
-    folder.mkdir()
     shutil.copy(ROOT / "scripts" / "export" / "generate.py", folder)
-    jobs = {
-        "styles.onnx": "--name styles --format onnx",
-        "edges.onnx": "--name pix2pixhd --format onnx --dynamic_size",
-        "edges.pt2": "--name pix2pixhd --format torch_export",
-    }
-    for name, flags in jobs.items():
-        assert export([*flags.split(), "--checkpoints_dir", str(runs), "--output", str(folder / name)]) == 0
+    styles = exported("styles", ".onnx")
+    for path in (styles, styles.with_name("styles.encoder.onnx")):
+        shutil.copy(path, folder)
+    for suffix in (".onnx", ".pt2"):
+        shutil.copy(exported("pix2pixhd", suffix), folder / f"edges{suffix}")
     return {path.name: path for path in folder.iterdir()}
 
 
@@ -63,9 +53,8 @@ def run_alone(models, *words) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=script.parent, capture_output=True, text=True, timeout=120)
 
 
-def results_of(runs, maps, name: str, *words) -> Path:
-    """The images that test.py makes of the maps; the folder of its results."""
-    folder = runs.parent / "results"
+def results_of(runs, maps, folder: Path, name: str, *words) -> Path:
+    """The images that test.py makes of the maps, below a folder; the folder of its results."""
     argv = ["--name", name, "--checkpoints_dir", runs, "--results_dir", folder, "--gpu_ids", "-1"]
     test_program.main([str(word) for word in [*argv, "--label_dir", maps / "labels", *words]])
     return folder / name / "test_latest" / "images"
@@ -84,29 +73,29 @@ def assert_same_images(ours: Path, theirs: Path) -> None:
 
 @pytest.mark.parametrize("model", ["edges.onnx", "edges.pt2"])
 def test_images_are_those_of_the_test_program(runs, maps, models, tmp_path, model):
-    theirs = results_of(runs, maps, "pix2pixhd", "--instance_dir", maps / "instances")
+    theirs = results_of(runs, maps, tmp_path / "results", "pix2pixhd", "--instance_dir", maps / "instances")
     words = ["--labels", maps / "labels", "--instances", maps / "instances", "--output", tmp_path / "out"]
-    size = ["--size", "64x64"] if model == "edges.onnx" else []
-    done = run_alone(models, "--model", models[model], *words, *size)
+    done = run_alone(models, "--model", models[model], *words, "--size", "64x64")
     assert done.returncode == 0 and done.stdout.strip() == f"3 images are in {tmp_path / 'out'}"
     assert "3/3" in done.stderr
     assert_same_images(tmp_path / "out", theirs / "synthesized_image")
 
 
 def test_random_styles_are_those_of_the_test_program(runs, maps, models, tmp_path):
-    theirs = results_of(runs, maps, "styles", "--num_styles", 2, "--seed", 5, "--batch_size", 2)
-    words = ["--labels", maps / "labels", "--output", tmp_path, "--num_styles", 2, "--seed", 5]
+    theirs = results_of(runs, maps, tmp_path / "results", "styles", "--num_styles", 2, "--seed", 5, "--batch_size", 2)
+    words = ["--labels", maps / "labels", "--output", tmp_path / "out", "--num_styles", 2, "--seed", 5]
     assert run_alone(models, "--model", models["styles.onnx"], *words).returncode == 0
     for style, folder in (("style1", "synthesized_image"), ("style2", "synthesized_image_style2")):
-        assert_same_images(tmp_path / style, theirs / folder)
-    assert np.abs(pixels(tmp_path / "style1" / "2.png") - pixels(tmp_path / "style2" / "2.png")).max() > 10
+        assert_same_images(tmp_path / "out" / style, theirs / folder)
+    first, second = (pixels(tmp_path / "out" / style / "2.png") for style in ("style1", "style2"))
+    assert np.abs(first - second).max() > 10
 
 
 def test_the_style_of_a_photo_is_that_of_the_test_program(runs, maps, models, tmp_path):
     photo = tmp_path / "photo.png"
     noise = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
     Image.fromarray(noise).resize((150, 90), Image.Resampling.BICUBIC).save(photo)
-    theirs = results_of(runs, maps, "styles", "--style_image", photo)
+    theirs = results_of(runs, maps, tmp_path / "results", "styles", "--style_image", photo)
     words = ["--labels", maps / "labels", "--output", tmp_path / "out", "--style_image", photo]
     assert run_alone(models, "--model", models["styles.onnx"], *words).returncode == 0
     assert_same_images(tmp_path / "out", theirs / "synthesized_image")
