@@ -32,8 +32,9 @@ def main(argv: list[str] | None = None) -> int:
     """Train as the command line says; return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     opt = parse_options(TrainOptions, argv, PRESETS)
-    if not under_launcher() and len(opt.gpu_id_list or ()) > 1:
-        return launch(len(opt.gpu_id_list), __file__, argv)
+    gpus = len(opt.gpu_id_list or ())
+    if gpus > 1 and not under_launcher():
+        return launch(gpus, __file__, argv)
     world = World.from_environment()
     warn_of_tasks_apart()
     if world.is_main:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,11 +28,11 @@ Forwards = Iterable[Callable[[nn.Module], object]]
 
 
 class Stateful(Protocol):
-    """Anything whose state is a dict of numbers, texts and tensors."""
+    """Anything whose state is made of dicts, lists, numbers, texts and tensors."""
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> Any: ...
 
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+    def load_state_dict(self, state: Any, /) -> None: ...
 
 
 class Checkpoints:
@@ -51,7 +51,7 @@ class Checkpoints:
         self,
         run_dir: Path,
         trainer: Pix2PixTrainer,
-        parts: dict[str, Stateful],
+        parts: Mapping[str, Stateful],
         keep: int = 2,
         calibration: Callable[[], Forwards] = tuple,
     ):

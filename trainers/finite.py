@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -103,10 +104,10 @@ class FiniteWatch:
 
         yield undo
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         return {"skipped": self.skipped, "in_a_row": dict(self._in_a_row)}
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         self.skipped, self._in_a_row = state["skipped"], dict(state["in_a_row"])
 
 

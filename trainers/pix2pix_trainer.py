@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -68,7 +70,7 @@ class Pix2PixTrainer:
         for player in self.players:
             player.set_rate(learning_rate(epoch, self.lr, self.niter, self.niter_decay))
 
-    def step(self, batch: dict, index: int = 0) -> None:
+    def step(self, batch: dict[str, Any], index: int = 0) -> None:
         """Train on a batch of `data`: labels, instances or none, image.
 
         Args:
@@ -118,7 +120,7 @@ class Pix2PixTrainer:
         """By their names in saved files."""
         return {f"optimizer_{player.name}": player.optimizer for player in self.players}
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         """Counters and scales; networks, average and optimizers are saved beside it."""
         return {
             "steps": self.steps,
@@ -126,7 +128,7 @@ class Pix2PixTrainer:
             "scalers": {player.name: player.scaler.state_dict() for player in self.players},
         }
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`, after the optimizers have been restored."""
         self.steps = state["steps"]
         self.finite.load_state_dict(state["finite"])

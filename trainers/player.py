@@ -7,6 +7,7 @@ import inspect
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import torch
@@ -65,7 +66,7 @@ class Player:
         self.method, self.model, self.objective = method, method.model, objective
         self.finite, self.world, self.precision, self.accumulate = finite, world, precision, accumulate
         module = _ObjectiveModule(objective)
-        self.settings = {"betas": objective.betas, "foreach": None, "fused": None} | ADAM_SWITCHES[adam]
+        self.settings: dict[str, Any] = {"betas": objective.betas, "foreach": None, "fused": None} | ADAM_SWITCHES[adam]
         self.optimizer = torch.optim.Adam(module.parameters(), lr=lr, **self.settings)
         self.module = _parallel(module) if world.size > 1 else module
         self.scaler = torch.amp.GradScaler(self.model.device.type, enabled=precision == "fp16")
@@ -87,7 +88,7 @@ class Player:
         for group in self.optimizer.param_groups:
             group |= self.settings
 
-    def step(self, batch: dict, number: int) -> bool:
+    def step(self, batch: dict[str, Any], number: int) -> bool:
         """Take a step on a batch of `data`: labels, instances or none, image. Return whether weights were updated.
 
         Args:
@@ -114,24 +115,25 @@ class Player:
             self.shown = batch["labels"], outcome.fake, batch["image"]
         return not overflow
 
-    def _backward(self, batch: dict) -> Outcome:
+    def _backward(self, batch: dict[str, Any]) -> Outcome:
         """Compute the gradients of the whole batch, part by part; return the outcome for all parts, detached."""
         outcomes = []
         for number, part in enumerate(self._parts(batch)):
-            is_last = number == self.accumulate - 1
             # The parts of a batch are one step: the spectral-norm vectors advance in the first part alone,
             one_step = held_spectral_norm(self.model) if number else contextlib.nullcontext()
             # and processes average their gradients in the last part alone.
-            no_sync = self.module.no_sync() if self.world.size > 1 and not is_last else contextlib.nullcontext()
+            no_sync = contextlib.nullcontext()
+            if isinstance(self.module, DistributedDataParallel) and number < self.accumulate - 1:
+                no_sync = self.module.no_sync()
             with one_step, no_sync:
                 with autocast(self.precision, self.model.device):
                     outcome = self.module(part)
-                total = sum(outcome.losses.values()) / self.accumulate
+                total = reduce(torch.add, outcome.losses.values()) / self.accumulate
                 self.scaler.scale(total).backward()
             outcomes.append(replace(outcome, losses={name: loss.detach() for name, loss in outcome.losses.items()}))
         return _joined(outcomes)
 
-    def _parts(self, batch: dict) -> Iterator[Part]:
+    def _parts(self, batch: dict[str, Any]) -> Iterator[Part]:
         """The parts of a batch in which it is computed, one after the other, on the device."""
         layout, real = self.model.layout(batch), batch["image"].to(self.model.device, non_blocking=True)
         assert len(layout) % self.accumulate == 0, "a batch has equal parts"
@@ -161,7 +163,8 @@ def _parallel(module: nn.Module) -> nn.Module:
     # torch means speed: a gradient of 1x1 convolutions can say in several ways that it is channels-last.
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
     # Processes hold equal buffers, but for plain batch norm, of which the main process's count, as published.
-    return DistributedDataParallel(module, gradient_as_bucket_view=True, **{SYNC_BUFFERS: False})
+    settings: dict[str, Any] = {SYNC_BUFFERS: False}
+    return DistributedDataParallel(module, gradient_as_bucket_view=True, **settings)
 
 
 def _joined(outcomes: list[Outcome]) -> Outcome:

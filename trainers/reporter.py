@@ -43,7 +43,7 @@ class Reporter:
         self.fixed = fixed
         self.print_freq = print_freq
         self.display_freq = display_freq
-        self.bar: ProgressBar | None = None
+        self.bar = ProgressBar(progress.epoch, progress, disable=True)  # until there is an epoch
 
     def with_bar(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Yield the batches of an epoch beside a progress bar."""

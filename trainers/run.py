@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from typing import Any
 
 from tqdm import tqdm
 
@@ -67,7 +68,7 @@ class Run:
                 self._save_if_asked(True, [], best)
             yield
 
-    def after_batch(self, batch: dict) -> None:
+    def after_batch(self, batch: dict[str, Any]) -> None:
         """Count a batch and do what is then due: report, show, score, save, end.
 
         Raises:
@@ -80,7 +81,7 @@ class Run:
         progress.advance(opt.batch_size)
         self.reporter.after_batch(opt.batch_size)
         best = None
-        if self.scoring and progress.epoch_is_due(opt.eval_freq):
+        if self.scoring and opt.eval_freq and progress.epoch_is_due(opt.eval_freq):
             best = self.scoring.score(progress.epoch)
         labels = [str(progress.epoch)] if progress.epoch_is_due(opt.save_epoch_freq) else []
         self._save_if_asked(progress.due(opt.save_latest_freq), labels, best)

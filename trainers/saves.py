@@ -183,7 +183,7 @@ def _write_file(path: Path, content: Any) -> dict[str, Any]:
     with _flushed(path) as file:
         writer = _Writer(file)
         try:
-            torch.save(content, writer)
+            torch.save(content, writer)  # pyright: ignore[reportArgumentType] (it needs no more than write and flush)
         except RuntimeError:
             raise writer.error or OSError(errno.EIO, "torch could not write it", str(path)) from None
     return {"bytes": path.stat().st_size, "sha256": checksum(path)}

@@ -85,6 +85,7 @@ def _meaning(error: BaseException, interrupted: str) -> tuple[int, str]:
     if isinstance(error, UnicodeEncodeError):
         piece = error.object[max(error.start - CONTEXT, 0) : error.end + CONTEXT]
         return 2, f"error: {piece!a}: {error.encoding} cannot write this; rename it, or set PYTHONUTF8=1"
+    assert isinstance(error, OSError)
     if (found := _broken_output(error)) is not None:
         output, broken = found
         is_closed = isinstance(broken, BrokenPipeError)
@@ -129,7 +130,7 @@ def _unwinding_at_signals(program: str) -> Iterator[None]:
     def unwind(number: int, frame: FrameType | None) -> None:
         for other in ENDINGS:
             signal.signal(other, _end_at_once)
-        _write_line(f"\n{program}: {ENDINGS[number]}")
+        _write_line(f"\n{program}: {ENDINGS[signal.Signals(number)]}")
         sys.exit(128 + number)
 
     if threading.current_thread() is not threading.main_thread():
@@ -148,7 +149,7 @@ def _unwinding_at_signals(program: str) -> Iterator[None]:
 
 def _end_at_once(number: int, frame: FrameType | None) -> None:
     # Without an exception: libraries turn one that they meet while they are imported into something else.
-    _write_line(f"{_program_name()}: {ENDINGS[number]}")
+    _write_line(f"{_program_name()}: {ENDINGS[signal.Signals(number)]}")
     os._exit(128 + number)
 
 

@@ -68,19 +68,23 @@ class Objective:
 
 
 class Method(Protocol):
-    """A way to train a model.
-
-    Attributes:
-        model: all networks that are trained, on their device.
-        objectives: in the order of the players' steps.
-        fixed_networks: that the losses use, and nobody trains.
-    """
-
-    model: Pix2PixModel
-    objectives: Sequence[Objective]
+    """A way to train a model."""
 
     @property
-    def fixed_networks(self) -> Collection[nn.Module]: ...
+    def model(self) -> Pix2PixModel:
+        """All networks that are trained, on their device."""
+        ...
+
+    @property
+    def objectives(self) -> Sequence[Objective]:
+        """One for each player, in the order of their steps."""
+        ...
+
+    @property
+    def fixed_networks(self) -> Collection[nn.Module]:
+        """Networks that the losses use and no player trains."""
+        ...
 
     def draw_noise(self, count: int) -> Tensor | None:
         """The random input of `count` samples, drawn anew for each step of a player; None if there is none."""
+        ...

@@ -42,12 +42,13 @@ class SPADEMethod:
         self.model = model
         self.gan_loss = GAN_LOSSES[gan_mode]
         self.lambda_feat, self.lambda_vgg, self.lambda_kld, self.vgg = lambda_feat, lambda_vgg, lambda_kld, vgg
-        netG, netD, netE = model.netG, model.netD, model.netE
+        netD = model.netD
+        assert netD is not None, "a model that is trained has a discriminator"
         G_rate, D_rate = (0.5, 2.0) if TTUR else (1.0, 1.0)
         self.objectives = (  # in the order of the steps
             Objective(
                 "G",
-                {"G": netG} if netE is None else {"G": netG, "E": netE},
+                {letter: network for letter, network in model.networks.items() if letter in ("G", "E")},
                 self.generator_losses,
                 frozen=[netD],
                 rate=G_rate,
@@ -69,7 +70,7 @@ class SPADEMethod:
     def generator_losses(self, part: Part) -> Outcome:
         """KLD (with an encoder), GAN, GAN_Feat and VGG."""
         losses, z = {}, None
-        if self.model.netE is not None:
+        if part.noise is not None:
             z, mu, logvar = self.model.encode(part.real, part.noise)
             losses["KLD"] = self.lambda_kld * part.parts * kl_loss(mu, logvar)  # a sum over the samples of the batch
         fake = self.model.generate(part.layout, z)
@@ -92,7 +93,7 @@ class SPADEMethod:
         spectral-norm vectors of G and E advance a second time in each iteration, as published.
         """
         with torch.no_grad():
-            z = None if self.model.netE is None else self.model.encode(part.real, part.noise)[0]
+            z = None if part.noise is None else self.model.encode(part.real, part.noise)[0]
             fake = self.model.generate(part.layout, z)
         return self.discriminator_losses_of(part.layout, fake, part.real)
 

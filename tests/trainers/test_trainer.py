@@ -7,6 +7,7 @@ from models.methods.spade import SPADEMethod
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.generators import SPADEGenerator
 from models.pix2pix_model import Pix2PixModel
+from tests.trainers.jobs import make_batch, make_model
 from trainers import Pix2PixTrainer
 
 
@@ -95,3 +96,14 @@ def test_training_learns_the_colors_of_two_classes():
     fake = trainer.shown[1]
     assert fake[..., :14].mean() < -0.3
     assert fake[..., 18:].mean() > 0.3
+
+
+def test_the_generator_takes_a_step_in_the_first_of_every_few_batches_of_an_epoch():
+    """--D_steps_per_G: counted in each epoch anew, as published."""
+    trainer = Pix2PixTrainer(SPADEMethod(make_model(), D_steps_per_G=2))
+    steps = []
+    for index in (0, 1, 2, 0):  # an epoch of three batches, and the first one of another
+        trainer.step(make_batch(2), index)
+        counts = [optimizer.state_dict()["state"][0]["step"] for optimizer in trainer.optimizers.values()]
+        steps.append([int(count) for count in counts])
+    assert steps == [[1, 1], [1, 2], [2, 3], [3, 4]]
