@@ -15,7 +15,6 @@ from scripts.segmenter.__main__ import create_segmenter, main
 from scripts.segmenter.datasets import count_seen, create_datasets, hold_out
 from scripts.segmenter.options import parse_args
 from tests.scripts.small_files import last_line
-from trainers.segmenter import learning_rate, pixel_loss
 from util.segmentation_scores import IGNORED
 
 pytestmark = pytest.mark.tools
@@ -146,20 +145,6 @@ def test_holding_photos_out_takes_time_in_proportion_to_their_number():
         assert Path.looks <= 4 * count and (len(validation.paths), len(training.paths)) == (held_out, count - held_out)
         assert sorted(training.paths + validation.paths) == sorted(paths) and len(paths) == count
         Path.looks = 0
-
-
-def test_photos_whose_pixels_have_no_class_change_nothing():
-    logits = torch.randn(2, 3, 4, 4, requires_grad=True)
-    truth = torch.full((2, 4, 4), IGNORED)
-    assert pixel_loss(logits, truth).item() == 0
-    truth[0, 0, :2] = 1
-    expected = -logits.log_softmax(dim=1)[0, 1, 0, :2].mean()
-    assert torch.allclose(pixel_loss(logits, truth), expected)
-
-
-def test_the_learning_rate_rises_to_its_largest_and_falls_to_nothing():
-    parts = [learning_rate(part) for part in (0, 0.05, 0.1, 0.55, 1)]
-    assert np.allclose(parts, [0.1, 0.55, 1, 0.5, 0])
 
 
 @pytest.mark.parametrize(
