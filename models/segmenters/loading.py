@@ -39,7 +39,7 @@ def load_segmenter(mode: str, files: Sequence[Path], **settings) -> Segmenter:
         InputError: an unknown mode, or files that cannot be read, do not fit, are too few or too many.
     """
     if mode not in SEGMENTERS:
-        raise InputError(f"no segmentation network is of {mode}; there are networks for {', '.join(SEGMENTERS)}")
+        raise InputError(f"no published segmenter for {mode}; there are segmenters for {', '.join(SEGMENTERS)}")
     with torch.device("meta"):  # values come from the files alone
         segmenter = SEGMENTERS[mode](**settings)
     found: dict[str, Path] = {}
@@ -59,7 +59,7 @@ def load_segmenter(mode: str, files: Sequence[Path], **settings) -> Segmenter:
 
 
 def load_own_segmenter(path: Path | str, device: torch.device | str = "cpu") -> Segmenter:
-    """A segmenter of one's own data, in evaluation mode on `device`.
+    """A segmenter that a user trained, in evaluation mode on `device`.
 
     Args:
         path: the folder of a run of scripts.segmenter, whose weights are read without running code; or a

@@ -433,9 +433,7 @@ def test_other_contents_are_refused_and_never_run(tmp_path, monkeypatch, content
 
 
 def test_unknown_modes_and_absent_files(tmp_path):
-    with pytest.raises(
-        InputError, match="no segmentation network is of facades; there are networks for coco, ade20k, "
-    ):
+    with pytest.raises(InputError, match="no published segmenter for facades; there are segmenters for coco, ade20k, "):
         load_segmenter("facades", [])
     with pytest.raises(InputError, match="no such file"):
         load_segmenter("coco", [tmp_path / "absent.pth"])
