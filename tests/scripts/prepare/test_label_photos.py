@@ -140,15 +140,15 @@ def test_a_run_of_ones_own_labels_by_name_and_by_folder(photos, tmp_path):
     segmenter = OwnSegmenter("custom", class_ids=(3, 5), unlabelled_ids=(255,), image_size=(8, 8), widths=(2, 2))
     with torch.no_grad():
         segmenter.network.classify.bias[:4] = 100  # of class 0, all four pixels of a block
-    segmenter.save(tmp_path / "runs" / "judge", {})
-    for run, where in [("judge", ["--checkpoints_dir", str(tmp_path / "runs")]), (str(tmp_path / "runs/judge"), [])]:
+    segmenter.save(tmp_path / "runs" / "mine", {})
+    for run, where in [("mine", ["--checkpoints_dir", str(tmp_path / "runs")]), (str(tmp_path / "runs/mine"), [])]:
         made = tmp_path / f"made{len(where)}"
         main([str(photos), str(made), "--segmenter", run, *where, "--num_workers", "0", "--cpu"])
         assert (read_ids(made / "half.png") == np.full((8, 12), 3)).all()
     with pytest.raises(InputError, match=r"nobody: no such run of scripts.segmenter, and no such file"):
         main([str(photos), str(tmp_path / "made"), "--segmenter", "nobody", "--cpu"])
-    with pytest.raises(InputError, match=r"--weights f\.pth: goes with --network; --segmenter judge has its own"):
-        main([str(photos), str(tmp_path / "made"), "--segmenter", "judge", "--weights", "f.pth", "--cpu"])
+    with pytest.raises(InputError, match=r"--weights f\.pth: goes with --network; --segmenter mine has its own"):
+        main([str(photos), str(tmp_path / "made"), "--segmenter", "mine", "--weights", "f.pth", "--cpu"])
 
 
 def test_torchvision_networks_read_their_files_with_and_without_the_second_head(tmp_path, monkeypatch):
