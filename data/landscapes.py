@@ -59,7 +59,7 @@ class LandscapesDataset(SampleDataset):
         self.scenes = SceneCache(self.count, self.width, self.height)
 
     @classmethod
-    def classes(cls, opt) -> tuple[tuple[str, ...], np.ndarray]:
+    def classes(cls, label_nc: int, contain_dontcare_label: bool) -> tuple[tuple[str, ...], np.ndarray]:
         """Names and colors (19, 3) uint8, the same under all options."""
         return (*CLASS_NAMES, "unknown"), np.vstack([CLASS_COLORS, np.zeros((1, 3), dtype=np.uint8)])
 

@@ -81,9 +81,9 @@ class PairedDataset(SampleDataset):
                 print(plan, flush=True)
 
     @classmethod
-    def classes(cls, opt) -> tuple[tuple[str, ...], np.ndarray]:
+    def classes(cls, label_nc: int, contain_dontcare_label: bool) -> tuple[tuple[str, ...], np.ndarray]:
         """Names and colors (num_labels, 3) uint8 of `class_table`, or numbered classes."""
-        return describe_classes(cls.class_table, opt.label_nc, opt.contain_dontcare_label)
+        return describe_classes(cls.class_table, label_nc, contain_dontcare_label)
 
     @classmethod
     def label_ids(cls, opt) -> LabelIds:

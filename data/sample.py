@@ -64,12 +64,12 @@ class SampleDataset(Samples):
     preprocess: Preprocess | None = None
 
     def __init__(self, opt):
-        self.class_names, self.class_colors = self.classes(opt)
+        self.class_names, self.class_colors = self.classes(opt.label_nc, opt.contain_dontcare_label)
 
     @classmethod
     @abstractmethod
-    def classes(cls, opt) -> tuple[tuple[str, ...], np.ndarray]:
-        """`class_names` and `class_colors` under these options; opens no file of the data set."""
+    def classes(cls, label_nc: int, contain_dontcare_label: bool) -> tuple[tuple[str, ...], np.ndarray]:
+        """`class_names` and `class_colors` for the options of these names; opens no file of the data set."""
 
 
 AnySamples = Samples | Subset[Sample]

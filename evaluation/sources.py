@@ -200,7 +200,7 @@ def _from_folders(opt: EvaluateOptions, fake: Path, photos: bool, labels: bool, 
         pair(names, opt.real, ids, "label map", Path(opt.labels), extras_allowed=True)
     kind = DATASETS[opt.dataset_mode]
     rule = LabelRule(opt.label_nc, opt.contain_dontcare_label, kind.unknown_value)
-    class_names, _ = kind.classes(opt)
+    class_names, _ = kind.classes(opt.label_nc, opt.contain_dontcare_label)
     preprocess = Preprocess(
         opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=False, flip=False
     )

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from data import DATASETS
-from data.classes import describe_classes
 from data.read import LabelIds
 from scripts.export.formats import OPSET
 from scripts.export.graphs import Sizes
@@ -23,8 +22,9 @@ def describe(opt: ExportOptions, weights: list[Path], sizes: Sizes) -> dict[str,
     Label maps hold ids 0 .. file_ids - 1, and `unknown_value` for unknown pixels, which are class `unknown_id` to the
     network; both are None where no value of the files has a special meaning.
     """
-    names, colors = classes_of(opt)
-    ids = LabelIds(opt.label_nc, opt.contain_dontcare_label, unknown_value_of(opt))
+    dataset = DATASETS[opt.dataset_mode]
+    names, colors = dataset.classes(opt.label_nc, opt.contain_dontcare_label)
+    ids = LabelIds(opt.label_nc, opt.contain_dontcare_label, dataset.unknown_value)
     special = opt.contain_dontcare_label and ids.unknown_value is not None
     height, width = sizes.trained
     return {
@@ -52,16 +52,3 @@ def describe(opt: ExportOptions, weights: list[Path], sizes: Sizes) -> dict[str,
         "torch": str(torch.__version__),
         "opset": OPSET if opt.format == "onnx" else None,
     }
-
-
-def classes_of(opt: ExportOptions) -> tuple[tuple[str, ...], Any]:
-    """Names and colours (num_labels, 3) of the classes, without the files of the data set."""
-    dataset = DATASETS[opt.dataset_mode]
-    if hasattr(dataset, "class_names"):
-        return dataset.class_names, dataset.class_colors
-    return describe_classes(dataset.class_table, opt.label_nc, opt.contain_dontcare_label)
-
-
-def unknown_value_of(opt: ExportOptions) -> int | None:
-    """Which value means unknown in label files; 255 for landscapes, as scripts.prepare landscapes writes them."""
-    return getattr(DATASETS[opt.dataset_mode], "unknown_value", 255)

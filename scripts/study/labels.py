@@ -6,7 +6,6 @@ import numpy as np
 from PIL import Image
 
 from data import DATASETS, PRESETS
-from data.classes import describe_classes
 from data.id_maps import NEVER_COLORED
 from data.opening import opened
 from data.read import LabelIds, read_image, read_labels
@@ -58,12 +57,9 @@ def class_table(dataset_mode: str) -> tuple[LabelIds, tuple[str, ...], np.ndarra
     """Ids that label files of a data set may hold, and names and colours (n, 3) uint8 of its classes."""
     dataset, preset = DATASETS[dataset_mode], PRESETS[dataset_mode].values(is_train=False)
     fixed = f"--dataset_mode {dataset_mode} has no others: name the data set of these label maps, or none"
-    if hasattr(dataset, "class_names"):
-        return LabelIds(len(dataset.class_names) - 1, True, fixed=fixed), dataset.class_names, dataset.class_colors
-    label_nc = preset["label_nc"] if dataset.class_table else MOST_CLASSES
+    label_nc = MOST_CLASSES if dataset_mode == "custom" else preset["label_nc"]
     # Unknown pixels are shown black whether or not a network was trained to see them.
-    ids = LabelIds(label_nc, True, dataset.unknown_value, fixed)
-    return ids, *describe_classes(dataset.class_table, label_nc, True)
+    return LabelIds(label_nc, True, dataset.unknown_value, fixed), *dataset.classes(label_nc, True)
 
 
 def _mode(path: Path) -> str:
