@@ -1,4 +1,4 @@
-"""The loss terms of the paper, each a function of tensors. Weights and sums are the caller's."""
+"""The loss terms of the paper, each a function of tensors. The caller weights and sums them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def mean_logit(features: Features) -> Tensor:
 def feature_matching_loss(fake: Features, real: Features) -> Tensor:
     """L1 distance of discriminator features: mean per layer, summed over inner layers, averaged over scales.
 
-    The real side is a constant. The sum is not divided by the number of layers (published behaviour).
+    The real side is a constant. The sum is not divided by the number of layers (published behavior).
     """
     per_scale = [
         sum(l1_loss(fake_layer, real_layer.detach()) for fake_layer, real_layer in zip(fake_scale[:-1], real_scale))
@@ -77,7 +77,7 @@ def l1_loss(x: Tensor, y: Tensor) -> Tensor:
 
 
 def kl_loss(mu: Tensor, logvar: Tensor) -> Tensor:
-    """KL(q(z|x) || N(0, 1)) of appendix A, SUMMED over batch and dimensions (published behaviour).
+    """KL(q(z|x) || N(0, 1)) of appendix A, SUMMED over batch and dimensions (published behavior).
 
     In several processes, and where a batch is computed in parts, the trainer makes it the sum over the whole batch.
     (The published code summed over the samples of each GPU and took the mean over the GPUs, so that its weight fell

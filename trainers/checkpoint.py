@@ -43,8 +43,8 @@ class Checkpoints:
         trainer: whose networks, average, optimizers and counters are saved.
         parts: what else has a state, by name: the progress, above all.
         keep: how many saves to keep.
-        calibration: calls the network they are given on batches that are the same for the whole run; the averaged
-            generator gets its batch-norm statistics from them.
+        calibration: makes functions that call a network on one batch each, the same batches for the whole run; the
+            averaged generator gets its batch-norm statistics from them.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Checkpoints:
         self.parts = parts
         self.calibration = calibration
         self.saves = Saves(run_dir, keep)
-        self._best_is_unknown = False  # there are best networks in the folder, and nobody knows how good they are
+        self._best_is_unknown = False  # the folder holds best networks whose score is not known
 
     def save(self, *labels: str, without_average: Collection[str] = ()) -> None:
         """Save everything as `latest`, and the networks for good under `labels`, such as the number of an epoch.
@@ -96,7 +96,7 @@ class Checkpoints:
         return self.trainer.average.make_consistent(self.calibration())
 
     def restore(self) -> bool:
-        """Go on from the newest whole save; return whether there is one.
+        """Resume from the newest whole save; return whether there is one.
 
         Raises:
             InputError: it does not fit this run.
@@ -125,14 +125,14 @@ class Checkpoints:
                     f"{path}: does not fit this run ({error!r}); another --name with --load_pretrained {self.run_dir} "
                     f"starts from its networks alone"
                 ) from None
-        self._see_whether_best_is_known()
+        self._note_whether_best_is_known()
         return True
 
     def restore_networks(self, label: str) -> None:
-        """Go on from networks alone, such as those of an epoch. Whatever is missing is named on standard error.
+        """Resume from networks alone, such as those of an epoch. Whatever is missing is named on standard error.
 
         Raises:
-            InputError: there is no generator to go on from, or a file does not fit.
+            InputError: there is no generator to resume from, or a file does not fit.
         """
         path = network_path(self.run_dir, label, "G")
         if not path.exists():
@@ -145,7 +145,7 @@ class Checkpoints:
         if best and label == BEST:
             label = str(best.get("place", {}).get("epoch", label))
         progress.load_state_dict(self._progress_of_label(label, progress))
-        self._see_whether_best_is_known()
+        self._note_whether_best_is_known()
 
     def load_pretrained(self, folder: Path, label: str = LATEST) -> None:
         """Start from the networks in a folder: G at least, D and E if there are.
@@ -169,7 +169,7 @@ class Checkpoints:
         if trainer.average is not None:
             path = network_path(folder, label, EMA)
             load_network(trainer.average.network, path if path.exists() else network_path(folder, label, "G"))
-            trainer.average.load_state_dict({"updates": 1})  # an average that the next steps move on
+            trainer.average.load_state_dict({"updates": 1})  # so that the next steps average further
 
     def _restore_average(self, save: Save) -> None:
         average = self.trainer.average
@@ -224,7 +224,7 @@ class Checkpoints:
                     state = read_weights(newest.file(TRAINING_STATE))
         return world.broadcast(state.get(BEST))
 
-    def _see_whether_best_is_known(self) -> None:
+    def _note_whether_best_is_known(self) -> None:
         best = self.parts.get(BEST)
         exists = network_path(self.run_dir, BEST, "G").exists()
         self._best_is_unknown = exists and best is not None and best.state_dict()["value"] is None

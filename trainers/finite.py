@@ -21,13 +21,13 @@ class NonFiniteLossError(StoppedError):
 
 
 class FiniteWatch:
-    """Looks at the losses and gradients of every step before it is taken.
+    """Checks the losses and gradients of every step before the step is taken.
 
-    Without skipping, the first that is not finite ends the training. `watch` then reads nothing back from the device,
-    and `check` does: call it before a line, an image, a score or a checkpoint is made of what has been trained.
+    Without skipping, the first value that is not finite ends the training. On a GPU `watch` then reads nothing back
+    from the device, but `check` does: call it before a line, an image, a score or a checkpoint is made.
 
     Args:
-        world: processes that must come to the same decision; all of them call `watch` and `check` alike.
+        world: processes that must take the same decision; all of them make the same calls of `watch` and `check`.
         skip: how many steps of a player in a row may be left out; with any but 0 every step is read back.
         at_once: whether `watch` checks by itself, before the step is taken: on a CPU, where reading is free.
 
@@ -44,13 +44,13 @@ class FiniteWatch:
         self._first_bad_step: dict[str, Tensor] = {}
 
     def watch(self, step: int, scalars: dict[str, Tensor], player: str = "") -> bool:
-        """Look at a step of `player` before it is taken; return whether it may be.
+        """Check a step of `player` before it is taken; return whether it may be taken.
 
         Args:
             scalars: its losses and the norm of its gradients, by name; what is first in order is named first.
 
         Raises:
-            NonFiniteLossError: it may not, and no more may be skipped.
+            NonFiniteLossError: it may not, and no further step may be left out.
         """
         if self.skip:
             return self._watch_and_decide(step, scalars, player)

@@ -13,19 +13,19 @@ from util.progress import Progress
 from util.results_folders import bring_run_back, results_of_run
 
 LAUNCH = ".launch"
-"""File in the run's folder that names the launch of processes which began the run, or went on with it."""
+"""File in the run's folder that names the launch of processes that started or resumed the run."""
 
 
 def resume_or_load(opt, world: World, checkpoints: Checkpoints) -> bool:
-    """Load what the training begins with; return whether it goes on with the run of this name.
+    """Load the networks or the state that the training starts from; return whether it resumes the run of this name.
 
-    Processes that torchrun has restarted go on with what this very launch of them has saved, without being told to.
+    Processes that torchrun has restarted resume what this launch of them has saved, without a flag.
     """
-    # Only the machine on which a process was lost counts that as a restart.
+    # Only the machine that lost a process counts a restart.
     was_restarted = world.all_reduce_max(world.restarts) > 0
     restarted = was_restarted and world.broadcast(_launch_of(opt.run_dir) == world.launch_name)
-    going_on = opt.continue_train or opt.auto_resume or restarted
-    if going_on and opt.which_epoch == LATEST and checkpoints.restore():
+    resumes = opt.continue_train or opt.auto_resume or restarted
+    if resumes and opt.which_epoch == LATEST and checkpoints.restore():
         return True
     if opt.continue_train:
         checkpoints.restore_networks(opt.which_epoch)
@@ -36,15 +36,15 @@ def resume_or_load(opt, world: World, checkpoints: Checkpoints) -> bool:
 
 @contextlib.contextmanager
 def taking_folder(opt, world: World, progress: Progress, resumed: bool) -> Iterator[None]:
-    """Say how the training begins, and make the run's folder its own, of which the block is the first use.
+    """Print whether the run is resumed, and take its folder over; the block is the first to write into it.
 
-    An earlier run of the name is moved aside first. If the block fails, everything is as it was; after it the
-    folder holds the options of now.
+    An earlier run of the name is moved aside first. If the block fails, that is undone; after it the folder holds the
+    options of now.
     """
     existed = opt.run_dir.exists()
     aside = None if resumed else set_aside(opt.run_dir)
     try:
-        _say(opt, progress, resumed, aside)
+        _print_start(opt, progress, resumed, aside)
         yield
         opt.save(opt.run_dir / "options.json")
         (opt.run_dir / LAUNCH).write_text(world.launch_name, encoding="utf-8")
@@ -56,7 +56,7 @@ def taking_folder(opt, world: World, progress: Progress, resumed: bool) -> Itera
         raise
 
 
-def _say(opt, progress: Progress, resumed: bool, aside: Path | None) -> None:
+def _print_start(opt, progress: Progress, resumed: bool, aside: Path | None) -> None:
     if aside:
         print(f"{opt.run_dir} held an earlier run, now in {aside}; --continue_train would have gone on with it")
         for results in results_of_run(aside):

@@ -25,15 +25,15 @@ from util.errors import InputError, StoppedError, describe
 from util.rendezvous import Rendezvous
 
 PATIENCE = timedelta(minutes=30)
-"""How long a process waits for the others, once all have met: they may be reading a slow disk, or saving."""
+"""How long a process waits for the others in one operation: they may be reading from a slow disk, or saving."""
 
 
 @dataclass(frozen=True)
 class World:
-    """The processes of one training, as one of them sees them.
+    """The processes of one training, seen from one of them.
 
-    A world of one needs no process group, and every method then answers at once. With more, all processes must call
-    the same methods in the same order.
+    One process alone needs no process group, and its methods do nothing. Several must all call the same methods in
+    the same order.
 
     Attributes:
         rank: number of this process, counted from 0.
@@ -71,11 +71,11 @@ class World:
 
     @contextlib.contextmanager
     def joined(self, device: torch.device) -> Iterator[World]:
-        """Meet the other processes, and part from them at the end: tensors of GPUs by NCCL, those of CPUs by gloo.
+        """Join the process group for a block: NCCL for tensors on GPUs, gloo for tensors on CPUs.
 
         Raises:
-            InputError: they do not meet.
-            StoppedError: one of them has gone, which tells of itself what was wrong with it.
+            InputError: the processes cannot connect.
+            StoppedError: another process has ended; it reports its own error.
         """
         if self.size == 1:
             yield self
@@ -100,7 +100,7 @@ class World:
         """Return the largest `number` of any process in every process."""
         if self.size == 1:
             return number
-        tensor = torch.tensor([number])  # on the CPU: says nothing to, and waits for nothing on, a GPU
+        tensor = torch.tensor([number])  # on the CPU, so that no GPU is waited for
         dist.all_reduce(tensor, dist.ReduceOp.MAX)
         return int(tensor)
 
@@ -126,9 +126,9 @@ class World:
 
     @contextlib.contextmanager
     def failing_together(self) -> Iterator[None]:
-        """If the block fails for a user's mistake in any process, fail in all: nobody waits for one who has left.
+        """If bad input makes the block fail in any process, fail in all, so that none waits for one that has ended.
 
-        The block must not use the other methods. Of several processes in trouble, the first one says so.
+        The block must not use the other methods. Of several processes that fail, the first one prints its error.
         """
         problem = None
         try:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -214,12 +215,17 @@ def test_nothing_to_continue_names_what_there_is(make_trainer, tmp_path):
         checkpoints(tmp_path / "rum", make_trainer()).restore_networks(LATEST)
 
 
+def saved_files(folder: Path, trainer) -> dict[str, dict]:
+    """The files of a save, by name."""
+    checkpoints(folder, trainer).save()
+    save = Saves(folder).newest_whole()
+    return {name: read_weights(save.file(name)) for name in save.files}
+
+
 def test_state_of_another_run_is_refused(make_trainer, tmp_path):
-    trainer = make_trainer()
-    state = checkpoints(tmp_path, trainer)._training_state([])
-    del state["optimizer_D"]
-    files = {f"net_{letter}.pth": network.state_dict() for letter, network in trainer.model.networks.items()}
-    Saves(tmp_path).write(files | {"training_state.pth": state}, {"processes": 1, "labels": ["latest"]})
+    files = saved_files(tmp_path, make_trainer())
+    del files["training_state.pth"]["optimizer_D"]
+    Saves(tmp_path).write(files, {"processes": 1, "labels": ["latest"]})
     with pytest.raises(InputError, match="does not fit this run"):
         checkpoints(tmp_path, make_trainer()).restore()
 
@@ -277,9 +283,7 @@ class Bomb:
 @pytest.mark.parametrize("file", ["training_state.pth", "net_G.pth"])
 def test_nothing_in_a_checkpoint_runs_code(make_trainer, tmp_path, file):
     marker = tmp_path / "exploded"
-    trainer = make_trainer()
-    files = {f"net_{letter}.pth": network.state_dict() for letter, network in trainer.model.networks.items()}
-    files["training_state.pth"] = checkpoints(tmp_path, trainer)._training_state([])
+    files = saved_files(tmp_path, make_trainer())
     Saves(tmp_path).write(files | {file: {"a": Bomb(marker)}}, {"processes": 1, "labels": ["latest"]})
     with pytest.raises(InputError, match=f"{file}: would run (posix|nt).system when loaded, so it is refused"):
         checkpoints(tmp_path, make_trainer()).restore()

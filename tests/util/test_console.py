@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from util.errors import InputError, StoppedError
+from util.errors import InputError, Interrupted, StoppedError
 
 pytestmark = pytest.mark.system
 
@@ -59,6 +59,7 @@ def test_other_errors_keep_their_traceback():
         (OSError(errno.ENOSPC, "No space left"), 2, "train.py: error: No space left; free some space"),
         (PermissionError(errno.EACCES, "Permission denied", "a/b"), 2, "train.py: error: a/b: Permission denied; "),
         (StoppedError("process 1 of 2 has lost another one"), 1, "train.py: stopped: process 1 of 2 has lost"),
+        (Interrupted(signal.SIGTERM), 143, "train.py: saved and ended by SIGTERM; --continue_train goes on"),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "), 1, "train.py: stopped: DataLoader"),
         (UnicodeEncodeError("ascii", "Straße", 4, 5, "-"), 2, r"train.py: error: 'Stra\xdfe': ascii cannot write this"),
     ],
@@ -70,6 +71,14 @@ def test_what_a_user_can_mend_is_one_line(error, status, line, capsys):
     assert stop.value.code == status
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith(line)
+
+
+@pytest.mark.parametrize("error", [StoppedError("lost", said_elsewhere=True), Interrupted(signal.SIGINT, True)])
+def test_what_another_process_says_is_not_said_twice(error, capsys):
+    with pytest.raises(SystemExit) as stop, exit_statuses("train.py"):
+        raise error
+    assert stop.value.code == error.exit_status
+    assert capsys.readouterr().err == ""
 
 
 def test_what_the_program_held_is_released_before_it_says_so(capsys):
