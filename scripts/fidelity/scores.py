@@ -1,4 +1,4 @@
-"""Measure our segmentation scores on the label maps of a recording of the published ones; see `scripts.fidelity`."""
+"""Replay a recording of published segmentation scores: our scores of the same label maps."""
 
 from __future__ import annotations
 
@@ -8,21 +8,27 @@ from typing import Any
 import numpy as np
 import torch
 
+from scripts.fidelity.recording import Recording, Results
 from util.segmentation_scores import IGNORED, ConfusionMatrix
 
-Results = dict[str, dict[str, Any]]
-
+TOLERANCES = {"csail_epsilon": (1e-10, 0)}  # the published code adds 1e-10 to every number of pixels it divides by
 ABSENT = -1.0
 """Stands for NaN, which equals nothing, in the IoU of classes that do not occur."""
 
 
-def replay_scores(scalars: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[Results, Results]:
-    """The results that we measure, and the recorded ones.
+def recognizes(scalars: dict[str, Any]) -> bool:
+    """Return whether these scalars are of a recording of scores."""
+    return "sets" in scalars
+
+
+def replay(recording: Recording, modulation: str | None = None) -> tuple[Results, Results]:
+    """Return the results that we measure, and the recorded ones. `modulation` plays no part.
 
     Returns:
         {published code: {"set.images.score": value}}, twice. "csail_epsilon" are the values of that code in which an
         added 1e-10 shows.
     """
+    scalars, arrays = recording.scalars, recording.arrays
     measured: Results = {}
     for name, facts in scalars["sets"].items():
         matrices = []

@@ -1,17 +1,10 @@
-"""Measure on our segmentation networks what a recording of the published ones holds; see `scripts.fidelity`.
-
-A recording is NAME.json with every name and shape and with statistics, and NAME.npz with images and arrays; what is
-large may stand in NAME_multiscale.npz. Weights are not stored: both sides fill theirs by `util.fill`.
-"""
+"""Replay a recording of a published segmentation network: names, shapes, statistics of layers, logits, classes."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,13 +14,12 @@ from torch import Tensor, nn
 from models.segmenters import SEGMENTERS, Segmenter
 from models.segmenters.base import resize_scores
 from models.segmenters.drn import STRIDE, bilinear_kernel
-from scripts.fidelity.scores import replay_scores
-from util.errors import InputError
+from scripts.fidelity.recording import Recording, Results
 from util.fill import fill
 from util.segmentation_scores import ConfusionMatrix
 
-# Quantity -> (absolute, relative) tolerance, as in __main__.py. Each is a few times the difference that single
-# and double precision make: logits of the filled DeepLab reach 2,400, those of the others 20. The rest must be equal.
+# Each is a few times the difference that single and double precision make: logits of the filled DeepLab reach 2,400,
+# those of the others 20.
 TOLERANCES = {
     "[ab]_logits*": (1e-2, 1e-5),
     "[ab]_seg_logits": (1e-4, 1e-5),
@@ -37,36 +29,15 @@ TOLERANCES = {
     "stages": (1e-3, 1e-5),
     "input_stats": (1e-6, 1e-6),
     "evaluate_returned": (1e-12, 0),
-    "csail_epsilon": (1e-10, 0),  # the published code adds 1e-10 to every number of pixels that it divides by
 }
-# Buffers of the published synchronised batch norm that play no part in evaluation.
+# Buffers of the published synchronized batch norm that play no part in evaluation.
 TRAINING_BUFFERS = ("_tmp_running_mean", "_tmp_running_var", "_running_iter")
 # Names of arrays end so that are fed, not compared.
 INPUTS = ("image", "label", "labels", "predictions", "pixels")
 
-Results = dict[str, Any]
 
-
-@dataclass(frozen=True)
-class SegmenterRecording:
-    """Scalars of the JSON file and arrays of the NPZ files."""
-
-    scalars: dict[str, Any]
-    arrays: dict[str, np.ndarray]
-
-    @classmethod
-    def read(cls, path: Path) -> SegmenterRecording:
-        """Raises `InputError` for files that are missing or broken."""
-        arrays: dict[str, np.ndarray] = {}
-        more = path.with_name(f"{path.stem}_multiscale.npz")
-        try:
-            scalars = json.loads(path.read_text(encoding="utf-8"))
-            for file in (path.with_suffix(".npz"), *([more] if more.exists() else [])):
-                with np.load(file) as content:
-                    arrays |= dict(content)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: not a recording (NAME.json with NAME.npz beside it): {error!r}") from None
-        return cls(scalars, arrays)
+class SegmenterRecording(Recording):
+    """A recording whose arrays are photos (NAME_image) and what a network makes of them."""
 
     def image(self, name: str) -> Tensor:
         """(1, 3, H, W) float32 in 0 .. 255."""
@@ -102,20 +73,14 @@ class SegmenterRecording:
         }
 
 
-def can_replay(path: Path) -> bool:
-    """Whether the file at `path` is a recording of a segmentation network or of scores."""
-    try:
-        scalars = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(scalars, dict) and ("sets" in scalars or scalars.get("network") in REPLAYS)
+def recognizes(scalars: dict[str, Any]) -> bool:
+    """Return whether these scalars are of a recording of a segmentation network that we have."""
+    return scalars.get("network") in REPLAYS
 
 
-def replay(path: Path) -> tuple[Results, Results]:
-    """The results that we measure, and those of the recording at `path`, in one form."""
-    recording = SegmenterRecording.read(path)
-    if "sets" in recording.scalars:
-        return replay_scores(recording.scalars, recording.arrays)
+def replay(recording: Recording, modulation: str | None = None) -> tuple[Results, Results]:
+    """Return the results that we measure, and the recorded ones, in one form. `modulation` plays no part."""
+    recording = SegmenterRecording(recording.scalars, recording.arrays)
     mode, _ = REPLAYS[recording.scalars["network"]]
     return measure(filled(mode, recording.scalars["seed"]), recording), recording.results()
 
@@ -132,7 +97,7 @@ def measure(segmenter: Segmenter, recording: SegmenterRecording) -> Results:
 
 def filled(mode: str, seed: int, **settings) -> Segmenter:
     """A segmenter whose sub-networks are filled one by one, but for DRN's fixed kernel."""
-    with torch.device("meta"):  # initialisation takes seconds and would be overwritten
+    with torch.device("meta"):  # initialization takes seconds and would be overwritten
         segmenter = SEGMENTERS[mode](**settings)
     segmenter.to_empty(device="cpu")
     for part in segmenter.files:
@@ -237,7 +202,7 @@ def five_scales(segmenter: Segmenter, recording: SegmenterRecording) -> Results:
     }
 
 
-# Network in the recording -> data set it judges, measurement.
+# Network in the recording -> data set that it segments, measurement.
 REPLAYS = {
     "DeepLabV2-ResNet101 in MSC": ("coco", replay_coco),
     "DRNSeg with DRN-D-105": ("cityscapes", replay_cityscapes),

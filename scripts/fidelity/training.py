@@ -1,15 +1,8 @@
-"""Measure on our networks what a recording of the published system holds; see `scripts.fidelity`.
-
-A recording is NAME.json with what was built and the scalars, and NAME.npz beside it with inputs and arrays. Nothing
-of the networks is stored: both sides fill theirs by `util.fill`.
-"""
+"""Replay a recording of a published training: state dicts, images, losses, gradients, buffers, two iterations."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,52 +18,64 @@ from models.networks.init import parameter_count
 from models.vgg import VGGLoss
 from options import TrainOptions, parse_options
 from options.classic import SETTLED
+from scripts.fidelity.recording import Recording, Results
 from trainers import create_trainer
-from util.errors import InputError
 from util.fill import fill
 
 # Entries that say what to build and feed; everything else in a recording is compared.
 INPUTS = frozenset({"config", "argv", "crop_size", "height", "width", "fill_seed"})
-# Published names of options whose fields are called otherwise here.
+# Published names of options whose fields have other names here.
 NEGATED = {"no_instance": "instance", "no_ganFeat_loss": "gan_feat_loss", "no_vgg_loss": "vgg_loss", "no_TTUR": "TTUR"}
 RENAMED = {"init_variance": "init_gain", "batchSize": "batch_size", "nThreads": "num_workers"}
 INPUT_ARRAYS = frozenset({"label", "instance", "image", "z", "eps"})
+# Several times the deviation that memory format, threads and kernels cause between correct implementations.
+TOLERANCES = {
+    "eval_fake": (3e-5, 0),
+    "eval_logits_*": (3e-5, 0),
+    "mu": (3e-5, 0),
+    "logvar": (3e-5, 0),
+    "train_fake": (1e-4, 0),
+    "eval_losses": (1e-5, 2e-5),
+    "eval_feature_norms": (1e-5, 2e-5),
+    "train_[gd]_losses": (1e-5, 2e-5),
+    "train_[gd]_grad_norms": (1e-5, 5e-3),  # a bias that the next norm cancels has a gradient of rounding alone
+    "train_buffer_norms": (0, 1e-5),
+    "train_buffer_changes": (2e-3, 1e-3),
+    "steps.0.losses": (1e-5, 1e-3),
+    "steps.0.parameter_changes": (1e-5, 1e-3),
+    "steps.*.buffer_changes": (2e-3, 1e-3),
+    # Adam with beta1 = 0 makes whole steps out of rounding: losses after one differ by 3e-3 between 32 and 64 bits.
+    "steps.*.losses": (4e-3, 5e-3),
+    "steps.*.parameter_changes": (1e-5, 3e-3),
+}
+# Facts of our own side that a recording cannot hold, with the values they must have.
+EXPECTED = {"advances_per_forward": {"spectral_norm": 1.0, "batch_statistics": 1.0}}
 
 
-@dataclass(frozen=True)
-class Recording:
-    """One recording: scalars of the JSON file and arrays of the NPZ file, separated into inputs and results."""
-
-    inputs: dict[str, Any]
-    results: dict[str, Any]
-
-    @classmethod
-    def read(cls, path: Path) -> Recording:
-        try:
-            scalars = json.loads(path.read_text(encoding="utf-8"))
-            with np.load(path.with_suffix(".npz")) as file:
-                arrays = dict(file)
-            inputs = {name: scalars[name] for name in ("argv", "crop_size", "fill_seed")}
-            inputs |= {name: arrays[name] for name in INPUT_ARRAYS & set(arrays)}
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{path}: not a recording (NAME.json with NAME.npz beside it): {error!r}") from None
-        results = {name: value for name, value in scalars.items() if name not in INPUTS}
-        results |= {name: value for name, value in arrays.items() if name not in INPUT_ARRAYS}
-        return cls(inputs, results)
+def recognizes(scalars: dict[str, Any]) -> bool:
+    """Return whether these scalars are of a recording of a SPADE or pix2pixHD training."""
+    return {"argv", "crop_size", "fill_seed", "eval_feature_norms", "schedule"} <= scalars.keys()
 
 
-def measure(recording: Recording, modulation: str | None = None) -> dict[str, Any]:
-    """Every result of the recording, measured on our networks, in the recording's own form.
+def replay(recording: Recording, modulation: str | None = None) -> tuple[Results, Results]:
+    """Return the results that we measure, and the recorded ones, in one form.
 
     Args:
-        modulation: how SPADE makes gamma and beta, "dense" or "table".
+        modulation: how SPADE computes gamma and beta, "dense" or "table".
     """
-    return Replay(recording, modulation).measure()
+    return Replay(recording, modulation).measure(), recorded_results(recording)
 
 
-def _command_line(inputs: dict[str, Any]) -> list[str]:
-    argv = [*inputs["argv"], "--crop_size", str(inputs["crop_size"]), "--gpu_ids", "-1"]
-    argv += ["--batch_size", str(len(inputs["label"]))]
+def recorded_results(recording: Recording) -> Results:
+    """Return what is compared: all that is no input, and what a recording cannot hold."""
+    scalars = {name: value for name, value in recording.scalars.items() if name not in INPUTS}
+    arrays = {name: value for name, value in recording.arrays.items() if name not in INPUT_ARRAYS}
+    return scalars | arrays | EXPECTED
+
+
+def _command_line(recording: Recording) -> list[str]:
+    argv = [*recording.scalars["argv"], "--crop_size", str(recording.scalars["crop_size"]), "--gpu_ids", "-1"]
+    argv += ["--batch_size", str(len(recording.arrays["label"]))]
     if "custom" in argv:  # wants folders, of which nothing is read here
         for flag in ("--label_dir", "--image_dir", "--instance_dir"):
             argv += [] if flag in argv else [flag, "unused"]
@@ -99,23 +104,22 @@ class Replay:
     """The published measurements, one method each. Every method starts from the filled state."""
 
     def __init__(self, recording: Recording, modulation: str | None = None):
-        self.recorded = recording.results
-        inputs = recording.inputs
-        self.seed = inputs["fill_seed"]
-        self.opt = parse_options(TrainOptions, _command_line(inputs), PRESETS)
+        self.recorded, arrays = recording.scalars, recording.arrays
+        self.seed = self.recorded["fill_seed"]
+        self.opt = parse_options(TrainOptions, _command_line(recording), PRESETS)
         self.model: Pix2PixModel = create_model(dataclasses.replace(self.opt, modulation=modulation))
         self.networks = self.model.networks
-        if "eps" in inputs:
-            eps = torch.from_numpy(inputs["eps"])
+        if "eps" in arrays:
+            eps = torch.from_numpy(arrays["eps"])
             self.model.draw_eps = lambda count: eps
-        self.z = torch.from_numpy(inputs["z"]) if "z" in inputs else None
+        self.z = torch.from_numpy(arrays["z"]) if "z" in arrays else None
         self.method = self._method()
         self.batch = {
-            "labels": torch.from_numpy(inputs["label"][:, 0].astype(np.int64)),
-            "image": torch.from_numpy(inputs["image"]).float() / 127.5 - 1,
+            "labels": torch.from_numpy(arrays["label"][:, 0].astype(np.int64)),
+            "image": torch.from_numpy(arrays["image"]).float() / 127.5 - 1,
         }
         if self.opt.instance:
-            self.batch["instances"] = torch.from_numpy(inputs["instance"][:, 0].astype(np.int64))
+            self.batch["instances"] = torch.from_numpy(arrays["instance"][:, 0].astype(np.int64))
         self.real = self.batch["image"]
 
     def _method(self) -> SPADEMethod:
@@ -137,7 +141,8 @@ class Replay:
     def _eps(self):
         return self.model.draw_eps(len(self.real))
 
-    def measure(self) -> dict[str, Any]:
+    def measure(self) -> Results:
+        """Return every quantity of a recording."""
         return {
             **self.construction(),
             **self.evaluation(),
@@ -148,7 +153,7 @@ class Replay:
             "advances_per_forward": self.advances_per_forward(),
         }
 
-    def construction(self) -> dict[str, Any]:
+    def construction(self) -> Results:
         layout = self._layout()
         return {
             "options": {name: self._classic_option(name) for name in self.recorded["options"]},
@@ -167,7 +172,7 @@ class Replay:
         return SETTLED[name].default if name in SETTLED else getattr(self.opt, RENAMED.get(name, name), None)
 
     @torch.no_grad()
-    def evaluation(self) -> dict[str, Any]:
+    def evaluation(self) -> Results:
         """Evaluation mode. With the encoder the image comes from the recorded z, KLD from mu and logvar."""
         self._refill(training=False)
         layout, results, losses = self._layout(), {}, {}
@@ -187,7 +192,7 @@ class Replay:
         norms = [[_norm(layer) for layer in scale[shown]] for scale in fake_features]
         return results | {"eval_fake": fake.numpy(), "eval_losses": _floats(losses), "eval_feature_norms": norms}
 
-    def generator_gradients(self) -> dict[str, Any]:
+    def generator_gradients(self) -> Results:
         self._refill(training=True)
         before = {letter: _buffers(network) for letter, network in self.networks.items()}
         outcome = self.method.generator_losses(Part(self._layout(), self.real, self._eps()))
@@ -205,13 +210,13 @@ class Replay:
             ),
         }
 
-    def discriminator_gradients(self) -> dict[str, Any]:
+    def discriminator_gradients(self) -> Results:
         self._refill(training=True)
         losses = self.method.discriminator_losses(Part(self._layout(), self.real, self._eps())).losses
         sum(losses.values()).backward()
         return {"train_d_losses": _floats(losses), "train_d_grad_norms": _gradient_norms(self.model.netD)}
 
-    def iterations(self) -> dict[str, Any]:
+    def iterations(self) -> Results:
         """Full iterations on the same batch, with the trainer that train.py uses."""
         self._refill(training=True)
         trainer = create_trainer(self.opt, self.method)
@@ -239,8 +244,8 @@ class Replay:
             )
         return {"steps": steps}
 
-    def schedule(self) -> dict[str, Any]:
-        """Rates, betas and eps as they stand in the optimisers' parameter groups."""
+    def schedule(self) -> Results:
+        """Rates, betas and eps as they stand in the optimizers' parameter groups."""
         adam = self.recorded["adam"]
         trainer = create_trainer(self.opt, self.method)
         trainer.niter, trainer.niter_decay = adam["schedule_niter"], adam["schedule_niter_decay"]

@@ -15,8 +15,9 @@ from torch import nn
 from models.segmenters import SEGMENTERS, drn, load_segmenter
 from models.segmenters.base import resize_pixels
 from models.segmenters.upernet import input_size, resize_fixed_point
-from scripts.fidelity.__main__ import compare, main
-from scripts.fidelity.segmenters import REPLAYS, SegmenterRecording, filled, measure
+from scripts.fidelity.__main__ import main
+from scripts.fidelity.comparison import compare
+from scripts.fidelity.segmenters import REPLAYS, TOLERANCES, SegmenterRecording, filled, measure
 from util.errors import InputError
 from util.segmentation_scores import IGNORED, MEAN_IOU
 
@@ -56,7 +57,7 @@ def recorded(request):
 @pytest.mark.system
 def test_every_recorded_number_is_met(recorded):
     recording, segmenter = recorded
-    results = compare(measure(segmenter, recording), recording.results())
+    results = compare(measure(segmenter, recording), recording.results(), TOLERANCES)
     assert [str(result) for result in results if not result.passed] == []
     quantities = " ".join(result.quantity for result in results)
     assert all(what in quantities for what in ("keys", "parameters", "stages", "input", "logits", "argmax"))
@@ -82,7 +83,9 @@ def test_one_altered_weight_is_noticed(recorded):
         values = root.state_dict()[name].view(-1)
         old = values[values.numel() // 2].item()
         values[values.numel() // 2] = old + 0.5
-        failed = {r.quantity for r in compare(measure(segmenter, recording), recording.results()) if not r.passed}
+        failed = {
+            r.quantity for r in compare(measure(segmenter, recording), recording.results(), TOLERANCES) if not r.passed
+        }
         values[values.numel() // 2] = old
         assert any("log" in quantity for quantity in failed), name  # logits, or log-probabilities after `up`
 

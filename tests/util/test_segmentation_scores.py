@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.fidelity.__main__ import compare
-from scripts.fidelity.segmenters import SegmenterRecording, replay
+from scripts.fidelity.comparison import compare
+from scripts.fidelity.recording import Recording
+from scripts.fidelity.scores import TOLERANCES, replay
 from util.segmentation_scores import IGNORED, MEAN_IOU, ConfusionMatrix
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "segmenters"
@@ -39,23 +40,21 @@ def test_scores_by_hand(example):
 
 
 def test_recorded_scores_of_the_published_code_are_met_to_the_digit():
-    measured, recorded = replay(GOLDEN / "metrics.json")
-    results = compare(measured, recorded)
+    measured, recorded = replay(Recording.read(GOLDEN / "metrics.json"))
+    results = compare(measured, recorded, TOLERANCES)
     assert [str(result) for result in results if not result.passed] == []
-    exact = {result.quantity for result in results if result.share == 0}
+    exact = {result.quantity for result in results if result.fraction == 0}
     assert exact == {"deeplab", "csail", "drn", "pixel_accuracy"}
     assert len(recorded["drn"]) == 3 * 2 * 5 + 1 and len(recorded["pixel_accuracy"]) == 6
 
 
 def test_one_pixel_changes_recorded_scores():
-    recording = SegmenterRecording.read(GOLDEN / "metrics.json")
-    from scripts.fidelity.scores import replay_scores
-
+    recording = Recording.read(GOLDEN / "metrics.json")
     arrays = dict(recording.arrays)
     changed = arrays["n19_predictions"].copy()
     changed[1, 30, 30] = (changed[1, 30, 30] + 1) % 19
     assert arrays["n19_labels"][1, 30, 30] >= 0
-    results = compare(*replay_scores(recording.scalars, arrays | {"n19_predictions": changed}))
+    results = compare(*replay(Recording(recording.scalars, arrays | {"n19_predictions": changed})), TOLERANCES)
     assert {result.quantity for result in results if not result.passed} >= {"deeplab", "csail", "drn"}
 
 
