@@ -49,5 +49,5 @@ class ConvEncoder(nn.Module):
             x = F.interpolate(x, size=(self.input_size, self.input_size), mode="bilinear", align_corners=False)
         for i in range(self.num_layers):
             x = leaky_relu(self.get_submodule(f"layer{i + 1}")(x))
-        x = x.flatten(1)
+        x = x.flatten(1)  # (N, C * 4 * 4)
         return self.fc_mu(x), self.fc_var(x)

@@ -101,7 +101,7 @@ class SPADEGenerator(nn.Module):
             return self.fc(layout.at(*self.latent_size))
         if z is None:
             z = torch.randn(len(layout), self.z_dim, device=layout.device)
-        return self.fc(z).unflatten(1, (-1, *self.latent_size))
+        return self.fc(z).unflatten(1, (-1, *self.latent_size))  # (N, 16 ngf, height, width)
 
 
 class Pix2PixHDGenerator(nn.Module):

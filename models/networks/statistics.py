@@ -12,12 +12,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from models.networks.spectral_norm import spectral_layers
 
 SETTLING_ITERATIONS = 30
-"""Power iterations after which u and v fit a weight near the one they were made for; a run makes one in each step."""
+"""Power iterations after which u and v fit a weight close to their previous one; a training takes one a step."""
 
 
 @contextlib.contextmanager
 def held_spectral_norm(network: nn.Module) -> Iterator[None]:
-    """Training forwards inside use the singular values as they are: they are parts of one step."""
+    """Forwards in training mode inside leave u and v as they are: they belong to one training step."""
     hooks = [layer.spectral_norm for layer in spectral_layers(network)]
     before = [hook.held for hook in hooks]
     for hook in hooks:
@@ -31,7 +31,7 @@ def held_spectral_norm(network: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def held_statistics(network: nn.Module) -> Iterator[None]:
-    """Training forwards inside compute the same outputs as ever, and leave no trace: they repeat another forward."""
+    """Forwards in training mode inside give the usual outputs and change no statistics: they repeat another one."""
     norms = list(_batch_norms(network))
     before = [(norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
     for norm in norms:
@@ -54,7 +54,7 @@ def settle_spectral_norm(network: nn.Module) -> None:
 
 @torch.no_grad()
 def recalibrate_batch_norm(network: nn.Module, forwards: Iterable[Callable[[nn.Module], object]]) -> None:
-    """Estimate the running statistics anew: their plain mean over `forwards`, each of which calls it on a batch.
+    """Estimate the running statistics again: their plain mean over `forwards`, each of which calls it on a batch.
 
     Nothing else of the network changes. Does nothing for a network without batch norm.
     """
@@ -65,7 +65,7 @@ def recalibrate_batch_norm(network: nn.Module, forwards: Iterable[Callable[[nn.M
     network.train()
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # torch's word for a plain mean
+        norm.momentum = None  # for torch, a plain mean
     try:
         with held_spectral_norm(network):
             for forward in forwards:

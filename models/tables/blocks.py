@@ -84,14 +84,14 @@ class TableResnetBlock(SPADEResnetBlock):
 
 
 def is_spectral(conv: nn.Module) -> bool:
-    """Whether spectral norm computes the layer's weight, anew in every call."""
+    """Whether spectral norm computes the layer's weight in every call."""
     return hasattr(conv, "spectral_norm")
 
 
 def convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """`conv(x)`; for wide layers on small maps as one matrix product, which CPUs do two to three times as fast.
 
-    There the time goes into bringing the weight into the order that the convolution wants, anew in every call.
+    There the time goes into bringing the weight into the order that the convolution wants, in every call.
     """
     count, _, height, width = x.shape
     if conv.kernel_size != (3, 3):

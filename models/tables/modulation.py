@@ -56,7 +56,7 @@ def add_projected(y: Tensor, x: Tensor, rows: Tensor, sites: Sites, weight: Tens
 
 def by_site(x: Tensor) -> Tensor:
     """(N, C, H, W) -> (N * H * W, C), a view of channels-last memory."""
-    return x.permute(0, 2, 3, 1).flatten(0, 2)
+    return x.permute(0, 2, 3, 1).flatten(0, 2)  # (N * H * W, C)
 
 
 def _look_up(x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int, in_place: bool = False) -> Tensor:
@@ -67,13 +67,13 @@ def _look_up(x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int, in_
         y = x.permute(0, 2, 3, 1) if in_place else x.new_empty(*ids.shape, x.shape[1])  # (N, H, W, C)
         for _ in _modulated_parts(x, rows, ids, slope, scale, into=y.flatten(0, 2)):
             pass
-        return y.permute(0, 3, 1, 2)
+        return y.permute(0, 3, 1, 2)  # (N, C, H, W)
     if x.device.type == "cuda" and HAS_TRITON:
         from models.tables.triton_lookup import look_up  # Triton is imported where there is a use for it
 
         return look_up(x, rows, ids, slope, scale)
     x = F.interpolate(x, scale_factor=scale, mode="nearest") if scale > 1 else x
-    factor, beta = F.embedding(ids, rows).permute(0, 3, 1, 2).chunk(2, dim=1)
+    factor, beta = F.embedding(ids, rows).permute(0, 3, 1, 2).chunk(2, dim=1)  # (N, C, H, W) each
     y = torch.addcmul(beta, x, factor)
     return F.leaky_relu_(y, slope) if slope != 1 else y
 
@@ -90,7 +90,7 @@ def _modulated_parts(
     """
     channels, width = x.shape[1], x.shape[3]
     lines = x.permute(0, 2, 3, 1).flatten(0, 1)  # (N * h, w, C)
-    ids = ids.flatten()
+    ids = ids.flatten()  # (sites,)
     sites_per_line = scale * scale * width  # of a line of x
     at_once = max(1, CACHED // (rows.shape[1] * sites_per_line))
     buffer = rows.new_empty(at_once * sites_per_line, rows.shape[1])
@@ -99,7 +99,7 @@ def _modulated_parts(
         part = lines[first : first + at_once, None, :, None]  # (n, 1, w, 1, C): upsampled without a copy
         start, count = first * sites_per_line, len(part) * sites_per_line
         found = torch.index_select(rows, 0, ids[start : start + count], out=buffer[:count])
-        factor, beta = found.view(-1, scale, width, scale, 2, channels).unbind(-2)
+        factor, beta = found.view(-1, scale, width, scale, 2, channels).unbind(-2)  # (n, scale, w, scale, C) each
         result = own[start : start + count] if into is not None else own[:count]
         torch.addcmul(beta, part, factor, out=result.view(beta.shape))
         yield start, F.leaky_relu_(result, slope) if slope != 1 else result
@@ -131,10 +131,11 @@ class _Modulation(torch.autograd.Function):
         gradient_rows[:, channels:] = sites.sum_by_neighborhood(before)
         gradient_x = F.embedding(sites.ids.flatten(), rows[:, :channels].contiguous()).mul_(before)
         if scale > 1:
-            gradient_x = gradient_x.view(blocks).sum((2, 4))
-        before.view(blocks).mul_(x.permute(0, 2, 3, 1)[:, :, None, :, None])
+            gradient_x = gradient_x.view(blocks).sum((2, 4))  # (N, h, w, C): each value of x went to scale^2 sites
+        # The factor 1 + gamma of a row is multiplied by x: so its gradient takes x, upsampled without a copy.
+        before.view(blocks).mul_(x.permute(0, 2, 3, 1)[:, :, None, :, None])  # by (N, h, 1, w, 1, C)
         gradient_rows[:, :channels] = sites.sum_by_neighborhood(before)
-        gradient_x = gradient_x.view(count, height, width, channels).permute(0, 3, 1, 2)
+        gradient_x = gradient_x.view(count, height, width, channels).permute(0, 3, 1, 2)  # (N, C, h, w)
         return gradient_x, gradient_rows, None, None, None
 
 

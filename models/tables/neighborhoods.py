@@ -101,7 +101,7 @@ class Windows:
         map_, row, column = new // (height * width), new // width % height, new % width
         steps = torch.arange(self.kernel, device=new.device)
         rows, columns = row[:, None, None] + steps[:, None], column[:, None, None] + steps
-        contents = padded[map_[:, None, None], rows, columns].flatten(1)
+        contents = padded[map_[:, None, None], rows, columns].flatten(1)  # (new, k * k)
         if self.contents is None:
             self.contents = contents.new_full((1, self.kernel**2), OUTSIDE)
         self.contents = torch.cat([self.contents, contents])
@@ -211,7 +211,7 @@ class Sites:
 
         A piece is at most `PIECE` sites of one neighborhood.
         """
-        ids = self.ids.flatten()
+        ids = self.ids.flatten()  # (N * h * w,)
         order = ids.argsort(stable=True)
         counts = torch.bincount(ids, minlength=len(self.neighborhoods.outer))
         pieces = (counts + PIECE - 1) // PIECE

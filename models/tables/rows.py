@@ -49,7 +49,7 @@ def modulation_rows(
 
 
 def _hidden_rows(mlp_shared: nn.Conv2d, neighborhoods: Neighborhoods, windows: Tensor) -> Tensor:
-    """What the first layer and its ReLU make of windows of symbols (V, k * k): (V, hidden)."""
+    """Outputs of the first layer and its ReLU for windows of symbols (V, k * k): (V, hidden)."""
     weight = mlp_shared.weight.flatten(2)  # (hidden, semantic channels, k * k)
     rows = weight[:, neighborhoods.labels]  # (hidden, symbols, k * k)
     rows = rows + neighborhoods.edges[:, None] * weight[:, -1:]  # edges are 0 without an edge channel
@@ -62,4 +62,4 @@ def _hidden_rows(mlp_shared: nn.Conv2d, neighborhoods: Neighborhoods, windows: T
 
 def weight_by_step(gamma: Tensor, beta: Tensor) -> Tensor:
     """The weights of both layers, (C, hidden, k, k) each, as one matrix (hidden, 2C) for each of the k * k steps."""
-    return torch.cat([gamma, beta]).flatten(2).permute(2, 1, 0).contiguous()
+    return torch.cat([gamma, beta]).flatten(2).permute(2, 1, 0).contiguous()  # (k * k, hidden, 2C)

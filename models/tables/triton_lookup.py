@@ -47,4 +47,4 @@ def look_up(x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int) -> T
         x.permute(0, 2, 3, 1), rows.contiguous(), ids.contiguous(), y, y.numel(), channels, ids.shape[2], scale, slope,
         BLOCK=BLOCK,
     )  # fmt: skip
-    return y.permute(0, 3, 1, 2)
+    return y.permute(0, 3, 1, 2)  # (N, C, H, W)
