@@ -42,7 +42,8 @@ class BestScore:
         if name is None:
             return False
         value = scores[name]
-        if self.name == name and self.better[name](self.value, value) == self.value:
+        is_comparable = self.name == name and self.value is not None
+        if is_comparable and self.better[name](self.value, value) == self.value:
             return False
         self.name, self.value, self.place = name, value, place
         return True

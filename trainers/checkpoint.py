@@ -11,6 +11,7 @@ from torch import nn
 
 from models.pix2pix_model import Pix2PixModel
 from models.weights import fit_network, load_network, read_weights
+from trainers.average import GeneratorAverage
 from trainers.best import BEST, keep_best
 from trainers.pix2pix_trainer import Pix2PixTrainer
 from trainers.published_names import network_file, network_path, what_there_is
@@ -93,7 +94,9 @@ class Checkpoints:
 
     def consistent_average(self) -> nn.Module:
         """The averaged generator with the statistics of its own weights, as it is saved."""
-        return self.trainer.average.make_consistent(self.calibration())
+        average = self.trainer.average
+        assert average is not None, "a run with --ema has an average"
+        return average.make_consistent(self.calibration())
 
     def restore(self) -> bool:
         """Resume from the newest whole save; return whether there is one.
@@ -116,7 +119,7 @@ class Checkpoints:
             for letter, network in trainer.model.networks.items():
                 load_network(network, save.file(network_file(letter)))
             if trainer.average is not None:
-                self._restore_average(save)
+                self._restore_average(trainer.average, save)
             path = save.file(TRAINING_STATE)
             try:
                 self._restore_state(read_weights(path), save.manifest["processes"])
@@ -140,6 +143,7 @@ class Checkpoints:
         self._load_networks(self.run_dir, label)
         self._warn(f"{path} is a network without its training: optimizers start anew")
         progress, best = self.parts["progress"], self._best_of_run()
+        assert isinstance(progress, Progress)
         if best and BEST in self.parts:
             self.parts[BEST].load_state_dict(best | {"owed": None})  # owed were scores of other weights
         if best and label == BEST:
@@ -171,8 +175,7 @@ class Checkpoints:
             load_network(trainer.average.network, path if path.exists() else network_path(folder, label, "G"))
             trainer.average.load_state_dict({"updates": 1})  # so that the next steps average further
 
-    def _restore_average(self, save: Save) -> None:
-        average = self.trainer.average
+    def _restore_average(self, average: GeneratorAverage, save: Save) -> None:
         if network_file(EMA) in save.files:
             load_network(average.network, save.file(network_file(EMA)))
         else:
@@ -284,11 +287,7 @@ def _read_all(run_dir: Path, paths: dict[str, Path], fall_back: bool) -> tuple[d
 
 
 def set_aside(run_dir: Path) -> Path | None:
-    """Move an earlier run of the same name out of the way, with its results, so that a new one cannot overwrite them.
-
-    Returns:
-        its new folder, or None if there was nothing to lose.
-    """
+    """Move an earlier run of the same name aside, with its results; return its new folder, None if there was no run."""
     if not any(run_dir.glob("*_net_*.pth")) and not Saves(run_dir).all():
         return None
     return set_run_aside(run_dir)
