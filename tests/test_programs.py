@@ -265,13 +265,13 @@ def test_style_images_decide_the_style(run_test, tmp_path):
     assert (red / "images" / "style_image.png").exists()
 
 
-def test_class_colours_are_compared_by_hand(run_test, checkpoints, tmp_path, capsys):
-    colours = colors.ClassColours(3)
+def test_class_colors_are_compared_by_hand(run_test, checkpoints, tmp_path, capsys):
+    class_colors = colors.ClassColors(3)
     labels = np.array([[0, 0], [1, 0]])
     image = np.array([[[10, 0, 0], [20, 0, 0]], [[0, 50, 0], [60, 0, 3]]], dtype=np.uint8)
-    colours.add(labels, image)
-    assert np.array_equal(colours.means()[:2], [[30, 0, 1], [0, 50, 0]])
-    assert np.isnan(colours.means()[2]).all()
+    class_colors.add(labels, image)
+    assert np.array_equal(class_colors.means()[:2], [[30, 0, 1], [0, 50, 0]])
+    assert np.isnan(class_colors.means()[2]).all()
 
     run_test("--how_many", "2")
     flags = ["--name", "tiny", "--checkpoints_dir", str(checkpoints), "--results_dir", str(tmp_path / "results")]

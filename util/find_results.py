@@ -19,10 +19,10 @@ def find_test(run: str, results_dir: Path, which: str | None = None) -> Path:
         InputError: there is none; the message names the runs that there are.
     """
     for folder in (results_dir / run, Path(run)):
-        tests = [path.parent for path in folder.glob("*/images") if _holds_pictures(path)]
+        tests = [path.parent for path in folder.glob("*/images") if _holds_images(path)]
         if tests:
             return _choose(run, tests, which)
-        if _holds_pictures(folder / "images"):
+        if _holds_images(folder / "images"):
             return folder
     if Path(run).is_file():
         raise InputError(f"{run}: is a file; name the folder that it is in, or a run")
@@ -33,8 +33,8 @@ def find_test(run: str, results_dir: Path, which: str | None = None) -> Path:
     )
 
 
-def find_picture_folder(text: str, kind: str, results_dir: Path) -> Path:
-    """Return the folder of pictures that `text` means: images/<kind> of a run's newest test, or the folder itself."""
+def find_image_folder(text: str, kind: str, results_dir: Path) -> Path:
+    """Return the folder of images that `text` means: images/<kind> of a run's newest test, or the folder itself."""
     try:
         folder = find_test(text, results_dir) / "images" / kind
     except InputError:
@@ -44,7 +44,7 @@ def find_picture_folder(text: str, kind: str, results_dir: Path) -> Path:
     return folder
 
 
-def _holds_pictures(images: Path) -> bool:
+def _holds_images(images: Path) -> bool:
     return any((images / kind).is_dir() for kind in KINDS)
 
 
@@ -58,5 +58,5 @@ def _choose(run: str, tests: list[Path], which: str | None) -> Path:
 
 
 def _age(folder: Path) -> tuple[float, str]:
-    """When the test wrote its last picture. Page and folder also change when it is scored later."""
+    """When the test wrote its last image. Page and folder also change when it is scored later."""
     return max(path.stat().st_mtime for path in (folder / "images").iterdir() if path.is_dir()), folder.name

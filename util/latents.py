@@ -1,4 +1,4 @@
-"""The latents of label maps in tests, scores and looks at a training."""
+"""The latents z of label maps in test.py, evaluate.py, exported generators and the progress images of a training."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor
 
 
 def draw_latents(seed: int, indices: Iterable[int], z_dim: int, styles: int = 1) -> Tensor:
-    """Latents from N(0, 1), (N, styles, z_dim) of torch's default dtype on the CPU, by seed, index and style alone.
+    """Draw latents (N, styles, z_dim) from N(0, 1), of torch's default dtype on the CPU, by seed, index and style.
 
-    So they depend neither on batch size, order, device and number of processes, nor on how many styles or label maps
+    They depend neither on batch size, order, device and number of processes, nor on how many styles or label maps
     there are. NumPy draws them, so that scripts/export/generate.py draws the same without torch.
 
     Args:

@@ -22,7 +22,7 @@ COMMANDS = {"data": data, "generator": generator, "train": train}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """What the command line says; wrong words end the program with status 2."""
+    """Parse and check the command line; a wrong one ends the program with status 2."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, module in COMMANDS.items():

@@ -34,7 +34,7 @@ class Case:
         folder: the data set's folder below --data.
         files: what its files are, in words.
         make: writes so many samples like it into a folder.
-        cost: about how many times longer than for COCO a sample takes, to share the time fairly.
+        cost: about how many times longer than for COCO a sample takes, to divide the time fairly.
     """
 
     mode: str

@@ -28,7 +28,7 @@ from util.precision import autocast
 
 HELP = "images per second, memory and multiply-adds of the SPADE generator, dense and by table, beside the floor"
 BRUSH = 24
-"""Pixels across of the stroke that an edit paints."""
+"""Pixels across of the stroke that an edit draws."""
 DENSE, TABLE, KEPT, EDIT, FLOOR = "dense", "by table", "another style", "an edit", "other convolutions alone"
 PRODUCT_SIZE = 2048
 """Side of the matrices whose product shows how fast this machine multiplies."""
@@ -64,10 +64,10 @@ def run(args: argparse.Namespace) -> None:
         difference = max(generators.difference(layout) for layout in layouts)
     counts = [count(generators.table, layout) for layout in layouts]
     print("\n".join(times_table(all_times)))
-    print("\n".join(share_table(layouts, generators.table)))
+    print("\n".join(fraction_table(layouts, generators.table)))
     print("\n".join(counts_table(counts, all_times, speed)))
     print("\n".join(memory_lines(args, generators, layouts[0])))
-    print(f"Largest difference of an image, as a share of the largest value: {difference:.1e}.")
+    print(f"Largest difference of an image, as a fraction of the largest value: {difference:.1e}.")
 
 
 class Generators:
@@ -86,7 +86,7 @@ class Generators:
             self.dense.to(memory_format=torch.channels_last)
         self.z = None if self.dense.z_dim is None else torch.zeros(opt.batch_size, self.dense.z_dim, device=device)
 
-    def paint(self, network: SPADEGenerator, layout: SemanticLayout) -> Tensor:
+    def generate(self, network: SPADEGenerator, layout: SemanticLayout) -> Tensor:
         """Images of one of the two; returns when the device has made them."""
         images = network(layout, self.z)
         if self.device.type == "cuda":
@@ -94,8 +94,8 @@ class Generators:
         return images
 
     def difference(self, layout: SemanticLayout) -> float:
-        """Largest difference between the images of both, as a share of the largest value."""
-        dense, table = self.paint(self.dense, anew(layout)), self.paint(self.table, anew(layout))
+        """Largest difference between the images of both, as a fraction of the largest value."""
+        dense, table = self.generate(self.dense, anew(layout)), self.generate(self.table, anew(layout))
         return float((dense.float() - table.float()).abs().max() / dense.abs().max())
 
 
@@ -117,19 +117,19 @@ def anew(layout: SemanticLayout) -> SemanticLayout:
 
 
 def measure(generators: Generators, layout: SemanticLayout, rounds: int) -> Times:
-    """Let all ways of painting take turns on one batch."""
-    dense, table, paint = generators.dense, generators.table, generators.paint
+    """Let all ways of generating images take turns on one batch."""
+    dense, table, generate = generators.dense, generators.table, generators.generate
     prepared = prepare(table, anew(layout))
     floor = other_convolutions(table, layout)
 
     def edit(i: int) -> None:
         edited = SemanticLayout(stroke(layout.labels, i), layout.edges, layout.num_labels)
-        paint(table, prepare(table, edited, prepared))
+        generate(table, prepare(table, edited, prepared))
 
     jobs: Mapping[str, Callable[[int], object]] = {
-        DENSE: lambda i: paint(dense, anew(layout)),
-        TABLE: lambda i: paint(table, anew(layout)),
-        KEPT: lambda i: paint(table, prepared),
+        DENSE: lambda i: generate(dense, anew(layout)),
+        TABLE: lambda i: generate(table, anew(layout)),
+        KEPT: lambda i: generate(table, prepared),
         EDIT: edit,
         FLOOR: lambda i: floor(),
     }
@@ -187,7 +187,7 @@ def seconds(all_times: list[Times], job: str) -> float:
 
 
 def times_table(all_times: list[Times]) -> list[str]:
-    """Markdown: what each way of painting a batch takes."""
+    """Markdown: what each way of generating a batch takes."""
     lines = [f"| | ms a batch | times {DENSE} (lowest and highest batch) |", "|---|---|---|"]
     for job in all_times[0].seconds:
         ratio = "{:.1f} ({:.1f}..{:.1f})".format(*median_ratio(all_times, job, DENSE))
@@ -195,8 +195,8 @@ def times_table(all_times: list[Times]) -> list[str]:
     return [*lines, ""]
 
 
-def share_table(layouts: list[SemanticLayout], network: SPADEGenerator) -> list[str]:
-    """Markdown: distinct neighborhoods as a share of the sites, at every size of the network."""
+def fraction_table(layouts: list[SemanticLayout], network: SPADEGenerator) -> list[str]:
+    """Markdown: distinct neighborhoods as a fraction of the sites, at every size of the network."""
     sizes, (height, width) = [], network.latent_size
     for _, scale in network.stages():
         height, width = scale * height, scale * width
@@ -211,14 +211,14 @@ def share_table(layouts: list[SemanticLayout], network: SPADEGenerator) -> list[
     return [
         f"| distinct neighborhoods | {' | '.join(f'{width}x{height}' for height, width in sizes)} |",
         "|---" * (len(sizes) + 1) + "|",
-        f"| of {kernel}x{kernel} labels | {' | '.join(f'{share:.2f}' for share in inner)} |",
-        f"| of {2 * kernel - 1}x{2 * kernel - 1} labels | {' | '.join(f'{share:.2f}' for share in outer)} |",
+        f"| of {kernel}x{kernel} labels | {' | '.join(f'{fraction:.2f}' for fraction in inner)} |",
+        f"| of {2 * kernel - 1}x{2 * kernel - 1} labels | {' | '.join(f'{fraction:.2f}' for fraction in outer)} |",
         "",
     ]
 
 
 def counts_table(counts: list[Counts], all_times: list[Times], speed: float) -> list[str]:
-    """Markdown: multiply-adds, and how fast they are done, as a share of a matrix product's speed."""
+    """Markdown: multiply-adds, and how fast they are done, as a fraction of a matrix product's speed."""
     shared, gamma_beta, rows, others = (
         statistics.mean(getattr(count, name) for count in counts) / 1e9
         for name in ("shared", "gamma_beta", "rows", "others")
@@ -242,7 +242,7 @@ def counts_table(counts: list[Counts], all_times: list[Times], speed: float) -> 
 
 
 def memory_lines(args: argparse.Namespace, generators: Generators, layout: SemanticLayout) -> list[str]:
-    """Markdown: peaks of painting the first batch, above what is there when networks and labels are."""
+    """Markdown: peak memory of generating the first batch, above that of the loaded networks and labels."""
     if args.device == "cuda":
         peaks = {}
         for name, network in ((DENSE, generators.dense), (TABLE, generators.table)):
@@ -250,29 +250,29 @@ def memory_lines(args: argparse.Namespace, generators: Generators, layout: Seman
             torch.cuda.reset_peak_memory_stats()
             before = torch.cuda.memory_allocated()
             with torch.no_grad(), autocast(args.precision, generators.device):
-                generators.paint(network, anew(layout))
+                generators.generate(network, anew(layout))
             peaks[name] = (torch.cuda.max_memory_allocated() - before) / 2**20
     else:
         peaks = {name: peak_of_first_call(first_batch, args, name) for name in (DENSE, TABLE)}
-    share = peaks[TABLE] / peaks[DENSE]
+    fraction = peaks[TABLE] / peaks[DENSE]
     return [
         f"Peak memory of the first batch, above loaded networks: {peaks[DENSE]:.0f} MiB {DENSE}, "
-        f"{peaks[TABLE]:.0f} MiB {TABLE} ({share:.2f})."
+        f"{peaks[TABLE]:.0f} MiB {TABLE} ({fraction:.2f})."
     ]
 
 
 def first_batch(args: argparse.Namespace, name: str) -> Callable[[], object]:
-    """A call that paints the first batch one way."""
+    """A call that generates the first batch one way."""
     opt = command_line_options(args)
     network = make_generator(opt, "dense") if name == DENSE else prepared_for_tables(make_generator(opt, "table"))
     layout = anew(layouts_of(opt, 1, args.dataroot is not None)[0])
     z = None if network.z_dim is None else torch.zeros(opt.batch_size, network.z_dim)
 
-    def paint() -> Tensor:
+    def generate() -> Tensor:
         with torch.no_grad(), autocast(args.precision, torch.device("cpu")):
             return network(layout, z)
 
-    return paint
+    return generate
 
 
 def heading(args: argparse.Namespace, opt: TrainOptions) -> str:

@@ -49,7 +49,7 @@ def draw_photo(random: np.random.Generator, size: tuple[int, int]) -> np.ndarray
 
 
 def draw_regions(random: np.random.Generator, size: tuple[int, int], count: int) -> np.ndarray:
-    """Cut a picture into `count` regions with soft outlines: (H, W) uint8."""
+    """Cut an image into `count` regions with soft outlines: (H, W) uint8."""
     small = (size[0] // 4, size[1] // 4)
     noise = Image.fromarray(random.integers(0, 256, (6, 8), dtype=np.uint8)).resize(small, Resampling.BICUBIC)
     ranks = np.asarray(noise).argsort(axis=None).argsort().reshape(small[::-1])
@@ -58,7 +58,7 @@ def draw_regions(random: np.random.Generator, size: tuple[int, int], count: int)
 
 
 def draw_cells(random: np.random.Generator, size: tuple[int, int], count: int) -> np.ndarray:
-    """Cut a picture into `count` cells with gently curved borders, as label maps of scenes have them: (H, W) uint8."""
+    """Cut an image into `count` cells with gently curved borders, as label maps of scenes have them: (H, W) uint8."""
     width, height = size
     centers = random.uniform(0, 1, (count, 2))
     columns, rows = np.meshgrid(np.arange(width) / width, np.arange(height) / height)
@@ -71,6 +71,6 @@ def draw_cells(random: np.random.Generator, size: tuple[int, int], count: int) -
 
 
 def save(pixels: np.ndarray, path: Path, **options) -> None:
-    """Write a picture, folders made on the way."""
+    """Write an image, folders made on the way."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, **options)

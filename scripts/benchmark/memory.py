@@ -24,7 +24,7 @@ WARM_UP_STEPS = 2
 
 
 def peak_on_gpu(training: Training, before: int) -> float:
-    """MiB that one more step of a warm training allocates at most, its networks and optimisers included.
+    """MiB that one more step of a warm training allocates at most, its networks and optimizers included.
 
     Args:
         before: bytes allocated before the training was made.

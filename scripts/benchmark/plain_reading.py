@@ -38,9 +38,9 @@ class PlainPairs(Dataset):
         instances = functional.resize(instances, self.resized, InterpolationMode.NEAREST)
         image = functional.resize(image, self.resized, InterpolationMode.BICUBIC)
         crop = transforms.RandomCrop.get_params(image, self.cropped)
-        labels, instances, image = (functional.crop(picture, *crop) for picture in (labels, instances, image))
+        labels, instances, image = (functional.crop(x, *crop) for x in (labels, instances, image))
         if torch.rand(()) < 0.5:
-            labels, instances, image = (functional.hflip(picture) for picture in (labels, instances, image))
+            labels, instances, image = (functional.hflip(x) for x in (labels, instances, image))
         labels = functional.pil_to_tensor(labels)[0].long()
         if self.unknown is not None:
             labels[labels == 255] = self.unknown

@@ -41,7 +41,7 @@ SWITCHES = {
     "fast": "--precision bf16 --channels_last --compile --adam fused",
     "lean": "--precision bf16 --channels_last --checkpoint_activations --accumulate 2",
 }
-"""What is added to the command line of train.py."""
+"""Name of a switch -> flags that are added to the command line of train.py."""
 GPU_ONLY = ("tf32",)
 
 
@@ -52,7 +52,7 @@ def flags_of(switch: str, device: str) -> str:
 
 @dataclass(frozen=True)
 class Workload:
-    """What all trainings do.
+    """Data, sizes and device that all trainings of a benchmark have in common.
 
     Attributes:
         device: "cpu" or "cuda".

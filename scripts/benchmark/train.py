@@ -165,7 +165,7 @@ def heading(args: argparse.Namespace, workload: Workload) -> str:
         f"{device_name(args.device)}, torch {torch.__version__}, threads: {torch.get_num_threads()}",
         f"Workload: {workload}; {'real' if args.dataroot else 'made-up'} labels and photos",
         f"Command: `python -m scripts.benchmark train {' '.join(flags)}`",
-        f"Ratios are of neighbouring steps; that of {PLAIN}, to its own double, shows the noise of the machine",
+        f"Ratios are of neighboring steps; that of {PLAIN}, to its own double, shows the noise of the machine",
         f"Peak memory, of a step after warm-up: {PEAKS[args.device]}",
     ]
     if args.device == "cpu":
@@ -196,8 +196,8 @@ def table(rows: Iterable[Row], batch_size: int) -> Iterator[str]:
         ratio = (
             "{:.2f} ({:.2f}..{:.2f})".format(*row.times.ratio(row.flags, PLAIN)) if PLAIN in row.times.seconds else ""
         )
-        share = f"{row.peak / plain_peak:.2f}" if plain_peak else ""
-        yield f"| {name} | {rate} | {ratio} | {row.peak:.0f} | {share} | {row.warm_up:.1f} |"
+        fraction = f"{row.peak / plain_peak:.2f}" if plain_peak else ""
+        yield f"| {name} | {rate} | {ratio} | {row.peak:.0f} | {fraction} | {row.warm_up:.1f} |"
 
 
 def kept_line(workload: Workload) -> str:

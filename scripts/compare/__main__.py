@@ -1,10 +1,10 @@
 """Lay runs side by side on one page: their scores, the options in which they differ, and their images.
 
     python -m scripts.compare RUN RUN [...] [--output compare.html] [--how_many N] [--which PHASE_EPOCH]
-    python -m scripts.compare losses RUN [...]      draws their losses into one picture
+    python -m scripts.compare losses RUN [...]      draws their losses into one image
     python -m scripts.compare colors --name RUN     says how far mean colors of classes are from the real ones
 
-RUN is a name below --results_dir, whose newest test is meant, the folder of a test, or one of pictures that another
+RUN is a name below --results_dir, whose newest test is meant, the folder of a test, or one of images that another
 program made for the same label maps. Differences are those from the first run. Scores come from the scores.json that
 evaluate.py writes; those of images that have been replaced since are refused; where scores were not measured in the
 same way, the page says so. Rows can be sorted by the scores of single images. The page links the images where they
@@ -32,7 +32,7 @@ COMMANDS = {"losses": "scripts.compare.losses", "colors": "scripts.compare.color
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """What the command line says; wrong words end the program with status 2."""
+    """Parse and check the command line; a wrong one ends the program with status 2."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )

@@ -1,4 +1,4 @@
-"""How far the mean colour of each class in generated images lies from the real ones.
+"""How far the mean color of each class in generated images lies from the real ones.
 
     python -m scripts.compare colors --name RUN [the options that test.py was given]
 
@@ -19,8 +19,8 @@ from util.errors import InputError
 from util.image import to_uint8
 
 
-class ClassColours:
-    """Mean colour of every class over many images: sums (num_classes, 3) and pixel counts (num_classes)."""
+class ClassColors:
+    """Mean color of every class over many images: sums (num_classes, 3) and pixel counts (num_classes)."""
 
     def __init__(self, num_classes: int):
         self.sums = np.zeros((num_classes, 3))
@@ -40,10 +40,10 @@ class ClassColours:
 
 
 def measure(opt: TestOptions) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Mean colours (num_labels, 3) of generated and of real images, and the class names."""
+    """Mean colors (num_labels, 3) of generated and of real images, and the class names."""
     dataset = create_dataset(opt)
     images = Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.which_epoch}" / "images" / "synthesized_image"
-    generated, real = ClassColours(opt.num_labels), ClassColours(opt.num_labels)
+    generated, real = ClassColors(opt.num_labels), ClassColors(opt.num_labels)
     for index in range(min(len(dataset), opt.how_many or len(dataset))):
         sample = dataset[index]
         path = images / f"{sample['name']}.png"
@@ -63,8 +63,8 @@ def main(argv: Sequence[str]) -> None:
     for name, fake, true, difference in zip(names, generated, real, differences):
         if not np.isnan(difference):
             print(f"{name:>24}  generated {_rgb(fake)}  real {_rgb(true)}  difference {difference:5.1f}")
-    print(f"Mean colour of the classes: {np.nanmean(differences):.1f}/255 from the real one (over classes, channels)")
+    print(f"Mean color of the classes: {np.nanmean(differences):.1f}/255 from the real one (over classes, channels)")
 
 
-def _rgb(colour: np.ndarray) -> str:
-    return "({:3.0f} {:3.0f} {:3.0f})".format(*colour)
+def _rgb(color: np.ndarray) -> str:
+    return "({:3.0f} {:3.0f} {:3.0f})".format(*color)

@@ -1,4 +1,4 @@
-"""The page of a comparison: tables, then a row of pictures for each label map, which the reader can sort by score."""
+"""The page of a comparison: tables, then a row of images for each label map, which the reader can sort by score."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def _label_maps(runs: Sequence[Run], samples: Sequence[str], differing: Sequence
         elif lost := [sample for sample in samples if sample not in run.results]:
             notes.append(f"{run.name} has no image of {len(lost)} of {len(samples)}: {_some(lost)}")
     if differing:
-        notes.append(f"The pictures of {len(differing)} label maps differ between runs: {_some(differing)}")
+        notes.append(f"The images of {len(differing)} label maps differ between runs: {_some(differing)}")
     if not notes:
         return None
     return tags.article(tags.h2("⚠ Label maps differ"), tags.ul([tags.li(note) for note in notes]), cls="warning")
@@ -106,8 +106,8 @@ def _row(runs: Sequence[Run], index: int, sample: str, folder: Path, labels_diff
     if labels_differ:
         heading.append(tags.small(f"⚠ label maps differ; that of {owners[0].name} is shown"))
     scores = json.dumps([run.score_of(sample) for run in runs])  # for script.js
-    pictures = html.picture_row(figures, PICTURE_WIDTH)
-    row = tags.article(tags.h2(heading), pictures, cls="row", data_index=str(index), data_scores=scores)
+    images = html.picture_row(figures, PICTURE_WIDTH)
+    row = tags.article(tags.h2(heading), images, cls="row", data_index=str(index), data_scores=scores)
     return row.render(pretty=False)
 
 

@@ -1,4 +1,4 @@
-"""The runs that are compared: their pictures, scores and options, as they lie on disk."""
+"""The runs that are compared: their images, scores and options, as they lie on disk."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,11 +22,11 @@ ABSENT = object()
 
 @dataclass(frozen=True)
 class Run:
-    """One test of one run, or a folder of pictures that something else made.
+    """One test of one run, or a folder of images that something else made.
 
     Attributes:
-        folder: `<phase>_<epoch>`, or that of the pictures.
-        labels, results, photos: pictures by name of the sample.
+        folder: `<phase>_<epoch>`, or that of the images.
+        labels, results, photos: images by name of the sample.
         scores: None if it was not evaluated.
         options: of the training; None if they are not there.
     """
@@ -73,7 +73,7 @@ def _read(name: str, results_dir: Path, checkpoints_dir: Path, which: str | None
         return Run(folder.resolve().name, folder, {}, results, {}, scores, None)
     run_name = folder.resolve().parent.name
     labels, results, photos = (
-        find_pictures(folder / "images" / kind, "pictures", required=False) for kind in (LABELS, RESULTS, PHOTOS)
+        find_pictures(folder / "images" / kind, "images", required=False) for kind in (LABELS, RESULTS, PHOTOS)
     )
     try:
         options = load_saved(checkpoints_dir / run_name / SAVED_NAME)
@@ -89,7 +89,7 @@ def all_samples(runs: Sequence[Run]) -> list[str]:
 
 
 def label_maps_differ(runs: Sequence[Run], sample: str) -> bool:
-    """Whether runs saw different label maps under one name: another crop, size or colouring."""
+    """Whether runs saw different label maps under one name: another crop, size or coloring."""
     paths = [run.labels[sample] for run in runs if sample in run.labels]
     if len({path.read_bytes() for path in paths}) <= 1:
         return False

@@ -16,7 +16,7 @@ OF_THE_WHOLE = ("images", "set of images")
 OF_THE_DATA = ("images.photos", "images.label_maps", "images.drawn")
 """Like the former, settings that say nothing about how a single image is measured."""
 DEVIATION = "_deviation"
-"""Ends the name of what is not a score, but the deviation of one."""
+"""Ends the name of the standard deviation of a score."""
 
 
 KNOWN_PROTOCOLS = {*SCORES, *(score.group for score in SCORES.values() if score.group)}
@@ -24,7 +24,7 @@ KNOWN_PROTOCOLS = {*SCORES, *(score.group for score in SCORES.values() if score.
 
 @dataclass(frozen=True)
 class Scores:
-    """What scores.json says, as it is shown: shares in per cent, and without what is not finite.
+    """What scores.json says, as it is shown: fractions in percent, and without what is not finite.
 
     Attributes:
         unchecked: the command that makes new scores, if these do not say which images they are of; or empty.
@@ -117,18 +117,18 @@ def _parse(content: dict[str, Any], unchecked: str, image_set: str) -> Scores:
 
 
 def _shown(values: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: _in_per_cent(value) if _is_share(name) else value for name, value in _finite(values).items()}
+    return {name: _in_per_cent(value) if _is_fraction(name) else value for name, value in _finite(values).items()}
 
 
-def _is_share(name: str) -> bool:
+def _is_fraction(name: str) -> bool:
     score = SCORES.get(name.removesuffix(DEVIATION))
     return score is not None and score.is_fraction
 
 
-def _in_per_cent(share: float) -> float:
-    if not 0 <= share <= 1:
-        raise ValueError(f"{share:g} is not a share, 0 to 1")
-    return share * 100
+def _in_per_cent(fraction: float) -> float:
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"{fraction:g} is not a fraction, 0 to 1")
+    return fraction * 100
 
 
 def _finite(values: Mapping[str, float | None]) -> dict[str, float]:

@@ -1,5 +1,5 @@
 "use strict";
-// Sorts the rows of pictures by the scores of single images, and the tables of class "sortable" by a column.
+// Sorts the rows of images by the scores of single images, and the tables of class "sortable" by a column.
 {
   // Rows without a value come last in either direction; equal ones stay in the order of names.
   function sort(items, valueOf, descending) {

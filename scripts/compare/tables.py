@@ -1,4 +1,4 @@
-"""The tables above the pictures: scores, what makes them incomparable, options that differ, IoU by class."""
+"""The tables above the images: scores, what makes them incomparable, options that differ, IoU by class."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -74,7 +74,7 @@ def score_table(runs: Sequence[Run]) -> dom_tag:
     rows.append(_fact_row("images", [f"{one.images:,}" if one else "no scores" for one in scores], len(papers)))
     rows.append(_fact_row("measured", [one.date[:10] if one else NONE for one in scores], len(papers)))
     protocols = _protocols(runs)
-    notes = [f"Small: difference from {runs[0].name}. Shares are in per cent."] if len(runs) > 1 else []
+    notes = [f"Small: difference from {runs[0].name}. Fractions are in percent."] if len(runs) > 1 else []
     if papers:
         notes.append("Columns in italics: published numbers, by the protocols of their authors.")
     table = tags.table(tags.thead(tags.tr(head)), tags.tbody(rows), cls="scores")

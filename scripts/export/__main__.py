@@ -60,14 +60,14 @@ def load_model(opt: ExportOptions) -> tuple[Pix2PixModel, list[Path]]:
 def live_generator(model: Pix2PixModel) -> Callable[..., Tensor]:
     """The trained generator as a function of what the exported one takes."""
 
-    def paint(labels: Tensor, edges: Tensor | None = None, z: Tensor | None = None) -> Tensor:
+    def generate(labels: Tensor, edges: Tensor | None = None, z: Tensor | None = None) -> Tensor:
         netG = model.netG
         if isinstance(netG, SPADEGenerator) and z is None:
             scale = netG.scale
             netG.latent_size = labels.shape[1] // scale, labels.shape[2] // scale  # what ties it to one size
         return model.generate(SemanticLayout(labels, edges, model.num_labels), z)
 
-    return paint
+    return generate
 
 
 def export_generator(opt: ExportOptions, live: Pix2PixModel, metadata: dict[str, Any], path: Path) -> list[str]:

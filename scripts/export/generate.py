@@ -414,7 +414,7 @@ class OneLine(argparse.ArgumentParser):
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """What the command line says; wrong words end the program with status 2."""
+    """Parse and check the command line; a wrong one ends the program with status 2."""
     parser = OneLine(prog="generate.py", description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--model", type=Path, required=True, metavar="FILE", help="generator of scripts.export")
     parser.add_argument("--labels", type=Path, required=True, metavar="DIR", help="folder of label maps, PNG files")

@@ -17,7 +17,7 @@ Shapes = dict[str, dict[int, object]]
 
 
 class ExportLayout:
-    """What a `SemanticLayout` is to the dense path of the generators, in operations that every runtime has.
+    """Stands in for `SemanticLayout` while a generator is traced, in operations that every runtime has.
 
     The one-hot map is a comparison with 0, 1, 2, ...; ids that are no class get no channel. The generators ask for
     sizes that divide the layout's. There torch's "nearest" picks every k-th pixel, so that is what is done here.
@@ -76,7 +76,7 @@ class AnySizeSPADEGenerator(SPADEGenerator):
 
 
 class GeneratorGraph(nn.Module):
-    """What a file of a generator computes: labels, perhaps edges and z, to images.
+    """The function of an exported generator: labels, perhaps edges and z, to images.
 
     Args:
         netG: folded generator, its weights of type `dtype` where they are not of 8 bits.
@@ -97,7 +97,7 @@ class GeneratorGraph(nn.Module):
 
 
 class EncoderGraph(nn.Module):
-    """What a file of an encoder computes: the latent in the middle of a photo's, as test.py uses it."""
+    """The function of an exported encoder: the mean of the latent's distribution for a photo, as test.py uses it."""
 
     def __init__(self, netE: ConvEncoder):
         super().__init__()

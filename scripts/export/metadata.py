@@ -1,4 +1,4 @@
-"""What a file says about itself: all that `scripts/export/generate.py` has to know to feed it."""
+"""The metadata of an exported file: all that `scripts/export/generate.py` needs to prepare inputs for it."""
 
 from __future__ import annotations
 

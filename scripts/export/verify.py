@@ -1,4 +1,4 @@
-"""Holding what a file computes against the trained network, on random inputs."""
+"""Compare what a file computes with the trained network, on random inputs."""
 
 from __future__ import annotations
 

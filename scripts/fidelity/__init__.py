@@ -1,1 +1,1 @@
-"""Hold recordings of published implementations against this one: `python -m scripts.fidelity`."""
+"""Compare recordings of published implementations with this one: `python -m scripts.fidelity`."""

@@ -1,11 +1,11 @@
-"""Ask people which of two systems makes the better pictures, as the human evaluation of the paper does.
+"""Ask people which of two systems makes the better images, as the human evaluation of the paper does.
 
     python -m scripts.study A B --labels DIR [--output study.html] [--pairs N] [--checks N] [--seed S]
     python -m scripts.study --report ANSWERS.json [MORE.json ...] [--key study.key.json]
 
-A and B are folders of pictures, or names of runs, whose newest test is meant. The first command writes one page, which
+A and B are folders of images, or names of runs, whose newest test is meant. The first command writes one page, which
 needs no network: send it to people or show it on a screen. Each person sees every pair once, in an order and with sides
-of their own, and saves a file of answers, which the second command counts. Which picture is whose is only in the key,
+of their own, and saves a file of answers, which the second command counts. Which image is whose is only in the key,
 written beside the page: keep it, and do not hand it out.
 """
 
@@ -19,13 +19,13 @@ from data import DATASETS
 from data.files import find_pictures
 from scripts.study.answers import read_all
 from scripts.study.key import find_key, key_path, make_key, write_key
-from scripts.study.labels import LabelPictures
+from scripts.study.labels import LabelMapReader
 from scripts.study.page import build_page
 from scripts.study.pairs import Pair, PairMaker
 from scripts.study.report import report
 from util import html
 from util.errors import InputError
-from util.find_results import find_picture_folder
+from util.find_results import find_image_folder
 from util.results_page import LABELS, RESULTS
 
 PROGRAM = "python -m scripts.study"
@@ -34,22 +34,20 @@ MOST_PAIRS = 50
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """What the command line says; wrong words end the program with status 2."""
+    """Parse and check the command line; a wrong one ends the program with status 2."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("systems", nargs="*", metavar="A B", help="two folders of pictures, or names of runs")
-    parser.add_argument("--labels", metavar="DIR", help="label maps, coloured or ids, or a run (those of A, if a run)")
+    parser.add_argument("systems", nargs="*", metavar="A B", help="two folders of images, or names of runs")
+    parser.add_argument("--labels", metavar="DIR", help="label maps, colored or ids, or a run (those of A, if a run)")
     parser.add_argument(
         "--dataset_mode", choices=DATASETS, help="whose classes the label maps hold: colors and names (numbers without)"
     )
     parser.add_argument("--output", type=Path, default="study.html", metavar="FILE", help="the page (%(default)s)")
     parser.add_argument("--pairs", type=int, metavar="N", help=f"pairs to ask about (all, up to {MOST_PAIRS})")
-    parser.add_argument(
-        "--checks", type=int, default=0, metavar="N", help="attention checks: one picture is broken (0)"
-    )
+    parser.add_argument("--checks", type=int, default=0, metavar="N", help="attention checks: one image is broken (0)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="which pairs are drawn (%(default)s)")
-    parser.add_argument("--title", default="A comparison of pictures", help="heading of the page (%(default)s)")
+    parser.add_argument("--title", default="A comparison of images", help="heading of the page (%(default)s)")
     parser.add_argument("--results_dir", type=Path, default="results", metavar="DIR", help="of the runs (%(default)s)")
     parser.add_argument("--report", nargs="+", type=Path, metavar="ANSWERS", help="count the answers in these files")
     parser.add_argument("--key", type=Path, metavar="FILE", help="key of the study (found beside answers, or here)")
@@ -72,24 +70,24 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def make_pairs(args: argparse.Namespace) -> list[Pair]:
-    """Read the pictures of a study. Raises `InputError` where there are too few, or they do not suit."""
-    a, b = (find_picture_folder(text, RESULTS, args.results_dir) for text in args.systems)
+    """Read the images of a study. Raises `InputError` where there are too few, or they do not suit."""
+    a, b = (find_image_folder(text, RESULTS, args.results_dir) for text in args.systems)
     beside = a.parent / LABELS
     if not args.labels and not beside.is_dir():
         raise InputError(f"--labels is missing, and there is no {beside}; name the folder of label maps")
-    labels = find_picture_folder(args.labels, LABELS, args.results_dir) if args.labels else beside
+    labels = find_image_folder(args.labels, LABELS, args.results_dir) if args.labels else beside
     files = [find_pictures(folder, what) for folder, what in ((a, "results"), (b, "results"), (labels, "label maps"))]
-    maker = PairMaker(*files, LabelPictures(args.dataset_mode), args.seed)
+    maker = PairMaker(*files, LabelMapReader(args.dataset_mode), args.seed)
     if not maker.names:
-        raise InputError(f"no picture has the same name in {a}, {b} and {labels}")
+        raise InputError(f"no image has the same name in {a}, {b} and {labels}")
     pairs = maker.make(args.pairs or MOST_PAIRS, args.checks)
     found = sum(not pair.is_check for pair in pairs)
     if not found:
-        raise InputError(f"all pictures in {a} and {b} are the same; name two different systems")
+        raise InputError(f"all images in {a} and {b} are the same; name two different systems")
     if args.pairs and found < args.pairs:
         raise InputError(f"--pairs {args.pairs}: {a}, {b} and {labels} have {found} pairs that differ; ask for fewer")
     if args.checks > len(pairs) - found:
-        raise InputError(f"--checks {args.checks}: there are pictures for {len(pairs) - found}")
+        raise InputError(f"--checks {args.checks}: there are images for {len(pairs) - found}")
     return pairs
 
 
@@ -102,7 +100,7 @@ def make_study(args: argparse.Namespace) -> None:
     checks = f" and {len(key.checks)} attention check{'s' * (len(key.checks) > 1)}" if key.checks else ""
     size = args.output.stat().st_size / 1e6
     print(f"{args.output}: study {key.study}, {len(key.pairs)} pairs{checks}, {size:.1f} MB; hand it to people")
-    print(f"{key_path(args.output)}: says which picture is whose; keep it for --report, and to yourself")
+    print(f"{key_path(args.output)}: says which image is whose; keep it for --report, and to yourself")
 
 
 def count_answers(args: argparse.Namespace) -> None:

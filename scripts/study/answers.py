@@ -14,7 +14,7 @@ KIND = "preference study answers"
 
 @dataclass(frozen=True)
 class Answer:
-    """One choice: the pictures of a pair are numbered 0 and 1, as in the key."""
+    """One choice: the images of a pair are numbered 0 and 1, as in the key."""
 
     pair: str
     left: int

@@ -1,4 +1,4 @@
-"""The key of a study: which picture is whose. It is kept from the page, so that nobody who answers can look it up."""
+"""The key of a study: which image is whose. It is kept from the page, so that nobody who answers can look it up."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,8 +21,8 @@ class Key:
 
     Attributes:
         a, b: names of the two systems.
-        pairs: by id of the pair, number of the picture that A made, and name of the sample.
-        checks: the same of the attention checks, where the number is that of the picture that is not broken.
+        pairs: by id of the pair, number of the image that A made, and name of the sample.
+        checks: the same of the attention checks, where the number is that of the image that is not broken.
     """
 
     study: str

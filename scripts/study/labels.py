@@ -1,4 +1,4 @@
-"""Label maps as people are shown them: coloured, with the names of their classes where these are known."""
+"""Label maps as people are shown them: colored, with the names of their classes where these are known."""
 
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from util.colormap import colorize
 
 MOST_CLASSES = 1 << 16
 """Of a data set whose number of classes is not known here: all that 16 bits hold; 255 is unknown."""
-SHOWN_SHARE = 0.005
-"""Classes of fewer pixels are not named: nobody finds them in the picture."""
+SHOWN_FRACTION = 0.005
+"""Classes of fewer pixels are not named: nobody finds them in the image."""
 
 Classes = list[tuple[str, str]]
 
 
-class LabelPictures:
-    """Reads label maps for the eye: id maps in the class colours of a data set, coloured pictures as they are.
+class LabelMapReader:
+    """Reads label maps for the eye: id maps in the class colors of a data set, colored images as they are.
 
     Args:
         dataset_mode: whose classes they are. Without it, they have no names, and id maps a color for each number.
@@ -29,7 +29,7 @@ class LabelPictures:
 
     def __init__(self, dataset_mode: str | None):
         self.ids, self.names, self.colors = class_table(dataset_mode or "custom")
-        # Of classes that share a colour, the first: the common one in the published tables.
+        # Of classes that share a color, the first: the common one in the published tables.
         self._id_of_color = {int(color): i for i, color in reversed(list(enumerate(_packed(self.colors))))}
 
     def read(self, path: Path, size: tuple[int, int]) -> tuple[np.ndarray, Classes]:
@@ -38,7 +38,7 @@ class LabelPictures:
         Args:
             size: (width, height) of the results: what test.py made of a label map of another size.
         Returns:
-            its colours (height, width, 3) uint8, and name and colour `#rrggbb` of its classes, the largest first.
+            its colors (height, width, 3) uint8, and name and color `#rrggbb` of its classes, the largest first.
         """
         if _mode(path) not in NEVER_COLORED:
             pixels = np.asarray(read_image(path).resize(size, Image.Resampling.NEAREST))
@@ -47,14 +47,14 @@ class LabelPictures:
         return colorize(labels, self.colors), self._classes(_visible(labels))
 
     def _classes(self, ids: list[int | None]) -> Classes:
-        # A colour of no class may mean that they are another data set's: better no names than wrong ones.
+        # A color of no class may mean that they are another data set's: better no names than wrong ones.
         if None in ids or any(self.names[i].startswith("class ") for i in ids):
             return []
         return [(self.names[i], "#" + bytes(self.colors[i]).hex()) for i in ids]
 
 
 def class_table(dataset_mode: str) -> tuple[LabelIds, tuple[str, ...], np.ndarray]:
-    """Ids that label files of a data set may hold, and names and colours (n, 3) uint8 of its classes."""
+    """Ids that label files of a data set may hold, and names and colors (n, 3) uint8 of its classes."""
     dataset, preset = DATASETS[dataset_mode], PRESETS[dataset_mode].values(is_train=False)
     fixed = f"--dataset_mode {dataset_mode} has no others: name the data set of these label maps, or none"
     label_nc = MOST_CLASSES if dataset_mode == "custom" else preset["label_nc"]
@@ -63,14 +63,14 @@ def class_table(dataset_mode: str) -> tuple[LabelIds, tuple[str, ...], np.ndarra
 
 
 def _mode(path: Path) -> str:
-    with opened(path) as picture:
-        return picture.mode
+    with opened(path) as image:
+        return image.mode
 
 
 def _visible(values: np.ndarray) -> list[int]:
-    return [value for value, share in html.class_fractions(values).items() if share >= SHOWN_SHARE]
+    return [value for value, fraction in html.class_fractions(values).items() if fraction >= SHOWN_FRACTION]
 
 
 def _packed(pixels: np.ndarray) -> np.ndarray:
-    """Colours (..., 3) uint8 as one number each."""
+    """Colors (..., 3) uint8 as one number each."""
     return pixels.astype(np.int64) @ (1 << 16, 1 << 8, 1)

@@ -11,9 +11,9 @@ BITS = 2**32 - 1
 
 
 def order(study: str, participant: str, count: int) -> tuple[list[int], list[int]]:
-    """Return what place 0, 1, ... shows: the number of the pair, and which of its two pictures is on the left.
+    """Return what place 0, 1, ... shows: the number of the pair, and which of its two images is on the left.
 
-    Either picture is on the left in half of the places, give or take one where `count` is odd.
+    Either image is on the left in half of the places, give or take one where `count` is odd.
     """
     random = mulberry32(fnv1a(f"{study}/{participant}"))
     pairs = shuffled(list(range(count)), random)

@@ -15,7 +15,7 @@ from util import html
 HERE = Path(__file__).parent
 QUESTION = "Which of the two looks more like a photo of the scene in the label map?"
 ENLARGED = 1.5
-"""Pictures are shown up to so many times their size: small ones are hard to judge."""
+"""Images are shown up to so many times their size: small ones are hard to compare."""
 ALLOWED = "default-src 'none'; img-src data:; script-src 'unsafe-inline'; style-src 'unsafe-inline'; form-action 'none'"
 """Content security policy: the browser itself refuses to fetch anything."""
 
@@ -45,7 +45,7 @@ def _data(pairs: Sequence[Pair]) -> dict:
             {
                 "id": pair.id,
                 "label": data_uri(pair.label),
-                "pictures": [data_uri(picture) for picture in pair.pictures],
+                "images": [data_uri(image) for image in pair.images],
                 "classes": pair.classes,
             }
             for pair in pairs
@@ -54,7 +54,7 @@ def _data(pairs: Sequence[Pair]) -> dict:
 
 
 def data_uri(pixels: np.ndarray) -> str:
-    """Return a picture (H, W, 3) uint8 as a URI: PNG without any text, whatever the file said about itself."""
+    """Return an image (H, W, 3) uint8 as a URI: PNG without any text, whatever the file said about itself."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
@@ -70,8 +70,8 @@ def _start(count: int) -> tags.section:
         id="entry",
     )
     steps = tags.ol(
-        tags.li(f"You will see {count} label maps, one after the other: drawings whose colours say what is where."),
-        tags.li("Beside each are two pictures that computers made from it. ", tags.b(QUESTION)),
+        tags.li(f"You will see {count} label maps, one after the other: drawings whose colors say what is where."),
+        tags.li("Beside each are two images that computers made from it. ", tags.b(QUESTION)),
         tags.li("Choose it with a click, with the keys ← and →, or with 1 and 2. There is no time limit."),
         tags.li("At the end, save your answers as a file and hand it in."),
     )
@@ -93,7 +93,7 @@ def _question(width: int) -> tags.section:
     label = tags.figure(tags.img(id="label", alt="label map"), tags.figcaption("Label map"), cls="label")
     choices = [
         tags.button(
-            tags.img(id=f"picture{side}", alt=f"picture {side + 1}"),
+            tags.img(id=f"image{side}", alt=f"image {side + 1}"),
             tags.span(tags.kbd(str(side + 1)), tags.kbd("←→"[side])),
             id=f"choose{side}",
             type="button",
@@ -101,10 +101,10 @@ def _question(width: int) -> tags.section:
         )
         for side in (0, 1)
     ]
-    pictures = tags.div(label, tags.div(choices, cls="choices"), cls="comparison", style=f"--picture:{width}px")
+    images = tags.div(label, tags.div(choices, cls="choices"), cls="comparison", style=f"--picture:{width}px")
     person = tags.p(tags.span(id="person"), tags.button("Not you?", id="other", type="button"), cls="note person")
     return tags.section(
-        bar, tags.h2(QUESTION), pictures, tags.ul(id="classes", cls="chips"), person, id="question", hidden=True
+        bar, tags.h2(QUESTION), images, tags.ul(id="classes", cls="chips"), person, id="question", hidden=True
     )
 
 

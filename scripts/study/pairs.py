@@ -1,7 +1,7 @@
-"""The pairs of a study: pictures of two systems for the same label map, in an order that tells nothing.
+"""The pairs of a study: images of two systems for the same label map, in an order that tells nothing.
 
-Of the two pictures of a pair, the one with the smaller digest is number 0. So neither the numbers nor the order of the
-pairs, which are sorted by their ids, says who made a picture; only the key does.
+Of the two images of a pair, the one with the smaller digest is number 0. So neither the numbers nor the order of the
+pairs, which are sorted by their ids, says who made an image; only the key does.
 """
 
 import hashlib
@@ -13,35 +13,35 @@ from pathlib import Path
 import numpy as np
 
 from data.read import read_image
-from scripts.study.labels import Classes, LabelPictures
+from scripts.study.labels import Classes, LabelMapReader
 from util.errors import InputError
 
 BLOCKS = 8
-"""Along each side of a picture that is broken for an attention check."""
+"""Along each side of an image that is broken for an attention check."""
 ID_LENGTH = 16
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What one question shows: a label map (H, W, 3) and two pictures (H, W, 3), all uint8.
+    """What one question shows: a label map (H, W, 3) and two images (H, W, 3), all uint8.
 
     Attributes:
         id: digest of the three.
         name: of the sample.
-        target: number of the picture by A; in an attention check, of the one that is not broken.
+        target: number of the image by A; in an attention check, of the one that is not broken.
     """
 
     id: str
     name: str
     label: np.ndarray
     classes: Classes
-    pictures: tuple[np.ndarray, np.ndarray]
+    images: tuple[np.ndarray, np.ndarray]
     target: int
     is_check: bool
 
 
 def study_id(pairs: Sequence[Pair]) -> str:
-    """Return the name of a study: the digest of its pictures, whoever made them and whatever they are called."""
+    """Return the name of a study: the digest of its images, whoever made them and whatever they are called."""
     return digest(*sorted(pair.id for pair in pairs))
 
 
@@ -57,20 +57,20 @@ def digest(*parts: str | np.ndarray) -> str:
 def make_pair(
     name: str, label: np.ndarray, classes: Classes, wanted: np.ndarray, other: np.ndarray, is_check: bool
 ) -> Pair:
-    """Put two pictures into the order of their digests; `wanted` is what `target` points at."""
+    """Put two images into the order of their digests; `wanted` is what `target` points at."""
     (first, second), target = (wanted, other), 0
     if digest(wanted) > digest(other):
         (first, second), target = (other, wanted), 1
     return Pair(digest(label, first, second), name, label, classes, (first, second), target, is_check)
 
 
-def broken(picture: np.ndarray, rng: random.Random) -> np.ndarray:
-    """Return a picture (H, W, 3) whose blocks have changed places, so that nobody takes it for a photo."""
-    height, width = (max(1, side // BLOCKS) for side in picture.shape[:2])
-    places = [(y, x) for y in range(picture.shape[0] // height) for x in range(picture.shape[1] // width)]
-    result = picture.copy()
+def broken(image: np.ndarray, rng: random.Random) -> np.ndarray:
+    """Return an image (H, W, 3) whose blocks have changed places, so that nobody takes it for a photo."""
+    height, width = (max(1, side // BLOCKS) for side in image.shape[:2])
+    places = [(y, x) for y in range(image.shape[0] // height) for x in range(image.shape[1] // width)]
+    result = image.copy()
     for (y, x), (from_y, from_x) in zip(places, rng.sample(places, len(places))):
-        block = picture[from_y * height : (from_y + 1) * height, from_x * width : (from_x + 1) * width]
+        block = image[from_y * height : (from_y + 1) * height, from_x * width : (from_x + 1) * width]
         result[y * height : (y + 1) * height, x * width : (x + 1) * width] = block
     return result
 
@@ -79,15 +79,15 @@ class PairMaker:
     """Reads pairs of two folders in a random order.
 
     Args:
-        a, b, labels: pictures by sample name.
-        label_pictures: how label maps are coloured.
-        seed: of the order, and of how pictures are broken.
+        a, b, labels: images by sample name.
+        label_maps: how label maps are colored.
+        seed: of the order, and of how images are broken.
     """
 
     def __init__(
-        self, a: dict[str, Path], b: dict[str, Path], labels: dict[str, Path], label_pictures: LabelPictures, seed: int
+        self, a: dict[str, Path], b: dict[str, Path], labels: dict[str, Path], label_maps: LabelMapReader, seed: int
     ):
-        self.a, self.b, self.labels, self.label_pictures = a, b, labels, label_pictures
+        self.a, self.b, self.labels, self.label_maps = a, b, labels, label_maps
         self.names = [name for name in a if name in b and name in labels]
         self.rng = random.Random(seed)
 
@@ -111,7 +111,7 @@ class PairMaker:
         return [pairs[key] for key in sorted(pairs)]
 
     def _pairs(self, names: list[str]) -> Iterator[Pair | None]:
-        """Yield a pair for every name, None where both pictures are the same: there is nothing to choose."""
+        """Yield a pair for every name, None where both images are the same: there is nothing to choose."""
         for name in names:
             a, b = (np.asarray(read_image(files[name])) for files in (self.a, self.b))
             if a.shape != b.shape:
@@ -128,6 +128,6 @@ class PairMaker:
         good = np.asarray(read_image(files[name]))
         return make_pair(name, *self._label(name, good), wanted=good, other=broken(good, self.rng), is_check=True)
 
-    def _label(self, name: str, picture: np.ndarray) -> tuple[np.ndarray, Classes]:
-        height, width = picture.shape[:2]
-        return self.label_pictures.read(self.labels[name], (width, height))
+    def _label(self, name: str, image: np.ndarray) -> tuple[np.ndarray, Classes]:
+        height, width = image.shape[:2]
+        return self.label_maps.read(self.labels[name], (width, height))

@@ -1,4 +1,4 @@
-"""What the answers of a study say, and how sure that is."""
+"""The report of a study: how many answers prefer A, with confidence intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class Person:
     """One person's choices.
 
     Attributes:
-        for_a: of each pair, whether the picture of A was chosen.
-        lefts: of each question, whether the left picture was chosen.
-        failed: attention checks in which the broken picture was chosen.
+        for_a: of each pair, whether the image of A was chosen.
+        lefts: of each question, whether the left image was chosen.
+        failed: attention checks in which the broken image was chosen.
         seconds: median time of an answer.
     """
 
@@ -35,12 +35,12 @@ class Person:
     seconds: float
 
     @property
-    def share(self) -> float:
-        """Share of the pairs in which A was chosen."""
+    def fraction(self) -> float:
+        """Fraction of the pairs in which A was chosen."""
         return sum(self.for_a.values()) / len(self.for_a)
 
 
-def judge(file: Answers, key: Key) -> Person:
+def tally(file: Answers, key: Key) -> Person:
     """Compare one person's answers with the key. Raises `InputError` if they are not of this page."""
     check_order(file, key)
     for_a = {a.pair: a.chosen == key.pairs[a.pair][0] for a in file.answers if a.pair in key.pairs}
@@ -50,21 +50,21 @@ def judge(file: Answers, key: Key) -> Person:
 
 
 def wilson(count: int, total: int) -> tuple[float, float]:
-    """95% interval of Wilson (1927) for a share of independent answers."""
+    """95% interval of Wilson (1927) for a fraction of independent answers."""
     interval = binomtest(count, total).proportion_ci(CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)
 
 
-def bootstrap(shares: Sequence[float], seed: int = 0) -> tuple[float, float]:
+def bootstrap(fractions: Sequence[float], seed: int = 0) -> tuple[float, float]:
     """95% interval of the mean over people: percentiles of means of as many people, drawn with replacement."""
-    drawn = np.random.default_rng(seed).choice(shares, (DRAWS, len(shares))).mean(axis=1)
+    drawn = np.random.default_rng(seed).choice(fractions, (DRAWS, len(fractions))).mean(axis=1)
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 
 def report(files: Sequence[Answers], key: Key) -> str:
     """Return the lines to print. Raises `InputError` for files that are not of this study, or nobody left to count."""
-    everybody = [judge(file, key) for file in files]
+    everybody = [tally(file, key) for file in files]
     people = [person for person in everybody if not person.failed]
     if not people:
         raise InputError(f"all {len(everybody)} people failed attention checks; there are no answers to count")
@@ -80,22 +80,22 @@ def report(files: Sequence[Answers], key: Key) -> str:
         _line("Answers", f"{total}: {len(key.pairs)} pairs of each person"),
         _line("Prefer A", f"{for_a / total:.1%} ({for_a} of {total}), {_interval(*wilson(for_a, total))}, Wilson"),
         _line("", "This interval takes answers for independent. Those of one person are not: it is too narrow."),
-        _line("Per person", _over_people([person.share for person in people])),
+        _line("Per person", _over_people([person.fraction for person in people])),
         _line("Per pair", _over_pairs(people, key)),
-        _line("Left chosen", f"{np.mean(lefts):.1%} of the time (about 50% unless people favour a side)"),
+        _line("Left chosen", f"{np.mean(lefts):.1%} of the time (about 50% unless people favor a side)"),
         "",
         f"{'prefers A':>24} {'left':>7} {'seconds':>8}  person",
     ]
-    for p in sorted(people, key=lambda person: -person.share):
-        lines.append(f"{p.share:>24.1%} {np.mean(p.lefts):>7.1%} {p.seconds:>8.1f}  {p.name}")
+    for p in sorted(people, key=lambda person: -person.fraction):
+        lines.append(f"{p.fraction:>24.1%} {np.mean(p.lefts):>7.1%} {p.seconds:>8.1f}  {p.name}")
     return "\n".join(lines)
 
 
-def _over_people(shares: list[float]) -> str:
-    mean = f"mean {np.mean(shares):.1%}"
-    if len(shares) < FEWEST_PEOPLE:
+def _over_people(fractions: list[float]) -> str:
+    mean = f"mean {np.mean(fractions):.1%}"
+    if len(fractions) < FEWEST_PEOPLE:
         return f"{mean}; no interval from fewer than {FEWEST_PEOPLE} people"
-    return f"{mean}, {_interval(*bootstrap(shares))}, bootstrap over {len(shares)} people"
+    return f"{mean}, {_interval(*bootstrap(fractions))}, bootstrap over {len(fractions)} people"
 
 
 def _over_pairs(people: list[Person], key: Key) -> str:

@@ -1,5 +1,5 @@
 "use strict";
-// Asks the questions of a study. Knows pairs of pictures, and not who made them.
+// Asks the questions of a study. Knows pairs of images, and not who made them.
 {
   const { study, pairs } = JSON.parse(document.getElementById("data").textContent);
   const element = (id) => document.getElementById(id);
@@ -108,7 +108,7 @@
     element("label").src = pair.label;
     for (const side of [0, 1]) {
       const number = numberOn(side, left);
-      element(`picture${side}`).src = pair.pictures[number];
+      element(`image${side}`).src = pair.images[number];
       element(`choose${side}`).setAttribute("aria-pressed", state.answers[place]?.chosen === number);
     }
     element("classes").replaceChildren(...pair.classes.map(chip));
@@ -118,8 +118,8 @@
     element("person").textContent = remembers
       ? `Answered by ${state.participant}.`
       : `Answered by ${state.participant}. This browser cannot remember answers: do not close or reload the page.`;
-    const pictures = ["label", "picture0", "picture1"].map((id) => element(id).decode().catch(() => {}));
-    await Promise.all([...pictures, new Promise((done) => setTimeout(done, DOUBLE_CLICK))]);
+    const images = ["label", "image0", "image1"].map((id) => element(id).decode().catch(() => {}));
+    await Promise.all([...images, new Promise((done) => setTimeout(done, DOUBLE_CLICK))]);
     if (state?.place === place && !element("question").hidden) {
       shownAt = performance.now();
       document.body.dataset.place = place;

@@ -56,7 +56,7 @@ def test_plain_code_and_the_project_make_the_same_samples(tmp_path, monkeypatch,
     assert (ours["image"] - theirs["image"]).abs().max() < 1e-6
 
 
-def test_made_pictures_have_the_sizes_of_published_ones(tmp_path):
+def test_made_images_have_the_sizes_of_published_ones(tmp_path):
     made_up_data.make_coco_like(tmp_path, 1)
     (photo,) = (tmp_path / "train_img").iterdir()
     assert 80_000 < photo.stat().st_size < 250_000
@@ -72,7 +72,7 @@ def test_jobs_take_turns_after_one_warm_up():
     assert {name: len(seconds) for name, seconds in times.seconds.items()} == {"a": 2, "b": 2}
 
 
-def test_ratios_are_of_neighbours():
+def test_ratios_are_of_neighbors():
     times = timing.Times({"plain": [2.0, 4.0, 8.0], "ours": [1.0, 2.0, 4.0]})
     assert times.ratio("ours", "plain") == (2.0, 2.0, 2.0)
     assert times.rate("ours", 10)[0] == 5.0

@@ -69,9 +69,9 @@ def test_a_real_training_is_timed_and_weighed(capsys, one_thread):
     assert f"`python -m scripts.benchmark train {command} --only plain`" in output
     ((name, cells),) = rows(output).items()
     assert name == PLAIN
-    speed, ratio, peak, share, warm_up = (float(cell.split()[0]) for cell in cells)
+    speed, ratio, peak, fraction, warm_up = (float(cell.split()[0]) for cell in cells)
     assert speed > 0 and ratio > 0 and warm_up > 0
-    assert 20 < peak < 2000 and share == 1
+    assert 20 < peak < 2000 and fraction == 1
 
 
 def test_every_switch_has_a_row_and_failing_ones_do_not_end_the_run(feathers, capsys):

@@ -16,7 +16,7 @@ PROTOCOL = {"fid": {"resize": "tf"}, "segmentation": {"network": "drn", "size": 
 VALUES = {"fid": 50.0, "miou": 0.5, "accuracy": 0.8}
 
 
-def grey(value, side=8):
+def gray(value, side=8):
     return np.full((side, side, 3), value, dtype=np.uint8)
 
 
@@ -26,13 +26,13 @@ def save(path, pixels):
 
 
 def write_run(folder, run, test="test_latest", names=NAMES, photos=True, label=30):
-    """Pictures of a test as test.py leaves them; return its folder."""
+    """Images of a test as test.py leaves them; return its folder."""
     test_folder = folder / "results" / run / test
     for name in names:
-        save(test_folder / "images" / "input_label" / f"{name}.png", grey(label))
-        save(test_folder / "images" / "synthesized_image" / f"{name}.png", grey(60))
+        save(test_folder / "images" / "input_label" / f"{name}.png", gray(label))
+        save(test_folder / "images" / "synthesized_image" / f"{name}.png", gray(60))
         if photos:
-            save(test_folder / "images" / "real_image" / f"{name}.png", grey(90))
+            save(test_folder / "images" / "real_image" / f"{name}.png", gray(90))
     return test_folder
 
 

@@ -1,4 +1,4 @@
-"""The page that compares runs: the pictures it links, what a name means, and sorting in a browser."""
+"""The page that compares runs: the images it links, what a name means, and sorting in a browser."""
 
 import os
 
@@ -6,14 +6,14 @@ import pytest
 from PIL import Image
 
 from tests.scripts.browser import chromium, wait
-from tests.scripts.compare.compared_runs import NAMES, compare, grey, refusal, save, table, write_run, write_scores
+from tests.scripts.compare.compared_runs import NAMES, compare, gray, refusal, save, table, write_run, write_scores
 
 pytestmark = pytest.mark.tools
 
-# ---- Pictures ----
+# ---- Images ----
 
 
-def test_rows_link_the_pictures_of_every_run_where_they_are(tmp_path):
+def test_rows_link_the_images_of_every_run_where_they_are(tmp_path):
     write_run(tmp_path, "with photos")
     write_run(tmp_path, "without", photos=False)
     page = compare(tmp_path, "without", "with photos")
@@ -25,7 +25,7 @@ def test_rows_link_the_pictures_of_every_run_where_they_are(tmp_path):
     assert "http://" not in page.path.read_text() and "https://" not in page.path.read_text()
 
 
-def test_pictures_that_are_missing_are_shown_as_such(tmp_path):
+def test_images_that_are_missing_are_shown_as_such(tmp_path):
     write_run(tmp_path, "whole")
     folder = write_run(tmp_path, "part")
     (folder / "images" / "synthesized_image" / "b.png").unlink()
@@ -41,9 +41,9 @@ def test_pictures_that_are_missing_are_shown_as_such(tmp_path):
 def test_label_maps_of_one_name_that_differ_are_told(tmp_path):
     write_run(tmp_path, "one")
     folder = write_run(tmp_path, "two")
-    save(folder / "images" / "input_label" / "b.png", grey(31))
+    save(folder / "images" / "input_label" / "b.png", gray(31))
     page = compare(tmp_path, "one", "two")
-    assert page.words("li") == ["The pictures of 1 label maps differ between runs: b"]
+    assert page.words("li") == ["The images of 1 label maps differ between runs: b"]
     assert page.words("h2", "small") == ["⚠ label maps differ; that of one is shown"]
     Image.open(folder / "images" / "input_label" / "a.png").save(
         folder / "images" / "input_label" / "b.png", compress_level=0
@@ -77,10 +77,10 @@ def test_names_are_text_not_markup(tmp_path):
 # ---- Which test a name means ----
 
 
-def test_pictures_of_another_program_are_compared_too(tmp_path):
+def test_images_of_another_program_are_compared_too(tmp_path):
     write_scores(write_run(tmp_path, "ours"))
     for name in NAMES:
-        save(tmp_path / "theirs" / f"{name}.png", grey(7))
+        save(tmp_path / "theirs" / f"{name}.png", gray(7))
     write_scores(tmp_path / "theirs", scores={"fid": 60.0})
     page = compare(tmp_path, "ours", tmp_path / "theirs")
     assert table(page, "Scores")["FID↓"] == ["50.00", "60.00+10.00"]
@@ -91,8 +91,8 @@ def test_pictures_of_another_program_are_compared_too(tmp_path):
 def test_the_newest_test_is_meant_unless_another_is_named(tmp_path, capsys):
     for test, time in (("test_50", 2000), ("test_latest", 1000)):
         folder = write_run(tmp_path, "run", test)
-        for pictures in (folder / "images").iterdir():
-            os.utime(pictures, (time, time))
+        for images in (folder / "images").iterdir():
+            os.utime(images, (time, time))
     write_scores(folder)  # newer, and no test
     (folder / "index.html").write_text("with scores")
     assert "run, test_50" in compare(tmp_path, "run").words("dd")

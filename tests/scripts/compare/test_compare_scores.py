@@ -11,7 +11,7 @@ from tests.scripts.compare.compared_runs import (
     PROTOCOL,
     VALUES,
     compare,
-    grey,
+    gray,
     refusal,
     save,
     table,
@@ -167,8 +167,8 @@ def test_options_in_which_the_trainings_differ_are_listed(tmp_path):
 
 
 CHANGES = {
-    "another image": lambda images: save(images / "b.png", grey(61)),
-    "one more": lambda images: save(images / "z.png", grey(60)),
+    "another image": lambda images: save(images / "b.png", gray(61)),
+    "one more": lambda images: save(images / "z.png", gray(60)),
     "one less": lambda images: (images / "b.png").unlink(),
     "another name": lambda images: (images / "a.png").rename(images / "y.png"),
 }
@@ -189,21 +189,21 @@ def test_scores_of_other_images_are_refused_with_the_command_for_new_ones(tmp_pa
 
 
 def test_a_folder_of_another_program_is_held_against_its_scores_too(tmp_path, capsys):
-    save(tmp_path / "theirs" / "a.png", grey(7))
+    save(tmp_path / "theirs" / "a.png", gray(7))
     write_scores(tmp_path / "theirs")
     compare(tmp_path, tmp_path / "theirs")
-    save(tmp_path / "theirs" / "a.png", grey(8))
+    save(tmp_path / "theirs" / "a.png", gray(8))
     assert f"python evaluate.py --fake {tmp_path / 'theirs'}" in refusal(capsys, tmp_path, tmp_path / "theirs")
 
 
 def test_scores_of_styles_are_of_the_images_of_all_of_them(tmp_path, capsys):
     folder = write_run(tmp_path, "run")
     images = folder / "images" / "synthesized_image"
-    save(folder / "images" / "synthesized_image_style2" / "a.png", grey(1))
+    save(folder / "images" / "synthesized_image_style2" / "a.png", gray(1))
     lpips = {"protocol": {**PROTOCOL, "lpips": {"styles": 2}}, "images_hash": images_hash(images, styles=2)}
     write_scores(folder, **lpips)
     compare(tmp_path, "run")
-    save(folder / "images" / "synthesized_image_style2" / "a.png", grey(2))
+    save(folder / "images" / "synthesized_image_style2" / "a.png", gray(2))
     assert "other images" in refusal(capsys, tmp_path, "run")
 
 
@@ -230,7 +230,7 @@ DAMAGED = {
     "a later format": '{"format": 2}',
     "a list": "[]",
     "words for numbers": '{"format": 1, "scores": {"fid": "low"}}',
-    "per cents": '{"format": 1, "scores": {"miou": 37.4}}',
+    "percents": '{"format": 1, "scores": {"miou": 37.4}}',
     "scores in a list": '{"format": 1, "scores": [1]}',
     "a protocol in a list": '{"format": 1, "scores": {"fid": 1}, "images_hash": "0123456789abcdef", "protocol": [1]}',
     "images in a list": '{"format": 1, "per_image": {"a": 3}}',

@@ -77,7 +77,7 @@ def load_run(folder: Path, name: str, raw: bool = False) -> Pix2PixModel:
 
 
 @torch.no_grad()
-def paint(model: Pix2PixModel, inputs: dict[str, np.ndarray]) -> np.ndarray:
+def synthesize(model: Pix2PixModel, inputs: dict[str, np.ndarray]) -> np.ndarray:
     """The images of a model for what an exported file takes."""
     tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
     layout = SemanticLayout(tensors["labels"], tensors.get("edges"), model.num_labels)

@@ -20,7 +20,7 @@ from scripts.export.graphs import ExportLayout, Sizes
 from scripts.export.variants import EightBits
 from scripts.export.verify import Comparison
 from tests.scripts.export.conftest import DYNAMIC
-from tests.scripts.export.exported_runs import AVERAGED, CLASSES, argv, load_run, paint, random_inputs
+from tests.scripts.export.exported_runs import AVERAGED, CLASSES, argv, load_run, random_inputs, synthesize
 from tests.scripts.small_files import last_line
 
 pytestmark = pytest.mark.tools
@@ -35,19 +35,19 @@ CASES = [("plain", ".onnx"), ("styles", ".onnx"), ("styles", ".pt2"), ("pix2pixh
 
 
 @pytest.mark.parametrize(("name", "suffix"), CASES)
-def test_a_file_paints_what_the_trained_network_paints_for_any_batch_size(runs, exported, name, suffix):
+def test_a_file_makes_the_images_of_the_trained_network_for_any_batch_size(runs, exported, name, suffix):
     file = Model(exported(name, suffix), "generator")
     model = load_run(runs, name)
     for count in (1, 2, 5):
         inputs = random_inputs(name, count)
-        expected = paint(model, inputs)
+        expected = synthesize(model, inputs)
         images = file.run(**inputs)
         assert images.dtype == np.float32 and images.shape == expected.shape
         assert expected.std() > 0.05 and np.abs(images - expected).max() < 1e-4
 
 
 @pytest.mark.parametrize(("name", "suffix"), DYNAMIC)
-def test_a_file_of_dynamic_size_paints_any_that_it_names(runs, exported, name, suffix):
+def test_a_file_of_dynamic_size_makes_any_that_it_names(runs, exported, name, suffix):
     file = Model(exported(name, suffix), "generator")
     model = load_run(runs, name)
     unit, smallest = file.metadata["size_multiple"], file.metadata["smallest_side"]
@@ -56,7 +56,7 @@ def test_a_file_of_dynamic_size_paints_any_that_it_names(runs, exported, name, s
         inputs = random_inputs(name, 2, size)
         if name == "plain":
             model.netG.latent_size = (size[0] // 32, size[1] // 32)
-        assert np.abs(file.run(**inputs) - paint(model, inputs)).max() < 1e-4
+        assert np.abs(file.run(**inputs) - synthesize(model, inputs)).max() < 1e-4
 
 
 def test_the_graph_is_lean(runs, exported):
@@ -138,22 +138,22 @@ def test_the_trained_weights_are_exported_instead_of_their_average_on_request(ru
     assert main(argv(runs, AVERAGED, tmp_path / "raw.pt2", "--use_raw_G")) == 0
     file, inputs = Model(tmp_path / "raw.pt2", "generator"), random_inputs(AVERAGED, 1)
     assert file.metadata["weights"] == ["latest_net_G.pth"]
-    assert np.abs(file.run(**inputs) - paint(load_run(runs, AVERAGED, raw=True), inputs)).max() < 1e-4
-    assert np.abs(file.run(**inputs) - paint(load_run(runs, AVERAGED), inputs)).max() > 0.01
+    assert np.abs(file.run(**inputs) - synthesize(load_run(runs, AVERAGED, raw=True), inputs)).max() < 1e-4
+    assert np.abs(file.run(**inputs) - synthesize(load_run(runs, AVERAGED), inputs)).max() > 0.01
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
-@pytest.mark.parametrize(("precision", "share"), [("float16", 0.6), ("int8", 0.5)])
-def test_variants_are_smaller_and_say_how_near_they_are(runs, exported, capsys, tmp_path, suffix, precision, share):
+@pytest.mark.parametrize(("precision", "fraction"), [("float16", 0.6), ("int8", 0.5)])
+def test_variants_are_smaller_and_say_how_near_they_are(runs, exported, capsys, tmp_path, suffix, precision, fraction):
     path = tmp_path / f"small{suffix}"
     assert main(argv(runs, "pix2pixhd", path, "--precision", precision)) == 0
     said = float(re.search(r"PSNR ([\d.]+) dB", capsys.readouterr().out)[1])
     file, inputs = Model(path, "generator"), random_inputs("pix2pixhd", 3)
-    images, expected = file.run(**inputs), paint(load_run(runs, "pix2pixhd"), inputs)
+    images, expected = file.run(**inputs), synthesize(load_run(runs, "pix2pixhd"), inputs)
     psnr = 10 * np.log10(4 / np.square(images.astype(np.float64) - expected).mean())
     assert images.dtype == np.float32 and file.metadata["precision"] == precision
     assert 35 < psnr < 100 and abs(said - psnr) < 6  # other label maps
-    assert path.stat().st_size < share * exported("pix2pixhd", suffix).stat().st_size
+    assert path.stat().st_size < fraction * exported("pix2pixhd", suffix).stat().st_size
 
 
 def test_a_variant_that_is_too_far_away_is_written_on_request_only(runs, tmp_path, capsys, monkeypatch):

@@ -307,11 +307,11 @@ def test_files_of_the_user_are_refused_before_anything_is_written(models, maps, 
         path.write_text("notes")
     else:
         assert generate.main(words) == 0
-        with Image.open(path) as picture:
+        with Image.open(path) as image:
             info = PngInfo()
-            for key, text in picture.text.items():
+            for key, text in image.text.items():
                 info.add_text(key, text)
-            picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path, pnginfo=info)
+            image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path, pnginfo=info)
     before = {file: file.read_bytes() for file in tmp_path.rglob("*.png")}
     assert generate.main(words) == 2
     message = last_line(capsys.readouterr().err)
@@ -377,8 +377,8 @@ def test_label_maps_with_an_orientation_are_counted(maps, models, tmp_path, caps
     shutil.copytree(maps / "labels", tmp_path / "labels")
     exif = Image.Exif()
     exif[0x0112] = 6
-    with Image.open(tmp_path / "labels" / "2.png") as picture:
-        picture.save(tmp_path / "labels" / "2.png", exif=exif)
+    with Image.open(tmp_path / "labels" / "2.png") as image:
+        image.save(tmp_path / "labels" / "2.png", exif=exif)
     assert generate.main(call(models, maps, tmp_path / "out", "edges.onnx", tmp_path / "labels")) == 0
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
     assert len(warnings) == 1 and warnings[0].startswith("warning: 1 of 3 label maps (2.png) have an EXIF orientation")

@@ -124,7 +124,7 @@ def test_the_program_fails_on_a_wrong_number_and_passes_on_the_right_ones(tmp_pa
 
 
 def test_batch_statistics_that_advance_twice_are_noticed(monkeypatch):
-    """What the recorded norms cannot see: a forward pass that normalises, and counts, one batch twice."""
+    """What the recorded norms cannot see: a forward pass that normalizes, and counts, one batch twice."""
     recording = Recording.read(GOLDEN / "facades_ls.json")
     from models.networks.normalization import SPADE
 

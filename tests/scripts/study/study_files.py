@@ -1,4 +1,4 @@
-"""Pictures, studies and answers for the tests of the preference study."""
+"""Images, studies and answers for the tests of the preference study."""
 
 import json
 from pathlib import Path
@@ -20,8 +20,8 @@ def write(folder: Path, name: str, pixels: np.ndarray) -> None:
     Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{name}.png")
 
 
-def write_pictures(folder: Path, names=SYSTEMS, size=16) -> None:
-    """Two systems and label maps, coloured, for as many samples as there are pairs."""
+def write_images(folder: Path, names=SYSTEMS, size=16) -> None:
+    """Two systems and label maps, colored, for as many samples as there are pairs."""
     rng = np.random.default_rng(0)
     for i in range(PAIRS):
         for name in (*names, "labels"):
@@ -47,7 +47,7 @@ def refusal(capsys, *words) -> str:
 
 def make_study(folder: Path) -> Path:
     """Make a study of six pairs and one attention check in a folder; return the folder."""
-    write_pictures(folder)
+    write_images(folder)
     main(arguments(folder, checks=1))
     return folder
 

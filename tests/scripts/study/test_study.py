@@ -11,11 +11,11 @@ from PIL import Image
 
 from scripts.study.__main__ import main
 from scripts.study.key import read_key
-from scripts.study.labels import LabelPictures
+from scripts.study.labels import LabelMapReader
 from scripts.study.order import order
 from scripts.study.pairs import broken, digest, make_pair
 from tests.scripts.browser import chromium, wait
-from tests.scripts.study.study_files import PAIRS, SYSTEMS, arguments, make_study, refusal, write, write_pictures
+from tests.scripts.study.study_files import PAIRS, SYSTEMS, arguments, make_study, refusal, write, write_images
 from tests.util.pages import Page
 from util.errors import InputError
 
@@ -41,10 +41,10 @@ def test_the_page_needs_nothing_but_itself(study):
     assert text.count("data:image/png;base64,") == 3 * (PAIRS + 1)
 
 
-def test_nothing_on_the_page_says_who_made_a_picture(tmp_path):
-    """The page follows from the pictures alone: with names changed and systems swapped it is the same, byte by byte."""
+def test_nothing_on_the_page_says_who_made_an_image(tmp_path):
+    """The page follows from the images alone: with names changed and systems swapped it is the same, byte by byte."""
     for place, names, systems in (("one", SYSTEMS, SYSTEMS), ("two", ("x", "y"), ("y", "x"))):
-        write_pictures(tmp_path / place, names)
+        write_images(tmp_path / place, names)
         main(arguments(tmp_path / place, systems))
     one, two = (tmp_path / place / "study.html" for place in ("one", "two"))
     assert one.read_bytes() == two.read_bytes()
@@ -56,9 +56,9 @@ def test_nothing_on_the_page_says_who_made_a_picture(tmp_path):
     assert {target for target, _ in keys[0].pairs.values()} == {0, 1}
 
 
-def test_pictures_say_nothing_about_their_file(tmp_path):
+def test_images_say_nothing_about_their_file(tmp_path):
     """Format and texts inside a file could tell whose it is; the study is the same whatever they are."""
-    write_pictures(tmp_path)
+    write_images(tmp_path)
     main(arguments(tmp_path))
     page = (tmp_path / "study.html").read_bytes()
     for path in list((tmp_path / SYSTEMS[0]).iterdir()):
@@ -68,25 +68,25 @@ def test_pictures_say_nothing_about_their_file(tmp_path):
     assert (tmp_path / "study.html").read_bytes() == page
 
 
-def test_the_key_points_at_the_pictures_of_a():
+def test_the_key_points_at_the_images_of_a():
     rng = np.random.default_rng(1)
     for _ in range(8):
         a, b, label = rng.integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
         pair = make_pair("name", label, [], wanted=a, other=b, is_check=False)
-        assert np.array_equal(pair.pictures[pair.target], a) and np.array_equal(pair.pictures[1 - pair.target], b)
+        assert np.array_equal(pair.images[pair.target], a) and np.array_equal(pair.images[1 - pair.target], b)
         assert pair.id == make_pair("other name", label, [], wanted=b, other=a, is_check=False).id
 
 
-def test_a_broken_picture_holds_the_same_pixels_elsewhere():
-    picture = np.arange(16 * 24 * 3, dtype=np.int64).reshape(16, 24, 3).astype(np.uint8)
-    result = broken(picture, random.Random(0))
-    assert not np.array_equal(result, picture)
-    assert np.array_equal(np.sort(result, axis=None), np.sort(picture, axis=None))
+def test_a_broken_image_holds_the_same_pixels_elsewhere():
+    image = np.arange(16 * 24 * 3, dtype=np.int64).reshape(16, 24, 3).astype(np.uint8)
+    result = broken(image, random.Random(0))
+    assert not np.array_equal(result, image)
+    assert np.array_equal(np.sort(result, axis=None), np.sort(image, axis=None))
     assert broken(np.zeros((5, 3, 3), dtype=np.uint8), random.Random(0)).shape == (5, 3, 3)
 
 
 def test_seed_and_number_of_pairs_decide_which_are_asked(tmp_path):
-    write_pictures(tmp_path)
+    write_images(tmp_path)
 
     def names(**flags):
         output = tmp_path / f"{len(list(tmp_path.iterdir()))}.html"
@@ -102,39 +102,39 @@ def test_seed_and_number_of_pairs_decide_which_are_asked(tmp_path):
 # ---- Label maps ----
 
 
-def test_id_maps_have_the_colours_and_names_of_the_data_set(tmp_path):
+def test_id_maps_have_the_colors_and_names_of_the_data_set(tmp_path):
     ids = np.zeros((4, 4))
     ids[0], ids[1] = 7, 255
     write(tmp_path, "ids", ids)
-    pixels, classes = LabelPictures("cityscapes").read(tmp_path / "ids.png", (8, 8))
+    pixels, classes = LabelMapReader("cityscapes").read(tmp_path / "ids.png", (8, 8))
     assert pixels.shape == (8, 8, 3)
     assert pixels[1].tolist() == [[128, 64, 128]] * 8 and pixels[2].tolist() == [[0, 0, 0]] * 8
     assert [name for name, _ in classes] == ["unlabeled", "road", "unknown"]
     assert classes[1] == ("road", "#804080")
 
 
-def test_coloured_label_maps_stay_as_they_are_and_have_names_where_they_are_known(tmp_path):
-    colours = np.zeros((4, 4, 3), dtype=np.uint8)
-    colours[:3] = (128, 64, 128)
-    write(tmp_path, "colours", colours)
+def test_colored_label_maps_stay_as_they_are_and_have_names_where_they_are_known(tmp_path):
+    colors = np.zeros((4, 4, 3), dtype=np.uint8)
+    colors[:3] = (128, 64, 128)
+    write(tmp_path, "colors", colors)
     for mode, names in (("cityscapes", ["road", "unlabeled"]), (None, []), ("facades", [])):
-        pixels, classes = LabelPictures(mode).read(tmp_path / "colours.png", (4, 4))
-        assert np.array_equal(pixels, colours)
+        pixels, classes = LabelMapReader(mode).read(tmp_path / "colors.png", (4, 4))
+        assert np.array_equal(pixels, colors)
         assert [name for name, _ in classes] == names
 
 
 def test_ids_without_a_data_set_get_a_color_each_and_no_names(tmp_path):
     write(tmp_path, "ids", np.repeat([[0, 3, 254, 255]], 4, axis=0))
     for mode in (None, "custom"):
-        pixels, classes = LabelPictures(mode).read(tmp_path / "ids.png", (4, 4))
+        pixels, classes = LabelMapReader(mode).read(tmp_path / "ids.png", (4, 4))
         assert classes == [], "class 0 means nothing to people"
         assert len(np.unique(pixels.reshape(-1, 3), axis=0)) == 4 and (pixels[:, 3] == 0).all()
     Image.fromarray(np.array([[0, 60000]], dtype=np.uint16)).save(tmp_path / "deep.png")
-    assert len(np.unique(LabelPictures(None).read(tmp_path / "deep.png", (2, 1))[0].reshape(-1, 3), axis=0)) == 2
+    assert len(np.unique(LabelMapReader(None).read(tmp_path / "deep.png", (2, 1))[0].reshape(-1, 3), axis=0)) == 2
 
 
 def test_id_maps_make_a_study_without_more_words(tmp_path):
-    write_pictures(tmp_path)
+    write_images(tmp_path)
     for path in (tmp_path / "labels").iterdir():
         Image.open(path).convert("L").save(path)
     main(arguments(tmp_path))
@@ -144,25 +144,25 @@ def test_id_maps_make_a_study_without_more_words(tmp_path):
 def test_ids_that_a_data_set_does_not_have_are_refused_with_what_this_program_takes(tmp_path):
     write(tmp_path, "ids", np.full((4, 4), 60))
     with pytest.raises(InputError, match="--dataset_mode cityscapes has no others") as caught:
-        LabelPictures("cityscapes").read(tmp_path / "ids.png", (4, 4))
+        LabelMapReader("cityscapes").read(tmp_path / "ids.png", (4, 4))
     assert "add --" not in str(caught.value)
-    LabelPictures(None).read(tmp_path / "ids.png", (4, 4))
+    LabelMapReader(None).read(tmp_path / "ids.png", (4, 4))
 
 
 # ---- What is refused when a study is made ----
 
 
-def test_pictures_that_make_no_study_are_refused(tmp_path, capsys):
-    write_pictures(tmp_path)
+def test_images_that_make_no_study_are_refused(tmp_path, capsys):
+    write_images(tmp_path)
     assert "6 pairs" in refusal(capsys, *arguments(tmp_path, pairs=7))
     assert "are the same" in refusal(capsys, *arguments(tmp_path, (SYSTEMS[0], SYSTEMS[0])))
     write(tmp_path / "larger", "sample_0", np.zeros((32, 32, 3)))
     assert "sample_0.png (16x16)" in refusal(capsys, *arguments(tmp_path, (SYSTEMS[0], "larger")))
     write(tmp_path / "others", "other", np.zeros((16, 16, 3)))
-    assert "no picture has the same name" in refusal(capsys, *arguments(tmp_path, (SYSTEMS[0], "others")))
+    assert "no image has the same name" in refusal(capsys, *arguments(tmp_path, (SYSTEMS[0], "others")))
     assert "absent" in refusal(capsys, *arguments(tmp_path, (SYSTEMS[0], "absent")))
-    picture = f"{SYSTEMS[1]}/sample_0.png"
-    assert "is a file; name the folder that it is in" in refusal(capsys, *arguments(tmp_path, (SYSTEMS[0], picture)))
+    image = f"{SYSTEMS[1]}/sample_0.png"
+    assert "is a file; name the folder that it is in" in refusal(capsys, *arguments(tmp_path, (SYSTEMS[0], image)))
     assert "--labels is missing" in refusal(capsys, tmp_path / SYSTEMS[0], tmp_path / SYSTEMS[1])
     assert "name two" in refusal(capsys, tmp_path / SYSTEMS[0])
     assert "--pairs 0" in refusal(capsys, *arguments(tmp_path, pairs=0))
@@ -288,10 +288,10 @@ def test_the_next_person_begins_anew_in_another_order(study, browser):
         browser.execute_script("window.confirm = () => true")
         element(browser, "participant").send_keys(participant, "\n")
         wait(browser, at(0))
-        shown.append(element(browser, "picture0").get_attribute("src"))
+        shown.append(element(browser, "image0").get_attribute("src"))
         sources = browser.execute_script(
             "const {pairs} = JSON.parse(document.getElementById('data').textContent);"
-            "return pairs.map(({id, pictures}) => [id, ...pictures])"
+            "return pairs.map(({id, images}) => [id, ...images])"
         )
         (place, *_), (left, *_) = order(key.study, participant, len(key.ids))
         assert [source[0] for source in sources] == key.ids

@@ -106,7 +106,7 @@ DAMAGE = {
     "no study": (lambda path: edited(path, study=None), "is damaged"),
     "another's name": (lambda path: edited(path, participant="Bo"), "was edited"),
     "some answers": (lambda path: edited(path, answers=json.loads(path.read_text())["answers"][:-1]), "6 answers"),
-    "a third picture": (
+    "a third image": (
         lambda path: edited(path, answers=[a | {"chosen": 2} for a in json.loads(path.read_text())["answers"]]),
         "is damaged",
     ),
