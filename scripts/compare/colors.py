@@ -8,7 +8,9 @@ Reads what test.py wrote. A quick look at a run, not a score of the field.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image
@@ -17,6 +19,13 @@ from data import PRESETS, create_dataset
 from options import TestOptions, parse_options
 from util.errors import InputError
 from util.image import to_uint8
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColorOptions(TestOptions):
+    """The options of test.py under the name of this tool."""
+
+    program: ClassVar[str] = "python -m scripts.compare colors"
 
 
 class ClassColors:
@@ -57,7 +66,7 @@ def measure(opt: TestOptions) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
 
 def main(argv: Sequence[str]) -> None:
     """Do what the command line says. Raises `InputError` for bad input."""
-    opt = parse_options(TestOptions, argv, PRESETS)
+    opt = parse_options(ColorOptions, argv, PRESETS)
     generated, real, names = measure(opt)
     differences = np.abs(generated - real).mean(axis=1)
     for name, fake, true, difference in zip(names, generated, real, differences):
