@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import test as test_program
 import train as train_program
 from data import PRESETS
+from evaluation.in_training import evaluation_options
 from models import create_generator
 from models.tables.normalization import TableSPADE
 from options import TestOptions, TrainOptions, parse_options
@@ -381,9 +382,7 @@ def test_weights_that_may_not_be_fetched_are_said_before_an_earlier_run_is_moved
 
 def test_scores_in_training_fetch_weights_only_if_training_may():
     def may_fetch(*flags):
-        return train_program.evaluation_options(
-            parse_options(TrainOptions, ["--eval_freq", "1", *flags], PRESETS)
-        ).download
+        return evaluation_options(parse_options(TrainOptions, ["--eval_freq", "1", *flags], PRESETS)).download
 
     assert may_fetch() and not may_fetch("--no_download") and may_fetch("--allow_download")
     assert not may_fetch("--eval_flags=--no_download")
