@@ -52,23 +52,23 @@ class SampleLoader(QuietLoader):
         )
 
     def __iter__(self):
-        batches = super().__iter__()
+        batches = super().__iter__()  # starts the workers
         self.processes = getattr(batches, "_workers", ())  # torch names its processes nowhere else
-        return batches
+        return self._named(batches)
+
+    def _named(self, batches: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        # A block of its own. A connection to a dying worker breaks here, and torch's handler of SIGCHLD may raise
+        # while that is looked into, even before the first line of it: this comes to light in the block of the caller.
+        with self.naming_dead_workers():
+            yield from batches
 
     @contextlib.contextmanager
     def naming_dead_workers(self) -> Iterator[None]:
         """Hold this around everything that happens while the loader is in use.
 
-        The death of a worker shows in any line of the main thread: where torch waits, or wherever its handler of
-        SIGCHLD happens to run. It leaves this block as a `DataWorkerError`.
+        The death of a worker shows in any line of the main thread: where torch waits for a batch, or wherever its
+        handler of SIGCHLD happens to run. It leaves this block as a `DataWorkerError`.
         """
-        # Twice: the handler may run, and raise, while the inner block looks into another exception.
-        with self._naming_dead_workers(), self._naming_dead_workers():
-            yield
-
-    @contextlib.contextmanager
-    def _naming_dead_workers(self) -> Iterator[None]:
         try:
             yield
         except DataWorkerError:
