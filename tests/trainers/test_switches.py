@@ -199,6 +199,7 @@ def test_spade_takes_a_checkpointed_forward_apart_from_its_norm_statistics(batch
     assert layer.param_free_norm.num_batches_tracked == 2
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("recomputed", [False, True], ids=["kept", "recomputed"])
 def test_compiled_networks_train_the_same(make_trainer, double, recomputed):
     """With the part of torch.compile that traces programs, in which its errors lie; no compiler is needed for it."""

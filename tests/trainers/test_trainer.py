@@ -82,6 +82,7 @@ def test_every_parameter_belongs_to_exactly_one_optimizer(make_trainer):
     assert sorted(owned) == sorted(id(p) for p in trainer.model.parameters())
 
 
+@pytest.mark.system
 def test_training_learns_the_colors_of_two_classes():
     """The whole objective does what it is for: after some steps class 0 is dark and class 1 is bright."""
     torch.manual_seed(0)
