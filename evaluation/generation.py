@@ -22,6 +22,7 @@ from data.read import read_image
 from models import Pix2PixModel
 from models.fixed_inputs import fixed_inputs, forwards
 from models.folding import fold_norms
+from models.networks.generators import SPADEGenerator
 from models.networks.statistics import recalibrate_batch_norm
 from models.tables import prepare
 from util.image import to_uint8
@@ -72,7 +73,7 @@ class Generation:
         """(caption, images (N, H, W, 3) uint8) of every style, for a batch of `indexed_batches`."""
         with arithmetic(self.opt.precision, self.model.device):
             layout = self.model.layout(batch)
-            if self.styles.are_many:
+            if self.styles.are_many and isinstance(self.model.netG, SPADEGenerator):
                 layout = prepare(self.model.netG, layout)
         for caption, z in self.styles.of(batch["index"].tolist()):
             with arithmetic(self.opt.precision, self.model.device):

@@ -10,7 +10,7 @@ from models.methods.spade import SPADEMethod
 from models.networks.blocks import ResnetBlock, SPADEResnetBlock
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
-from models.networks.generators import GENERATORS, latent_size
+from models.networks.generators import GENERATORS, Generator, latent_size
 from models.networks.init import init_weights
 from models.networks.norms import NormSpec
 from models.pix2pix_model import Pix2PixModel
@@ -22,7 +22,7 @@ from util.errors import InputError
 __all__ = ["Pix2PixModel", "create_generator", "create_method", "create_model"]
 
 
-def create_generator(opt) -> nn.Module:
+def create_generator(opt) -> Generator:
     """The generator that the options describe, with PyTorch's default weights.
 
     `--modulation dense` builds the definition, anything else subclasses of the same parameters; see `models.tables`.

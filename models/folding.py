@@ -8,6 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.networks.normalization import SPADE
+from models.networks.norms import bias_of
 from models.networks.spectral_norm import remove_spectral_norm, spectral_layers
 
 
@@ -26,7 +27,7 @@ def fold_norms(network: nn.Module) -> nn.Module:
         remove_spectral_norm(layer)
         layer.weight.requires_grad_(False)
     for module in network.modules():
-        if isinstance(module, SPADE) and isinstance(module.param_free_norm, _BatchNorm):
+        if isinstance(module, SPADE):
             _fold_into_modulation(module)
         if isinstance(module, nn.Sequential):
             _fold_into_convolutions(module)
@@ -36,12 +37,14 @@ def fold_norms(network: nn.Module) -> nn.Module:
 def _fold_into_modulation(spade: SPADE) -> None:
     """With normalized = x * scale + shift, eq. 1 reads x * (scale * (1 + gamma)) + (beta + shift * (1 + gamma))."""
     norm, gamma, beta = spade.param_free_norm, spade.mlp_gamma, spade.mlp_beta
+    if not isinstance(norm, _BatchNorm) or norm.running_mean is None or norm.running_var is None:
+        return
     scale = torch.rsqrt(norm.running_var + norm.eps)  # (C,)
     shift = -norm.running_mean * scale
     beta.weight += gamma.weight * shift[:, None, None, None]
-    beta.bias += (1 + gamma.bias) * shift
+    bias_of(beta).add_((1 + bias_of(gamma)) * shift)
     gamma.weight *= scale[:, None, None, None]
-    gamma.bias.copy_((1 + gamma.bias) * scale - 1)
+    bias_of(gamma).copy_((1 + bias_of(gamma)) * scale - 1)
     spade.param_free_norm = nn.Identity()
 
 

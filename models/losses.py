@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -65,10 +66,10 @@ def feature_matching_loss(fake: Features, real: Features) -> Tensor:
     The real side is a constant. The sum is not divided by the number of layers (published behavior).
     """
     per_scale = [
-        sum(l1_loss(fake_layer, real_layer.detach()) for fake_layer, real_layer in zip(fake_scale[:-1], real_scale))
+        reduce(torch.add, (l1_loss(x, y.detach()) for x, y in zip(fake_scale[:-1], real_scale)))
         for fake_scale, real_scale in zip(fake, real)
     ]
-    return sum(per_scale) / len(per_scale)
+    return reduce(torch.add, per_scale) / len(per_scale)
 
 
 def l1_loss(x: Tensor, y: Tensor) -> Tensor:

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from models.losses import Features
+from models.networks.discriminators import MultiscaleDiscriminator
+from models.networks.encoder import ConvEncoder
+from models.networks.generators import Generator
 from models.networks.layout import SemanticLayout
 from util.precision import full_precision
 
@@ -22,9 +25,9 @@ class Pix2PixModel(nn.Module):
 
     def __init__(
         self,
-        netG: nn.Module,
-        netD: nn.Module | None,
-        netE: nn.Module | None,
+        netG: Generator,
+        netD: MultiscaleDiscriminator | None,
+        netE: ConvEncoder | None,
         num_labels: int,
     ):
         super().__init__()
@@ -55,6 +58,7 @@ class Pix2PixModel(nn.Module):
 
     def encode(self, style: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Style photos (N, 3, H, W) -> (z, mu, logvar), each (N, z_dim); z by the reparameterization of appendix A."""
+        assert self.netE is not None, "only a model with an encoder has styles"
         mu, logvar = (full_precision(output) for output in self.netE(style))
         return mu + eps * torch.exp(0.5 * logvar), mu, logvar
 
@@ -64,6 +68,7 @@ class Pix2PixModel(nn.Module):
 
     def discriminate(self, layout: SemanticLayout, fake: Tensor, real: Tensor) -> tuple[Features, Features]:
         """Features of fake and real images. One pass over both, so that batch norm in D sees them together."""
+        assert self.netD is not None, "only a model in training has a discriminator"
         features = self.netD(layout, torch.cat([fake, real]))  # of (2N, 3, H, W)
         halves = [[layer.chunk(2) for layer in scale] for scale in features]
         return [[half[0] for half in scale] for scale in halves], [[half[1] for half in scale] for scale in halves]

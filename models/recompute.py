@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from models.networks.statistics import held_statistics
 
 # torch.compile cannot trace a checkpoint that has contexts of its own: with it, these blocks run uncompiled.
-uncompiled_checkpoint = torch.compiler.disable(checkpoint)
+uncompiled_checkpoint: Callable[..., Any] = torch.compiler.disable(checkpoint)
 
 
 def recomputed(block: type[nn.Module]) -> type[nn.Module]:

@@ -25,7 +25,7 @@ class SPADEResnetBlock(nn.Module):
         spade: class of the normalization layers. A subclass may name another one with the same parameters.
     """
 
-    spade = SPADE
+    spade: type[SPADE] = SPADE
 
     def __init__(self, in_channels: int, out_channels: int, semantic_nc: int, norm: NormSpec):
         super().__init__()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,6 +13,7 @@ from models.networks.layout import SemanticLayout
 from models.networks.norms import NormSpec, normalized_conv
 
 MAX_CHANNELS = 512
+STRIDE, PADDING = 2, 2
 
 
 class NLayerDiscriminator(nn.Module):
@@ -27,12 +30,14 @@ class NLayerDiscriminator(nn.Module):
         super().__init__()
         norm = NormSpec.of(norm, spade=False, flag="norm_D")
         self.n_layers = n_layers
-        sizes = {"kernel_size": 4, "padding": 2}
-        self.model0 = nn.Sequential(nn.Conv2d(in_channels, ndf, stride=2, **sizes), nn.LeakyReLU(SLOPE, inplace=True))
+        sizes: dict[str, Any] = {"kernel_size": 4, "padding": PADDING}
+        self.model0 = nn.Sequential(
+            nn.Conv2d(in_channels, ndf, stride=STRIDE, **sizes), nn.LeakyReLU(SLOPE, inplace=True)
+        )
         channels = ndf
         for n in range(1, n_layers):
             wider = min(2 * channels, MAX_CHANNELS)
-            stride = 1 if n == n_layers - 1 else 2
+            stride = 1 if n == n_layers - 1 else STRIDE
             conv = normalized_conv(nn.Conv2d, channels, wider, norm, stride=stride, **sizes)
             self.add_module(f"model{n}", nn.Sequential(conv, nn.LeakyReLU(SLOPE, inplace=True)))
             channels = wider
@@ -54,7 +59,7 @@ class MultiscaleDiscriminator(nn.Module):
         patch_discriminator: class of each. A subclass may name another one with the same parameters.
     """
 
-    patch_discriminator = NLayerDiscriminator
+    patch_discriminator: type[NLayerDiscriminator] = NLayerDiscriminator
 
     def __init__(
         self,

@@ -23,7 +23,17 @@ def latent_size(crop_size: int, aspect_ratio: float, upsamplings: int) -> tuple[
     return round(width / aspect_ratio), width
 
 
-class SPADEGenerator(nn.Module):
+class Generator(nn.Module):
+    """Layout and, perhaps, latent (N, z_dim) in, images (N, 3, H, W) in [-1, 1] out.
+
+    Attributes:
+        z_dim: length of the latent; None for a generator that takes none.
+    """
+
+    z_dim: int | None = None
+
+
+class SPADEGenerator(Generator):
     """The SPADE generator (paper, figures 4 and 12): residual blocks and nearest-neighbor upsampling.
 
     Args:
@@ -104,7 +114,7 @@ class SPADEGenerator(nn.Module):
         return self.fc(z).unflatten(1, (-1, *self.latent_size))  # (N, 16 ngf, height, width)
 
 
-class Pix2PixHDGenerator(nn.Module):
+class Pix2PixHDGenerator(Generator):
     """The global generator of pix2pixHD, the baseline of the paper: convolutions down, residual blocks, up again.
 
     Args:
@@ -113,8 +123,6 @@ class Pix2PixHDGenerator(nn.Module):
         n_downsample, n_blocks, kernel_size, initial_kernel_size: the `resnet_` options.
         block: makes a residual block of (channels, norm, kernel_size).
     """
-
-    z_dim = None
 
     def __init__(
         self,

@@ -63,7 +63,8 @@ class SemanticLayout:
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of the label map."""
-        return tuple(self.labels.shape[-2:])
+        height, width = self.labels.shape[-2:]
+        return height, width
 
     @property
     def device(self) -> torch.device:
@@ -126,7 +127,8 @@ class SoftLayout:
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of the map."""
-        return tuple(self.semantics.shape[-2:])
+        height, width = self.semantics.shape[-2:]
+        return height, width
 
     @property
     def device(self) -> torch.device:

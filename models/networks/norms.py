@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.networks.spectral_norm import spectral_norm
+from models.networks.spectral_norm import Layer, spectral_norm
 from models.networks.sync_batch_norm import SyncBatchNorm
 from util.errors import InputError
 from util.precision import full_precision
@@ -52,12 +52,12 @@ class NormSpec:
     Attributes:
         spectral: divide convolution weights by their largest singular value (spectral normalization).
         kind: key of `PARAM_FREE_NORMS` when `spade_kernel` is set, else of `PLAIN_NORMS`.
-        spade_kernel: kernel size of the SPADE convolutions; None for a plain layer.
+        spade_kernel: kernel size of the SPADE convolutions; 0 for a plain layer.
     """
 
     spectral: bool
     kind: str
-    spade_kernel: int | None = None
+    spade_kernel: int = 0
 
     @classmethod
     def parse(cls, text: str, flag: str = "norm") -> NormSpec:
@@ -92,15 +92,21 @@ class NormSpec:
             InputError: a SPADE string where a plain one is needed, or the other way round.
         """
         spec = cls.parse(norm, flag) if isinstance(norm, str) else norm
-        if spade and spec.spade_kernel is None:
+        if spade and not spec.spade_kernel:
             raise InputError(f"--{flag} {norm}: this network needs a SPADE norm such as spectralspadesyncbatch3x3")
-        if not spade and spec.spade_kernel is not None:
+        if not spade and spec.spade_kernel:
             raise InputError(f"--{flag} {norm}: this network needs a plain norm such as spectralinstance")
         return spec
 
-    def wrap(self, layer: nn.Module) -> nn.Module:
+    def wrap(self, layer: Layer) -> Layer:
         """`layer` with spectral normalization of its weight when the spec says so."""
         return spectral_norm(layer) if self.spectral else layer
+
+
+def bias_of(layer: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
+    """The bias of a convolution that has one."""
+    assert layer.bias is not None, "this convolution is built with a bias"
+    return layer.bias
 
 
 def normalized_conv(conv: type[nn.Module], in_channels: int, out_channels: int, norm: NormSpec, **kwargs) -> nn.Module:

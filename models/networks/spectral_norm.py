@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 class SpectralNorm:
@@ -21,14 +25,15 @@ class SpectralNorm:
     """
 
     held = False
+    handle: RemovableHandle
 
-    def __call__(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def __call__(self, layer: SpectralLayer, inputs: tuple[Tensor, ...]) -> None:
         if layer.training and not self.held:
             self.iterate(layer)
         layer.weight = self.normalized_weight(layer)
 
     @torch.no_grad()
-    def iterate(self, layer: nn.Module, steps: int = 1) -> None:
+    def iterate(self, layer: SpectralLayer, steps: int = 1) -> None:
         """Improve u and v by steps of the power iteration, in place."""
         u, v, matrix = layer.weight_u, layer.weight_v, _as_matrix(layer, layer.weight_orig)
         with _full_precision(u):
@@ -36,7 +41,7 @@ class SpectralNorm:
                 v.copy_(F.normalize(matrix.t() @ u, dim=0))
                 u.copy_(F.normalize(matrix @ v, dim=0))
 
-    def normalized_weight(self, layer: nn.Module) -> Tensor:
+    def normalized_weight(self, layer: SpectralLayer) -> Tensor:
         """W / sigma. Its gradient takes u and v for constants."""
         # Copies, because the next forward changes u and v in place, perhaps before this one's backward.
         u, v, matrix = layer.weight_u.clone(), layer.weight_v.clone(), _as_matrix(layer, layer.weight_orig)
@@ -44,25 +49,36 @@ class SpectralNorm:
             return layer.weight_orig / (u @ (matrix @ v))
 
 
-def spectral_norm(layer: nn.Module) -> nn.Module:
+class SpectralLayer(nn.Module):
+    """What `spectral_norm` makes of a layer, for type checkers alone: the layer keeps its class."""
+
+    weight: Tensor
+    weight_orig: nn.Parameter
+    weight_u: Tensor
+    weight_v: Tensor
+    spectral_norm: SpectralNorm
+
+
+def spectral_norm(layer: Layer) -> Layer:
     """Normalize `layer.weight` in place; the state dict then holds weight_orig, weight_u and weight_v instead.
 
     Not torch.nn.utils.parametrizations.spectral_norm, because its names are not those of the released weights.
     """
-    weight = layer.weight
+    weight = layer.get_parameter("weight")
     rows, columns = _as_matrix(layer, weight).shape
-    del layer.weight
-    layer.register_parameter("weight_orig", weight)
-    layer.weight = weight.data  # until the first forward: who asks for a layer's weight finds one
-    layer.register_buffer("weight_u", F.normalize(weight.new_empty(rows).normal_(), dim=0))
-    layer.register_buffer("weight_v", F.normalize(weight.new_empty(columns).normal_(), dim=0))
-    layer.spectral_norm = SpectralNorm()
-    layer.spectral_norm.handle = layer.register_forward_pre_hook(layer.spectral_norm)
+    spectral = cast(SpectralLayer, layer)
+    del spectral.weight
+    spectral.register_parameter("weight_orig", weight)
+    spectral.weight = weight.data  # until the first forward: who asks for a layer's weight finds one
+    spectral.register_buffer("weight_u", F.normalize(weight.new_empty(rows).normal_(), dim=0))
+    spectral.register_buffer("weight_v", F.normalize(weight.new_empty(columns).normal_(), dim=0))
+    spectral.spectral_norm = SpectralNorm()
+    spectral.spectral_norm.handle = spectral.register_forward_pre_hook(spectral.spectral_norm)
     return layer
 
 
 @torch.no_grad()
-def remove_spectral_norm(layer: nn.Module) -> None:
+def remove_spectral_norm(layer: SpectralLayer) -> None:
     """Make the normalized weight of now an ordinary parameter, `layer.weight`."""
     weight = layer.spectral_norm.normalized_weight(layer)
     layer.spectral_norm.handle.remove()
@@ -70,9 +86,11 @@ def remove_spectral_norm(layer: nn.Module) -> None:
     layer.weight = nn.Parameter(weight)
 
 
-def spectral_layers(network: nn.Module) -> Iterator[nn.Module]:
+def spectral_layers(network: nn.Module) -> Iterator[SpectralLayer]:
     """Every layer below `network` whose weight is normalized; its `spectral_norm` is the hook."""
-    return (module for module in network.modules() if isinstance(getattr(module, "spectral_norm", None), SpectralNorm))
+    for module in network.modules():
+        if isinstance(getattr(module, "spectral_norm", None), SpectralNorm):
+            yield cast(SpectralLayer, module)
 
 
 def _as_matrix(layer: nn.Module, weight: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from models.networks.spectral_norm import spectral_layers
@@ -33,16 +33,16 @@ def held_spectral_norm(network: nn.Module) -> Iterator[None]:
 def held_statistics(network: nn.Module) -> Iterator[None]:
     """Forwards in training mode inside give the usual outputs and change no statistics: they repeat another one."""
     norms = list(_batch_norms(network))
-    before = [(norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
-    for norm in norms:
+    before = [(norm.momentum, batches.clone()) for norm, batches in norms]
+    for norm, _ in norms:
         norm.momentum = 0.0  # not track_running_stats: autograd keeps the statistics too, and counts what it keeps
     try:
         with held_spectral_norm(network):
             yield
     finally:
-        for norm, (momentum, batches) in zip(norms, before):
+        for (norm, batches), (momentum, batches_before) in zip(norms, before):
             norm.momentum = momentum
-            norm.num_batches_tracked.copy_(batches)
+            batches.copy_(batches_before)
 
 
 @torch.no_grad()
@@ -58,7 +58,7 @@ def recalibrate_batch_norm(network: nn.Module, forwards: Iterable[Callable[[nn.M
 
     Nothing else of the network changes. Does nothing for a network without batch norm.
     """
-    norms = list(_batch_norms(network))
+    norms = [norm for norm, _ in _batch_norms(network)]
     if not norms:
         return
     training, momenta = network.training, [norm.momentum for norm in norms]
@@ -76,8 +76,8 @@ def recalibrate_batch_norm(network: nn.Module, forwards: Iterable[Callable[[nn.M
             norm.momentum = momentum
 
 
-def _batch_norms(network: nn.Module) -> Iterator[_BatchNorm]:
-    """The layers with running statistics."""
-    return (
-        module for module in network.modules() if isinstance(module, _BatchNorm) and module.running_mean is not None
-    )
+def _batch_norms(network: nn.Module) -> Iterator[tuple[_BatchNorm, Tensor]]:
+    """The layers with running statistics, and the buffers that count their batches."""
+    for module in network.modules():
+        if isinstance(module, _BatchNorm) and module.num_batches_tracked is not None:
+            yield module, module.num_batches_tracked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from util.distributed import process_count, sum_over_processes
 from util.precision import full_precision
@@ -27,7 +28,7 @@ class SyncBatchNorm(nn.BatchNorm2d):
             return super().forward(x)
         if x.device.type == "cpu":
             return self._normalize_together(x)
-        return nn.SyncBatchNorm.forward(self, x)
+        return nn.SyncBatchNorm.forward(self, x)  # pyright: ignore[reportArgumentType] (see the class: no subclass)
 
     def _normalize_together(self, x: Tensor) -> Tensor:
         """Textbook batch norm; the means go through differentiable sums over the processes."""
@@ -35,8 +36,7 @@ class SyncBatchNorm(nn.BatchNorm2d):
         mean = sum_over_processes(full.mean(BATCH_AND_SPACE)) / process_count()  # (C,)
         centered = full - mean[:, None, None]
         variance = sum_over_processes(centered.square().mean(BATCH_AND_SPACE)) / process_count()  # (C,)
-        if self.track_running_stats:
-            self._advance(mean.detach(), variance.detach(), x.numel() // x.shape[1] * process_count())
+        self._advance(mean.detach(), variance.detach(), x.numel() // x.shape[1] * process_count())
         normalized = centered * torch.rsqrt(variance + self.eps)[:, None, None]
         if self.affine:
             normalized = normalized * self.weight[:, None, None] + self.bias[:, None, None]
@@ -45,7 +45,17 @@ class SyncBatchNorm(nn.BatchNorm2d):
     @torch.no_grad()
     def _advance(self, mean: Tensor, variance: Tensor, values: int) -> None:
         """Move the running statistics towards those of a batch of `values` values a channel, unbiased as torch's."""
+        if self.num_batches_tracked is None or self.running_mean is None or self.running_var is None:
+            return
         self.num_batches_tracked += 1
-        step = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
+        step = momentum_of(self)
         self.running_mean.lerp_(mean, step)
         self.running_var.lerp_(variance * values / (values - 1), step)
+
+
+def momentum_of(norm: _BatchNorm) -> float:
+    """The weight of the last batch in running statistics; None, torch's word for a plain mean, is 1 / batches."""
+    if norm.momentum is not None:
+        return norm.momentum
+    assert norm.num_batches_tracked is not None, "a mean counts its batches"
+    return 1 / float(norm.num_batches_tracked)

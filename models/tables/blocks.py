@@ -30,6 +30,9 @@ class TableResnetBlock(SPADEResnetBlock):
 
     spade = TableSPADE
     recomputes_parts = True
+    norm_0: TableSPADE
+    norm_1: TableSPADE
+    norm_s: TableSPADE
 
     def __init__(self, *args, everywhere: bool = False):
         super().__init__(*args)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from models.networks.discriminators import MultiscaleDiscriminator, NLayerDiscriminator, halve
+from models.networks.discriminators import PADDING, STRIDE, MultiscaleDiscriminator, NLayerDiscriminator, halve
 from models.networks.layout import SemanticLayout, resize_nearest
 from models.tables.sites import may_use_tables
 
@@ -22,10 +24,11 @@ class PresentLabelsNLayerDiscriminator(NLayerDiscriminator):
             images: (K * N, 3, H, W).
         """
         conv, activation = self.model0
-        sizes = {"stride": conv.stride, "padding": conv.padding}
+        assert isinstance(conv, nn.Conv2d), "the first layer has no norm"
+        first = partial(F.conv2d, stride=STRIDE, padding=PADDING)
         # A convolution is a sum over input channels, of which the images are the last ones.
-        of_map = F.conv2d(semantics, conv.weight[:, channels], conv.bias, **sizes)  # (N, ndf, h, w)
-        of_images = F.conv2d(images, conv.weight[:, -images.shape[1] :], **sizes)  # (K * N, ndf, h, w)
+        of_map = first(semantics, conv.weight[:, channels], conv.bias)  # (N, ndf, h, w)
+        of_images = first(images, conv.weight[:, -images.shape[1] :])  # (K * N, ndf, h, w)
         x = of_images.unflatten(0, (-1, len(of_map))) + of_map  # (K, N, ndf, h, w)
         outputs = [activation(x.flatten(0, 1))]  # (K * N, ndf, h, w)
         for n in range(1, self.n_layers + 1):
@@ -52,7 +55,8 @@ class PresentLabelsDiscriminator(MultiscaleDiscriminator):
             return super().forward(layout, images)
         semantics, channels = present_channels(layout, *images.shape[-2:])
         features = []
-        for i, discriminator in enumerate(self.children()):
+        discriminators = (child for child in self.children() if isinstance(child, PresentLabelsNLayerDiscriminator))
+        for i, discriminator in enumerate(discriminators):
             if i > 0:
                 semantics, images = halve(semantics), halve(images)
             features.append(discriminator.features(semantics, channels, images))

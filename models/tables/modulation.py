@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -141,11 +142,11 @@ class _Modulation(torch.autograd.Function):
 
 def look_up_in_backward(y: Tensor) -> AbstractContextManager[None]:
     """`recompute_in_backward` for `y`, a result of `modulate` with gradients: operations inside do not save it."""
-    node = y.grad_fn
+    node: Any = y.grad_fn  # of `_Modulation`, which carries what its forward has noted
 
     def look_up() -> Tensor:
         # For the backward of the node itself, which comes next. Its saved tensors may be recomputed: once will do.
-        node.at_hand = node.saved_tensors
-        return _look_up(*node.at_hand, node.sites.ids, node.slope, node.scale)
+        node.at_hand = x, rows = node.saved_tensors
+        return _look_up(x, rows, node.sites.ids, node.slope, node.scale)
 
     return recompute_in_backward((y, look_up))

@@ -31,26 +31,26 @@ class Numbering:
     """Gives every value a number, counted from 1: equal values get equal numbers, also in later calls."""
 
     def __init__(self):
-        self._values: Tensor | None = None  # sorted
-        self._numbers: Tensor | None = None
+        self._known: tuple[Tensor, Tensor] | None = None  # values, sorted, and their numbers
 
     def __len__(self) -> int:
-        return 0 if self._values is None else len(self._values)
+        return 0 if self._known is None else len(self._known[0])
 
     def of(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Numbers of int64 values of any shape, and where in their flattened form the new ones are, by their number."""
         distinct, inverse = torch.unique(values, return_inverse=True)
-        if self._values is None:
+        if self._known is None:
             numbers = torch.arange(1, len(distinct) + 1, device=values.device)
-            self._values, self._numbers = distinct, numbers
+            self._known = distinct, numbers
             new = distinct.new_ones(len(distinct), dtype=torch.bool)
         else:
-            place = torch.searchsorted(self._values, distinct).clamp(max=len(self) - 1)
-            new = self._values[place] != distinct
-            numbers = self._numbers[place]
-            numbers[new] = len(self) + torch.arange(1, int(new.sum()) + 1, device=values.device)
-            self._values, order = torch.cat([self._values, distinct[new]]).sort()
-            self._numbers = torch.cat([self._numbers, numbers[new]])[order]
+            known, known_numbers = self._known
+            place = torch.searchsorted(known, distinct).clamp(max=len(known) - 1)
+            new = known[place] != distinct
+            numbers = known_numbers[place]
+            numbers[new] = len(known) + torch.arange(1, int(new.sum()) + 1, device=values.device)
+            known, order = torch.cat([known, distinct[new]]).sort()
+            self._known = known, torch.cat([known_numbers, numbers[new]])[order]
         if len(self) >= 2**BITS:
             raise TooManyNeighborhoodsError
         first = torch.empty_like(distinct)
@@ -64,8 +64,7 @@ class Windows:
     def __init__(self, kernel: int):
         self.kernel = kernel
         self._numberings: dict[tuple[int, int], Numbering] = {}
-        self.contents: Tensor | None = None
-        """(count + 1, k * k) numbers, row by row; the window `OUTSIDE` is all outside."""
+        self._contents: Tensor | None = None
 
     def of(self, numbers: Tensor) -> Tensor:
         """The window around every site of maps (N, h, w), as a map of its own."""
@@ -74,9 +73,15 @@ class Windows:
         self._append(numbers, new)
         return windows
 
+    @property
+    def contents(self) -> Tensor:
+        """(count + 1, k * k) numbers, row by row, once there is a map; the window `OUTSIDE` is all outside."""
+        assert self._contents is not None, "no map has been numbered"
+        return self._contents
+
     def __len__(self) -> int:
         """How many windows there are, the one outside included."""
-        return 1 if self.contents is None else len(self.contents)
+        return 1 if self._contents is None else len(self._contents)
 
     def _lines(self, numbers: Tensor, dim: int) -> tuple[Tensor, Tensor]:
         """Number k neighbors along `dim`, as many at a time as fit into an integer."""
@@ -86,7 +91,7 @@ class Windows:
         padding = (margin, margin) if dim == 2 else (0, 0, margin, margin)
         padded = F.pad(numbers, padding, value=OUTSIDE)
         neighbors = [padded.narrow(dim, i, numbers.shape[dim]) for i in range(self.kernel)]
-        line, new = neighbors[0], None
+        line = new = neighbors[0]
         for first in range(1, max(self.kernel, 2), 2):
             for neighbor in neighbors[first : first + 2]:
                 line = (line << BITS) | neighbor
@@ -102,9 +107,8 @@ class Windows:
         steps = torch.arange(self.kernel, device=new.device)
         rows, columns = row[:, None, None] + steps[:, None], column[:, None, None] + steps
         contents = padded[map_[:, None, None], rows, columns].flatten(1)  # (new, k * k)
-        if self.contents is None:
-            self.contents = contents.new_full((1, self.kernel**2), OUTSIDE)
-        self.contents = torch.cat([self.contents, contents])
+        before = contents.new_full((1, self.kernel**2), OUTSIDE) if self._contents is None else self._contents
+        self._contents = torch.cat([before, contents])
 
 
 class Neighborhoods:
@@ -113,15 +117,17 @@ class Neighborhoods:
     Attributes:
         inner: windows of symbols, which are pairs of label and edge; a row of hidden values each.
         outer: windows of inner windows; a row of gamma and beta each.
-        labels, edges: of every symbol but the one outside, in the order of their numbers; edges are 0 or 1.
+        labels, edges: of every symbol but the one outside, in the order of their numbers; edges are 0 or 1. There are
+            none before the first call of `sites`.
         kept: rows of gamma and beta of every layer that has asked, or None if nothing is to be kept.
     """
+
+    labels: Tensor
+    edges: Tensor
 
     def __init__(self, kernel: int, keep: bool = False):
         self.inner = Windows(kernel)
         self.outer = Windows(kernel)
-        self.labels: Tensor | None = None
-        self.edges: Tensor | None = None
         self.kept: dict[object, KeptRows] | None = {} if keep else None
         self._symbols = Numbering()
         self._windows: tuple[tuple[int, int], tuple[Tensor, Tensor]] | None = None
@@ -133,10 +139,11 @@ class Neighborhoods:
             TooManyNeighborhoodsError: there are 2^21 distinct ones or more; nothing here can be used after that.
         """
         symbols = labels.long() * 2 if edges is None else labels.long() * 2 + edges.long()
+        is_first = len(self._symbols) == 0
         numbers, new = self._symbols.of(symbols)
         values = symbols.flatten()[new]
-        self.labels = values // 2 if self.labels is None else torch.cat([self.labels, values // 2])
-        self.edges = values % 2 if self.edges is None else torch.cat([self.edges, values % 2])
+        self.labels = values // 2 if is_first else torch.cat([self.labels, values // 2])
+        self.edges = values % 2 if is_first else torch.cat([self.edges, values % 2])
         before = len(self.outer)
         ids = self.outer.of(self.inner.of(numbers))
         return Sites(self, ids, (len(self.outer) - before) / ids.numel())
@@ -173,18 +180,19 @@ class KeptRows:
         """The first `count` rows, those that are missing from `compute(first)`; all of them if the `stamp` is new."""
         if stamp != self._stamp:
             self._stamp, self._count = stamp, 0
-        if self._count < count:
+        buffer = self._buffer
+        if buffer is None or self._count < count:
             rows = compute(self._count)
-            if self._count == 0:
-                self._buffer = rows
-            elif count > len(self._buffer):
-                grown = rows.new_empty(count + count // 2, rows.shape[1])
-                grown[: self._count] = self._buffer[: self._count]
-                self._buffer = grown
-            if self._count:
-                self._buffer[self._count : count] = rows
-            self._count = count
-        return self._buffer[:count]
+            if buffer is None or self._count == 0:
+                buffer = rows
+            else:
+                if count > len(buffer):
+                    grown = rows.new_empty(count + count // 2, rows.shape[1])
+                    grown[: self._count] = buffer[: self._count]
+                    buffer = grown
+                buffer[self._count : count] = rows
+            self._buffer, self._count = buffer, count
+        return buffer[:count]
 
     @property
     def bytes(self) -> int:

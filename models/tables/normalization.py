@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from models.networks.normalization import SPADE
-from models.networks.norms import NormSpec
-from models.networks.sync_batch_norm import SyncBatchNorm
+from models.networks.norms import NormSpec, bias_of
+from models.networks.sync_batch_norm import SyncBatchNorm, momentum_of
 from models.tables.modulation import modulate
 from models.tables.neighborhoods import KeptRows, Sites
 from models.tables.rows import modulation_rows, weight_by_step
@@ -39,12 +39,12 @@ class TableSPADE(SPADE):
         into the running statistics, is n / (n - 1) times theirs, and n is scale^2 times as large.
         """
         norm = self.param_free_norm
-        if scale == 1 or not self.training or not isinstance(norm, _BatchNorm):
+        if scale == 1 or not self.training or not isinstance(norm, _BatchNorm) or norm.running_var is None:
             return norm(x)
         before = norm.running_var.clone()
         normalized = norm(x)
         with torch.no_grad():
-            step = norm.momentum if norm.momentum is not None else 1 / float(norm.num_batches_tracked)
+            step = momentum_of(norm)
             few = x.numel() // x.shape[1]
             many = few * scale**2
             kept = (1 - step) * before
@@ -91,9 +91,11 @@ class TableSPADE(SPADE):
         neighborhoods = sites.neighborhoods
 
         def compute(first: int) -> Tensor:
-            weight, bias = self._weight_by_step(), torch.cat([1 + self.mlp_gamma.bias, self.mlp_beta.bias])
+            conv, weight = self.mlp_shared[0], self._weight_by_step()
+            assert isinstance(conv, nn.Conv2d), "figure 10: a convolution and a ReLU"
+            bias = torch.cat([1 + bias_of(self.mlp_gamma), bias_of(self.mlp_beta)])
             with recompute_in_backward((weight, self._weight_by_step)):
-                return modulation_rows(self.mlp_shared[0], weight, bias, neighborhoods, first)
+                return modulation_rows(conv, weight, bias, neighborhoods, first)
 
         if neighborhoods.kept is None or torch.is_grad_enabled():
             return compute(0)
@@ -110,15 +112,16 @@ class TableSPADE(SPADE):
         if any(weight.requires_grad for weight in weights):
             return weight_by_step(*weights)
         # Whoever loads, moves or converts the weights gives them memory of their own: then they are packed again.
-        if self._packed is None or any(map(_differ_in_place, weights, self._views())):
-            self._packed = weight_by_step(*weights)  # (k * k, hidden, 2C)
-            for weight, view in zip(weights, self._views()):
+        packed = self._packed
+        if packed is None or any(map(_differ_in_place, weights, self._views(packed))):
+            self._packed = packed = weight_by_step(*weights)  # (k * k, hidden, 2C)
+            for weight, view in zip(weights, self._views(packed)):
                 weight.data = view
-        return self._packed
+        return packed
 
-    def _views(self) -> tuple[Tensor, Tensor]:
-        """The packed weights as those of convolutions, (C, hidden, k, k) each."""
-        return self._packed.unflatten(0, (self.kernel, self.kernel)).permute(3, 2, 0, 1).chunk(2)  # (C, hidden, k, k)
+    def _views(self, packed: Tensor) -> Sequence[Tensor]:
+        """Packed weights as those of the two convolutions, (C, hidden, k, k) each."""
+        return packed.unflatten(0, (self.kernel, self.kernel)).permute(3, 2, 0, 1).chunk(2)  # (C, hidden, k, k)
 
 
 def _differ_in_place(a: Tensor, b: Tensor) -> bool:

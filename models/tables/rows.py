@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.networks.norms import bias_of
 from models.tables.neighborhoods import OUTSIDE, Neighborhoods
 
 WORKSPACE = 2**22
@@ -55,7 +56,7 @@ def _hidden_rows(mlp_shared: nn.Conv2d, neighborhoods: Neighborhoods, windows: T
     rows = rows + neighborhoods.edges[:, None] * weight[:, -1:]  # edges are 0 without an edge channel
     rows = F.pad(rows.permute(2, 1, 0), (0, 0, 1, 0))  # (k * k, symbols, hidden); the one outside adds nothing
     bags = windows + rows.shape[1] * torch.arange(len(rows), device=windows.device)
-    hidden = F.relu(F.embedding_bag(bags, rows.flatten(0, 1), mode="sum") + mlp_shared.bias)
+    hidden = F.relu(F.embedding_bag(bags, rows.flatten(0, 1), mode="sum") + bias_of(mlp_shared))
     outside = (windows == OUTSIDE).all(1, keepdim=True)
     return hidden.masked_fill(outside, 0)  # the second convolution is padded with zeros, not with ReLU(bias)
 

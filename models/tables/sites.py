@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import torch
 
 from models.networks.layout import SemanticLayout, resize_nearest
@@ -35,7 +37,7 @@ def store_of(layout: SemanticLayout) -> Store:
     return layout.once(Store, Store)
 
 
-def may_use_tables(layout: object, everywhere: bool) -> bool:
+def may_use_tables(layout: object, everywhere: bool) -> TypeGuard[SemanticLayout]:
     """Whether networks may use that labels repeat themselves.
 
     Not for layouts without labels, nor while torch.compile traces, which cannot follow sizes that depend on labels,

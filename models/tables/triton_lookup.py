@@ -45,6 +45,6 @@ def look_up(x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int) -> T
     grid = (triton.cdiv(y.numel(), BLOCK),)
     _look_up_kernel[grid](
         x.permute(0, 2, 3, 1), rows.contiguous(), ids.contiguous(), y, y.numel(), channels, ids.shape[2], scale, slope,
-        BLOCK=BLOCK,
+        BLOCK=BLOCK,  # pyright: ignore[reportArgumentType] (Triton takes constants for constexpr)
     )  # fmt: skip
     return y.permute(0, 3, 1, 2)  # (N, C, H, W)
