@@ -35,8 +35,12 @@ def broken(tmp_path, monkeypatch):
             monkeypatch.delitem(sys.modules, loaded)
         monkeypatch.delitem(sys.modules, PACKAGES[name].probe[0], raising=False)
         monkeypatch.syspath_prepend(tmp_path / "site")
+        put_away.append(name)
 
-    return put
+    put_away: list[str] = []
+    yield put
+    for module in [module for module in sys.modules if module.split(".")[0] in put_away]:
+        del sys.modules[module]  # or tests that follow would import it
 
 
 @pytest.mark.parametrize("kind", BROKEN)
