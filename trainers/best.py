@@ -42,8 +42,8 @@ class BestScore:
         if name is None:
             return False
         value = scores[name]
-        is_comparable = self.name == name and self.value is not None
-        if is_comparable and self.better[name](self.value, value) == self.value:
+        before = self.value if self.name == name else None
+        if before is not None and self.better[name](before, value) == before:
             return False
         self.name, self.value, self.place = name, value, place
         return True

@@ -4,7 +4,7 @@ import itertools
 import math
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from data import SampleLoader
-from data.sample import Sample
+from models.segmenters.base import size_of
 from models.segmenters.own import OwnSegmenter
 from util.errors import InputError
 from util.segmentation_scores import IGNORED, ConfusionMatrix
@@ -25,10 +25,10 @@ BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 class Length(NamedTuple):
-    """How long to train: a number of epochs, or minutes by the clock."""
+    """How long to train: a number of epochs, or minutes by the clock; the one that is not given is infinite."""
 
-    epochs: int | None
-    minutes: float | None = None
+    epochs: float = math.inf
+    minutes: float = math.inf
 
 
 class History(NamedTuple):
@@ -81,17 +81,16 @@ def train(
     return History(steps / len(loader), time.monotonic() - start, time.process_time() - cpu_start)
 
 
-def batches(loader: SampleLoader, length: Length) -> Iterator[tuple[float, Sample]]:
+def batches(loader: SampleLoader, length: Length) -> Iterator[tuple[float, dict[str, Any]]]:
     """Yield batches, each with the fraction 0 .. 1 of the training that is done, until all of it is; at least one."""
     start = time.monotonic()
     step = 0
-    for epoch in itertools.count(1) if length.minutes else range(1, length.epochs + 1):
+    for epoch in itertools.count(1):
+        if epoch > length.epochs:
+            return
         loader.sampler.set_epoch(epoch)
         for batch in loader:
-            if length.minutes:
-                done = (time.monotonic() - start) / (60 * length.minutes)
-            else:
-                done = step / (length.epochs * len(loader))
+            done = max((time.monotonic() - start) / (60 * length.minutes), step / (length.epochs * len(loader)))
             if done >= 1 and step:
                 return
             yield min(done, 1.0), batch
@@ -132,5 +131,5 @@ def validate(segmenter: OwnSegmenter, loader: SampleLoader) -> ConfusionMatrix:
     for batch in tqdm(loader, desc="validate", unit="batch", dynamic_ncols=True):
         truth = segmenter.ground_truth(batch["labels"])
         images = ((batch["image"] + 1) / 2).clamp(0, 1)  # [-1, 1] to [0, 1]
-        matrix.add(predictions=segmenter.predict(images, tuple(truth.shape[-2:])), truth=truth)
+        matrix.add(predictions=segmenter.predict(images, size_of(truth)), truth=truth)
     return matrix

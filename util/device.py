@@ -105,8 +105,12 @@ def peak_memory_mib(device: torch.device) -> float:
 
 def place(network: Network, device: torch.device, channels_last: bool | None, modulation: str | None) -> Network:
     """A network on its device, in the memory format for `--channels_last` and `--modulation`."""
-    layout = memory_format(channels_last, device, modulation)
-    return network.to(device=device, memory_format=layout)  # pyright: ignore[reportCallIssue] (torch's types lack it)
+    return to_memory_format(network.to(device), memory_format(channels_last, device, modulation))
+
+
+def to_memory_format(network: Network, layout: torch.memory_format) -> Network:
+    """A network with its weights in a memory format."""
+    return network.to(memory_format=layout)  # pyright: ignore[reportCallIssue] (torch's types lack this argument)
 
 
 def memory_format(

@@ -64,7 +64,7 @@ class DRND105(nn.Module):
 
 
 class CityscapesSegmenter(Segmenter):
-    """Judges Cityscapes on its 19 training classes. Scores are log-probabilities.
+    """Segments Cityscapes into its 19 training classes. Scores are log-probabilities.
 
     Published numbers disagree about the resolution:
 

@@ -80,7 +80,7 @@ class Decoder(nn.Module):
 
 
 class Ade20kSegmenter(Segmenter):
-    """Judges ADE20K. Scores are probabilities, averaged over scales.
+    """Segments ADE20K. Scores are probabilities, averaged over scales.
 
     Args:
         preprocessing: "rgb" goes with ade20k-resnet101-upernet: RGB with ImageNet's mean and deviation, Pillow's

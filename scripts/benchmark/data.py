@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Subset
 
 from data import PRESETS, create_dataset
 from data.paired import PairedDataset
 from data.parallel import usable_cores
+from data.sample import Samples
 from data.workers import QuietLoader
 from options import TrainOptions, parse_options
 from options.arguments import process_count
@@ -104,7 +105,7 @@ def measure(case: Case, args: argparse.Namespace, scratch: Path) -> None:
         print("\n" + times.table(PLAIN, f"samples/s, {workers} loader workers of {usable_cores()} cores", epoch))
 
 
-def ways_to_read(mode: str, root: Path, cache: Path) -> dict[str, Dataset]:
+def ways_to_read(mode: str, root: Path, cache: Path) -> dict[str, Samples | PlainPairs]:
     """The data set read by plain code, by the project, and by the project from its cache."""
     as_is = open_dataset(mode, root)
     preprocess, ids = as_is.preprocess, as_is.ids
@@ -123,12 +124,13 @@ def ways_to_read(mode: str, root: Path, cache: Path) -> dict[str, Dataset]:
 
 def open_dataset(mode: str, root: Path, *flags: str) -> PairedDataset:
     """The data set as train.py opens it."""
-    return create_dataset(
-        parse_options(TrainOptions, ["--dataset_mode", mode, "--dataroot", str(root), *flags], PRESETS)
-    )
+    opt = parse_options(TrainOptions, ["--dataset_mode", mode, "--dataroot", str(root), *flags], PRESETS)
+    dataset = create_dataset(opt)
+    assert isinstance(dataset, PairedDataset), "files are what is measured"
+    return dataset
 
 
-def repeat(dataset: Dataset, count: int, workers: int) -> DataLoader:
+def repeat(dataset: Samples | PlainPairs, count: int, workers: int) -> DataLoader:
     """A loader that reads `count` samples in each epoch, one a batch, over and over the same ones."""
     indices = [i % len(dataset) for i in range(count)]
     return QuietLoader(Subset(dataset, indices), num_workers=workers, persistent_workers=workers > 0)

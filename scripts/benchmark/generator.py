@@ -21,7 +21,7 @@ from scripts.benchmark.multiply_adds import Counts, count
 from scripts.benchmark.switches import height
 from scripts.benchmark.timing import Times, take_turns
 from scripts.benchmark.train import DEFAULTS, device_name
-from util.device import choose_device, prepare_torch
+from util.device import choose_device, prepare_torch, to_memory_format
 from util.errors import InputError
 from util.fill import fill
 from util.precision import autocast
@@ -102,13 +102,15 @@ class Generators:
 def make_generator(opt: TrainOptions, modulation: str) -> SPADEGenerator:
     """A generator with weights and statistics of ordinary size, the same for every modulation."""
     network = create_generator(replace(opt, modulation=modulation))
+    assert isinstance(network, SPADEGenerator), "a workload of this benchmark"
     fill(network, seed=0)
     return network.eval().requires_grad_(False)
 
 
 def prepared_for_tables(network: SPADEGenerator) -> SPADEGenerator:
     """What test.py makes of a trained generator, in place."""
-    return fold_norms(network).to(memory_format=torch.channels_last)
+    fold_norms(network)
+    return to_memory_format(network, torch.channels_last)
 
 
 def anew(layout: SemanticLayout) -> SemanticLayout:
@@ -150,6 +152,7 @@ def other_convolutions(network: SPADEGenerator, layout: SemanticLayout) -> Calla
     calls: list[tuple[nn.Conv2d, Tensor]] = []
 
     def note(conv: nn.Module, inputs: tuple[Tensor]) -> None:
+        assert isinstance(conv, nn.Conv2d)
         calls.append((conv, torch.randn_like(inputs[0]).contiguous(memory_format=torch.channels_last)))
 
     convs = [m for name, m in network.named_modules() if isinstance(m, nn.Conv2d) and ".mlp_" not in name]
@@ -202,10 +205,12 @@ def fraction_table(layouts: list[SemanticLayout], network: SPADEGenerator) -> li
         height, width = scale * height, scale * width
         if (height, width) not in sizes:
             sizes.append((height, width))
-    kernel = network.head_0.norm_0.kernel
+    kernel = network.head_0.norm_0.mlp_gamma.kernel_size[0]
     inner, outer = [], []
     for size in sizes:
-        all_sites = [sites_of(anew(layout), *size, kernel, everywhere=True) for layout in layouts]
+        height, width = size
+        found = (sites_of(anew(layout), height, width, kernel, everywhere=True) for layout in layouts)
+        all_sites = [sites for sites in found if sites]
         inner.append(statistics.mean((len(sites.neighborhoods.inner) - 1) / sites.ids.numel() for sites in all_sites))
         outer.append(statistics.mean(sites.fraction_new for sites in all_sites))
     return [

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -45,7 +46,7 @@ def layouts_of(opt: TrainOptions, count: int, real: bool) -> list[SemanticLayout
 def _real_batches(opt: TrainOptions) -> Iterator[dict]:
     dataset = create_dataset(opt)
     for first in range(0, len(dataset) - opt.batch_size + 1, opt.batch_size):
-        samples = [dataset[index] for index in range(first, first + opt.batch_size)]
+        samples: list[Any] = [dataset[index] for index in range(first, first + opt.batch_size)]
         names = ("labels", "instances") if opt.instance else ("labels",)
         yield {name: torch.stack([sample[name] for sample in samples]) for name in names}
 

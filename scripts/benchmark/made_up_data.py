@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from PIL.Image import Resampling
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 COCO_SIZE = (640, 480)
 CITYSCAPES_SIZE = (2048, 1024)
@@ -67,7 +67,8 @@ def draw_cells(random: np.random.Generator, size: tuple[int, int], count: int) -
         for _ in range(2)
     ]
     places = np.stack([columns + waves[0], rows + waves[1]], axis=-1)
-    return cKDTree(centers).query(places)[1].astype(np.uint8)
+    _, nearest = KDTree(centers).query(places)
+    return np.asarray(nearest, dtype=np.uint8)
 
 
 def save(pixels: np.ndarray, path: Path, **options) -> None:

@@ -7,6 +7,7 @@ from torch import nn
 
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
+from models.networks.normalization import SPADE
 from models.tables import sites_of
 
 
@@ -46,13 +47,14 @@ def count(network: SPADEGenerator, layout: SemanticLayout) -> Counts:
     for block, scale in network.stages():
         height, width = scale * height, scale * width
         sites = len(layout) * height * width
-        inner = len(sites_of(layout, height, width, kernel, everywhere=True).neighborhoods.inner)
+        table = sites_of(layout, height, width, kernel, everywhere=True)
+        inner = len(table.neighborhoods.inner) if table else 0
         for module in block.children():
             if isinstance(module, nn.Conv2d):
                 others += sites * module.weight.numel()
-            else:
+            elif isinstance(module, SPADE):
                 both = 2 * module.mlp_gamma.weight.numel()
-                shared += sites * module.mlp_shared[0].weight.numel()
+                shared += sites * module.mlp_shared.get_parameter("0.weight").numel()
                 gamma_beta += sites * both
                 rows += inner * both
     others += len(layout) * height * width * network.conv_img.weight.numel()

@@ -1,5 +1,7 @@
 """Reading as a user would write it with Pillow and torchvision: what the project's reading is measured against."""
 
+from typing import Any
+
 import torch
 from PIL import Image
 from torch.utils.data import Dataset
@@ -32,12 +34,15 @@ class PlainPairs(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         paths = self.paths[index]
-        labels, instances = Image.open(paths.labels), Image.open(paths.instances)
-        image = Image.open(paths.image).convert("RGB")
+        assert paths.image and paths.instances, "all files are there"
+        # torchvision takes images of Pillow, and its types tell of tensors alone.
+        labels: Any = Image.open(paths.labels)
+        instances: Any = Image.open(paths.instances)
+        image: Any = Image.open(paths.image).convert("RGB")
         labels = functional.resize(labels, self.resized, InterpolationMode.NEAREST)
         instances = functional.resize(instances, self.resized, InterpolationMode.NEAREST)
         image = functional.resize(image, self.resized, InterpolationMode.BICUBIC)
-        crop = transforms.RandomCrop.get_params(image, self.cropped)
+        crop = transforms.RandomCrop.get_params(image, (self.cropped[0], self.cropped[1]))
         labels, instances, image = (functional.crop(x, *crop) for x in (labels, instances, image))
         if torch.rand(()) < 0.5:
             labels, instances, image = (functional.hflip(x) for x in (labels, instances, image))

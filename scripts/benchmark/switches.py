@@ -4,6 +4,7 @@ import contextlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -139,7 +140,7 @@ def make_batch(opt: TrainOptions, first: int = 0) -> dict[str, Tensor]:
 def first_batch(opt: TrainOptions) -> dict[str, Tensor]:
     """The first samples of the data set. Raises: InputError."""
     dataset = create_dataset(opt)
-    samples = [dataset[index] for index in range(opt.batch_size)]
+    samples: list[Any] = [dataset[index] for index in range(opt.batch_size)]
     names = ("labels", "instances", "image") if opt.instance else ("labels", "image")
     return {name: torch.stack([sample[name] for sample in samples]) for name in names}
 

@@ -188,14 +188,13 @@ def table(rows: Iterable[Row], batch_size: int) -> Iterator[str]:
     plain_peak = None
     for row in rows:
         name = f"`{row.flags}`" if row.flags else PLAIN
-        if row.failure is not None:
+        times = row.times
+        if times is None:
             yield f"| {name} | failed: {row.failure} | | | | |"
             continue
         plain_peak = plain_peak if row.flags else row.peak
-        rate = "{:.3g} ({:.3g}..{:.3g})".format(*row.times.rate(row.flags, batch_size))
-        ratio = (
-            "{:.2f} ({:.2f}..{:.2f})".format(*row.times.ratio(row.flags, PLAIN)) if PLAIN in row.times.seconds else ""
-        )
+        rate = "{:.3g} ({:.3g}..{:.3g})".format(*times.rate(row.flags, batch_size))
+        ratio = "{:.2f} ({:.2f}..{:.2f})".format(*times.ratio(row.flags, PLAIN)) if PLAIN in times.seconds else ""
         fraction = f"{row.peak / plain_peak:.2f}" if plain_peak else ""
         yield f"| {name} | {rate} | {ratio} | {row.peak:.0f} | {fraction} | {row.warm_up:.1f} |"
 

@@ -56,8 +56,8 @@ def summary(runs: Sequence[Run]) -> str:
     """One line of scores for each run that has any, in the order of the table."""
     width = max(len(run.name) for run in runs)
     lines = []
-    for run in (run for run in runs if run.scores):
-        shown = [(SCORES[name], run.scores.scores[name]) for name in SCORES if name in run.scores.scores]
+    for run, scores in ((run, run.scores.scores) for run in runs if run.scores):
+        shown = [(SCORES[name], scores[name]) for name in SCORES if name in scores]
         words = [f"{score.label} {value:.4g}{' %' if score.is_fraction else ''}" for score, value in shown]
         lines.append(f"{run.name:<{width}}  {', '.join(words)}")
     return "\n".join(lines)

@@ -93,8 +93,8 @@ def read_scores(path: Path, names: Iterable[str], folder: Path | None = None) ->
         raise InputError(f"{path}: is not in format {FORMAT}, which is read here; evaluate the run again")
     image_set = hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "replace")).hexdigest()[:6]
     try:
-        checked = folder is None or check_scores_hold(content, path, folder)
-        return _parse(content, "" if checked else scoring_command(content, folder), image_set)
+        is_checked = folder is None or check_scores_hold(content, path, folder)
+        return _parse(content, "" if folder is None or is_checked else scoring_command(content, folder), image_set)
     except InputError:
         raise
     except (TypeError, ValueError, AttributeError) as error:

@@ -64,8 +64,8 @@ def score_table(runs: Sequence[Run]) -> dom_tag:
             tags.h2("Scores"), tags.p("None of the runs has scores: evaluate.py writes them.", cls="note")
         )
     published = {}
-    for one in scores:
-        for method, values in one.published.items() if one else ():
+    for one in (one for one in scores if one):
+        for method, values in one.published.items():
             published.setdefault((method, one.dataset_mode), values)
     modes = {mode for _, mode in published}
     papers = [f"{method} ({mode})" if len(modes) > 1 else method for method, mode in published]
@@ -170,6 +170,10 @@ def option_table(runs: Sequence[Run]) -> dom_tag | None:
     return tags.article(tags.h2("Options that differ"), body, tags.p(note, cls="note") if note else "")
 
 
+def _difference(value: float | None, base: float | None) -> float | None:
+    return None if value is None or base is None else value - base
+
+
 def class_table(runs: Sequence[Run]) -> dom_tag | None:
     """Return the foldable table of IoU by class, in which a click on a head sorts. None if no run has any."""
     tables = [run.scores.per_class_iou if run.scores else {} for run in runs]
@@ -180,7 +184,7 @@ def class_table(runs: Sequence[Run]) -> dom_tag | None:
     rows = []
     for name in classes:
         values = [table.get(name) for table in tables]
-        changes = [None if None in (values[0], values[k]) else values[k] - values[0] for k in others]
+        changes = [_difference(values[k], values[0]) for k in others]
         cells = [_sortable(value) for value in values] + [_sortable(change, signed=True) for change in changes]
         rows.append(tags.tr(tags.th(name, data_value=name), cells))
     heads = [*(run.name for run in runs), *(f"{runs[k].name} − {runs[0].name}" for k in others)]

@@ -42,7 +42,7 @@ def checked(pattern: str, kind: Callable[[str], Any], words: str) -> Callable[[s
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """What the command line says; wrong words end the program with status 2."""
     parser = argparse.ArgumentParser(
-        prog="python -m scripts.download", description=__doc__.splitlines()[0], allow_abbrev=False
+        prog="python -m scripts.download", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 

@@ -170,6 +170,12 @@ def unpack(archive: Path, target: Path, folder: str = ".", skip: Iterable[str] =
         raise CorruptArchiveError(f"{archive}: damaged ({str(error) or type(error).__name__})") from error
 
 
+def _extracted(content: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    file = content.extractfile(info)
+    assert file is not None, "only regular files are read"
+    return file
+
+
 @contextmanager
 def _members(archive: Path) -> Iterator[list[Member]]:
     """What an archive holds besides folders, open to be read."""
@@ -190,7 +196,7 @@ def _members(archive: Path) -> Iterator[list[Member]]:
         ) from error
     with content:
         members = [
-            Member(PurePosixPath(info.name), info.size, info.isfile(), partial(content.extractfile, info))
+            Member(PurePosixPath(info.name), info.size, info.isfile(), partial(_extracted, content, info))
             for info in content
             if not info.isdir()
         ]

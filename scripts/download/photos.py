@@ -107,7 +107,7 @@ class Album:
             GoneError: it is no whole image.
             InputError: another photo of its name is there, which did not come from here.
         """
-        ending = ENDINGS.get(_image_format(staged))
+        ending = ENDINGS.get(_image_format(staged) or "")
         if ending is None:
             staged.unlink()
             raise GoneError("not a whole JPEG, PNG, WebP or BMP image")
@@ -127,7 +127,7 @@ class Album:
 
 def download(photo: Photo, album: Album, api: str, key: str | None, patience: Patience) -> None:
     """Get one photo. Raises `GoneError`, or `InputError` for what may pass."""
-    url = flickr_file(photo.source, api, key, patience) if photo.source.isdecimal() else photo.source
+    url = flickr_file(photo.source, api, key or "", patience) if photo.source.isdecimal() else photo.source
     staged = album.staging / file_stem(photo.source)
     try:
         address = fetch(url, staged, patience=patience)

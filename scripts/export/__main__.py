@@ -119,13 +119,16 @@ def refuse_differences(opt: ExportOptions, found: verify.Comparison) -> None:
 
 def export_encoder(opt: ExportOptions, live: Pix2PixModel, metadata: dict[str, Any], path: Path) -> list[str]:
     """Write the encoder to `path`, in 32 bits; return lines about it. Raises: InputError, if it computes otherwise."""
-    graph = EncoderGraph(fold_norms(load_model(opt)[0].netE))
+    netE, live_netE = load_model(opt)[0].netE, live.netE
+    assert netE is not None and live_netE is not None, "only a model with an encoder exports one"
+    fold_norms(netE)
+    graph = EncoderGraph(netE)
     about = metadata | {"kind": "encoder", "precision": "float32"}
     program = write(opt, *trace_encoder(graph), "z", about, path)
     batches = verify.encoder_inputs(Sizes.of(opt))
-    found = verify.compare(program, lambda style: live.netE(style)[0], batches)
+    found = verify.compare(program, lambda style: live_netE(style)[0], batches)
     with torch.no_grad():
-        scale = max(1.0, *(float(live.netE(inputs["style"])[0].abs().max()) for inputs in batches))
+        scale = max(1.0, *(float(live_netE(inputs["style"])[0].abs().max()) for inputs in batches))
     if not found.largest <= TOLERANCE * scale:
         raise InputError(
             f"{opt.encoder_path}: z differs from the trained encoder's by {found.largest:.1e}, more than rounding, "

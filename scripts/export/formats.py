@@ -41,7 +41,7 @@ def save_onnx(program: ExportedProgram, shapes: Shapes, output: str, metadata: d
         )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "# The axis name")  # N is that of every input
-        exported = torch.onnx.export(
+        exported: Any = torch.onnx.export(  # its types do not know that `dynamo` returns a program
             program,
             (),
             dynamo=True,
@@ -63,7 +63,12 @@ def load_onnx(path: Path) -> Program:
     import onnxruntime  # not needed for the other format
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda **inputs: session.run(None, inputs)[0]
+
+    def run(**inputs: np.ndarray) -> np.ndarray:
+        (output,) = session.run(None, inputs)
+        return np.asarray(output)
+
+    return run
 
 
 def save_torch_export(

@@ -30,6 +30,7 @@ if __name__ == "__main__":  # what follows takes time to import
 
 import numpy as np
 from PIL import Image, PngImagePlugin
+from PIL.TiffImagePlugin import TiffImageFile
 from tqdm import tqdm
 
 METADATA, VERSION = "spade.json", 1
@@ -61,9 +62,10 @@ class Model:
     def __init__(self, path: Path, kind: str):
         if not path.is_file():
             raise InputError(f"{path}: no such file; scripts.export makes it")
-        self.run, text = _open_torch_export(path) if zipfile.is_zipfile(path) else _open_onnx(path)
-        if text is None:
+        run, text = _open_torch_export(path) if zipfile.is_zipfile(path) else _open_onnx(path)
+        if run is None or text is None:
             raise InputError(f"{path}: was not made by scripts.export, so nothing says what it takes")
+        self.run: Callable[..., np.ndarray] = run
         self.metadata: dict[str, Any] = json.loads(text)
         if self.metadata["version"] != VERSION:
             raise InputError(f"{path}: is of version {self.metadata['version']}; this generate.py reads {VERSION}")
@@ -229,7 +231,8 @@ def read_labels(path: Path, metadata: dict[str, Any]) -> np.ndarray:
 
 def resize(ids: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize ids (H, W) to (height, width) by picking pixels."""
-    return np.asarray(Image.fromarray(ids).resize(size[::-1], Image.Resampling.NEAREST))
+    height, width = size
+    return np.asarray(Image.fromarray(ids).resize((width, height), Image.Resampling.NEAREST))
 
 
 def instance_edges(instances: np.ndarray) -> np.ndarray:
@@ -283,7 +286,8 @@ def style_of(path: Path, model_path: Path, metadata: dict[str, Any]) -> np.ndarr
     image = read_image(path)
     if np.asarray(image).dtype != np.uint8 and image.mode != "1":
         raise InputError(f"{path}: a photo of more than 8 bits (mode {image.mode}); save it with 8")
-    if image.format == "TIFF" and image.tag_v2.get(PLANAR_CONFIGURATION) == PLANAR:  # Pillow reads some wrongly
+    # Pillow reads some of these wrongly.
+    if isinstance(image, TiffImageFile) and image.tag_v2.get(PLANAR_CONFIGURATION) == PLANAR:
         raise InputError(f"{path}: a TIFF photo whose channels lie one after the other; save it as PNG or JPEG")
     if image.format != "TIFF":  # which Pillow turns
         warn_of_orientation("style photos", [path])
@@ -415,7 +419,7 @@ class OneLine(argparse.ArgumentParser):
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse and check the command line; a wrong one ends the program with status 2."""
-    parser = OneLine(prog="generate.py", description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = OneLine(prog="generate.py", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--model", type=Path, required=True, metavar="FILE", help="generator of scripts.export")
     parser.add_argument("--labels", type=Path, required=True, metavar="DIR", help="folder of label maps, PNG files")
     parser.add_argument("--instances", type=Path, metavar="DIR", help="folder of instance maps of the same names")
@@ -439,8 +443,9 @@ def main(argv: list[str] | None = None) -> int:
         print("generate.py: interrupted; the images that are there are whole", file=sys.stderr)
         return 130
     except (InputError, OSError) as error:
-        named = isinstance(error, OSError) and error.filename is not None
-        message = f"{error.filename}: {error.strerror}" if named else str(error)
+        message = str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            message = f"{error.filename}: {error.strerror}"
         line = message.replace("\n", "\\n").replace("\r", "\\r")
         print(f"generate.py: error: {line}", file=sys.stderr)
         return 2
@@ -450,5 +455,6 @@ def main(argv: list[str] | None = None) -> int:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # a name may hold what the terminal cannot show
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name may hold what the terminal cannot show
     sys.exit(main())

@@ -39,7 +39,8 @@ class ExportLayout:
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of the label map."""
-        return tuple(self.labels.shape[-2:])
+        height, width = self.labels.shape[-2:]
+        return height, width
 
     def __len__(self) -> int:
         return self.labels.shape[0]
@@ -143,13 +144,13 @@ def trace_generator(
 ) -> tuple[ExportedProgram, Shapes]:
     """Trace a generator for any batch size and one size of images, or any that `sizes` has; also say what varies."""
     height, width = sizes.trained
-    site = {0: Dim("N")}
+    site: dict[int, object] = {0: Dim("N")}
     if dynamic_size:
         # Unequal and not the smallest, so that tracing takes neither for a rule.
         height, width = sizes.smallest + sizes.unit, sizes.smallest + 2 * sizes.unit
         site |= {1: _multiple("height", sizes), 2: _multiple("width", sizes)}
     inputs = {"labels": torch.zeros(EXAMPLES, height, width, dtype=torch.int64)}
-    shapes = {"labels": site}
+    shapes: Shapes = {"labels": site}
     if edges:
         inputs["edges"] = torch.zeros(EXAMPLES, height, width, dtype=torch.bool)
         shapes["edges"] = site
@@ -162,7 +163,7 @@ def trace_generator(
 def trace_encoder(graph: EncoderGraph) -> tuple[ExportedProgram, Shapes]:
     """Trace an encoder for any number of photos of any size; also say what varies."""
     size = graph.netE.input_size
-    shapes = {"style": {0: Dim("N"), 2: Dim("height", min=2), 3: Dim("width", min=2)}}
+    shapes: Shapes = {"style": {0: Dim("N"), 2: Dim("height", min=2), 3: Dim("width", min=2)}}
     return _trace(graph, {"style": torch.zeros(EXAMPLES, 3, size + 1, size + 2)}, shapes), shapes
 
 

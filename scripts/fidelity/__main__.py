@@ -29,13 +29,14 @@ def check(path: Path, modulation: str | None = None) -> list[Result]:
     recording = Recording.read(path)
     for kind in KINDS.values():
         if kind.recognizes(recording.scalars):
-            return compare(*kind.replay(recording, modulation), kind.TOLERANCES)
+            measured, recorded = kind.replay(recording, modulation)
+            return compare(measured, recorded, kind.TOLERANCES)
     raise InputError(f"{path}: not a recording of a kind that is known here: {', '.join(KINDS)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status. Raises `InputError` for bad input."""
-    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("recordings", nargs="+", type=Path, metavar="NAME.json", help="with NAME.npz beside it")
     parser.add_argument("--modulation", choices=("dense", "table"), help="how SPADE computes gamma and beta")
     args, failed = parser.parse_args(argv), 0

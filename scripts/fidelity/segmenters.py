@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from models.segmenters import SEGMENTERS, Segmenter
-from models.segmenters.base import resize_scores
-from models.segmenters.drn import STRIDE, bilinear_kernel
+from models.segmenters.base import resize_scores, size_of
+from models.segmenters.deeplabv2 import CocoSegmenter
+from models.segmenters.drn import STRIDE, CityscapesSegmenter, bilinear_kernel
+from models.segmenters.upernet import Ade20kSegmenter
 from scripts.fidelity.recording import Recording, Results
 from util.fill import fill
 from util.segmentation_scores import ConfusionMatrix
@@ -90,7 +92,7 @@ def measure(segmenter: Segmenter, recording: SegmenterRecording) -> Results:
     """Every result of the recording, measured on `segmenter`."""
     _, function = REPLAYS[recording.scalars["network"]]
     measured = construction(segmenter) | function(segmenter, recording)
-    if "image" in recording.arrays:
+    if "image" in recording.arrays and isinstance(segmenter, Ade20kSegmenter):
         measured |= five_scales(segmenter, recording)
     return as_recorded(measured, recording.results())
 
@@ -102,7 +104,7 @@ def filled(mode: str, seed: int, **settings) -> Segmenter:
     segmenter.to_empty(device="cpu")
     for part in segmenter.files:
         fill(getattr(segmenter, part), seed)
-    if mode == "cityscapes":
+    if isinstance(segmenter, CityscapesSegmenter):
         with torch.no_grad():
             segmenter.network.up.weight.copy_(bilinear_kernel(STRIDE))
     return segmenter
@@ -122,7 +124,7 @@ def construction(segmenter: Segmenter) -> Results:
     }
 
 
-def replay_coco(segmenter: Segmenter, recording: SegmenterRecording) -> Results:
+def replay_coco(segmenter: CocoSegmenter, recording: SegmenterRecording) -> Results:
     """Scale 1 alone, all scales, and their form in PyTorch before 1.6."""
     network, measured, stages = segmenter.network, {}, {}
     for sample, pixels in recording.images().items():
@@ -133,12 +135,12 @@ def replay_coco(segmenter: Segmenter, recording: SegmenterRecording) -> Results:
         network.recompute_scale_factor = True
         measured[f"{sample}_logits_legacy"] = network(x)[0].numpy()
         network.recompute_scale_factor = False
-        scores = segmenter.score_pixels(pixels, tuple(pixels.shape[-2:]))
+        scores = segmenter.score_pixels(pixels, size_of(pixels))
         measured[f"{sample}_argmax"] = classes(scores, recording.arrays[f"{sample}_argmax"], "[ab]_logits*")
     return measured | {"stages": stages}
 
 
-def replay_cityscapes(segmenter: Segmenter, recording: SegmenterRecording) -> Results:
+def replay_cityscapes(segmenter: CityscapesSegmenter, recording: SegmenterRecording) -> Results:
     """The image as it is; the published code does the other resolutions outside of the network."""
     segmenter.resolution = "512"
     network, measured, stages = segmenter.network, {"up_kernel": bilinear_kernel(STRIDE).numpy()}, {}
@@ -152,13 +154,13 @@ def replay_cityscapes(segmenter: Segmenter, recording: SegmenterRecording) -> Re
     return measured | {"stages": stages}
 
 
-def replay_ade20k(segmenter: Segmenter, recording: SegmenterRecording) -> Results:
+def replay_ade20k(segmenter: Ade20kSegmenter, recording: SegmenterRecording) -> Results:
     """One small scale, and both preprocessings."""
     measured, stages = {}, {}
     for sample, pixels in recording.images().items():
         (scale,) = segmenter.scales = tuple(recording.scalars["samples"][sample]["imgSizes"])
         with statistics(segmenter, recording.stages(sample)) as stages[sample], outputs(segmenter.decoder) as logits:
-            scores = segmenter.score_pixels(pixels, tuple(pixels.shape[-2:]))
+            scores = segmenter.score_pixels(pixels, size_of(pixels))
         measured |= {f"{sample}_logits": logits[0][0].numpy(), f"{sample}_softmax": scores[0].numpy()}
         measured[f"{sample}_argmax"] = classes(scores, recording.arrays[f"{sample}_argmax"], "*softmax*")
         for preprocessing, suffix in (("bgr", "_2019_02"), ("rgb", "")):
@@ -167,11 +169,11 @@ def replay_ade20k(segmenter: Segmenter, recording: SegmenterRecording) -> Result
     return measured | {"stages": stages}
 
 
-def five_scales(segmenter: Segmenter, recording: SegmenterRecording) -> Results:
+def five_scales(segmenter: Ade20kSegmenter, recording: SegmenterRecording) -> Results:
     """The published scales: most of a minute on a CPU."""
     segmenter.scales = tuple(recording.scalars["samples"]["five"]["imgSizes"])
     pixels, label = recording.image("image"), torch.from_numpy(recording.arrays["label"])[None]
-    size = tuple(label.shape[-2:])
+    size = size_of(label)
     with outputs(segmenter.decoder) as logits:
         scores = segmenter.score_pixels(pixels, size)
     argmax = classes(scores, recording.arrays["argmax"], "*softmax*")
@@ -239,12 +241,11 @@ def summary(x: Tensor) -> dict[str, Any]:
 def statistics(network: nn.Module, names: Iterable[str]) -> Iterator[dict[str, dict]]:
     """The `summary` of what each named sub-module puts out, once the network has run."""
     found: dict[str, dict] = {}
-    handles = [
-        network.get_submodule(name).register_forward_hook(
-            lambda module, inputs, output, name=name: found.update({name: summary(output)})
-        )
-        for name in names
-    ]
+
+    def noting(name: str) -> Callable[[nn.Module, tuple, Tensor], None]:
+        return lambda module, inputs, output: found.update({name: summary(output)})
+
+    handles = [network.get_submodule(name).register_forward_hook(noting(name)) for name in names]
     yield found
     for handle in handles:
         handle.remove()
@@ -254,6 +255,10 @@ def statistics(network: nn.Module, names: Iterable[str]) -> Iterator[dict[str, d
 def outputs(module: nn.Module) -> Iterator[list[Tensor]]:
     """Everything that `module` puts out, in order."""
     found: list[Tensor] = []
-    handle = module.register_forward_hook(lambda module, inputs, output: found.append(output))
+
+    def note(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        found.append(output)
+
+    handle = module.register_forward_hook(note)
     yield found
     handle.remove()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,8 @@ def _floats(losses: dict[str, Tensor]) -> dict[str, float]:
 
 
 def _gradient_norms(network: nn.Module) -> dict[str, float]:
-    return {name: _norm(parameter.grad) for name, parameter in network.named_parameters()}
+    named = network.named_parameters()
+    return {name: _norm(parameter.grad) for name, parameter in named if parameter.grad is not None}
 
 
 def _buffers(network: nn.Module) -> dict[str, Tensor]:
@@ -196,8 +198,9 @@ class Replay:
         self._refill(training=True)
         before = {letter: _buffers(network) for letter, network in self.networks.items()}
         outcome = self.method.generator_losses(Part(self._layout(), self.real, self._eps()))
-        sum(outcome.losses.values()).backward()
+        reduce(torch.add, outcome.losses.values()).backward()
         after = {letter: _buffers(network) for letter, network in self.networks.items()}
+        assert outcome.fake is not None, "the generator's outcome has its images"
         return {
             "train_fake": outcome.fake.numpy(),
             "train_g_losses": _floats(outcome.losses),
@@ -213,8 +216,8 @@ class Replay:
     def discriminator_gradients(self) -> Results:
         self._refill(training=True)
         losses = self.method.discriminator_losses(Part(self._layout(), self.real, self._eps())).losses
-        sum(losses.values()).backward()
-        return {"train_d_losses": _floats(losses), "train_d_grad_norms": _gradient_norms(self.model.netD)}
+        reduce(torch.add, losses.values()).backward()
+        return {"train_d_losses": _floats(losses), "train_d_grad_norms": _gradient_norms(self.networks["D"])}
 
     def iterations(self) -> Results:
         """Full iterations on the same batch, with the trainer that train.py uses."""

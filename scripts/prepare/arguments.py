@@ -6,7 +6,7 @@ from data.parallel import usable_cores
 from options.arguments import process_count
 
 
-def subcommand_parser(name: str, doc: str, **settings) -> argparse.ArgumentParser:
+def subcommand_parser(name: str, doc: str | None, **settings) -> argparse.ArgumentParser:
     """A parser of `python -m scripts.prepare NAME`, described by the docstring of its module."""
     formatter = argparse.RawDescriptionHelpFormatter
     return argparse.ArgumentParser(

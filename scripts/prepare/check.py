@@ -24,7 +24,7 @@ Keys of the --json file (only the first four for landscapes, which have no files
 import argparse
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from data import DATASETS, PRESETS
 from data.checking.advice import conversion, find_warnings, flags, palette_lines, propose
-from data.checking.inspection import KINDS
+from data.checking.inspection import KINDS, SampleReport
 from data.checking.survey import Survey, survey
 from data.paired import PairedDataset
 from options import TestOptions, TrainOptions, parse_options
@@ -94,8 +94,8 @@ def main(argv: Sequence[str]) -> int:
             write_json(own.json, {"runs": True, "dataset_mode": opt.dataset_mode, "phase": opt.phase})
         return 0
 
-    def bar(reports, total):
-        return tqdm(reports, desc="check", total=total, unit="sample", dynamic_ncols=True)
+    def bar(reports: Iterator[SampleReport], total: int) -> Iterator[SampleReport]:
+        yield from tqdm(reports, desc="check", total=total, unit="sample", dynamic_ncols=True)
 
     result = survey(dataset_class, opt, own.workers, bar)
     print_report(result, opt)

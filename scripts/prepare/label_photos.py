@@ -38,6 +38,7 @@ from data.photos import warn_of_photos
 from data.read import picture_size, read_image
 from data.workers import QuietLoader
 from models.segmenters import SEGMENTERS, Segmenter, load_own_segmenter, load_segmenter
+from models.segmenters.base import size_of
 from models.segmenters.own import FACTS_FILE, WEIGHTS_FILE
 from models.segmenters.pascal_voc import TorchvisionSegmenter
 from options.arguments import process_count
@@ -101,7 +102,7 @@ def batches_of_one_size(sizes: list[tuple[int, int]], batch_size: int) -> list[l
 
 def segment(segmenter: Segmenter, photos: Tensor) -> np.ndarray:
     """Label ids (N, H, W) of photos (N, 3, H, W) in [0, 1], as the data set's label files hold them."""
-    classes = segmenter.predict(photos, tuple(photos.shape[-2:]))
+    classes = segmenter.predict(photos, size_of(photos))
     return np.array(segmenter.class_ids)[classes.cpu().numpy()]
 
 

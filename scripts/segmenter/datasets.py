@@ -1,23 +1,21 @@
 """The photos that a segmenter learns from, and others that it is validated with."""
 
-from torch.utils.data import Dataset
-
-from data import create_dataset
+from data import SampleDataset, create_dataset
+from data.custom import CustomDataset
 from data.paired import PairedDataset
-from data.sample import Sample
 from scripts.segmenter.options import HELD_OUT, SegmenterOptions, validation_options
 from util.errors import InputError
 from util.warn import warn_once
 
 
-def create_datasets(opt: SegmenterOptions) -> tuple[Dataset[Sample], Dataset[Sample]]:
+def create_datasets(opt: SegmenterOptions) -> tuple[SampleDataset, SampleDataset]:
     """Photos to train on, cropped and flipped at random, and others to validate with.
 
     Raises:
         InputError: files are missing or do not suit the options.
     """
     training, validation = create_dataset(opt), create_dataset(validation_options(opt))
-    if opt.dataset_mode == "custom" and not opt.val_label_dir:
+    if isinstance(training, CustomDataset) and isinstance(validation, CustomDataset) and not opt.val_label_dir:
         hold_out(training, validation)
     if "image" not in validation[0]:
         raise InputError(f"--dataset_mode {opt.dataset_mode}: found no photos to validate with")
@@ -28,10 +26,10 @@ def create_datasets(opt: SegmenterOptions) -> tuple[Dataset[Sample], Dataset[Sam
     return training, validation
 
 
-def count_seen(training: Dataset[Sample], validation: Dataset[Sample]) -> int:
+def count_seen(training: SampleDataset, validation: SampleDataset) -> int:
     """How many photos of `validation` are files of `training`, too; 0 for data sets that are drawn in memory."""
     trained, validated = (
-        [paths.image.resolve() for paths in getattr(part, "paths", ())] for part in (training, validation)
+        [paths.image.resolve() for paths in part.paths if paths.image] for part in (training, validation)
     )
     return len({*trained} & {*validated})
 

@@ -76,8 +76,10 @@ def make_pairs(args: argparse.Namespace) -> list[Pair]:
     if not args.labels and not beside.is_dir():
         raise InputError(f"--labels is missing, and there is no {beside}; name the folder of label maps")
     labels = find_image_folder(args.labels, LABELS, args.results_dir) if args.labels else beside
-    files = [find_pictures(folder, what) for folder, what in ((a, "results"), (b, "results"), (labels, "label maps"))]
-    maker = PairMaker(*files, LabelMapReader(args.dataset_mode), args.seed)
+    of_a, of_b, maps = (
+        find_pictures(folder, what) for folder, what in ((a, "results"), (b, "results"), (labels, "label maps"))
+    )
+    maker = PairMaker(of_a, of_b, maps, LabelMapReader(args.dataset_mode), args.seed)
     if not maker.names:
         raise InputError(f"no image has the same name in {a}, {b} and {labels}")
     pairs = maker.make(args.pairs or MOST_PAIRS, args.checks)

@@ -1,5 +1,6 @@
 """Label maps as people are shown them: colored, with the names of their classes where these are known."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +47,12 @@ class LabelMapReader:
         labels = np.asarray(read_labels(path, self.ids).resize(size, Image.Resampling.NEAREST))
         return colorize(labels, self.colors), self._classes(_visible(labels))
 
-    def _classes(self, ids: list[int | None]) -> Classes:
+    def _classes(self, ids: Sequence[int | None]) -> Classes:
         # A color of no class may mean that they are another data set's: better no names than wrong ones.
-        if None in ids or any(self.names[i].startswith("class ") for i in ids):
+        known = [i for i in ids if i is not None]
+        if len(known) < len(ids) or any(self.names[i].startswith("class ") for i in known):
             return []
-        return [(self.names[i], "#" + bytes(self.colors[i]).hex()) for i in ids]
+        return [(self.names[i], "#" + bytes(self.colors[i]).hex()) for i in known]
 
 
 def class_table(dataset_mode: str) -> tuple[LabelIds, tuple[str, ...], np.ndarray]:
