@@ -74,7 +74,8 @@ def raise_if_dead(workers: Sequence[BaseProcess], samples: NotedSamples, cause: 
     while not (dead := [number for number, worker in enumerate(workers) if worker.exitcode is not None]):
         if time.monotonic() > end:
             return
-        time.sleep(0.01)
+        with contextlib.suppress(RuntimeError):  # of torch's handler of SIGCHLD, once the process is dead
+            time.sleep(0.01)
     lines = [_death(number, workers[number], samples) for number in dead]
     for worker in workers:  # torch would wait seconds for each
         worker.terminate()
