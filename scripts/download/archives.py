@@ -47,7 +47,7 @@ class Member(NamedTuple):
     path: PurePosixPath
     size: int
     is_regular: bool
-    open: Callable[[], IO[bytes]]
+    reader: Callable[[], IO[bytes]]
 
 
 def fetch_and_unpack(
@@ -247,7 +247,7 @@ def _write(path: Path, member: Member) -> Path | None:
     """Write a member; return where the file that was in its place is now, if there was one."""
     try:
         with replacing(path) as temporary:
-            with member.open() as source, temporary.open("wb") as file:
+            with member.reader() as source, temporary.open("wb") as file:
                 shutil.copyfileobj(source, file, CHUNK)  # to the end, where zipfile compares the checksum
             if temporary.stat().st_size != member.size:
                 raise EOFError(f"{member.path} ends early")
