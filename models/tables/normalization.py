@@ -84,7 +84,12 @@ class TableSPADE(SPADE):
         norm, x = self.param_free_norm, x.detach()
         if self.training and isinstance(norm, _BatchNorm):
             return lambda: F.batch_norm(x, None, None, training=True, eps=norm.eps)
-        return lambda: norm(x)
+
+        def normalize() -> Tensor:
+            with torch.enable_grad():  # `InstanceNorm` computes a single image differently where there are gradients
+                return norm(x)
+
+        return normalize
 
     def rows(self, sites: Sites) -> Tensor:
         """1 + gamma and beta of every distinct neighborhood, (neighborhoods, 2C)."""

@@ -167,6 +167,22 @@ def test_rows_are_not_kept_for_the_backward_pass(kind):
     assert y.nbytes in created.alive() and rows not in created.alive()
 
 
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("kind", ["batch", "instance", "syncbatch"])
+def test_recomputed_activations_give_the_gradients_of_kept_ones_to_the_bit(kind, batch, memory_format):
+    spade = filled(TableSPADE(6, CLASSES, NormSpec.parse(f"spade{kind}3x3"))).float().train()
+    sites = sites_of(layout_of(regions(batch, 33, 31)), 33, 31, 3)
+    values = torch.randn(batch, 6, 33, 31, dtype=torch.float32, generator=torch.Generator().manual_seed(0))
+    gradients = []
+    for recomputes in (False, True):
+        x = values.contiguous(memory_format=memory_format).requires_grad_()
+        y = spade.by_table(spade.normalize(x), sites, slope=0.2, source=x if recomputes else None)
+        gradients.append(torch.autograd.grad(y.square().sum(), [x, *spade.parameters()]))
+    for kept, recomputed in zip(*gradients):
+        assert torch.equal(kept, recomputed)
+
+
 @pytest.mark.parametrize("kind", ["batch", "instance", "syncbatch"])
 def test_neither_normalized_nor_modulated_activations_are_kept(kind):
     """Known by their sizes: of all full-size activations there is only the result of conv_0, besides the block's."""
