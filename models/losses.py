@@ -80,7 +80,8 @@ def l1_loss(x: Tensor, y: Tensor) -> Tensor:
 def kl_loss(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(q(z|x) || N(0, 1)) of appendix A, SUMMED over batch and dimensions (published behavior).
 
-    In several processes, and where a batch is computed in parts, the trainer makes it the sum over the whole batch.
+    The trainer takes the mean of the losses over the processes, and over the parts in which a batch is computed. The
+    method therefore multiplies this one by the number of parts, which makes it the sum over the whole batch.
     (The published code summed over the samples of each GPU and took the mean over the GPUs, so that its weight fell
     with the number of GPUs.)
 

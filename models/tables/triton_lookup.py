@@ -36,7 +36,7 @@ def look_up(x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int) -> T
 
     Args:
         x: (N, C, h, w); in channels-last memory it is not copied.
-        rows: (neighborhoods, 2C), as of `modulation.modulation_rows`.
+        rows: (neighborhoods, 2C), as of `rows.modulation_rows`.
         ids: (N, scale * h, scale * w) int64.
     """
     channels = x.shape[1]
