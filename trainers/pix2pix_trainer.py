@@ -68,7 +68,7 @@ class Pix2PixTrainer:
     def set_learning_rate(self, epoch: int) -> None:
         """Use the rates of `epoch` (counted from 1)."""
         for player in self.players:
-            player.set_rate(learning_rate(epoch, self.lr, self.niter, self.niter_decay))
+            player.set_learning_rate(learning_rate(epoch, self.lr, self.niter, self.niter_decay))
 
     def step(self, batch: dict[str, Any], index: int = 0) -> None:
         """Train on a batch of `data`: labels, instances or none, image.

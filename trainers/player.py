@@ -78,10 +78,10 @@ class Player:
     def name(self) -> str:
         return self.objective.name
 
-    def set_rate(self, lr: float) -> None:
+    def set_learning_rate(self, lr: float) -> None:
         """Use the base learning rate `lr` from the next step on."""
         for group in self.optimizer.param_groups:
-            group["lr"] = lr * self.objective.rate
+            group["lr"] = lr * self.objective.lr_factor
 
     def restore_settings(self) -> None:
         """Use the settings of now after the optimizer's state has been loaded, which brings those of the saved run."""

@@ -53,7 +53,7 @@ class Objective:
         networks: that it trains, by the letter in their file names.
         losses: computes a part of a batch. May use other networks, too.
         frozen: networks whose parameters get no gradients from the losses, although gradients flow through them.
-        rate: factor of the base learning rate.
+        lr_factor: multiplies the base learning rate.
         betas: of Adam.
         interval: a step is taken in the first one of so many batches.
     """
@@ -62,7 +62,7 @@ class Objective:
     networks: dict[str, nn.Module]
     losses: Callable[[Part], Outcome]
     frozen: Collection[nn.Module] = ()
-    rate: float = 1.0
+    lr_factor: float = 1.0
     betas: tuple[float, float] = (0.0, 0.9)
     interval: int = 1
 

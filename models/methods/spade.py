@@ -22,7 +22,7 @@ class SPADEMethod:
         lambda_feat, lambda_vgg, lambda_kld: weights; lambda_feat None leaves feature matching out.
         vgg: the perceptual loss, or None to leave it out.
         TTUR: two time-scale update rule (Heusel et al., arXiv 1706.08500): half the learning rate for the generator,
-            double for the discriminator.
+            double for the discriminator; 1e-4 and 4e-4 with the published base learning rate, 2e-4.
         betas: of both Adam optimizers; (0, 0.9) in the published code.
         D_steps_per_G: discriminator steps for each generator step.
     """
@@ -44,18 +44,18 @@ class SPADEMethod:
         self.lambda_feat, self.lambda_vgg, self.lambda_kld, self.vgg = lambda_feat, lambda_vgg, lambda_kld, vgg
         netD = model.netD
         assert netD is not None, "a model that is trained has a discriminator"
-        G_rate, D_rate = (0.5, 2.0) if TTUR else (1.0, 1.0)
+        G_factor, D_factor = (0.5, 2.0) if TTUR else (1.0, 1.0)
         self.objectives = (  # in the order of the steps
             Objective(
                 "G",
                 {letter: network for letter, network in model.networks.items() if letter in ("G", "E")},
                 self.generator_losses,
                 frozen=[netD],
-                rate=G_rate,
+                lr_factor=G_factor,
                 betas=betas,
                 interval=D_steps_per_G,
             ),
-            Objective("D", {"D": netD}, self.discriminator_losses, rate=D_rate, betas=betas),
+            Objective("D", {"D": netD}, self.discriminator_losses, lr_factor=D_factor, betas=betas),
         )
 
     @property

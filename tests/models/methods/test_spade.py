@@ -13,9 +13,9 @@ def test_generator_with_encoder_comes_before_the_discriminator():
     assert [(objective.name, list(objective.networks)) for objective in objectives] == [("G", ["G", "E"]), ("D", ["D"])]
 
 
-@pytest.mark.parametrize("TTUR, rates", [(True, [0.5, 2.0]), (False, [1.0, 1.0])])
-def test_two_time_scales(TTUR, rates):
-    assert [objective.rate for objective in SPADEMethod(make_model(), TTUR=TTUR).objectives] == rates
+@pytest.mark.parametrize("TTUR, factors", [(True, [0.5, 2.0]), (False, [1.0, 1.0])])
+def test_two_time_scales(TTUR, factors):
+    assert [objective.lr_factor for objective in SPADEMethod(make_model(), TTUR=TTUR).objectives] == factors
 
 
 def test_the_loss_of_a_batch_is_the_mean_over_its_parts_for_a_sum_too():
