@@ -42,7 +42,7 @@ class Checkpoints:
     Args:
         run_dir: folder of the run.
         trainer: whose networks, average, optimizers and counters are saved.
-        parts: what else has a state, by name: the progress, above all.
+        states: what else has a state, by name: the progress, above all.
         keep: how many saves to keep.
         calibration: makes functions that call a network on one batch each, the same batches for the whole run; the
             averaged generator gets its batch-norm statistics from them.
@@ -52,13 +52,13 @@ class Checkpoints:
         self,
         run_dir: Path,
         trainer: Pix2PixTrainer,
-        parts: Mapping[str, Stateful],
+        states: Mapping[str, Stateful],
         keep: int = 2,
         calibration: Callable[[], Forwards] = tuple,
     ):
         self.run_dir = Path(run_dir)
         self.trainer = trainer
-        self.parts = parts
+        self.states = states
         self.calibration = calibration
         self.saves = Saves(run_dir, keep)
         self._best_is_unknown = False  # the folder holds best networks whose score is not known
@@ -83,7 +83,7 @@ class Checkpoints:
                 return
             files = {network_file(letter): _on_cpu(network.state_dict()) for letter, network in networks.items()}
             files[TRAINING_STATE] = self._training_state(random_states)
-            progress = self.parts["progress"].state_dict()
+            progress = self.states["progress"].state_dict()
             facts = {"labels": [LATEST, *labels], "processes": world.size, "progress": progress}
             facts["without_average"] = list(without_average)
             save = self.saves.write(files, facts)
@@ -142,10 +142,10 @@ class Checkpoints:
             raise InputError(f"--continue_train: {path} does not exist; {what_there_is(self.run_dir, 'G')}")
         self._load_networks(self.run_dir, label)
         self._warn(f"{path} is a network without its training: optimizers start anew")
-        progress, best = self.parts["progress"], self._best_of_run()
+        progress, best = self.states["progress"], self._best_of_run()
         assert isinstance(progress, Progress)
-        if best and BEST in self.parts:
-            self.parts[BEST].load_state_dict(best | {"owed": None})  # owed were scores of other weights
+        if best and BEST in self.states:
+            self.states[BEST].load_state_dict(best | {"owed": None})  # owed were scores of other weights
         if best and label == BEST:
             label = str(best.get("place", {}).get("epoch", label))
         progress.load_state_dict(self._progress_of_label(label, progress))
@@ -184,19 +184,19 @@ class Checkpoints:
             average.load_state_dict({"updates": 1})
 
     def _stateful(self) -> dict[str, Stateful]:
-        """All that is saved beside the networks, and so all that is restored."""
+        """All that is saved and restored beside the networks: the trainer's, and `states`, which `create_run` lists."""
         trainer = self.trainer
         average = {} if trainer.average is None else {"average": trainer.average}
-        return {**trainer.optimizers, "trainer": trainer, **average, **self.parts}
+        return {**trainer.optimizers, "trainer": trainer, **average, **self.states}
 
     def _training_state(self, random_states: list[dict]) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self._stateful().items()} | {"random": random_states}
+        return {name: stateful.state_dict() for name, stateful in self._stateful().items()} | {"random": random_states}
 
     def _restore_state(self, state: dict[str, Any], processes: int) -> None:
         world = self.trainer.world
-        for name, part in self._stateful().items():
+        for name, stateful in self._stateful().items():
             if name != "average" or name in state:
-                part.load_state_dict(state[name])
+                stateful.load_state_dict(state[name])
         # The processes draw the same numbers, so that one that was not there before can take any state.
         set_random_state(state["random"][world.rank if world.rank < processes else 0])
         if processes != world.size:
@@ -228,7 +228,7 @@ class Checkpoints:
         return world.broadcast(state.get(BEST))
 
     def _note_whether_best_is_known(self) -> None:
-        best = self.parts.get(BEST)
+        best = self.states.get(BEST)
         exists = network_path(self.run_dir, BEST, "G").exists()
         self._best_is_unknown = exists and best is not None and best.state_dict()["value"] is None
 

@@ -143,7 +143,7 @@ class Player:
         if noise is not None:
             noises = noise[self.world.rank :: self.world.size].chunk(self.accumulate)
         for part in zip(layout.split(self.accumulate), real.chunk(self.accumulate), noises):
-            yield Part(*part, parts=self.world.size * self.accumulate)
+            yield Part(*part, num_parts=self.world.size * self.accumulate)
 
 
 class _ObjectiveModule(nn.Module):

@@ -132,8 +132,8 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
 
     deciding = [opt.best_score] if opt.best_score else DECIDING_SCORES
     best = BestScore({name: SCORES[name].better for name in deciding})
-    parts = {"progress": progress, "skipped": skipped, "best": best}
-    checkpoints = Checkpoints(opt.run_dir, trainer, parts, opt.keep_checkpoints, calibration)
+    states = {"progress": progress, "skipped": skipped, "best": best}  # saved beside those of the trainer
+    checkpoints = Checkpoints(opt.run_dir, trainer, states, opt.keep_checkpoints, calibration)
     resumed = resume_or_load(opt, world, checkpoints)
     scores = create_scores(opt, evaluation, dataset, best, world, device) if evaluation else None
     visualizer = fixed = None

@@ -20,13 +20,13 @@ class Part:
         layout: of N label maps.
         real: photos (N, 3, H, W) in [-1, 1].
         noise: what the method's `draw_noise` has drawn for these samples, (N, ...) or None.
-        parts: the number of equal parts of the batch. The trainer takes the mean of the losses over them.
+        num_parts: the number of equal parts of the batch. The trainer takes the mean of the losses over them.
     """
 
     layout: SemanticLayout
     real: Tensor
     noise: Tensor | None = None
-    parts: int = 1
+    num_parts: int = 1
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class SPADEMethod:
         losses, z = {}, None
         if part.noise is not None:
             z, mu, logvar = self.model.encode(part.real, part.noise)
-            losses["KLD"] = self.lambda_kld * part.parts * kl_loss(mu, logvar)  # a sum over the samples of the batch
+            losses["KLD"] = self.lambda_kld * part.num_parts * kl_loss(mu, logvar)  # a sum over all samples
         fake = self.model.generate(part.layout, z)
         return Outcome(losses | self.image_losses(part.layout, fake, part.real), fake=fake.detach())
 

@@ -64,7 +64,7 @@ def test_a_restored_run_takes_the_same_next_steps(make_trainer, batch, tmp_path,
     resumed = make_trainer(**settings)
     resuming = checkpoints(tmp_path, resumed)
     assert resuming.restore()
-    progress = resuming.parts["progress"]
+    progress = resuming.states["progress"]
     assert (progress.epoch, progress.images_this_epoch, progress.images_seen) == (1, 4, 4)
     assert resumed.steps == 2
     iterate(resumed, batch)
@@ -124,7 +124,7 @@ def test_a_generator_alone_can_be_continued_and_what_is_missing_is_named(make_tr
     warnings = capsys.readouterr().err
     assert "netD starts from new weights" in warnings
     assert "optimizers start anew" in warnings
-    progress = resuming.parts["progress"]
+    progress = resuming.states["progress"]
     # four whole epochs of 8 images, and 2 images
     assert (progress.epoch, progress.images_this_epoch, progress.images_seen) == (5, 2, 34)
 
@@ -133,7 +133,7 @@ def test_continuing_from_an_epoch_goes_on_with_the_next(make_trainer, tmp_path, 
     checkpoints(tmp_path, make_trainer()).save("3")
     resuming = checkpoints(tmp_path, make_trainer())
     resuming.restore_networks("3")
-    assert resuming.parts["progress"].epoch == 4
+    assert resuming.states["progress"].epoch == 4
     assert "optimizers start anew" in capsys.readouterr().err
 
 
@@ -143,7 +143,7 @@ def with_best(run_dir, trainer, scores: dict[int, float]) -> Checkpoints:
     for epoch, score in scores.items():
         best.beaten_by({"fid": score}, epoch=epoch, generator="raw")
     best.owed = 9
-    saving.parts[BEST] = best
+    saving.states[BEST] = best
     return saving
 
 
@@ -154,7 +154,7 @@ def test_continuing_from_networks_alone_knows_the_best_of_the_run(make_trainer, 
     saving.save()
     resuming = with_best(tmp_path, make_trainer(), {})
     resuming.restore_networks(label)
-    progress, best = resuming.parts["progress"], resuming.parts[BEST]
+    progress, best = resuming.states["progress"], resuming.states[BEST]
     assert (progress.epoch, progress.images_seen) == (epoch, 8 * (epoch - 1))
     assert not best.beaten_by({"fid": 6.0}) and best.beaten_by({"fid": 4.0})
     assert best.owed is None
@@ -174,7 +174,7 @@ def test_best_networks_of_an_unknown_score_are_kept(make_trainer, tmp_path, caps
         assert resuming.restore()
     assert not list(tmp_path.glob("best1*"))
     for score in (5.0, 4.0):
-        assert resuming.parts[BEST].beaten_by({"fid": score}, epoch=1)
+        assert resuming.states[BEST].beaten_by({"fid": score}, epoch=1)
         resuming.save("best")
     assert "they are kept: --which_epoch best1" in capsys.readouterr().err
     assert {path.name.replace("best1", "best"): path.read_bytes() for path in tmp_path.glob("best1*")} == before
@@ -201,7 +201,7 @@ def test_pretrained_networks_start_a_run_with_whatever_there_is(make_trainer, ba
     assert_equal_states(dict(started.average.network.named_parameters()), dict(trainer.model.netG.named_parameters()))
     assert "latest_net_D.pth is missing: netD starts from new weights" in capsys.readouterr().err
     assert not started.optimizers["optimizer_G"].state_dict()["state"]
-    assert starting.parts["progress"].images_seen == 0
+    assert starting.states["progress"].images_seen == 0
     with pytest.raises(InputError, match=r"--load_pretrained .*latest_net_G.pth is not there"):
         starting.load_pretrained(tmp_path / "absent")
 

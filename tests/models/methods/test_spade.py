@@ -26,7 +26,7 @@ def test_the_loss_of_a_batch_is_the_mean_over_its_parts_for_a_sum_too():
     with torch.no_grad():
         whole = method.generator_losses(Part(layout, batch["image"], noise)).losses["KLD"]
         parts = [
-            method.generator_losses(Part(*part, parts=2)).losses["KLD"]
+            method.generator_losses(Part(*part, num_parts=2)).losses["KLD"]
             for part in zip(layout.split(2), batch["image"].chunk(2), noise.chunk(2))
         ]
     torch.testing.assert_close(sum(parts) / 2, whole)
