@@ -194,10 +194,11 @@ def _check_scale(scaler: torch.amp.GradScaler, norm: Tensor) -> tuple[bool, str]
 @contextlib.contextmanager
 def frozen(networks: Collection[nn.Module]) -> Iterator[None]:
     """The parameters of `networks` get no gradients inside; gradients still flow through them to their inputs."""
-    for network in networks:
-        network.requires_grad_(False)
+    trained = [p for network in networks for p in network.parameters() if p.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
     try:
         yield
     finally:
-        for network in networks:
-            network.requires_grad_(True)
+        for parameter in trained:
+            parameter.requires_grad_(True)

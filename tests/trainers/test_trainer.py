@@ -34,6 +34,15 @@ def test_generator_step_trains_generator_and_encoder_and_gives_the_discriminator
     assert list(trainer.losses) == ["KLD", "GAN", "GAN_Feat"]
 
 
+def test_a_generator_step_leaves_parameters_of_the_discriminator_as_trainable_as_they_were(make_trainer, batch):
+    trainer = make_trainer()
+    netD = trainer.model.netD
+    netD.discriminator_0.model0.requires_grad_(False)
+    before = {name: parameter.requires_grad for name, parameter in netD.named_parameters()}
+    trainer.players[0].step(batch, 1)
+    assert {name: parameter.requires_grad for name, parameter in netD.named_parameters()} == before
+
+
 def test_discriminator_step_trains_the_discriminator_alone(make_trainer, batch):
     trainer = make_trainer(vae=True)
     networks = trainer.model.networks
