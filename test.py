@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Turn label maps into images and a page: python test.py --name NAME [...]; --help lists everything."""
 
-from util.console import exit_statuses
+from util.console import exit_statuses  # first: it answers Ctrl-C during the slow imports
 
 import sys
 from pathlib import Path
@@ -18,7 +18,7 @@ from util.image import to_uint8
 from util.launcher import require_one_process
 from util.results_folders import note_results
 from util.results_page import ResultsPage
-from util.score_log import GENERATORS
+from util.score_log import GENERATOR_NAMES
 
 
 def test(opt: TestOptions) -> Path:
@@ -60,7 +60,7 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
             "Phase": opt.phase,
             "Epoch": opt.which_epoch,
             "Networks": ", ".join(path.name for path in files),
-            "Generator": GENERATORS[tested_generator(files)],
+            "Generator": GENERATOR_NAMES[tested_generator(files)],
             "Data set": opt.dataset_mode,
             "Seed": str(opt.seed),
         },
@@ -69,18 +69,22 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
 
 
 def tested_generator(files: list[Path]) -> str:
-    """Which of the generators that a training leaves the files of the networks hold, the generator's first."""
+    """Which generator was loaded, a key of `GENERATOR_NAMES`.
+
+    Args:
+        files: of the networks, the generator's first.
+    """
     return "average" if files[0].name.endswith(network_file(EMA)) else "raw"
 
 
 def generator_in_words(opt: TestOptions, files: list[Path]) -> str:
-    """Which generator is tested, and how to have the other one."""
+    """Which generator is tested, and how to test the other one."""
     generator, other = tested_generator(files), "there is no average of them"
     if generator == "average":
         other = "--use_raw_G takes the trained weights"
     elif network_path(opt.run_dir, opt.which_epoch, EMA).exists():
         other = "without --use_raw_G their average"
-    return f"{files[0].name}, the {GENERATORS[generator]} ({other})"
+    return f"{files[0].name}, the {GENERATOR_NAMES[generator]} ({other})"
 
 
 @exit_statuses("test.py")

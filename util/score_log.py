@@ -13,7 +13,7 @@ from typing import Any
 from util.files import replacing
 
 IN_TRAINING = "train.py"
-GENERATORS = {"average": "average of the weights", "raw": "trained weights"}
+GENERATOR_NAMES = {"average": "average of the weights", "raw": "trained weights"}
 """Which of the generators that a training leaves, and in words."""
 
 
@@ -37,8 +37,8 @@ class ScoreRecord:
 
 
 def generator_called(words: str | None) -> str | None:
-    """The key of words in `GENERATORS`; None for others."""
-    return next((generator for generator, known in GENERATORS.items() if known == words), None)
+    """The key of words in `GENERATOR_NAMES`; None for others."""
+    return next((generator for generator, known in GENERATOR_NAMES.items() if known == words), None)
 
 
 def curves_of(phase: str) -> str:

@@ -13,7 +13,7 @@ from util.errors import InputError
 from util.image import mosaic, to_uint8
 from util.loss_log import LossLog, LossRecord
 from util.optional import require
-from util.score_log import GENERATORS, ScoreLog, ScoreRecord, curves_of
+from util.score_log import GENERATOR_NAMES, ScoreLog, ScoreRecord, curves_of
 from util.training_page import TrainingPage, as_numbers
 from util.wandb_log import WandbLog
 
@@ -124,7 +124,7 @@ class Visualizer:
         named: dict[str, float] = {}
         for record in records:
             listed = ", ".join(f"{name} {value:.4g}" for name, value in record.scores.items())
-            of = GENERATORS.get(record.generator, record.generator)
+            of = GENERATOR_NAMES.get(record.generator, record.generator)
             self.write(f"epoch {record.epoch}: {listed} ({of}{', the best so far' if record.is_best else ''})")
             self.loss_log.append_scores(record.epoch, images_this_epoch, record.generator, record.scores)
             group = curves if record is records[0] else f"{curves}_{record.generator}"
