@@ -53,7 +53,7 @@ DATASETS: dict[str, type[SampleDataset]] = {
     "custom": CustomDataset,
 }
 PRESETS: dict[str, Preset] = {mode: dataset.preset for mode, dataset in DATASETS.items()}
-MOST_WORKERS = 8  # by default
+MOST_WORKERS = 8  # of the default; --num_workers may ask for more
 
 
 def create_dataset(opt) -> SampleDataset:
@@ -70,13 +70,14 @@ def create_loader(
 ) -> SampleLoader:
     """Batch a data set; training drops an incomplete last batch.
 
-    What comes is a function of `opt.seed` and the epoch given to `loader.sampler.set_epoch`, crops and flips included.
-    It is the same in a resumed run, for any number of workers, and for any number of processes: batch k of process r
-    holds samples r, r + world_size, ... of batch k of a single process. The length is the same too.
+    The batches, random crops and flips included, are a function of `opt.seed` and of the epoch given to
+    `loader.sampler.set_epoch`. They are the same in a resumed run, for any number of workers, and for any number of
+    processes: batch k of process r holds samples r, r + world_size, ... of batch k of a single process. The number of
+    batches is the same, too.
 
     Args:
-        opt: `batch_size` counts samples of all processes together, `num_workers` the workers of one process.
-        rank: which process this is, of `world_size`; testing knows only one.
+        opt: `batch_size` counts samples over all processes, `num_workers` the workers of one process.
+        rank: which process this is, of `world_size`; testing runs in one process.
         local_world_size: how many processes share this machine's cores.
 
     Raises:
@@ -104,7 +105,7 @@ def create_loader(
 
 
 def check_batch_size(opt, samples: int) -> None:
-    """Raise an `InputError` for fewer samples to train on than one batch has."""
+    """Raise an `InputError` if the training set is smaller than one batch."""
     if opt.is_train and samples < opt.batch_size:
         raise InputError(
             f"--batch_size {opt.batch_size}: the data set has only {samples} samples, so there is not one whole batch; "
@@ -115,9 +116,9 @@ def check_batch_size(opt, samples: int) -> None:
 def fixed_batches(
     opt, dataset: AnySamples, images: int, rank: int = 0, world_size: int = 1
 ) -> Iterator[dict[str, Any]]:
-    """Batches that are the same for the whole run: the first ones of epoch 0, which training never has.
+    """Yield batches that are the same throughout a run: the first ones of epoch 0 (training epochs count from 1).
 
-    Read in this process. About so many `images` in all of them, over all processes, and one batch at least.
+    They are read in this process. Together they hold about `images` samples over all processes, and at least one batch.
     """
     count = max(1, min(images, len(dataset)) // opt.batch_size)
     loader = create_loader(dataclasses.replace(opt, num_workers=0), dataset, rank, world_size)
@@ -131,9 +132,9 @@ def uses_gpu(opt) -> bool:
 
 
 def count_workers(on_gpu: bool, local_world_size: int = 1) -> int:
-    """How many processes read by default, for each of `local_world_size` main processes of this machine.
+    """Default number of data workers for each of `local_world_size` main processes on this machine.
 
-    Beside a GPU one per core, up to 8 and at least 1. Networks on the CPU use its cores themselves, and take so long
-    that reading does not show.
+    With a GPU: one per core, at least 1 and at most 8. Networks on the CPU occupy its cores themselves and are so slow
+    that reading in the main process costs no noticeable time.
     """
     return min(max(usable_cores() // local_world_size, 1), MOST_WORKERS) if on_gpu else 0

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from data.editions import Edition, IdEdition
-from data.files import TREES, Files, by_name, find_pictures, split_of
+from data.files import TREES, Files, by_name, find_image_files, split_of
 from data.listing import list_folder
 from data.paired import PairedDataset
 from options import Preset
@@ -28,11 +28,12 @@ EDITIONS = (
 class Ade20kDataset(PairedDataset):
     """<root>/images/{training,validation}/*.jpg and <root>/annotations/{training,validation}/*.png; no instance maps.
 
-    Files anywhere below <root> do as well if their names tell the split: ADE_train_00000001.jpg, ADE_val_00000001.png.
+    Without these folders, files anywhere below <root> are used if their names hold the split: ADE_train_00000001.jpg,
+    ADE_val_00000001.png.
 
-    Ids are used as they are in the files: 0 is unknown, 1..150 are the classes. The published code meant to move 0 to
-    the end and did not, so this is the order of channels the released weights were trained with. Value 255, which the
-    files do not hold, is refused: as "unknown" it would become id 150, a class.
+    Ids are used as stored: 0 is unknown, 1..150 are the classes. The published code was meant to move 0 to the end but
+    did not, so this is the channel order that the released weights were trained with. The files hold no 255; it is
+    refused, because as "unknown" it would become id 150, which is a class.
     """
 
     preset = Preset(
@@ -68,16 +69,16 @@ class Ade20kDataset(PairedDataset):
 
 
 def find_ade20k(root: Path, phase: str, photos_required: bool) -> Files:
-    """List the stock tree or, if there is none, files whose names tell split (`_train_`) and kind (.jpg, .png)."""
+    """List the published tree or, without one, files whose names hold split (`_train_`) and kind (.jpg, .png)."""
     split = split_of(phase)
     if split not in FOLDERS:
         raise InputError(f"--phase {phase}: ADE20K has the phases train, val and test (which reads val)")
     if (root / "annotations").is_dir():
         return Files(
-            find_pictures(root / "annotations" / FOLDERS[split], "label maps"),
-            find_pictures(root / "images" / FOLDERS[split], "photos", required=photos_required),
+            find_image_files(root / "annotations" / FOLDERS[split], "label maps"),
+            find_image_files(root / "images" / FOLDERS[split], "photos", required=photos_required),
         )
-    files = [path for path in list_folder(root, f"ADE20K ({TREES})").pictures if f"_{split}_" in path.name]
+    files = [path for path in list_folder(root, f"ADE20K ({TREES})").images if f"_{split}_" in path.name]
     labels = by_name((path.stem, path) for path in files if path.suffix.lower() == ".png")
     if not labels:
         raise InputError(f"{root}: found neither annotations/{FOLDERS[split]} nor files *_{split}_*.png; {TREES}")

@@ -15,16 +15,16 @@ from data.read import LabelIds
 from options import Preset
 from util.errors import InputError
 
-# What is under the open sky, and large in pictures of it. Left out of both lists is what is at home on either side of a
-# door: wall, windowpane, door, stairs, column, plant, person, signboard, table, chair, water of a pool, ...
+# Classes that are outdoors and cover a large part of outdoor photos. Neither list has the classes that occur on both
+# sides of a door: wall, windowpane, door, stairs, column, plant, person, signboard, table, chair, ...
 OUTDOOR = (
     "sky", "tree", "palm", "grass", "field", "earth", "land", "sand", "rock", "mountain", "hill",
     "sea", "river", "lake", "waterfall", "bridge", "pier", "boat", "ship",
     "building", "house", "skyscraper", "tower", "hovel",
     "road", "sidewalk", "path", "dirt track", "runway", "streetlight", "car", "bus", "truck", "van", "airplane",
 )  # fmt: skip
-# What a room has and a street has not. Floor is among it: ADE20K calls the ground outside road, sidewalk, path or
-# earth, and a few terraces lost are better than every room with a large window kept.
+# Classes that are found in rooms and not in streets. Floor is one of them: ADE20K labels the ground outdoors as road,
+# sidewalk, path or earth, and losing a few terraces is better than keeping every room with a large window.
 INDOOR = (
     "floor", "ceiling", "rug", "curtain", "blind", "chandelier", "sconce", "mirror", "fireplace", "radiator",
     "bed", "pillow", "blanket", "cushion", "cradle", "wardrobe", "chest of drawers", "cabinet", "shelf", "bookcase",
@@ -33,11 +33,11 @@ INDOOR = (
     "bathtub", "shower", "toilet", "towel", "screen door",
     "computer", "monitor", "crt screen", "television", "pool table", "arcade machine",
 )  # fmt: skip
-OUTDOOR_AT_LEAST = 0.5  # of the pixels: a view through a window is less than half of a room's photo
-INDOOR_AT_MOST = 0.02  # of the pixels: a shop window, or a room seen through a door, does not make a room
+OUTDOOR_AT_LEAST = 0.5  # of the pixels: the view through a window covers less than half of a photo of a room
+INDOOR_AT_MOST = 0.02  # of the pixels: tolerates a shop window, or a room seen through a door
 
 
-# Stands in the head of every list, by which a list is recognized; the picture is the label map.
+# Stands in the head of every list, by which a list is recognized: part of the file format.
 RULE = (
     f"outdoor classes cover at least {OUTDOOR_AT_LEAST:.0%} of the picture and indoor ones at most {INDOOR_AT_MOST:.0%}"
 )
@@ -70,13 +70,13 @@ def shows_outdoors(path: Path) -> bool:
     """Whether the scene of a label map file is outdoors.
 
     Raises:
-        InputError: it cannot be read, or holds ids of another edition, whose classes differ.
+        InputError: the file cannot be read, or holds ids of another edition, whose classes differ.
     """
     return is_outdoor(FILE_IDS.check(read_ids(path), path))
 
 
 def list_path(root: Path, phase: str) -> Path:
-    """Where the list of the outdoor scenes of a phase is kept."""
+    """Path of the list of outdoor scenes of a phase."""
     return root / f"outdoor_{FOLDERS[split_of(phase)]}.txt"
 
 
@@ -91,7 +91,7 @@ class Ade20kOutdoorDataset(Ade20kDataset):
     )
 
     def find_files(self, opt) -> Files:
-        """List the files of the outdoor scenes only; with --file_list all of them, from which that one selects."""
+        """List the files of the outdoor scenes only; with --file_list list all files, and that list selects."""
         files = super().find_files(opt)
         if opt.file_list:
             return files

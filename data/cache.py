@@ -1,4 +1,4 @@
-"""Decoded and resized samples, kept in a folder that epochs, runs and processes share."""
+"""A cache of decoded and resized samples on disk, common to epochs, runs and processes."""
 
 import hashlib
 import json
@@ -15,30 +15,30 @@ import torch
 
 from data.pairs import SamplePaths
 from data.pixels import PixelReader, Pixels
-from data.read import picture_size
+from data.read import image_size
 from util.errors import InputError
 from util.files import remove_temporaries, replacing
 from util.warn import warn
 
 VERSION = 1  # a higher one makes every entry of older code invalid
 MAGIC = b"samples1"
-# magic, checksum of all that follows; then state of the source files, width, height, types of labels and instances,
-# whether there is a photo. The pixels follow: labels, instances, photo.
+# Magic; checksum of everything after it; state of the source files; width; height; dtypes of labels and instances;
+# whether there is a photo. The pixels come after the head: labels, instances, photo.
 HEAD = struct.Struct("<8sI16sII3s3s?")
 CHECKED_FROM = struct.calcsize("<8sI")
-MEASURED = 64  # samples whose sizes stand for all, where resizing does not make them equal
-ABANDONED = 24 * 3600  # seconds after which an entry that is still being written belongs to a process that is gone
+MEASURED = 64  # samples whose mean area estimates that of all, where resizing does not make sizes equal
+ABANDONED = 24 * 3600  # seconds after which a temporary file is taken for that of a process that has died
 
 
 class SampleCache:
     """One file a sample, `<folder>/<2 digits>/<key>.sample`: labels, instances and photo as unpacked bytes.
 
-    The key is made of the paths of the sample's files and everything that its pixels depend on, so runs with equal
-    settings share entries. An entry is valid while its files have the size and time of change that they had when it
-    was made; it is replaced after that, or if a byte of it is wrong. Entries appear whole (`os.replace`), so any number
-    of processes can fill one folder together; at worst two do the same work.
+    The key is a hash of the paths of the sample's files and of every setting that its pixels depend on, so runs with
+    equal settings use the same entries. An entry is valid as long as the source files keep the size and modification
+    time they had when it was written; an outdated or damaged entry is replaced. Entries are written atomically
+    (`os.replace`), so any number of processes can fill one folder; at worst two of them do the same work.
 
-    A folder that cannot be written to, or is full, is reported once and costs only the speed.
+    If the folder cannot be written to, or is full, a warning is printed once and the run goes on without storing more.
     """
 
     def __init__(self, folder: Path, reader: PixelReader):
@@ -46,18 +46,18 @@ class SampleCache:
         self.reader = reader
         preprocess = reader.preprocess
         ids = asdict(reader.ids)
-        del ids["fixed"], ids["editions"]  # which appear in messages only
+        del ids["fixed"], ids["editions"]  # they affect messages only
         self._depends_on = [
             VERSION, preprocess.mode, preprocess.load_size, preprocess.crop_size, preprocess.aspect_ratio,
-            ids, reader.fast_decode, *["apply_exif"] * reader.apply_exif,  # without: the key of older entries
+            ids, reader.fast_decode, *["apply_exif"] * reader.apply_exif,  # nothing if False: older keys stay
         ]  # fmt: skip
         self._writing = torch.ones(1, dtype=torch.bool).share_memory_()  # one flag for all workers of a loader
 
     def plan(self, samples: Sequence[SamplePaths]) -> str:
-        """Make the folder and return a line that says how large the cache is going to be.
+        """Make the folder and return a line that says how large the cache will be.
 
         Raises:
-            InputError: if the folder cannot be made, or the disk cannot hold what is missing.
+            InputError: the folder cannot be made, or the disk is too small for the missing entries.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ class SampleCache:
         )
 
     def path(self, paths: SamplePaths) -> Path:
-        """Where the entry of a sample is or would be."""
+        """Path of the entry of a sample, whether or not it exists."""
         files = [path and str(path.absolute()) for path in (paths.labels, paths.instances, paths.image)]
         key = hashlib.blake2b(json.dumps([self._depends_on, files]).encode(), digest_size=16).hexdigest()
         return self.folder / key[:2] / f"{key}.sample"
@@ -88,9 +88,9 @@ class SampleCache:
     def get(self, paths: SamplePaths) -> Pixels:
         """Take a sample from the cache, or read it and put it there. Raises `InputError` as `PixelReader.read` does."""
         try:
-            state = _state(paths)  # taken before reading, so that a change meanwhile shows
+            state = _state(paths)  # before reading, so that a file changed in the meantime makes the entry invalid
         except OSError:
-            return self.reader.read(paths)  # which raises an error that says what is wrong
+            return self.reader.read(paths)  # raises an error that says what is wrong
         path = self.path(paths)
         pixels = _load(path, state)
         if pixels is None:
@@ -110,17 +110,17 @@ class SampleCache:
                 warn(f"--cache_dir {self.folder}: {error.strerror}; nothing more is kept in this run")
 
     def _bytes_per_sample(self, samples: Sequence[SamplePaths]) -> int:
-        """Read the first sample, and scale to the mean area of others spread evenly over the list."""
+        """Estimate the size of an entry: that of the first sample, scaled to the mean area of samples over the list."""
         pixels = self.reader.read(samples[0])
         measured = samples[:: -(-len(samples) // MEASURED)]
         upright = self.reader.apply_exif
-        sizes = [self.reader.preprocess.resized(picture_size(paths.labels, upright)) for paths in measured]
+        sizes = [self.reader.preprocess.resized(image_size(paths.labels, upright)) for paths in measured]
         area = sum(width * height for width, height in sizes) / len(sizes)
         return HEAD.size + round(pixels.nbytes * area / pixels.labels.size)
 
 
 def _size(count: float) -> str:
-    """Bytes for people, three digits: "47.4 GB"."""
+    """Format a number of bytes with three digits: "47.4 GB"."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 999.5:
             return f"{count:.3g} {unit}"
@@ -129,7 +129,7 @@ def _size(count: float) -> str:
 
 
 def _state(paths: SamplePaths) -> bytes:
-    """Hash of size and time of change of each file of a sample: 16 bytes that differ once one has changed."""
+    """Hash sizes and modification times of a sample's files into 16 bytes, which differ once a file has changed."""
     stats = [path.stat() for path in paths.files]
     return hashlib.blake2b(repr([(s.st_size, s.st_mtime_ns) for s in stats]).encode(), digest_size=16).digest()
 
@@ -149,7 +149,7 @@ def _little_endian(array: np.ndarray) -> np.ndarray:
 
 
 def _load(path: Path, state: bytes) -> Pixels | None:
-    """Read an entry; None if there is none, or it is broken, or its files are no longer in `state`."""
+    """Read an entry; return None if it is missing or damaged, or if its source files are no longer in `state`."""
     try:
         entry = path.read_bytes()
         magic, checksum, its_state, width, height, labels, instances, has_image = HEAD.unpack_from(entry)

@@ -1,17 +1,17 @@
-"""Cityscapes, in the tree of its own archives."""
+"""Cityscapes, in the folder tree of its archives."""
 
 from pathlib import Path
 from typing import ClassVar
 
 from data.editions import Edition, IdEdition
-from data.files import Files, find_pictures, split_of
+from data.files import Files, find_image_files, split_of
 from data.paired import PairedDataset, without_instances
 from options import Preset
 
 FINE = "label maps are the files *_gtFine_labelIds.png of gtFine_trainvaltest.zip"
 LABELS = "gtFine/*/*/*_gtFine_labelIds.png"
 PHOTO_AND_MAP = (
-    "holds pictures with photo and colored map side by side, an edition for pix2pix whose JPEGs hold no ids; get "
+    "holds images with photo and colored map side by side, an edition for pix2pix whose JPEGs hold no ids; get "
     f"leftImg8bit_trainvaltest.zip from Cityscapes, and {FINE}"
 )
 EDITIONS = (
@@ -38,8 +38,8 @@ EDITIONS = (
 class CityscapesDataset(PairedDataset):
     """<root>/leftImg8bit/{split}/<city>/*_leftImg8bit.png, gtFine/{split}/<city>/*_gtFine_{labelIds,instanceIds}.png.
 
-    Names are "<city>/<city>_<sequence>_<frame>". Label files hold the raw ids 0..33; the released weights have a
-    35th channel, which stays empty, and no unknown one.
+    Names are "<city>/<city>_<sequence>_<frame>". Label files hold the raw ids 0..33. The released
+    weights have 35 channels: the last one stays empty, and there is none for unknown pixels.
     """
 
     preset = Preset(
@@ -68,9 +68,9 @@ class CityscapesDataset(PairedDataset):
         instances = {}
         if opt.instance:
             what = f"instance maps (or use {without_instances(opt)})"
-            instances = find_pictures(truth, what, suffix="_gtFine_instanceIds")
+            instances = find_image_files(truth, what, suffix="_gtFine_instanceIds")
         return Files(
-            find_pictures(truth, "label maps", suffix="_gtFine_labelIds"),
-            find_pictures(photos, "photos", suffix="_leftImg8bit", required=opt.is_train),
+            find_image_files(truth, "label maps", suffix="_gtFine_labelIds"),
+            find_image_files(photos, "photos", suffix="_leftImg8bit", required=opt.is_train),
             instances,
         )

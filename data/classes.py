@@ -1,4 +1,4 @@
-"""Names and colors of the classes, for pages and pictures: published tables, or numbered classes in VOC colors."""
+"""Names and colors of the classes: published tables, or numbered classes in the colors of PASCAL VOC."""
 
 from pathlib import Path
 
@@ -23,8 +23,8 @@ def describe_classes(
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """Return one name and one color for every channel of the one-hot label map.
 
-    The published table is used where its length fits the user's `label_nc` (ADE20K's has the unknown class inside, as
-    id 0); any other number of classes is "class 0", "class 1", ... A last, black "unknown" completes the channels.
+    The published table is used if its length fits `label_nc` (that of ADE20K includes the unknown class, as id 0);
+    otherwise the classes are named "class 0", "class 1", ... A black "unknown" is appended if one channel is left.
 
     Returns:
         names and colors (num_labels, 3) uint8, num_labels = label_nc + contain_dontcare_label.

@@ -1,9 +1,9 @@
-"""COCO-Stuff, and any data set laid out like it."""
+"""COCO-Stuff, and any data set with the same folders."""
 
 from pathlib import Path
 
 from data.editions import Edition, IdEdition
-from data.files import Files, by_name, find_pictures, split_of
+from data.files import Files, by_name, find_image_files, split_of
 from data.paired import PairedDataset, without_instances
 from options import Preset
 
@@ -70,15 +70,15 @@ class CocoDataset(PairedDataset):
         )
 
     def find_part(self, opt, part: str, required: bool) -> Files:
-        """List the folders <root>/{part}_label and so on; instance maps if the options want them."""
+        """List the folders <root>/{part}_label and so on; instance maps if the options ask for them."""
         root = Path(opt.dataroot)
         instances = {}
         if opt.instance:
             what = f"instance maps (or use {without_instances(opt)})"
-            instances = find_pictures(root / f"{part}_inst", what, required=required)
+            instances = find_image_files(root / f"{part}_inst", what, required=required)
         return Files(
-            find_pictures(root / f"{part}_label", "label maps", required=required),
-            find_pictures(root / f"{part}_img", "photos", required=required and opt.is_train),
+            find_image_files(root / f"{part}_label", "label maps", required=required),
+            find_image_files(root / f"{part}_img", "photos", required=required and opt.is_train),
             instances,
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 from util.errors import InputError
 
 Annotation = dict[str, Any]  # an entry of "annotations", as COCO's site describes it
-LEAST_POLYGON = 6  # numbers: x and y of three corners; four numbers would be a box to pycocotools
+LEAST_POLYGON = 6  # numbers: x and y of three corners; pycocotools takes four numbers for a box
 
 
 class AnnotatedImage(NamedTuple):
@@ -22,10 +22,10 @@ class AnnotatedImage(NamedTuple):
 
 
 def read_annotations(path: Path) -> dict[str, AnnotatedImage]:
-    """Read instances_train2017.json or its like: the objects of every image, by its name without extension.
+    """Read a file such as instances_train2017.json; return the objects of every image by file name without extension.
 
     Raises:
-        InputError: for a file that is not one of COCO's instance annotations.
+        InputError: the file does not hold instance annotations of COCO.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -49,10 +49,12 @@ def read_annotations(path: Path) -> dict[str, AnnotatedImage]:
 
 
 def draw_instances(image: AnnotatedImage) -> np.ndarray:
-    """All objects of an image in one map (H, W) int32: ids 1, 2, ... by falling area, smaller ones on top; else 0.
+    """Draw all objects of an image into one map (H, W) int32: ids 1, 2, ... by decreasing area, 0 elsewhere.
+
+    Smaller objects cover larger ones.
 
     Raises:
-        InputError: for an annotation that cannot be decoded, or is of another size than the image.
+        InputError: an annotation cannot be decoded, or has another size than the image.
     """
     by_id = sorted(image.annotations, key=lambda annotation: annotation["id"])
     masks = [_decode(annotation, image.width, image.height) for annotation in by_id]
@@ -63,7 +65,7 @@ def draw_instances(image: AnnotatedImage) -> np.ndarray:
 
 
 def _decode(annotation: Annotation, width: int, height: int) -> np.ndarray:
-    """The mask of one object, (H, W) bool, from polygons or from run lengths, compressed or not."""
+    """Decode the mask of one object, (H, W) bool, from polygons or from run lengths, compressed or not."""
     from pycocotools import mask  # not a requirement of the framework
 
     shape = annotation["segmentation"]

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from data.files import Files, find_beside, find_pictures, one_form, without_ending
+from data.files import Files, find_beside, find_image_files, one_form, without_ending
 from data.paired import PairedDataset
 from options import Preset
 
 
 class CustomDataset(PairedDataset):
-    """--label_dir; --image_dir, which testing can do without; --instance_dir, or --no_instance.
+    """Files of --label_dir, --image_dir (optional in testing) and --instance_dir (unless --no_instance).
 
-    Folders may lie in one another or be one and the same: --label_suffix and its like tell the files apart, or else the
-    endings do (1.png beside 1.jpg).
+    Folders may be nested or the same: files are told apart by --label_suffix, --image_suffix and --instance_suffix, or
+    else by their extensions (1.png beside 1.jpg).
     """
 
     preset = Preset(
@@ -26,7 +26,7 @@ class CustomDataset(PairedDataset):
     )
 
     def find_files(self, opt) -> Files:
-        """List the folders that were given; options see to it that those needed are."""
+        """List the folders that were given; the options have checked that the required ones are."""
         given = {"label": opt.label_dir, "image": opt.image_dir, "instance": opt.instance_dir if opt.instance else None}
         folders = {kind: Path(folder) for kind, folder in given.items() if folder}
         suffixes = {kind: without_ending(one_form(getattr(opt, f"{kind}_suffix"))) for kind in folders}
@@ -38,7 +38,7 @@ class CustomDataset(PairedDataset):
         def find(kind: str, what: str) -> dict[str, Path]:
             if kind not in folders:
                 return {}
-            return find_pictures(
+            return find_image_files(
                 folders[kind],
                 what,
                 suffixes[kind],

@@ -1,4 +1,4 @@
-"""Id maps that tools derive from other files: written whole, recognized by a later call, never over a user's file."""
+"""Id maps that tools derive from other files: written atomically, reused by later calls, never over a user's file."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 from tqdm import tqdm
 
 from data.id_maps import read_ids
-from data.opening import orientation_like, picture_size
+from data.opening import image_size, orientation_like
 from data.pairs import listing
 from data.parallel import parallel_map
 from util.errors import InputError
@@ -22,9 +22,9 @@ from util.warn import warn
 
 LARGEST_ID = np.iinfo(np.uint16).max
 MARK_KEY = "made from"
-"""Key of the text in a PNG that says what it was made from; a file that was cut off may end within the text."""
+"""Key of the PNG text chunk that says what the map was made from. In a truncated file the text may be incomplete."""
 MARK = re.compile(rb"tEXtmade from\0(\w+) (?:([0-9a-f]{16}) ([0-9a-f]{8}))?")
-MARK_WITHIN = 256  # bytes: Pillow writes texts behind the head of the file, which has 33
+MARK_WITHIN = 256  # bytes: Pillow writes text chunks right after the header, which has 33 bytes
 MISSING, CURRENT, KEPT = "missing", "current", "kept"
 Files = tuple[Path, Path]  # the source that a map is made from, and the file it is written to
 Item = TypeVar("Item")
@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 
 
 def check_output(folder: Path, sources: Path, what: str) -> None:
-    """Raise an `InputError` for a path where no folder can be, or that a second run would find among its sources."""
+    """Raise an `InputError` if `folder` cannot be a folder, or if it lies in the folder of the sources."""
     for path in (folder, *folder.parents):
         if path.is_file():
             raise InputError(f"{folder}: {'' if path == folder else f'{path} '}is a file; name a folder to write to")
@@ -41,7 +41,7 @@ def check_output(folder: Path, sources: Path, what: str) -> None:
 
 
 def pair_with_targets(sources: Mapping[str, Path], folder: Path) -> list[Files]:
-    """Every source with the PNG of its name in `folder`. Raises an `InputError` where that is a source itself."""
+    """Pair every source with the PNG of its name in `folder`. Raises an `InputError` if that PNG is itself a source."""
     files = [(path, folder / f"{name}.png") for name, path in sources.items()]
     known = {path.resolve() for path in sources.values()}
     for path, target in files:
@@ -55,17 +55,17 @@ def pair_with_targets(sources: Mapping[str, Path], folder: Path) -> list[Files]:
 def run_parallel(
     function: Callable[[Item], Result], items: Sequence[Item], workers: int, desc: str, unit: str = "file"
 ) -> list[Result]:
-    """The results of `function`, which must be importable, for all items in their order, under a progress bar."""
+    """Return the results of the importable `function` for all items, in order, with a progress bar."""
     return list(tqdm(parallel_map(function, items, workers), total=len(items), desc=desc, unit=unit))
 
 
 def save_ids(ids: np.ndarray, files: Files, dtype: type[np.unsignedinteger], mark: "Mark") -> None:
-    """Write the map (H, W) of a source as a gray PNG of 8 or 16 bits a pixel, whole or not at all.
+    """Write the map (H, W) of a source atomically as a gray PNG of 8 or 16 bits per pixel.
 
-    The map gets the EXIF orientation of the source, since its ids are those of the stored pixels.
+    The map gets the EXIF orientation of the source, because its ids belong to the pixels as stored.
 
     Raises:
-        InputError: for ids that `dtype` cannot hold, and where nothing can be written.
+        InputError: `dtype` cannot hold the ids, or the file cannot be written.
     """
     source, target = files
     largest = int(ids.max())
@@ -86,20 +86,20 @@ def save_ids(ids: np.ndarray, files: Files, dtype: type[np.unsignedinteger], mar
 
 @dataclass(frozen=True)
 class Mark:
-    """The text that a tool writes into every map it makes: by it, a later call sees whether the map is up to date.
+    """The text that a tool writes into every map it makes, so that later calls see whether the map is up to date.
 
-    A map that somebody has changed since is theirs, even if their editor has left the mark in it.
+    A map that was edited afterwards counts as the user's own, even if the editor has kept the mark.
 
     Attributes:
-        tool: name of the tool in the mark. It never changes, or maps made earlier would not be recognized.
-        settings: what its maps depend on besides their sources, as a text that differs where the maps may.
+        tool: name of the tool in the mark. Changing it would make earlier maps unrecognizable.
+        settings: text of everything that the maps depend on besides their sources.
     """
 
     tool: str
     settings: str = ""
 
     def origin(self, source: Path) -> str:
-        """A hash of the settings, and of size and time of the source. Raises `InputError` if it cannot be read."""
+        """Hash the settings and the source's size and modification time. Raises `InputError` if it is unreadable."""
         try:
             state = source.stat()
         except OSError as error:
@@ -108,7 +108,7 @@ class Mark:
         return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
 
     def text(self, source: Path, ids: np.ndarray) -> str:
-        """The mark in the file of `ids` (H, W), made from `source`."""
+        """The text of the mark for `ids` (H, W) made from `source`."""
         return f"{self.tool} {self.origin(source)} {_checksum(ids)}"
 
     def standing(self, files: Files) -> str:
@@ -116,11 +116,11 @@ class Mark:
 
         Returns:
             CURRENT: no, it is up to date.
-            KEPT: no, there is another id map of the right size, of another origin or changed since.
-            MISSING: yes; what is there, if anything, is an outdated or broken map of this tool.
+            KEPT: no, there is an id map of the right size not made by this tool, or edited since.
+            MISSING: yes, there is none, or an outdated or damaged one made by this tool.
 
         Raises:
-            InputError: another file is there, which must not be lost.
+            InputError: the path holds another file, which would be lost.
         """
         source, target = files
         if not target.is_file() or not target.stat().st_size:
@@ -137,9 +137,9 @@ class Mark:
         try:
             if tool == self.tool and ids is not None and checksum == _checksum(ids):
                 return CURRENT if origin == self.origin(source) else MISSING
-            if ids is not None and ids.shape[::-1] == picture_size(source):
+            if ids is not None and ids.shape[::-1] == image_size(source):
                 return KEPT
-        except InputError:  # of the source; making its map says what is wrong
+        except InputError:  # about the source; making its map reports it
             return MISSING
         raise InputError(
             f"{target}: would be replaced, and is no map that this tool has made of {source}; name another folder to "
@@ -152,12 +152,12 @@ def _checksum(ids: np.ndarray) -> str:
 
 
 def to_make(files: Sequence[Files], mark: Mark, workers: int, again: bool = False) -> tuple[list[Files], int]:
-    """Find, before anything is written, the maps that have to be made, and count those that are up to date.
+    """Find the maps that have to be made, and count those that are up to date; writes nothing.
 
-    Warns of existing maps that this tool did not make: they are kept.
+    Warns of existing maps that this tool did not make, which are kept.
 
     Args:
-        again: make those that are up to date, too.
+        again: also make those that are up to date.
 
     Raises:
         InputError: a file of the user would be replaced.

@@ -1,4 +1,4 @@
-"""Trees taken for a data set that are something else: other editions, archives, a folder too high or too low."""
+"""Explanations for a --dataroot without the expected tree: another edition, archives, a parent folder or subfolder."""
 
 import contextlib
 import re
@@ -10,8 +10,8 @@ from typing import NamedTuple
 from data.listing import ARCHIVES, listing, why_no_folder
 from util.errors import InputError
 
-LEVELS = 3  # how many folders up are looked at
-LAYOUTS = (  # of other data sets: what lies in the root, and what reads it
+LEVELS = 3  # parent folders that are searched
+LAYOUTS = (  # pattern of a path in the root of other data sets -> flags that read them
     ("gtFine/*", "--dataset_mode cityscapes"),
     ("annotations/training", "--dataset_mode ade20k"),
     ("train_label", "--dataset_mode coco, flickr or facades, or custom with --label_dir and --image_dir"),
@@ -22,9 +22,9 @@ class Edition(NamedTuple):
     """An edition of a data set that cannot be used as it is.
 
     Attributes:
-        pattern: of a path below the root, by which it is known.
-        message: what it is, and what is wanted; "{root}" stands for the root.
-        unless: pattern of a path of the right tree; where there is one, the trouble is another.
+        pattern: glob of a path below the root that only this edition has.
+        message: what it is, and what is expected; "{root}" stands for the root.
+        unless: glob of a path of the expected tree; if it exists, this is not the problem.
     """
 
     pattern: str
@@ -36,8 +36,8 @@ class IdEdition(NamedTuple):
     """An edition of a data set whose label maps hold other ids.
 
     Attributes:
-        ids: those by which it is known: a label map is of it if all its ids that are out of range are among them.
-        message: what it is, and what is wanted.
+        ids: a label map is of this edition if all its ids that are out of range are among these.
+        message: what it is, and what is expected.
     """
 
     ids: frozenset[int]
@@ -46,11 +46,11 @@ class IdEdition(NamedTuple):
 
 @contextlib.contextmanager
 def explaining(root: Path, landmarks: Sequence[str], editions: Iterable[Edition]) -> Iterator[None]:
-    """Replace an `InputError` about files by one about the whole tree, if that is another one than expected.
+    """Replace an `InputError` about files by one about the whole tree, if the tree is not the expected one.
 
     Args:
         root: --dataroot.
-        landmarks: patterns of which the right root has at least one below it; empty for data sets without a root.
+        landmarks: globs of which at least one matches below the right root; empty for data sets without a root.
     """
     try:
         yield
@@ -64,7 +64,7 @@ def explaining(root: Path, landmarks: Sequence[str], editions: Iterable[Edition]
 
 
 def explain(root: Path, landmarks: Sequence[str], editions: Iterable[Edition]) -> str | None:
-    """What a tree is, in words that follow its path; None where nothing is known but what is missing."""
+    """Say what a tree is instead, as a predicate of its path; None if nothing can be said about it."""
     if not root.is_dir():
         return why_no_folder(root)
     for pattern, message, unless in editions:
@@ -84,10 +84,10 @@ def explain(root: Path, landmarks: Sequence[str], editions: Iterable[Edition]) -
 
 
 def refuse_other_part(names: Iterable[str], part: str, patterns: Mapping[str, str]) -> None:
-    """Raise an `InputError` if all label maps of a part are known to be those of another one.
+    """Raise an `InputError` if the names show that all label maps of a part belong to another part.
 
     Args:
-        patterns: part -> regular expression that the names of its files begin with.
+        patterns: part -> regular expression for the beginning of its file names.
     """
     names = list(names)
     for other, pattern in patterns.items():

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from data.editions import Edition
-from data.files import Files, find_beside, find_pictures, split_of
+from data.files import Files, find_beside, find_image_files, split_of
 from data.paired import PairedDataset
 from options import Preset
 
@@ -13,7 +13,7 @@ ARCHIVES = {"train": "base", "val": "extended"}
 class FacadesDataset(PairedDataset):
     """<root>/{split}_label and {split}_img, or base (train) and extended (val) as in the archives; no instance maps.
 
-    Ids are those of the palette PNGs of the base and the extended set, 1..12; channel 0 stays empty.
+    Ids are the indices of the palette PNGs in the base and the extended set, 1..12; channel 0 stays empty.
     """
 
     preset = Preset(
@@ -46,6 +46,6 @@ class FacadesDataset(PairedDataset):
         if not (root / f"{split}_label").exists() and archive != root and archive.is_dir():
             return find_beside(archive)
         return Files(
-            find_pictures(root / f"{split}_label", "label maps"),
-            find_pictures(root / f"{split}_img", "photos", required=opt.is_train),
+            find_image_files(root / f"{split}_label", "label maps"),
+            find_image_files(root / f"{split}_img", "photos", required=opt.is_train),
         )

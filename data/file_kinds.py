@@ -1,4 +1,4 @@
-"""What a file is that cannot be read as a picture, and what to do about it: a table of first bytes."""
+"""Explanations for files that cannot be read as images: a table of first bytes, what they mean, and what to do."""
 
 import errno
 import os
@@ -9,28 +9,28 @@ from typing import NamedTuple
 
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-# What Pillow raises for files that are cut short or no pictures; SyntaxError is its word for a broken PNG.
+# What Pillow raises for files that are truncated or not images; for a broken PNG that is a SyntaxError.
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
-HEAD = 4096  # bytes of a file that the table sees
+HEAD = 4096  # bytes of a file that the patterns are matched with
 SHOWN = 40  # characters of a text that a message shows
 
 GET_AGAIN = "get or save it again"
 EXPORT = "export it as PNG from the program that wrote it"
 UNPACK = "unpack it"
-DELETE = "delete it; the picture is another file"
+DELETE = "delete it; the image is another file"
 TO_LABELS = "draw it as a map of one id per pixel, with the tool that wrote it"
-SEE_TEXT = "look into the file to see what the server said, and download the picture again"
+SEE_TEXT = "look into the file to see what the server said, and download the image again"
 
 
 class Kind(NamedTuple):
-    """A kind of file that is no picture: the pattern its first `HEAD` bytes match, its name, and the way out."""
+    """A kind of file that is not an image: pattern of its first `HEAD` bytes, description, and fix."""
 
     pattern: bytes
     what: str
     fix: str
 
 
-# The first row that matches counts, so the closer description stands above the wider one.
+# The first row that matches counts, so specific patterns come before general ones.
 KINDS = tuple(
     (re.compile(kind.pattern, re.DOTALL), kind)
     for kind in (
@@ -45,10 +45,10 @@ KINDS = tuple(
         Kind(rb"(?i)\s*(<!--.{0,999}-->\s*)?<(!doctype html|html|head|body)", "a web page, mostly an error or a login",
              SEE_TEXT),
         Kind(rb"\s*(<\?xml.*)?<svg\b", "an SVG drawing", EXPORT),
-        Kind(rb"\s*(<\?xml.{0,999}?>\s*)?<annotation\b", "an annotation in XML, not a picture", TO_LABELS),
+        Kind(rb"\s*(<\?xml.{0,999}?>\s*)?<annotation\b", "an annotation in XML, not an image", TO_LABELS),
         Kind(rb"(?i)\s*(<\?xml|<error\b)", "an XML text, mostly an error of cloud storage", SEE_TEXT),
         Kind(rb'\s*[\[{].*"(shapes|annotations|segmentation|polygon|objects|regions|imagePath)"',
-             "an annotation in JSON, not a picture", TO_LABELS),
+             "an annotation in JSON, not an image", TO_LABELS),
         Kind(rb'\s*(\{\s*["}]|\[\s*[\[{"\]])', "a JSON text", SEE_TEXT),
         # Arrays and medical volumes
         Kind(rb"PK\x03\x04.{26}[^/]{0,200}\.npy", "a NumPy archive (NPZ)", "save each array as a PNG"),
@@ -64,22 +64,22 @@ KINDS = tuple(
         Kind(rb"\x1f\x8b", "a gzip archive", UNPACK),
         Kind(rb"BZh[1-9]|\xfd7zXZ|7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd|LZIP", "an archive", UNPACK),
         Kind(rb".{257}ustar", "a tar archive", UNPACK),
-        # Pictures, documents and films of other formats
-        Kind(rb".{4}ftyp(heic|heix|heim|heis|hevc|hevx|mif1|msf1)", "a HEIC picture", "convert it to PNG"),
-        Kind(rb".{4}ftypavi[fs]", "an AVIF picture, damaged or not read by this Pillow", "convert it to PNG"),
+        # Images, documents and films of other formats
+        Kind(rb".{4}ftyp(heic|heix|heim|heis|hevc|hevx|mif1|msf1)", "a HEIC image", "convert it to PNG"),
+        Kind(rb".{4}ftypavi[fs]", "an AVIF image, damaged or not read by this Pillow", "convert it to PNG"),
         Kind(rb".{4}ftypcrx|IIU\x00|IIR[OS]|MMOR|FUJIFILMCCD-RAW|II\x1a\x00{3}HEAPCCDR|FOVb", "a camera's raw file",
              "develop it as PNG"),
         Kind(rb".{4}ftyp|RIFF.{4}AVI |\x1aE\xdf\xa3|\x00\x00\x01\xba", "a film", "save its frames as PNGs"),
-        Kind(rb"\xff\x0a|\x00{3}\x0cJXL ", "a JPEG XL picture", "convert it to PNG"),
+        Kind(rb"\xff\x0a|\x00{3}\x0cJXL ", "a JPEG XL image", "convert it to PNG"),
         Kind(rb"8BPS", "a Photoshop document (PSD)", EXPORT),
         Kind(rb"gimp xcf", "a GIMP document (XCF)", EXPORT),
         Kind(rb"%PDF", "a PDF document", EXPORT),
         Kind(rb"%!PS|\xc5\xd0\xd3\xc6", "a PostScript document", EXPORT),
-        Kind(rb"v/1\x01|#\?R", "a picture of high dynamic range (OpenEXR or Radiance)", "convert it to PNG"),
-        Kind(rb"\x00+\Z", "zero bytes in the place of a picture: never written, or not brought here yet", GET_AGAIN),
+        Kind(rb"v/1\x01|#\?R", "an image of high dynamic range (OpenEXR or Radiance)", "convert it to PNG"),
+        Kind(rb"\x00+\Z", "zero bytes in the place of an image: never written, or not brought here yet", GET_AGAIN),
     )
 )  # fmt: skip
-# Why the system does not give a file.
+# Error number of the system -> what is wrong, and the fix.
 SYSTEM: dict[int | None, tuple[str, str]] = {
     errno.ENOENT: ("there is no such file", "check the path"),
     errno.EACCES: ("permission denied", "check its permissions"),
@@ -91,9 +91,9 @@ SYSTEM: dict[int | None, tuple[str, str]] = {
 
 
 def describe_unreadable(path: Path, error: Exception) -> str:
-    """One line about a file that Pillow, or the system, refused with `error` (one of `UNREADABLE`)."""
+    """Explain in one line why Pillow or the system refused a file with `error` (one of `UNREADABLE`)."""
     what, fix = _explain(path, error)
-    return f"{path}: cannot be read as a picture ({what}); {fix}"
+    return f"{path}: cannot be read as an image ({what}); {fix}"
 
 
 def _explain(path: Path, error: Exception) -> tuple[str, str]:
@@ -108,7 +108,7 @@ def _explain(path: Path, error: Exception) -> tuple[str, str]:
         return _refused_by_system(path, refusal)
     if not head:
         return "it is empty, 0 bytes", GET_AGAIN
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # texts of Windows
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16 text, as Windows programs write
         head = head.decode("utf-16", errors="ignore").encode()
     head = head.removeprefix(b"\xef\xbb\xbf")
     for pattern, kind in KINDS:
@@ -135,11 +135,11 @@ def _refused_by_system(path: Path, error: OSError) -> tuple[str, str]:
 
 
 def _too_large(path: Path) -> tuple[str, str]:
-    """Size and limit of a picture that Pillow takes for a decompression bomb."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the head alone is read, which is safe
+    """Report the size of an image that Pillow takes for a decompression bomb, and the limit."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # only the header is read, which is safe
     try:
-        with Image.open(path) as picture:
-            width, height = picture.size
+        with Image.open(path) as image:
+            width, height = image.size
     finally:
         Image.MAX_IMAGE_PIXELS = limit
     what = f"it is {width}x{height}, {width * height:,} pixels, and at most {2 * (limit or 0):,} are read"
@@ -147,14 +147,14 @@ def _too_large(path: Path) -> tuple[str, str]:
 
 
 def _as_text(head: bytes) -> str:
-    """The beginning of a text in UTF-8; "" for anything else."""
+    """Return the beginning of a UTF-8 text; "" for anything else."""
     text = head.decode(errors="ignore")
     is_text = len(text.encode()) > len(head) - 4 and all(char.isprintable() or char.isspace() for char in text)
     return " ".join(text.split())[:SHOWN] if is_text else ""
 
 
 def _unusual_tiff(path: Path) -> str:
-    """What the first page of a TIFF that Pillow does not know says about its pixels."""
+    """Describe the pixel format of a TIFF that Pillow does not support, from the tags of its first page."""
     numbers = {1: "unsigned whole numbers", 2: "signed whole numbers", 3: "floating-point numbers"}
     try:
         with path.open("rb") as file:

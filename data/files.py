@@ -19,7 +19,7 @@ APART = (
 
 @dataclass(frozen=True)
 class Files:
-    """The files of a data set by sample name, each in natural order; empty where the data set has none."""
+    """The files of a data set by sample name, in natural order; a kind that the data set lacks is empty."""
 
     labels: dict[str, Path]
     images: dict[str, Path] = field(default_factory=dict)
@@ -27,29 +27,29 @@ class Files:
 
 
 def split_of(phase: str) -> str:
-    """The part of a data set a phase works on: testing uses the validation part, whose labels are public."""
+    """The part of a data set for a phase: testing uses the validation part, because its labels are public."""
     return "val" if phase == "test" else phase
 
 
 def natural_key(text: str) -> tuple[list[str | int], str]:
     """Sort key under which "b2" comes before "b10". The text itself breaks ties ("b2", "b02")."""
-    parts = re.split(r"(\d+)", text)  # texts at even places, digits at odd ones: comparable place by place
+    parts = re.split(r"(\d+)", text)  # text at even positions, digits at odd ones, so that lists compare item by item
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], text
 
 
 def one_form(name: str) -> str:
-    """A name in Unicode's form NFC: macOS writes "ü" as two characters, other systems as one."""
+    """Return a name in Unicode form NFC: macOS writes "ü" as two characters, other systems as one."""
     return unicodedata.normalize("NFC", name)
 
 
 def without_ending(name: str) -> str:
-    """A name without the ending of a picture that is read, if it has one."""
+    """Return a name without its extension, if that is one of `EXTENSIONS`."""
     stem, dot, ending = name.rpartition(".")
     return stem if f"{dot}{ending}".lower() in EXTENSIONS and stem and not stem.endswith("/") else name
 
 
 def sample_name(path: Path, folder: Path) -> str:
-    """The path below `folder` without extension and without the ending of the photo in "photo.jpg.png"."""
+    """The path below `folder` without extensions: both of them for "photo.jpg.png"."""
     return without_ending(_stem(path, folder))
 
 
@@ -64,7 +64,7 @@ def _stem(path: Path, folder: Path) -> str:
 
 
 def by_name(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
-    """Collect (name, path) in natural order of the names; two paths of one name are an `InputError`."""
+    """Collect (name, path) in natural order of the names. Raises `InputError` for two paths of one name."""
     found: dict[str, Path] = {}
     for name, path in named:
         name = one_form(name)
@@ -76,7 +76,7 @@ def by_name(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
     return {name: found[name] for name in sorted(found, key=natural_key)}
 
 
-def find_pictures(
+def find_image_files(
     folder: Path,
     what: str,
     suffix: str = "",
@@ -85,28 +85,28 @@ def find_pictures(
     other_suffixes: Collection[str] | None = None,
     without: Sequence[Path] = (),
 ) -> dict[str, Path]:
-    """Find the pictures below `folder` by sample name: the relative path without extension and without `suffix`.
+    """Find the images below `folder` by sample name: the relative path without extension and without `suffix`.
 
-    Pictures of kinds that are not read are counted and named on stderr.
+    Image files in unsupported formats are counted and named on stderr.
 
     Args:
         what: what the folder should hold, for the message.
-        suffix: end of the stem of the wanted files ("_leftImg8bit"); others are passed over.
-        required: whether a missing or empty folder is an `InputError`, or just means that there are none.
-        holds_ids: of a JPEG and another file of one name, the JPEG is passed over: it cannot hold class ids.
-        other_suffixes: files that end so belong to something else, even if they also end with `suffix`; if this is
-            given, files with none of all these are counted and named, too.
-        without: folders below this one that hold something else.
+        suffix: end of the stem of the wanted files ("_leftImg8bit"); other files are ignored.
+        required: whether a missing or empty folder is an `InputError` or an empty result.
+        holds_ids: if a JPEG and another file have the same name, ignore the JPEG, which cannot hold class ids.
+        other_suffixes: suffixes of other kinds of file in the folder. A file belongs to the longest suffix it ends
+            with; if this is given, files that end with none are counted and named, too.
+        without: subfolders to leave out.
 
     Raises:
-        InputError: see `required`; also for two files of one name, and folders that cannot be read.
+        InputError: see `required`; also for two files of one name, and for folders that cannot be read.
     """
     if not required and not folder.exists():
         return {}
     content = list_folder(folder, f"{what} ({TREES})", without)
-    named = _with_suffix(content.pictures, folder, suffix, other_suffixes or ())
+    named = _with_suffix(content.images, folder, suffix, other_suffixes or ())
     if other_suffixes is not None:
-        _warn_of_unnamed(content.pictures, folder, {suffix, *other_suffixes})
+        _warn_of_unnamed(content.images, folder, {suffix, *other_suffixes})
     found = by_name(_without_jpegs(named, folder) if holds_ids else named)
     if required and not found:
         raise InputError(f"{folder}: {_none_found(content, suffix)}; it should hold the {what} ({TREES})")
@@ -114,16 +114,16 @@ def find_pictures(
     return found
 
 
-def unread_pictures(folder: Path) -> dict[str, Path]:
-    """The pictures below a folder whose kinds are not read, by sample name; none where there is no folder."""
-    content = list_folder(folder, "pictures") if folder.is_dir() else Listing()
+def unread_images(folder: Path) -> dict[str, Path]:
+    """Find image files in unsupported formats below a folder, by sample name; none if the folder does not exist."""
+    content = list_folder(folder, "images") if folder.is_dir() else Listing()
     return {sample_name(path, folder): path for path in content.left_out}
 
 
 def _with_suffix(
     paths: Iterable[Path], folder: Path, suffix: str, other_suffixes: Collection[str]
 ) -> list[tuple[str, Path]]:
-    """Names and paths of the files that end with `suffix` and with no longer one of the others."""
+    """Names and paths of the files that end with `suffix`, unless they end with a longer one of the others."""
     longer = tuple(other for other in other_suffixes if other.endswith(suffix) and other != suffix)
     named = ((_name_before(suffix, path, folder), path) for path in paths)
     return [
@@ -141,10 +141,10 @@ def _warn_of_unnamed(paths: Iterable[Path], folder: Path, suffixes: Collection[s
 
 
 def _none_found(content: Listing, suffix: str) -> str:
-    """That there are no wanted files, and what there is instead."""
+    """Say that the wanted files are missing, and what the folder holds instead."""
     message = f"no files *{suffix}.* of type {', '.join(EXTENSIONS)}"
-    if content.pictures:
-        return f"{message}, but {files(len(content.pictures))} named otherwise ({_examples(content.pictures)})"
+    if content.images:
+        return f"{message}, but {files(len(content.images))} named otherwise ({_examples(content.images)})"
     there = count_endings(content.others + Counter(map(ending_of, content.left_out)))
     return message + (f", but {there}" if there else "")
 
@@ -154,7 +154,7 @@ def _examples(paths: Iterable[Path]) -> str:
 
 
 def _without_jpegs(named: list[tuple[str, Path]], folder: Path) -> list[tuple[str, Path]]:
-    """Leave out JPEGs that lie beside another file of the same name, and say so once."""
+    """Leave out JPEGs beside another file of the same name, with one warning."""
     lossless = {name for name, path in named if path.suffix.lower() not in LOSSY}
     kept = [(name, path) for name, path in named if name not in lossless or path.suffix.lower() not in LOSSY]
     if left := len(named) - len(kept):
@@ -165,14 +165,14 @@ def _without_jpegs(named: list[tuple[str, Path]], folder: Path) -> list[tuple[st
 def find_beside(folder: Path, suffix: str = "", other_suffixes: Collection[str] = ()) -> Files:
     """Find label maps and photos that lie in one folder under the same names: 1.png with 1.jpg.
 
-    Of each two, the label map is the one whose format loses less. Raises `InputError` where endings do not tell.
+    The label map is the file in the format that loses less. Raises `InputError` if the extensions do not tell.
 
     Args:
-        suffix: end of the stems of both; files with one of `other_suffixes` are passed over.
+        suffix: end of the stems of both; files with one of `other_suffixes` are ignored.
     """
     named = defaultdict(list)
     content = list_folder(folder, f"label maps and photos ({TREES})")
-    for name, path in _with_suffix(content.pictures, folder, suffix, other_suffixes):
+    for name, path in _with_suffix(content.images, folder, suffix, other_suffixes):
         named[name].append(path)
     refusal = InputError(
         f"{folder}: holds label maps and photos, and their endings do not tell which is which; {APART}{_ends(named)}"
@@ -196,11 +196,11 @@ def find_beside(folder: Path, suffix: str = "", other_suffixes: Collection[str] 
 
 
 def _ends(names: Iterable[str]) -> str:
-    """That all names end with one of two words, such as _mask and _sat; nothing where they do not."""
+    """Say that all names end with one of two words, such as _mask and _sat; "" if they do not."""
     ends = {found[0] if (found := re.findall(r"[-_. ][^\W\d_]+$", name)) else "" for name in names}
     return f"; names here end with {' or '.join(sorted(ends))}" if len(ends) == 2 and "" not in ends else ""
 
 
 def _keeps_ids(path: Path) -> int:
-    """0 for formats that change pixels, 1 for those that may, 2 for those that do not."""
+    """Rank of a format: 0 if it is lossy, 1 if it may be, 2 if it is lossless."""
     return 0 if path.suffix.lower() in LOSSY else 1 if path.suffix.lower() == ".webp" else 2

@@ -1,4 +1,4 @@
-"""Flickr landscapes: photos of your own choice, labeled by a network in the ids of COCO-Stuff."""
+"""Flickr landscapes: photos that the user collects, with label maps in COCO-Stuff ids from a segmentation network."""
 
 from data.coco import CocoDataset
 from data.editions import Edition
@@ -7,7 +7,7 @@ from options import Preset
 
 
 class FlickrDataset(CocoDataset):
-    """<root>/{split}_label and {split}_img; {split}_inst with --instance, which the preset leaves out.
+    """<root>/{split}_label and {split}_img; {split}_inst with --instance, which is off by default.
 
     The photos of the paper were never published. Their label maps came from DeepLabV2 trained on COCO-Stuff, so ids,
     names and colors are those of `coco`.

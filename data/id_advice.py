@@ -1,4 +1,4 @@
-"""Advice on label maps whose values are no class ids: stretched ids, instance maps, or missing options."""
+"""Advice on label maps whose values are not class ids: stretched ids, instance maps, or missing options."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from data.masks import gray_levels
 if TYPE_CHECKING:
     from data.read import LabelIds
 
-LEAST_STEP = 10  # between ids that somebody multiplied; real ones lie closer
-UPPER_OF_TWO = {127, 128, 254, 255}  # what two values are stretched to
+LEAST_STEP = 10  # between ids that were multiplied for viewing; class ids lie closer together
+UPPER_OF_TWO = {127, 128, 254, 255}  # the larger value of a stretched map of two values
 INSTANCE_IDS = 1000  # values from here on are hardly ever classes
 BLACK_AND_WHITE = {0, 255}
 
 
 def mask_levels(values: Collection[int]) -> list[int] | None:
-    """The gray levels 0..255 as which scripts.prepare convert_labels reads these values; None if it does not."""
+    """The gray levels 0..255 that scripts.prepare convert_labels reads for these values; None if it refuses them."""
     levels = gray_levels(np.array([*values])) if values else None
     return None if levels is None else levels.tolist()
 
 
 def stretch(values: Collection[int]) -> int | None:
-    """The step between values that seem to be ids multiplied for the eye: 255 for black and white, 85 for four.
+    """The step between values that look like ids multiplied for viewing: 255 for two values, 85 for four; else None.
 
-    Grays that divide 255 unevenly (0, 128, 255) count, too, also those of 16 bits. At least half of the steps must be
-    there.
+    Uneven steps (0, 128, 255) and 16-bit grays count, too. At least half of the multiples must occur.
     """
     levels = sorted(mask_levels(values) or values)
     if len(levels) < 2 or levels[0] < 0:
@@ -43,11 +42,11 @@ def stretch(values: Collection[int]) -> int | None:
 
 
 def remedy(values: list[int], wrong: list[int], ids: LabelIds) -> str:
-    """Advice on a label map that was refused, in parentheses, or "".
+    """Return advice on a refused label map, in parentheses, or "".
 
     Args:
-        values: all values of the map, in order.
-        wrong: those that are not allowed.
+        values: all values of the map, in increasing order.
+        wrong: the values that are not allowed, in increasing order.
     """
     for edition in ids.editions:
         if edition.ids.issuperset(wrong):
@@ -56,7 +55,7 @@ def remedy(values: list[int], wrong: list[int], ids: LabelIds) -> str:
         unknown = "" if ids.unknown_value is None else f", and write {ids.unknown_value} for unknown"
         return f" (negative ids cannot be used: number the classes from 0{unknown})"
     levels = mask_levels(values)
-    options = _options(wrong, ids) if levels in (None, values) else ""  # not of grays of 16 bits
+    options = _options(wrong, ids) if levels in (None, values) else ""  # not for 16-bit grays
 
     def otherwise(meaning: str) -> str:
         return f"; if {meaning}, add {options}" if options else ""
@@ -81,7 +80,7 @@ def remedy(values: list[int], wrong: list[int], ids: LabelIds) -> str:
 
 
 def _options(wrong: list[int], ids: LabelIds) -> str:
-    """The options with which these values are read, where they can be."""
+    """The options that allow these values; "" if there are none."""
     if ids.fixed:
         return ""
     options = []

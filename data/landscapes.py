@@ -1,4 +1,4 @@
-"""The data set that is always there: landscapes drawn in memory, with no file and no download."""
+"""The embedded data set: landscapes drawn in memory, without any file or download."""
 
 import mmap
 
@@ -11,22 +11,22 @@ from options import Preset
 from util.errors import InputError
 
 DATA_SEED = 0
-"""Names the series of scenes. --seed does not change it: runs with different seeds train on the same pictures."""
+"""Seed of the scenes. --seed does not change it: runs with different seeds train on the same images."""
 TRAIN_SCENES = 2000
 VALIDATION_SCENES = 200
-FIRST_VALIDATION_SCENE = 1_000_000  # far above the training scenes, however many of those somebody draws
+FIRST_VALIDATION_SCENE = 1_000_000  # far above any number of training scenes
 CACHE_BYTES = 2**30
 
 
 class LandscapesDataset(SampleDataset):
-    """Painted landscapes in the eighteen classes of the GauGAN brushes, at the size the network makes.
+    """Painted landscapes in the eighteen classes of the GauGAN brushes, at the size of the network's images.
 
-    2000 scenes in phase "train", 200 others in any other phase, fewer with --max_dataset_size. Ids are 0..17, and 18
-    for the unknown (the sun, a hut, a boat). Instances tell single trees, bushes, rocks, stones, clouds and mountains
-    apart.
+    Phase "train" has 2000 scenes, every other phase has 200 other ones; --max_dataset_size limits both. Ids are 0..17,
+    and 18 for unknown (the sun, a hut, a boat). Instance ids distinguish single trees, bushes, rocks, stones, clouds
+    and mountains.
 
     Args:
-        opt: train or test options. Raises `InputError` for other numbers of classes.
+        opt: train or test options. Raises `InputError` for any other number of classes.
     """
 
     preset = Preset(
@@ -67,14 +67,14 @@ class LandscapesDataset(SampleDataset):
         return self.count
 
     def __getitem__(self, index: int) -> Sample:
-        """Draw one scene, or take it from memory; in training mirrored half of the time by torch's generator."""
+        """Draw a scene, or take it from the cache; in training, flip it at random with torch's generator."""
         if not 0 <= index < self.count:
             raise IndexError(index)
         labels, instances, image = self.scenes.get(index, self.first + index)
         if self.flip and torch.rand(()) < 0.5:
             labels, instances, image = labels[:, ::-1], instances[:, ::-1], image[:, ::-1]
         labels = np.where(labels == UNKNOWN, len(CLASS_NAMES), labels).astype(np.uint8)
-        sample: Sample = {
+        sample: Sample = {  # image: (H, W, 3) -> (3, H, W)
             "name": f"{index:05d}",
             "labels": torch.from_numpy(labels),
             "image": torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1).contiguous() / 127.5 - 1.0,
@@ -85,11 +85,11 @@ class LandscapesDataset(SampleDataset):
 
 
 class SceneCache:
-    """Scenes already drawn, so that only the first epoch pays for them.
+    """Keeps drawn scenes in memory, so that each is drawn once.
 
-    A scene takes 6 bytes a pixel: 2000 scenes are 49 MB at 64x64, 197 MB at 128x128 and 786 MB at 256x256. The memory
-    is an anonymous shared mapping: forked loader workers fill one cache together, and pages cost nothing until used.
-    (Pickled, for workers that are spawned, it starts empty.) What does not fit in `CACHE_BYTES` is drawn every time.
+    A scene takes 6 bytes per pixel: 2000 scenes take 49 MB at 64x64, 197 MB at 128x128 and 786 MB at 256x256. The
+    memory is an anonymous shared mapping: forked data workers fill one cache together, and unused pages take no memory.
+    (A pickled copy, for spawned workers, starts empty.) Scenes beyond `CACHE_BYTES` are drawn every time.
     """
 
     def __init__(self, count: int, width: int, height: int):
@@ -106,7 +106,7 @@ class SceneCache:
         return type(self), (self.kept, self.width, self.height)
 
     def get(self, place: int, scene: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(labels, instances, image) of a scene, kept at `place`; labels hold 255 for unknown."""
+        """Return (labels, instances, image) of a scene, cached at `place`; labels hold 255 for unknown."""
         if place >= self.kept:
             drawn = draw_scene(DATA_SEED, scene, self.width, self.height)
             return drawn.labels, drawn.instances, drawn.image

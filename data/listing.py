@@ -1,4 +1,4 @@
-"""What lies in a folder: the pictures that are read, those that are not, and everything else."""
+"""Listing a folder: image files in supported formats, image files in other formats, and the number of other files."""
 
 import os
 from collections import Counter
@@ -11,17 +11,17 @@ from PIL import Image
 from util.errors import InputError
 from util.warn import warn_once
 
-# Endings, in any case.
+# File extensions; upper and lower case count as equal.
 LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif")  # cannot hold class ids
 EXTENSIONS = (*LOSSY, ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
-UNREAD_PICTURES = frozenset(
-    # of screens and cameras
+UNREAD_IMAGES = frozenset(
+    # from screens and cameras
     ".gif .apng .heic .heif .hif .avif .jp2 .j2k .jpx .jpf .jxl .jxr .dng .nef .cr2 .cr3 .arw .orf .raf .rw2 .pef .mpo "
     ".dib .ico .pcx .tga .pam .pfm .xbm .xpm .sgi .hdr .exr .dds "
-    # of programs that paint, label and measure
+    # from programs for drawing, labeling and measuring
     ".svg .svgz .psd .psb .xcf .kra .ora .ai .eps .npy .npz .mat .dcm .nii .nrrd .mha .mhd .fits .czi .svs .img".split()
 )
-OTHER_FILES = frozenset(  # not worth a look at their first bytes
+OTHER_FILES = frozenset(  # extensions of files that are not images, so that their first bytes need not be read
     ".txt .md .rst .html .htm .pdf .json .jsonl .geojson .xml .csv .tsv .yaml .yml .toml .ini .cfg .list .lst .log .db "
     ".pkl .pt .pth .onnx .h5 .py .ipynb .sh .m .js .css .url .tfw .jgw .pgw .wld .prj .md5 .sha256 .zip .tar .gz .tgz "
     ".bz2 .xz .7z .rar".split()
@@ -38,27 +38,27 @@ class Listing:
     """The visible files below a folder, in no particular order.
 
     Attributes:
-        pictures: files that are read.
-        left_out: pictures of kinds that are not read.
-        others: how many files there are of each further ending.
+        images: image files in supported formats.
+        left_out: image files in other formats.
+        others: number of other files by extension.
     """
 
-    pictures: list[Path] = field(default_factory=list)
+    images: list[Path] = field(default_factory=list)
     left_out: list[Path] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
 
     def add(self, path: Path) -> None:
-        """Put a file where it belongs."""
+        """Classify a file and add it."""
         ending = path.suffix.lower()
         if ending in EXTENSIONS:
-            self.pictures.append(path)
-        elif ending in UNREAD_PICTURES or (ending not in OTHER_FILES and is_picture(path)):
+            self.images.append(path)
+        elif ending in UNREAD_IMAGES or (ending not in OTHER_FILES and is_image_file(path)):
             self.left_out.append(path)
         else:
             self.others[ending_of(path)] += 1
 
     def warn_of_left_out(self, folder: Path) -> None:
-        """Count and name the pictures that are not read, once in a run."""
+        """Warn once per run of image files in unsupported formats, with their number and a few names."""
         if self.left_out:
             kinds = count_endings(Counter(ending_of(path) for path in self.left_out))
             names = listing(path.relative_to(folder).as_posix() for path in sorted(self.left_out))
@@ -70,10 +70,10 @@ def list_folder(folder: Path, what: str, without: Sequence[Path] = ()) -> Listin
 
     Args:
         what: what the folder should hold, for the message.
-        without: folders below it that hold something else.
+        without: subfolders to leave out.
 
     Raises:
-        InputError: where there is no such folder, or a part of it cannot be read.
+        InputError: the folder does not exist, or a part of it cannot be read.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: {why_no_folder(folder)}; it should hold the {what}")
@@ -84,7 +84,7 @@ def list_folder(folder: Path, what: str, without: Sequence[Path] = ()) -> Listin
 
 
 def why_no_folder(path: Path) -> str:
-    """What is wrong with the path of something that is not a folder."""
+    """Explain why a path is not a folder."""
     if path.is_file():
         if path.name.lower().endswith(ARCHIVES):
             return "is an archive; unpack it, and give the folder"
@@ -95,9 +95,9 @@ def why_no_folder(path: Path) -> str:
 
 
 def walk(folder: Path, without: Sequence[Path] = ()) -> Iterator[Path]:
-    """Every file below `folder`, links followed, hidden files and those of the system skipped; in no particular order.
+    """Yield every file below `folder` in no particular order; follows links, skips hidden files and system folders.
 
-    A link to a folder that contains it is not followed round and round.
+    Links to a folder above them are not followed, so that the walk ends.
     """
     skipped = {os.path.realpath(path) for path in without}
 
@@ -119,11 +119,11 @@ def walk(folder: Path, without: Sequence[Path] = ()) -> Iterator[Path]:
         yield from (Path(parent, name) for name in names if not name.startswith("."))
 
 
-def is_picture(path: Path) -> bool:
-    """Whether the first bytes are those of a picture; only asked of files whose ending says nothing."""
-    if path.is_symlink() and not path.exists():  # perhaps a folder of files, which would be missing
+def is_image_file(path: Path) -> bool:
+    """Whether the first bytes are those of an image; for files whose extension does not tell."""
+    if path.is_symlink() and not path.exists():  # it may have been a folder, whose files would be missing
         raise InputError(f"{path}: is a link to {path.readlink()}, and nothing is there; mend or remove the link")
-    if not path.is_file():  # opening a pipe would wait for ever
+    if not path.is_file():  # opening a pipe would block
         return False
     try:
         with Image.open(path, formats=SNIFFED_FORMATS):
@@ -133,22 +133,22 @@ def is_picture(path: Path) -> bool:
 
 
 def ending_of(path: Path) -> str:
-    """For counting."""
+    """The extension of a file, for counting."""
     return path.suffix.lower() or "without ending"
 
 
 def count_endings(counts: Counter[str]) -> str:
-    """ "10 .heic, 2 .svg": the most frequent first."""
+    """Format counts as "10 .heic, 2 .svg", the most frequent first."""
     more = ", ..." if len(counts) > SHOWN else ""
     return ", ".join(f"{count} {ending}" for ending, count in counts.most_common(SHOWN)) + more
 
 
 def files(count: int) -> str:
-    """The subject of a sentence."""
+    """Return "1 file is" or "N files are"."""
     return "1 file is" if count == 1 else f"{count} files are"
 
 
 def listing(names: Iterable[str]) -> str:
-    """The first few names."""
+    """Join the first few names with commas."""
     names = list(names)
     return ", ".join(names[:SHOWN]) + ", ..." * (len(names) > SHOWN)

@@ -1,4 +1,4 @@
-"""The loader that every program uses: torch's, with deterministic samples and an answer to every fault of reading."""
+"""The data loader of every program: torch's, with deterministic samples and one-line errors for dead workers."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,14 @@ from data.workers import DataWorkerError, NotedSamples, QuietLoader, raise_if_de
 
 
 class SampleLoader(QuietLoader):
-    """Batches of a data set that depend on the sampler's seed, epoch and indices alone, crops and flips included.
+    """Loads batches that, random crops and flips included, depend only on the sampler's seed, epoch and indices.
 
     Args:
         dataset: takes an index and draws from torch's main generator.
         sampler: yields (epoch, index), and holds the seed.
         skip_bad_samples: if not 0, samples that cannot be read are replaced, and the batch has an entry "skipped" with
-            a line for each; more than so many in a row are an `InputError`.
-        options: of torch's `DataLoader`.
+            a line for each; more than this number in a row is an `InputError`.
+        options: further arguments of torch's `DataLoader`.
     """
 
     sampler: EpochSampler
@@ -53,21 +53,21 @@ class SampleLoader(QuietLoader):
 
     def __iter__(self):
         batches = super().__iter__()  # starts the workers
-        self.processes = getattr(batches, "_workers", ())  # torch names its processes nowhere else
+        self.processes = getattr(batches, "_workers", ())  # private; torch offers no public access to them
         return self._named(batches)
 
     def _named(self, batches: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        # A block of its own. A connection to a dying worker breaks here, and torch's handler of SIGCHLD may raise
-        # while that is looked into, even before the first line of it: this comes to light in the block of the caller.
+        # Guarded here and again by the caller: a connection to a dying worker breaks here, but torch's SIGCHLD handler
+        # may raise while that error is being handled, and only the caller's block can catch the second exception.
         with self.naming_dead_workers():
             yield from batches
 
     @contextlib.contextmanager
     def naming_dead_workers(self) -> Iterator[None]:
-        """Hold this around everything that happens while the loader is in use.
+        """Turn the exception caused by a dead worker into a `DataWorkerError`; wrap all code that uses the loader.
 
-        The death of a worker shows in any line of the main thread: where torch waits for a batch, or wherever its
-        handler of SIGCHLD happens to run. It leaves this block as a `DataWorkerError`.
+        The death of a worker can raise in any line of the main thread: where torch waits for a batch, or wherever its
+        SIGCHLD handler happens to run.
         """
         try:
             yield

@@ -1,4 +1,4 @@
-"""Reading color-coded masks: one color a class, which `scripts.prepare convert_labels` turns into id maps."""
+"""Reading color-coded masks, with one color per class; `scripts.prepare convert_labels` turns them into id maps."""
 
 from pathlib import Path
 from typing import Any
@@ -6,39 +6,39 @@ from typing import Any
 import numpy as np
 
 from data.id_maps import read_ids
-from data.opening import open_picture, opened
+from data.opening import open_image, opened
 from util.errors import InputError
 
-MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "L", "LA", "1")  # 8 bits a channel or less, and RGBA holds all of it
-DEEP_GRAYS = ("I", "F")  # how Pillow's names of modes of one deep channel begin
+MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "L", "LA", "1")  # at most 8 bits per channel: RGBA holds them
+DEEP_GRAYS = ("I", "F")  # first letters of Pillow's modes with one channel of more than 8 bits
 
 
 def read_colors(path: Path) -> np.ndarray:
     """Read a mask as (H, W, 4) uint8: red, green, blue and alpha, as a viewer shows them.
 
     Raises:
-        InputError: for a file that cannot be read, or whose colors 8 bits a channel cannot hold.
+        InputError: the file cannot be read, or its colors need more than 8 bits per channel.
     """
-    picture = open_picture(path)
-    if picture.mode.startswith(DEEP_GRAYS) and "transparency" not in picture.info:
+    image = open_image(path)
+    if image.mode.startswith(DEEP_GRAYS) and "transparency" not in image.info:
         return _read_deep_grays(path)
     with opened(path) as head:
-        stored = [str(tile[-1]) for tile in head.tile]  # Pillow's names of how pixels lie in the file
-    # Pillow has no mode for colors of 16 bits and drops their lower half.
-    if picture.format == "PNG" and stored == [f"{picture.mode};16B"]:
+        stored = [str(tile[-1]) for tile in head.tile]  # Pillow's names of the stored pixel formats
+    # Pillow has no mode for 16-bit colors and drops their low bytes.
+    if image.format == "PNG" and stored == [f"{image.mode};16B"]:
         return _read_16_bits(path)
-    if picture.mode not in MODES or any(name.partition(";")[2].startswith(("16", "32")) for name in stored):
+    if image.mode not in MODES or any(name.partition(";")[2].startswith(("16", "32")) for name in stored):
         raise InputError(
-            f"{path}: holds no colors of 8 bits a channel (mode {picture.mode}); save color-coded masks as RGB or "
+            f"{path}: holds no colors of 8 bits a channel (mode {image.mode}); save color-coded masks as RGB or "
             f"palette PNG"
         )
-    return np.asarray(picture.convert("RGBA"))
+    return np.asarray(image.convert("RGBA"))
 
 
 def gray_levels(values: np.ndarray) -> np.ndarray | None:
-    """The levels 0..255 that whole numbers stand for: the numbers themselves, or 1/257 of them if they are of 16 bits.
+    """Convert integers to gray levels 0..255: 8-bit values as they are, 16-bit values divided by 257.
 
-    A level of 8 bits times 257 is the same gray in 16. None where one of the numbers has no such level.
+    An 8-bit level times 257 is the same gray in 16 bits. None if one of the numbers is not such a multiple.
     """
     if values.min() < 0 or values.max() > 65535:
         return None
@@ -48,7 +48,7 @@ def gray_levels(values: np.ndarray) -> np.ndarray | None:
 
 
 def _read_deep_grays(path: Path) -> np.ndarray:
-    """Grays of 16 or 32 bits, or whole floating-point numbers."""
+    """Read grays of 16 or 32 bits, or integers stored as floating-point numbers."""
     values = read_ids(path)
     levels = gray_levels(values)
     if levels is None:
@@ -61,7 +61,7 @@ def _read_deep_grays(path: Path) -> np.ndarray:
 
 
 def _read_16_bits(path: Path) -> np.ndarray:
-    """The 8-bit colors that a PNG of 16 bits a channel was made from: both halves of each channel are equal."""
+    """Read the 8-bit colors of a PNG with 16 bits per channel, if the high and low byte of every channel are equal."""
     high, low = _decode(path, "16B"), _decode(path, "16L")
     is_lossy = (high != low).any(axis=-1)
     if is_lossy.any():
@@ -75,15 +75,15 @@ def _read_16_bits(path: Path) -> np.ndarray:
 
 
 def _decode(path: Path, byte_order: str) -> np.ndarray:
-    """Decode channels of 16 bits as if in `byte_order`: PNG has the high byte first, and Pillow keeps the high one."""
-    with opened(path) as picture:
-        # Plain tuples in Pillow before 10.4, which its types do not know.
-        tiles: list[Any] = [(*tile[:3], f"{picture.mode};{byte_order}") for tile in picture.tile]
-        picture.tile = tiles
-        return np.asarray(picture.convert("RGBA"))
+    """Decode 16-bit channels as if in `byte_order`. PNG stores the high byte first, and Pillow keeps the high byte."""
+    with opened(path) as image:
+        # Plain tuples in Pillow before 10.4, which its type annotations do not cover.
+        tiles: list[Any] = [(*tile[:3], f"{image.mode};{byte_order}") for tile in image.tile]
+        image.tile = tiles
+        return np.asarray(image.convert("RGBA"))
 
 
 def is_jpeg(path: Path) -> bool:
-    """Whether a picture, whatever its name, is a JPEG."""
+    """Whether a file is a JPEG, by its first bytes."""
     with path.open("rb") as file:
         return file.read(2) == b"\xff\xd8"

@@ -1,4 +1,4 @@
-"""Names that should be equal and are not: how they differ, what would pair them, where positions contradict them."""
+"""Advice on file names that do not pair: how they differ, what would pair them, where positions contradict them."""
 
 import os
 import re
@@ -8,15 +8,15 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from data.files import one_form, unread_pictures, without_ending
+from data.files import one_form, unread_images, without_ending
 from data.listing import CONVERT, EXTENSIONS, listing
 
-# Letters of the Cyrillic alphabet that look like Latin ones.
+# Cyrillic letters that look like Latin ones.
 LATIN = str.maketrans("асеорхуіАВЕКМНОРСТХІ", "aceopxyiABEKMHOPCTXI")
 
 
 def as_seen(name: str) -> str:
-    """What a reader sees: alike for names that differ in case, kinds of spaces and dashes, or invisible characters."""
+    """Normalize a name: equal for names that differ in case, kinds of spaces and dashes, or invisible characters."""
     text = ""
     for character in unicodedata.normalize("NFKC", name).translate(LATIN):
         category = unicodedata.category(character)
@@ -25,7 +25,7 @@ def as_seen(name: str) -> str:
 
 
 def difference(one: str, other: str) -> str:
-    """Why two names that look equal are not: letters of another case, or characters by their code points."""
+    """Say how two names that look equal differ: in case, or in characters, given by their code points."""
     if one.casefold() == other.casefold():
         return "in upper and lower case"
     sides = [", ".join(map(_described, dict.fromkeys(side))) for side in _apart(one, other)]
@@ -33,7 +33,7 @@ def difference(one: str, other: str) -> str:
 
 
 def _apart(one: str, other: str) -> tuple[str, str]:
-    """The parts of two names between what they begin and end with alike."""
+    """Two names without their common beginning and end."""
     start = len(_common_start([one, other]))
     end = min(len(_common_start([one[::-1], other[::-1]])), min(len(one), len(other)) - start)
     return one[start : len(one) - end], other[start : len(other) - end]
@@ -48,7 +48,7 @@ def _described(character: str) -> str:
 
 
 def suffixes_that_pair(names: Sequence[str], others: Sequence[str]) -> tuple[str, str] | None:
-    """The endings (of `names`, of `others`) without which every name is among the others; None if there are none."""
+    """Find suffixes (of `names`, of `others`) without which every name is among the others; None if there are none."""
     ends, other_ends = _common_endings(names), _common_endings(others)
     candidates = [*((end, "") for end in ends), *(("", end) for end in other_ends), *zip(ends[:1], other_ends[:1])]
     for end, other_end in candidates:
@@ -59,26 +59,26 @@ def suffixes_that_pair(names: Sequence[str], others: Sequence[str]) -> tuple[str
 
 
 def prefixes_that_pair(names: Sequence[str], others: Sequence[str]) -> tuple[str, str] | None:
-    """The beginnings that all names and all others have, and without which every name is among the others."""
+    """Find prefixes of all `names` and all `others` without which every name is among the others."""
     found = suffixes_that_pair([name[::-1] for name in names], [other[::-1] for other in others])
     return found and (found[0][::-1], found[1][::-1])
 
 
 def _common_endings(names: Sequence[str]) -> list[str]:
-    """What all names end with: cut before its first separator, then at every other place that is no digit."""
+    """Candidate suffixes: the common end of all names from its first separator, then from every other non-digit."""
     common = _common_start([name[::-1] for name in names])[::-1].rpartition("/")[2]
     ends = [common[start:] for start, character in enumerate(common) if not character.isdigit()]
     return sorted(ends, key=lambda end: end[0].isalnum())  # stable: the longest first
 
 
 def crossings(names: Sequence[str], others: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Where pairing by position contradicts names: (name, the other at its position, the other it seems to belong to).
+    """Find where pairing by position contradicts names: (name, other at its position, other with a matching name).
 
-    Names belong together if they are equal, or equal but for what all of a kind begin and end with, for zeros before
-    numbers, for case, and for folders.
+    Names match if they are equal apart from the prefix and suffix common to all names of their kind, leading zeros of
+    numbers, case, and folders.
 
     Args:
-        names, others: as many of each, in the order in which they would be paired.
+        names, others: lists of equal length, in the order in which they would be paired.
     """
     bare, other_bare = _bare(names), _bare(others)
     for keys, other_keys in (
@@ -94,13 +94,13 @@ def crossings(names: Sequence[str], others: Sequence[str]) -> list[tuple[str, st
 
 
 def _unique_places(keys: Sequence[str]) -> dict[str, int]:
-    """Where each key is that occurs once."""
+    """The position of each key that occurs exactly once."""
     counts = Counter(keys)
     return {key: place for place, key in enumerate(keys) if counts[key] == 1}
 
 
 def _bare(names: Sequence[str]) -> list[str]:
-    """Names without what all of them begin and end with, in small letters, numbers without leading zeros."""
+    """Names without their common prefix and suffix, in lower case, and numbers without leading zeros."""
     end = next(iter(_common_endings(names)), "")
     start = next(iter(_common_endings([name[::-1] for name in names])), "")[::-1]
     shortened = (name.removesuffix(end).removeprefix(start) for name in names)
@@ -117,11 +117,11 @@ def advice(labels: dict[str, Path], others: dict[str, Path], what: str) -> str:
 
 
 def _convert(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
-    """The partner is there, in a format that is not read."""
-    unread = unread_pictures(Path(folder(others)))
+    """Handle missing files that exist in an unsupported format."""
+    unread = unread_images(Path(folder(others)))
     there = [unread[name] for name in labels if name not in others and name in unread]
     if not there:
-        unread = unread_pictures(Path(folder(labels)))
+        unread = unread_images(Path(folder(labels)))
         there = [unread[name] for name in others if name not in labels and name in unread]
     if not there:
         return None
@@ -129,7 +129,7 @@ def _convert(labels: dict[str, Path], others: dict[str, Path], what: str) -> str
 
 
 def _rename(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
-    """Names look equal, and are not."""
+    """Handle names that look equal but differ."""
     looks = {as_seen(name): name for name in others if name not in labels}
     for name in labels:
         other = looks.get(as_seen(name))
@@ -142,7 +142,7 @@ def _rename(labels: dict[str, Path], others: dict[str, Path], what: str) -> str 
 
 
 def _add_suffix(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
-    """Names have an ending of their own on one side or both."""
+    """Handle names with a suffix on one side or both."""
     ends = suffixes_that_pair(list(labels), list(others))
     if not ends:
         return None
@@ -152,14 +152,14 @@ def _add_suffix(labels: dict[str, Path], others: dict[str, Path], what: str) -> 
 
 
 def _suffix_now(paths: dict[str, Path]) -> str:
-    """What the names of files have lost already, by a --label_suffix or its like that was given."""
+    """The suffix that is already stripped from the names, such as that of --label_suffix."""
     name, path = next(iter(paths.items()))
     rest = one_form(without_ending(path.stem)).removeprefix(PurePosixPath(name).name)
     return next((rest[len(ending) :] for ending in EXTENSIONS if rest.lower().startswith(ending)), rest)
 
 
 def _strip_prefix(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
-    """The same of beginnings, for which there is no flag."""
+    """Handle names with a prefix on one side or both, for which there is no flag."""
     starts = prefixes_that_pair(list(labels), list(others))
     return (
         starts and f"names would pair without {' and '.join(filter(None, starts))} at the beginning: rename the files"
@@ -167,7 +167,7 @@ def _strip_prefix(labels: dict[str, Path], others: dict[str, Path], what: str) -
 
 
 def _move(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
-    """Names are equal but for their folders."""
+    """Handle names that are equal apart from their folders."""
     base, other_base = ([PurePosixPath(name).name for name in names] for names in (labels, others))
     if len({*base}) < len(base) or not {*base} <= {*other_base}:
         return None
@@ -175,7 +175,7 @@ def _move(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | 
 
 
 def _move_the_rest(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
-    """One side is complete, and the other has more."""
+    """Handle one side that has all files of the other, and more."""
     if labels.keys() > others.keys():
         return f"every {what} has its label map: give the other label maps a {what} of the same name, or move them away"
     if labels.keys() < others.keys():
@@ -184,7 +184,7 @@ def _move_the_rest(labels: dict[str, Path], others: dict[str, Path], what: str) 
 
 
 def _pair_by_position(labels: dict[str, Path], others: dict[str, Path], what: str) -> str | None:
-    """Nothing speaks against it."""
+    """Suggest pairing by position, if counts are equal and no names contradict it."""
     if len(labels) != len(others) or crossings(list(labels), list(others)):
         return None
     return f"{SAME_NAMES}, or pair them by position with --no_pairing_check"

@@ -1,4 +1,4 @@
-"""EXIF orientation: which files of a data set have one, and what to say about it."""
+"""EXIF orientation: find the files of a data set that have one, and warn about them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,16 +10,16 @@ from util.errors import InputError
 from util.warn import warn_once
 
 MOST_LOOKED_AT = 2000
-"""Files of each kind. Looking at the head of one takes 0.05 to 0.1 ms where the system has it in memory, so 0.2 s for
-all photos, and 5 to 10 ms from a disk that turns or a network, so 20 s at worst at the start of a training."""
+"""Files of each kind that are inspected. Reading a header takes 0.05 to 0.1 ms from the page cache, so 0.2 s for all
+photos, and 5 to 10 ms from a hard disk or a network, so at most 20 s at the start of a training."""
 
 
 def check_same_size(labels: Path, labels_size: Size, other: Path, other_size: Size, upright: bool) -> None:
-    """Raise an `InputError` if a photo or instance map has another size than its label map, which it must lie over.
+    """Raise an `InputError` if a photo or instance map differs in size from its label map.
 
     Args:
-        labels_size, other_size: width and height as they were read.
-        upright: whether EXIF orientations were applied, --apply_exif.
+        labels_size, other_size: width and height as read.
+        upright: whether EXIF orientations were applied (--apply_exif).
     """
     if labels_size == other_size:
         return
@@ -35,7 +35,7 @@ def check_same_size(labels: Path, labels_size: Size, other: Path, other_size: Si
 
 
 def by_kind(samples: Sequence[SamplePaths]) -> dict[str, list[Path]]:
-    """The files of samples by what they are, for `warn_of_turned`."""
+    """Group the files of samples by kind, for `warn_of_turned`."""
     kinds = {
         "photos": [sample.image for sample in samples],
         "label maps": [sample.labels for sample in samples],
@@ -48,8 +48,7 @@ def warn_of_turned(files: Mapping[str, Sequence[Path]]) -> None:
     """Warn once, in one line, if files have an EXIF orientation that will not be applied.
 
     Args:
-        files: by what they are, in the plural. Of more than `MOST_LOOKED_AT` of a kind, as many are looked at, spread
-            evenly.
+        files: by kind, in the plural. At most `MOST_LOOKED_AT` of each kind, evenly spaced, are inspected.
     """
     if not is_main_process():
         return
@@ -63,7 +62,7 @@ def warn_of_turned(files: Mapping[str, Sequence[Path]]) -> None:
 
 
 def spread(paths: Sequence[Path], most: int = MOST_LOOKED_AT) -> Sequence[Path]:
-    """At most so many of them, spread evenly."""
+    """Select at most `most` paths, evenly spaced."""
     return paths[:: -(-len(paths) // most) or 1]
 
 
@@ -71,8 +70,8 @@ def describe_turned(turned: Mapping[str, Sequence[str]], counts: Mapping[str, in
     """One line about files with an EXIF orientation.
 
     Args:
-        turned: their names, by what they are.
-        counts: files that were looked at.
+        turned: their names by kind.
+        counts: number of inspected files by kind.
     """
     parts = [f"{len(names)} of {counts[kind]} {kind} ({listing(names)})" for kind, names in turned.items() if names]
     return (

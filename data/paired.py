@@ -1,4 +1,4 @@
-"""The base class of every data set that is files on disk: label maps, their photos, their instance maps."""
+"""The base class of data sets on disk: label maps with their photos and instance maps."""
 
 from abc import abstractmethod
 from contextlib import AbstractContextManager
@@ -16,14 +16,14 @@ from data.pairs import SamplePaths, pair_files, select_listed
 from data.photos import warn_of_photos
 from data.pixels import PixelReader
 from data.preprocess import Preprocess
-from data.read import LabelIds, picture_size
+from data.read import LabelIds, image_size
 from data.sample import Sample, SampleDataset
 from util.distributed import is_main_process
 from util.errors import InputError
 
 
 def without_instances(opt) -> str:
-    """The option by which there need be no instance maps, for a message; a trained network decides that itself."""
+    """The option that makes instance maps unnecessary, for a message; in testing it must match the trained network."""
     return "--no_instance" + ("" if opt.is_train else " for networks that were trained so")
 
 
@@ -40,8 +40,8 @@ class PairedDataset(SampleDataset):
             def find_files(self, opt) -> Files:
                 root = Path(opt.dataroot)
                 return Files(
-                    labels=find_pictures(root / "maps" / opt.phase, "label maps"),
-                    images=find_pictures(root / "photos" / opt.phase, "photos", required=opt.is_train),
+                    labels=find_image_files(root / "maps" / opt.phase, "label maps"),
+                    images=find_image_files(root / "photos" / opt.phase, "photos", required=opt.is_train),
                 )
 
     and describe its folders in `datasets/README.md`. Label files hold one class id per pixel, 0..label_nc-1, and 255
@@ -52,12 +52,12 @@ class PairedDataset(SampleDataset):
             and a first file whose size does not suit --preprocess_mode.
     """
 
-    class_table: ClassVar[str | None] = None  # names and colors: a file of data/class_tables
-    landmarks: ClassVar[tuple[str, ...]] = ()  # patterns of folders of which --dataroot holds at least one
-    editions: ClassVar[tuple[Edition, ...]] = ()  # other trees of this name, and what to say about them
-    published_ids: ClassVar[str] = ""  # which ids the label maps hold, for data sets that are published with ids
-    id_editions: ClassVar[tuple[IdEdition, ...]] = ()  # the same of other editions
-    names_of_parts: ClassVar[dict[str, str]] = {}  # part -> how the names of its files begin, where that tells
+    class_table: ClassVar[str | None] = None  # file of data/class_tables with names and colors
+    landmarks: ClassVar[tuple[str, ...]] = ()  # globs, of which at least one matches below --dataroot
+    editions: ClassVar[tuple[Edition, ...]] = ()  # other editions of the data set, with explanations
+    published_ids: ClassVar[str] = ""  # the ids of the published label maps, for messages; "" if ids vary
+    id_editions: ClassVar[tuple[IdEdition, ...]] = ()  # ids of other editions, with explanations
+    names_of_parts: ClassVar[dict[str, str]] = {}  # part -> regular expression for the beginning of its names
 
     def __init__(self, opt):
         super().__init__(opt)
@@ -66,9 +66,9 @@ class PairedDataset(SampleDataset):
         self.preprocess: Preprocess = Preprocess(
             opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=opt.is_train, flip=opt.flip
         )
-        if not getattr(opt, "skip_bad_samples", 0):  # else the first may be a bad one, and each is checked when read
+        if not getattr(opt, "skip_bad_samples", 0):  # otherwise the first may be a bad one; each is checked when read
             first = self.paths[0].labels
-            self.preprocess.check(picture_size(first, opt.apply_exif), first)
+            self.preprocess.check(image_size(first, opt.apply_exif), first)
         if not opt.apply_exif:
             warn_of_turned(by_kind(self.paths))
         warn_of_photos(by_kind(self.paths)["photos"])
@@ -87,7 +87,7 @@ class PairedDataset(SampleDataset):
 
     @classmethod
     def label_ids(cls, opt) -> LabelIds:
-        """Which ids the label maps may hold; published ones are fixed, unless --label_nc says that these are others."""
+        """The ids that label maps may hold: those published, unless --label_nc differs from the preset."""
         is_published = bool(cls.published_ids) and opt.label_nc == cls.preset.both["label_nc"]
         fixed = f"{cls.published_ids}; for other data, give their own --label_nc" if is_published else ""
         if not opt.is_train:
@@ -97,10 +97,10 @@ class PairedDataset(SampleDataset):
 
     @abstractmethod
     def find_files(self, opt) -> Files:
-        """List the files of `opt.phase`; `data.files.find_pictures` walks a folder. Needed: photos when training."""
+        """List the files of `opt.phase`, for example with `find_image_files`; photos are required in training."""
 
     def explaining(self, opt) -> AbstractContextManager[None]:
-        """Hold this around what looks for files: refusals then say what kind of tree `opt.dataroot` is, if not ours."""
+        """Within this block, errors about missing files say what `opt.dataroot` holds instead, if that is known."""
         return explaining(Path(opt.dataroot), self.landmarks, self.editions)
 
     def _find_samples(self, opt) -> list[SamplePaths]:

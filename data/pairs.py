@@ -1,4 +1,4 @@
-"""Which photo and which instance map belong to a label map: those of the same name."""
+"""Pairing label maps with the photos and instance maps of the same name."""
 
 import difflib
 import re
@@ -17,7 +17,7 @@ HEADING = re.compile(
     r"[ _-]?(name|path|file|filename|id|map)?s?",
     re.IGNORECASE,
 )
-"""What the first line of a table may call its columns."""
+"""Column names in the first line of a table."""
 SEPARATORS = "\t,; "  # of columns
 
 
@@ -31,7 +31,7 @@ class SamplePaths(NamedTuple):
 
     @property
     def files(self) -> list[Path]:
-        """Those files that there are."""
+        """The paths that are not None."""
         return [path for path in (self.labels, self.image, self.instances) if path]
 
 
@@ -40,11 +40,11 @@ def pair_files(files: Files, check_names: bool, extras_allowed: bool) -> list[Sa
 
     Args:
         check_names: pair equal names; otherwise by position in natural order, for which the counts must be equal.
-        extras_allowed: photos and instance maps of no label map are left out instead of refused (testing: the label
-            maps say what to draw; training: an extra photo is more likely a misnamed label map).
+        extras_allowed: ignore photos and instance maps without a label map instead of refusing them. (Testing needs
+            label maps only; in training an extra photo is probably a misnamed file.)
 
     Raises:
-        InputError: says which names are missing or left over, and where.
+        InputError: names are missing or left over; the message says which, and where.
     """
     join = join_by_name if check_names else join_by_position
     images = join(files.labels, files.images, "photo", extras_allowed)
@@ -56,7 +56,7 @@ def pair_files(files: Files, check_names: bool, extras_allowed: bool) -> list[Sa
 def join_by_name(
     labels: dict[str, Path], others: dict[str, Path], what: str, extras_allowed: bool
 ) -> list[Path] | list[None]:
-    """The path of each label map's name in `others`; all None when there are no others."""
+    """Return the path in `others` for the name of each label map; all None if `others` is empty."""
     if not others:
         return [None] * len(labels)
     missing = [name for name in labels if name not in others]
@@ -75,10 +75,10 @@ def join_by_name(
 def join_by_position(
     labels: dict[str, Path], others: dict[str, Path], what: str, extras_allowed: bool
 ) -> list[Path] | list[None]:
-    """The others as they are ordered; all None when there are none. Equal counts are needed whatever is allowed.
+    """Return the paths of `others` in order; all None if it is empty. The counts must be equal.
 
     Raises:
-        InputError: also where names say that this would join files of different samples.
+        InputError: the counts differ, or names show that this would join files of different samples.
     """
     if not others:
         return [None] * len(labels)
@@ -101,16 +101,17 @@ def join_by_position(
 
 
 def select_listed(samples: list[SamplePaths], file_list: str | Path) -> list[SamplePaths]:
-    """Keep the samples that a text file names, in the order they have; `--file_list`.
+    """Keep the samples that a text file (`--file_list`) names, in their original order.
 
-    The file holds one name a line; empty lines, lines that start with "#" and repetitions do nothing. A name is that of
-    the sample ("aachen/aachen_000000_000019") or the path of one of its files from the label or photo folder, or from
-    anywhere above it, with or without extension ("leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png").
-    Lists of other systems and programs are read, too: any encoding of `read_text`, backslashes, paths of another
-    machine, quotes, and columns that name files of one sample, with or without a line that names the columns.
+    The file holds one name per line; empty lines, lines that start with "#" and repetitions are ignored. A name is that
+    of the sample ("aachen/aachen_000000_000019") or the path of one of its files, relative to the label or photo folder
+    or to any folder above, with or without extension
+    ("leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png"). Lists from other systems and programs are
+    accepted: every encoding of `read_text`, backslashes, paths of another machine, quotes, and columns that name files
+    of one sample, with or without a header line.
 
     Raises:
-        InputError: for a list that cannot be read or is empty, and for names that no sample has.
+        InputError: the list cannot be read or is empty, or it holds names that no sample has.
     """
     wanted = read_list(file_list)
     find = SampleFinder(samples)
@@ -132,7 +133,7 @@ def select_listed(samples: list[SamplePaths], file_list: str | Path) -> list[Sam
 
 
 def read_list(file_list: str | Path) -> list[str]:
-    """The lines of a text file that are not empty and no comments, once each. Raises `InputError` if there are none."""
+    """The distinct lines of a text file, without empty lines and comments. Raises `InputError` if there are none."""
     try:
         lines = read_text(file_list, "a text file with one name a line").split("\n")
     except InputError as error:
@@ -145,12 +146,12 @@ def read_list(file_list: str | Path) -> list[str]:
 
 
 def is_heading(line: str) -> bool:
-    """Whether a line names columns, such as `image,mask`, instead of a sample."""
+    """Whether a line is a header such as `image,mask` and not the name of a sample."""
     return all(HEADING.fullmatch(column) for column in columns_of(line) or [line.strip("\"' ")])
 
 
 def columns_of(line: str) -> list[str]:
-    """The columns of a line, by the first separator that it holds, without quotes; none where it holds none."""
+    """Split a line at the first of `SEPARATORS` that it holds and strip quotes; [] if it holds none."""
     separator = next((sign for sign in SEPARATORS if sign in line.strip()), None)
     columns = line.split(separator) if separator else []
     return [bare for column in columns if (bare := column.strip().strip("\"'").strip())]
@@ -165,7 +166,7 @@ class SampleFinder:
 
     @cached_property
     def by_path(self) -> dict[tuple[str, ...], SamplePaths]:
-        """By the ends of the paths of files, as long as the sample's name; a table of 118,287 samples takes seconds."""
+        """Samples by the last parts of their files' paths, as many as the name has; 118,287 samples take seconds."""
         return {_tail(path, _depth(sample)): sample for sample in self.samples for path in sample.files}
 
     def __call__(self, line: str) -> SamplePaths | None:
@@ -181,7 +182,7 @@ class SampleFinder:
         return self.by_name.get(name) or self.by_name.get(without_ending(name))
 
     def _by_path(self, name: str) -> SamplePaths | None:
-        """The sample with a file whose path ends with all of `name`; the longest end that is known decides."""
+        """The sample with a file whose path ends with `name`; tries the longest end first."""
         path = PureWindowsPath(name) if PureWindowsPath(name).drive else PurePosixPath(name)
         parts = (*path.parts[:-1], without_ending(path.name))
         for start in range(len(parts)):
@@ -193,7 +194,7 @@ class SampleFinder:
         return None
 
     def _by_columns(self, line: str) -> SamplePaths | None:
-        """The one sample that all columns of a line name, such as photo and label map."""
+        """The sample that all columns of a line name, for example by photo and label map."""
         for separator in SEPARATORS:
             columns = [column for column in line.split(separator) if column.strip()]
             found = [self(column.strip()) for column in columns] if len(columns) > 1 else []
@@ -207,16 +208,16 @@ def _depth(sample: SamplePaths) -> int:
 
 
 def _tail(path: Path, depth: int) -> tuple[str, ...]:
-    """The last parts of a file's path, without extension: as many as its sample's name has."""
+    """The last `depth` parts of a path, without extension."""
     return tuple(map(one_form, (*path.parts[:-1], path.stem)[-depth:]))
 
 
 def _is_of_another_machine(name: str, above: str, sample: SamplePaths) -> bool:
-    """Whether an absolute path is none of this machine, and may be that of a sample there.
+    """Whether an absolute path does not exist here and may name the sample on another machine.
 
     Args:
-        above: the folder in it that holds the sample. Where ours lies beside a folder of that name ("train" beside
-            "val"), the path is of a file in there.
+        above: the folder in the path that holds the sample. If the sample's folder has a sibling of that name ("train"
+            beside "val"), the path names a file in the sibling instead.
     """
     if Path(name).exists():
         return False

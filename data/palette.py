@@ -1,4 +1,4 @@
-"""Palettes: which color stands for which class id, and turning color-coded masks into id maps by them.
+"""Palettes, which map colors to class ids, and the conversion of color-coded masks into id maps.
 
 A palette file is one of
 
@@ -7,12 +7,11 @@ A palette file is one of
 * JSON, {"road": [128, 64, 0], ...}: ids 0, 1, 2, ... in the order of the file;
 * JSON, {"names": ["road", ...], "colors": {"road": [128, 64, 0], ...}, "unknown": 255}: ids in the order of "names";
   colors of other names are unknown;
-* what a labeling tool writes: `data/palette_formats.py` and `data/palette_lines.py` have the tables.
+* a file of a labeling tool; `data/palette_formats.py` and `data/palette_lines.py` list the formats.
 
-Ids are taken from a column that is named so (`KEYS` of `data/palette_items.py`); a file in which other numbers may be
-the ids, or colors may count to 1, is refused. Several colors may share an id. Where an id is the word unknown, null or
-negative, the color belongs to no class.
-"colour" is as good as "color".
+Ids are read from a column with one of the names in `KEYS` of `data/palette_items.py`. A file is refused if other
+numbers may be the ids, or if colors may be fractions of 1. Several colors may have the same id. If an id is negative,
+null or the word unknown, the color belongs to no class. The spelling "colour" is accepted, too.
 """
 
 import math
@@ -32,8 +31,8 @@ from util.errors import InputError
 UNKNOWN = 255
 LARGEST_ID = 65535  # what a 16-bit PNG holds
 ENTRIES_SHOWN = 8
-SHOWN = 60  # characters of what is no color
-MISSING_SHOWN = 4  # colors of a mask that are not in the palette
+SHOWN = 60  # characters of an invalid color in a message
+MISSING_SHOWN = 4  # colors in a message about those that the palette lacks
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,10 @@ class Entry:
 
 
 class Palette:
-    """Colors and their ids. Raises `InputError` for a color that stands for two ids.
+    """Colors and their ids. Raises `InputError` for a color with two ids.
 
     Args:
-        is_numbered: whether the ids stand in the file; where they do not, they are places in it.
+        is_numbered: whether the file holds the ids; otherwise they are the positions in the file.
     """
 
     def __init__(self, entries: list[Entry], source: Path, is_numbered: bool = True):
@@ -70,41 +69,41 @@ class Palette:
 
     @cached_property
     def _places(self) -> np.ndarray:
-        """1 + the place in `entries` of every color `pack` can give; 0 for colors of none (untouched memory)."""
+        """Table (2**24,) from packed color to 1 + position in `entries`; 0 for other colors (untouched memory)."""
         places = np.zeros(1 << 24, dtype=np.uint16)
         for place, entry in enumerate(self.entries):
             places[_packed(entry.color)] = place + 1
         return places
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the table, which each process makes for itself."""
+        """Everything but the lookup table, which each process builds for itself."""
         return {"entries": self.entries, "source": self.source, "is_numbered": self.is_numbered}
 
     def find(self, rgba: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Look up a picture (H, W, 4) uint8: its ids (H, W), and where (H, W) bool its color is in no entry.
+        """Look up the colors of an image (H, W, 4) uint8; return ids (H, W) and a mask (H, W) of colors without entry.
 
-        Alpha is not looked at; ids are 0 where there is none.
+        Alpha is ignored. Ids are 0 for colors without entry.
         """
         places = self._places[pack(rgba)]
         ids = np.array([0, *(entry.id for entry in self.entries)], dtype=self.dtype)
         return ids[places], places == 0
 
     def summary(self) -> str:
-        """One line that says what was read: how many colors, where their ids are from, and the first ones."""
+        """Summarize in one line: the number of colors, where their ids come from, and the first ones."""
         ids = "ids as in the file" if self.is_numbered else "ids in the order of the file"
         first = [f"{entry.id} {entry.name} ({shown(entry.color)})" for entry in self.entries[:ENTRIES_SHOWN]]
         more = ", ..." if len(self.entries) > ENTRIES_SHOWN else ""
         return f"{self.source}: {len(self.entries)} colors, {ids}: {', '.join(first)}{more}"
 
     def nearest(self, color: Color) -> tuple[Entry, float]:
-        """The entry of the least Euclidean distance to `color`, and that distance."""
+        """The entry nearest to `color` by Euclidean distance, and that distance."""
         distances = [float(np.linalg.norm(np.subtract(entry.color, color))) for entry in self.entries]
         place = int(np.argmin(distances))
         return self.entries[place], distances[place]
 
 
 def pack(rgba: np.ndarray) -> np.ndarray:
-    """One number below 2**24 for each color of (H, W, 4) uint8; alpha has no part in it."""
+    """Pack the colors of (H, W, 4) uint8 into integers below 2**24, (H, W); alpha is ignored."""
     return np.ascontiguousarray(rgba).view("<u4")[..., 0] & 0xFFFFFF
 
 
@@ -113,12 +112,12 @@ def _packed(color: Color) -> int:
 
 
 def unpacked(number: int) -> Color:
-    """The color that `pack` made into `number`."""
+    """Inverse of `pack` for one color."""
     return number & 255, number >> 8 & 255, number >> 16
 
 
 def shown(color: Color) -> str:
-    """As palette files have it."""
+    """Format a color as in palette files."""
     return "{} {} {}".format(*color)
 
 
@@ -126,10 +125,10 @@ def read_palette(path: str | Path, unknown: int | None = None) -> Palette:
     """Read a palette file.
 
     Args:
-        unknown: id of colors that belong to no class; by default the file's own, or 255.
+        unknown: id of colors that belong to no class; by default that in the file, or 255.
 
     Raises:
-        InputError: for a file that is no palette, naming the line or the class.
+        InputError: the file is not a palette; the message names the line or the class.
     """
     path = Path(path)
     content = read_content(path)
@@ -149,7 +148,7 @@ def ids_of_mask(path: Path, palette: Palette) -> np.ndarray:
     """Read a color-coded mask as ids (H, W), uint8 or uint16 as the palette needs.
 
     Raises:
-        InputError: for a mask that cannot be read, has a color that is not in the palette, or is transparent.
+        InputError: the mask cannot be read, is transparent, or has a color that is not in the palette.
     """
     rgba = read_colors(path)
     ids, is_missing = palette.find(rgba)
@@ -160,7 +159,7 @@ def ids_of_mask(path: Path, palette: Palette) -> np.ndarray:
 
 
 def _missing_colors(path: Path, rgba: np.ndarray, is_missing: np.ndarray, palette: Palette) -> str:
-    """The message about colors of a mask that the palette does not have: where, which, and what to do."""
+    """Compose the message about colors of a mask that the palette lacks: where, which, and what to do."""
     x, y = first(is_missing)
     missing = np.unique(pack(rgba)[is_missing])
     color = tuple(rgba[y, x, :3].tolist())
@@ -180,14 +179,14 @@ def _missing_colors(path: Path, rgba: np.ndarray, is_missing: np.ndarray, palett
 
 
 def _refuse_ids_in_colors(rows: list[Row], path: Path) -> None:
-    """Refuse colors of four numbers of which the fourth is no opacity, so the first may be an id."""
+    """Refuse colors of four numbers if the fourth is not an opacity, because the first or last may be an id."""
     fourths = [numbers[3] for row in rows if len(numbers := numbers_of(row.color)) == 4]
     if len({*fourths}) > 1 and not {*fourths} <= {0, 1, 255} and max(fourths) > 1:
         raise InputError(f"{path}: holds colors of four numbers, of which the first or last may be ids; {WANTED}")
 
 
 def _may_be_fractions(rows: list[Row], entries: list[Entry]) -> bool:
-    """Whether all colors are of zeros and ones, and not of grays alone; #010000 is not meant."""
+    """Whether all levels are 0 or 1 and not all colors gray; hexadecimal colors are always levels."""
     if any("#" in str(row.color) for row in rows) or all(len({*entry.color}) == 1 for entry in entries):
         return False
     return max(max(entry.color) for entry in entries) == 1

@@ -1,7 +1,7 @@
-"""The kinds of file that hold palettes: this project's own, and those of labeling tools. `FORMATS` is the table.
+"""The file formats of palettes: this project's own, and those of labeling tools. `FORMATS` is the table.
 
-A picture with a palette of its own; JSON and XML in which classes have colors, wherever in the file they stand;
-palettes of GIMP and of Paint Shop Pro; and lines of text, see `data/palette_lines.py`.
+Formats are palette images; JSON and XML with classes that have colors, at any depth; palettes of GIMP and of Paint Shop
+Pro; and lines of text (`data/palette_lines.py`).
 """
 
 import json
@@ -25,10 +25,10 @@ COLORS = ("colors", "colours", "palette", "PALETTE", "color_map", "colormap")
 
 
 def read_content(path: Path) -> Content:
-    """Read a file of any of the formats. Raises `InputError` for one of none."""
+    """Read a palette file of any format. Raises `InputError` for other files."""
     try:
-        with Image.open(path) as picture:
-            return _of_picture(picture, path)
+        with Image.open(path) as image:
+            return _of_image(image, path)
     except InputError:
         raise
     except UNREADABLE:
@@ -37,12 +37,12 @@ def read_content(path: Path) -> Content:
     return next(form.read(text, path) for form in FORMATS if re.match(form.beginning, text))
 
 
-def _of_picture(picture: Image.Image, path: Path) -> Content:
-    """The palette of a picture: its indices are the ids. Colors that fill it up and are nowhere in it are left out."""
-    if picture.mode != "P":
-        raise InputError(f"{path}: is a picture without a palette (mode {picture.mode}); {WANTED}")
-    used = {*np.unique(np.asarray(picture)).tolist()}
-    colors = [tuple(color) for color in np.array(picture.getpalette("RGB")).reshape(-1, 3).tolist()]
+def _of_image(image: Image.Image, path: Path) -> Content:
+    """Read the palette of an image, whose indices are the ids; unused padding colors are left out."""
+    if image.mode != "P":
+        raise InputError(f"{path}: is an image without a palette (mode {image.mode}); {WANTED}")
+    used = {*np.unique(np.asarray(image)).tolist()}
+    colors = [tuple(color) for color in np.array(image.getpalette("RGB")).reshape(-1, 3).tolist()]
     taken = {colors[index] for index in used if index < len(colors)}
     rows = []
     for index, color in enumerate(colors):
@@ -78,7 +78,7 @@ def _values(node: list | dict) -> list[Any]:
 
 
 def _items_within(node: Any) -> Iterator[list[Item]]:
-    """Every list of classes in a JSON file, however deep."""
+    """Yield every list of classes in a JSON value, at any depth."""
     for child in _values(node) if isinstance(node, list | dict) else ():
         items = _items(child, all)
         if isinstance(node, dict) and child is node.get("categories"):  # Segments.ai, with the keys of CVAT and own ids
@@ -87,7 +87,7 @@ def _items_within(node: Any) -> Iterator[list[Item]]:
 
 
 def _items(node: Any, enough: Callable[[Iterator[bool]], bool]) -> list[Item]:
-    """The classes of a JSON value: a list of classes or of colors, or a dictionary of either by name or id."""
+    """Return the classes of a JSON value: a list of classes or colors, or a dictionary of either by name or id."""
     if not isinstance(node, list | dict) or not node:
         return []
     values = _values(node)
@@ -105,9 +105,9 @@ def _items(node: Any, enough: Callable[[Iterator[bool]], bool]) -> list[Item]:
 
 
 def _of_names_and_colors(names: Any, colors: list | dict, others: dict[str, Any], path: Path) -> Content:
-    """Names in the order of their ids, and colors in the same order, or by name; those of other names are of no class.
+    """Read names in the order of their ids, with colors in this order or by name; other colors have no class.
 
-    Where colors are given by id, names are, too. One of the `others` may list the ids of names and colors in lists.
+    If colors are given by id, names are, too. If both are lists, one of the `others` may list their ids.
     """
     if isinstance(colors, list):
         names = names or [f"class {place}" for place in range(len(colors))]
@@ -131,7 +131,7 @@ def _of_names_and_colors(names: Any, colors: list | dict, others: dict[str, Any]
 
 
 def _of_xml(text: str, path: Path) -> Content:
-    """Elements with a color and more, as attributes (QGIS styles, Label Studio) or as elements of their own (CVAT)."""
+    """Read elements that have a color and more, as attributes (QGIS styles, Label Studio) or as children (CVAT)."""
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
@@ -160,9 +160,9 @@ def _of_jasc(text: str, path: Path) -> Content:
 
 
 class Format(NamedTuple):
-    """A format of text."""
+    """A text format."""
 
-    beginning: str  # pattern that the file begins with
+    beginning: str  # regular expression for the beginning of the file
     read: Callable[[str, Path], Content]
 
 

@@ -1,6 +1,6 @@
-"""The classes of a palette file as dictionaries of whatever keys a tool gives them: which key is what, and colors.
+"""Classes of a palette file as dictionaries with the keys that a tool writes: which key is name, id or color.
 
-Where nothing numbers the classes, their order does: 0, 1, 2, ...
+If no key holds ids, the order of the classes numbers them: 0, 1, 2, ...
 """
 
 import re
@@ -16,10 +16,10 @@ WANTED = "write lines of `id r g b name`, such as `0 128 64 0 road`"
 Color = tuple[int, int, int]
 Item = dict[str, Any]
 
-# Words that "class_id", "gray value" and the like begin and end with.
+# First and last words of keys for ids, such as "class_id" and "gray value".
 OWNERS = ["", *"class label category cat mask pixel train gray grey".split()]
 NUMBERS = "id value index idx code no nr num number".split()
-# What tools call the parts of a class, in letters and digits alone; the first that is there counts.
+# Role -> keys that tools write, reduced to letters and digits; the first one present counts.
 KEYS = {
     "name": ("name", "title", "classname", "labelname", "label", "class", "category", "value"),
     "id": (
@@ -36,8 +36,8 @@ OTHER_COLUMNS = {
     *("instances", "hasinstances", "evaluate", "ignoreineval", "pixels", "files", "count", "train", "val", "stuff"),
 }
 COLUMNS = OTHER_COLUMNS.union(*KEYS.values())
-ID_WORDS = {"unknown", "null", "nodata", "nv"}  # in place of an id: of no class
-# Keys by which a tool is known whose ids are those of its database, and not of its masks: Supervisely, CVAT.
+ID_WORDS = {"unknown", "null", "nodata", "nv"}  # in place of an id: no class
+# Keys of tools whose ids are those of a database and not those in masks: Supervisely, CVAT.
 DATABASE_IDS = ({"title", "color"}, {"name", "color", "attributes"})
 ID_TEXT = re.compile(rf"\s*(-?\d+(\.0+)?|{'|'.join(ID_WORDS)})\s*$", re.IGNORECASE)
 COLOR_TEXT = re.compile(
@@ -47,36 +47,36 @@ COLOR_TEXT = re.compile(
 
 
 class Row(NamedTuple):
-    """A color as a file has it, unchecked."""
+    """An unchecked entry of a palette file."""
 
     place: str  # for messages: "line 3"
-    id: Any  # None: of no class
+    id: Any  # None: no class
     color: Any
     name: str
 
 
 class Content(NamedTuple):
-    """What a palette file holds."""
+    """The content of a palette file."""
 
     rows: list[Row]
-    is_numbered: bool = True  # False: the ids are places in the file
-    unknown: Any = None  # the id of colors of no class, where the file says
-    has_levels: bool = False  # whether the file says that colors count to 255, and not to 1
+    is_numbered: bool = True  # False: the ids are positions in the file
+    unknown: Any = None  # id of colors of no class, if the file holds one
+    has_levels: bool = False  # whether the format implies colors of 0..255, not of 0..1
 
 
 def plain(key: str) -> str:
-    """Letters and digits of a key, small."""
+    """Reduce a key to lower-case letters and digits."""
     return re.sub(r"[\W_]", "", str(key)).lower()
 
 
 def has_color(keys: Iterable[str]) -> bool:
-    """Whether one of these keys, or three, are those of a color."""
+    """Whether the keys include one for a color, or three for its channels."""
     found = {plain(key) for key in keys}
     return not found.isdisjoint(KEYS["color"]) or all(not found.isdisjoint(KEYS[channel]) for channel in "rgb")
 
 
 def content_of_items(items: Sequence[Mapping[str, Any]], path: Path) -> Content:
-    """Rows of classes given as dictionaries, each with a "place" for messages, or a name to go by."""
+    """Turn classes given as dictionaries into rows; messages name them by "place", or else by order and name."""
     flat = [{plain(key): value for key, value in item.items()} for item in items]
     values = {key: [item.get(key) for item in flat] for key in dict.fromkeys(key for item in flat for key in item)}
 
@@ -105,7 +105,7 @@ def content_of_items(items: Sequence[Mapping[str, Any]], path: Path) -> Content:
 
 
 def _refuse_strange_ids(items: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Refuse a column of whole numbers that is none of the known ones, in a file that has no other ids."""
+    """Refuse an unknown column of integers in a file without ids."""
     for key in dict.fromkeys(key for item in items for key in item):
         column = [item.get(key) for item in items]
         if plain(key) not in COLUMNS and all(map(_is_id, column)) and differ_from_places(column):
@@ -116,9 +116,9 @@ def _refuse_strange_ids(items: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def _refuse_numbered_names(names: Sequence[str], path: Path) -> None:
-    """Refuse names that are numbered otherwise than by their places, in a file that has no other ids.
+    """Refuse names with numbers that differ from their positions, in a file without ids.
 
-    Those are names of which all begin with a number, such as "2: car", or that are one word and a number: "class5".
+    These are names that all begin with a number, such as "2: car", or that are one word with a number: "class5".
     """
     for pattern in (r"(?P<rest>\W*)(?P<id>\d+)(?!\w)", r"(?P<rest>.*?)(?P<id>\d+)$"):
         found = [match for name in names if (match := re.match(pattern, name))]
@@ -128,7 +128,7 @@ def _refuse_numbered_names(names: Sequence[str], path: Path) -> None:
 
 
 def differ_from_places(ids: Sequence[Any]) -> bool:
-    """Whether ids are others than 0, 1, 2, ...; one number in all places is none."""
+    """Whether ids differ from 0, 1, 2, ...; a constant column does not count as ids."""
     numbers = [str(given).strip().removesuffix(".0") for given in ids]
     return len({*numbers}) > 1 and numbers != [*map(str, range(len(ids)))]
 
@@ -146,24 +146,24 @@ def _is_id(value: Any) -> bool:
 
 
 def is_color(given: Any) -> bool:
-    """Whether a value of a file is meant as a color: numbers or #rrggbb, not a word."""
+    """Whether a value of a file is a color: numbers or #rrggbb, not a color name."""
     if isinstance(given, str):
         return bool(COLOR_TEXT.match(given.strip()))
     return isinstance(given, list) and len(given) in (3, 4) and all(isinstance(value, int | float) for value in given)
 
 
 def numbers_of(given: Any) -> list[float]:
-    """The numbers of a color that is given as such, in a list or a text; none of others."""
+    """The numbers of a color given as a list or text of numbers; [] for other values."""
     if isinstance(given, str) and COLOR_TEXT.match(given.strip()) and not given.strip().startswith("#"):
         return [float(number) for number in re.findall(r"\d*\.?\d+", given)]
     return given if isinstance(given, list) and is_color(given) else []
 
 
 def parse_color(given: Any) -> Color:
-    """Red, green and blue, 0..255, of what a file has: three numbers, with or without opacity; #rrggbb; a name.
+    """Parse red, green and blue, 0..255: three numbers, with or without opacity; #rrggbb; or a color name.
 
     Raises:
-        ValueError: it is no color, or could be several.
+        ValueError: the value is not a color, or is ambiguous.
     """
     if isinstance(given, str):
         text = given.strip()
@@ -181,7 +181,7 @@ def parse_color(given: Any) -> Color:
 
 
 def _channel(value: Any) -> int:
-    """A whole number 0..255. 1.0 is none: in files that count from 0 to 1 it is 255."""
+    """Parse an integer 0..255. Refuses 1.0, which means 255 in files with colors from 0 to 1."""
     number = float(value)
     is_of_unit_scale = number == 1 and "." in str(value)
     if isinstance(value, bool) or is_of_unit_scale or not (number.is_integer() and 0 <= number <= 255):

@@ -1,9 +1,8 @@
-"""Palettes as lines of text, one color a line: which columns there are, by a line that names them or by what they hold.
+"""Palettes as lines of text with one color per line; columns are known from a header or from what they hold.
 
-Columns may be separated by tabs, semicolons, commas, colons or spaces. # starts a comment. A first line, or a comment,
-that names the columns settles what they are. Without one, `LAYOUTS` has the orders that this project and labeling tools
-write; all lines must be of one. A file whose numbers could be meant in two ways is refused, and so is one that may hold
-ids where none are looked for.
+Columns may be separated by tabs, semicolons, commas, colons or spaces. # starts a comment. A first line or a comment
+may name the columns. Otherwise all lines must have one of the `LAYOUTS`, the column orders that this project and
+labeling tools write. An ambiguous file is refused, and so is one that may hold ids in a layout without ids.
 """
 
 import csv
@@ -26,7 +25,7 @@ from data.palette_items import (
 )
 from util.errors import InputError
 
-LAYOUTS = (  # the first that all lines have; [optional]
+LAYOUTS = (  # the first one that fits all lines is used; [optional]
     "id r g b a visible mesh name",  # ITK-SNAP
     "id r g b a [name]",  # QGIS, GDAL
     "id r g b [name]",  # this project, Esri .clr
@@ -42,11 +41,11 @@ LAYOUTS = (  # the first that all lines have; [optional]
     "color [name]",  # CamVid with a tab
     "name color [rest]",  # labelmap.txt of CVAT and VOC: label:r,g,b:parts:actions
 )
-# Of a layout's words, which kinds of field they may be: N number, U "unknown" or the like, C color, T other text.
+# Column of a layout -> regular expression of field kinds: N number, U "unknown" or a synonym, C color, T other text.
 KINDS = {"id": "[NU]", "color": "C", "name": "[TU]+", "rest": "T+"}
-LAST_NAME = "[NTUC]+"  # the rest of the line, whatever it looks like
-OPACITIES = {0, 1, 255}  # of tools that write names, perhaps of several words, before numbers
-# What stands among the lines of other programs and is none: Excel's separator, and the head of QGIS's color maps.
+LAST_NAME = "[NTUC]+"  # a name in the last column takes the rest of the line
+OPACITIES = {0, 1, 255}  # that occur in the layout `id name r g b a`
+# Lines without a color that other programs write: Excel's separator, and the header of QGIS's color maps.
 NOISE = re.compile(r"sep=.$|INTERPOLATION:\w+$", re.IGNORECASE)
 NUMBER = re.compile(r"-?\d+(\.\d+)?$")
 WORD = re.compile(r'"[^"]*"|\'[^\']*\'(?!\S)|(?:rgba?)?[\[(][^\])]*[\])]|[^\s,;]+')
@@ -63,7 +62,7 @@ def _by_delimiter(delimiter: str, line: str) -> Fields:
 
 
 def _by_words(line: str) -> Fields:
-    """Words, and what quotes or brackets hold together; "2:" before a name is 2."""
+    """Split a line at spaces, but not within quotes or brackets; "2:" before a name becomes 2."""
     return [word.strip("'\"").removesuffix(":") for word in WORD.findall(line)]
 
 
@@ -74,10 +73,10 @@ def read_lines(text: str, path: Path, layouts: Sequence[str] = LAYOUTS) -> Conte
     """Read the colors of a text.
 
     Args:
-        layouts: orders of columns that it may have.
+        layouts: possible column orders.
 
     Raises:
-        InputError: for lines that are none, or that could be meant in two ways.
+        InputError: a line is not a color, or the columns are ambiguous.
     """
     lines, comments = _lines_of(text)
     if not lines:
@@ -105,7 +104,7 @@ def read_lines(text: str, path: Path, layouts: Sequence[str] = LAYOUTS) -> Conte
 
 
 def _lines_of(text: str) -> tuple[list[Line], list[str]]:
-    """Numbered lines that hold something, and the comments."""
+    """Return the non-empty lines with their numbers, and the comments."""
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
     comments = [(number, line) for number, line in lines if line.startswith("#")]
     if len(comments) == len(lines) and all(re.match(r"#[0-9a-fA-F]{6}\b", line) for _, line in lines):
@@ -115,13 +114,13 @@ def _lines_of(text: str) -> tuple[list[Line], list[str]]:
 
 
 def _by_header(lines: list[Line], comments: list[str], split: Split) -> list[dict[str, Any]] | None:
-    """The lines by the columns that the first one, or a comment, names; None where none does."""
+    """Read the lines by a header in the first line or a comment; None if there is none."""
     first = split(lines[0][1])
     if has_color(first) and {*map(_kind, first)} <= {"T"}:
         header, lines = first, lines[1:]
     else:
         heads = (split(comment.lstrip("# ")) for comment in comments)
-        # Every word of such a comment is the name of a column; that tells it from others.
+        # A comment is a header if every word of it is a known column name.
         width = len(split(lines[0][1]))
         header = next((h for h in heads if has_color(h) and {*map(plain, h)} <= COLUMNS and len(h) <= width), None)
     if header is None:
@@ -136,7 +135,7 @@ def _by_header(lines: list[Line], comments: list[str], split: Split) -> list[dic
 
 
 def _by_layout(split: Split, line: str, number: int, layout: str) -> dict[str, Any] | None:
-    """The fields of a line by the words of a layout, or None if they do not fit."""
+    """Assign the fields of a line to the columns of a layout; None if they do not fit."""
     fields = split(line)
     is_split = len(fields) > 1 or split is _by_words
     fields = [field for field in fields if field]
@@ -145,9 +144,9 @@ def _by_layout(split: Split, line: str, number: int, layout: str) -> dict[str, A
         return None
     item = {name: " ".join(fields[slice(*found.span(name))]) for name in found.groupdict() if found[name]}
     if "name" in item:
-        item["name"] = item["name"].strip(" =:|")  # what stands between columns
+        item["name"] = item["name"].strip(" =:|")  # separators between columns
     if layout == "id name r g b a" and float(item["a"]) not in OPACITIES:
-        return None  # a number that belongs to the name, rather
+        return None  # the number probably belongs to the name
     return {"place": f"line {number}"} | item
 
 
@@ -169,7 +168,7 @@ def _pattern(layout: str) -> re.Pattern[str]:
 
 
 def _could_start_with_red(items: list[dict[str, Any]]) -> bool:
-    """Whether four numbers may as well be red, green, blue, and opacity or id."""
+    """Whether the four numbers could also be red, green, blue, and an opacity or id."""
     if not all(NUMBER.match(item["id"]) and 0 <= float(item["id"]) <= 255 for item in items) or len(items) < 2:
         return False
     ids, last = ([int(float(item[key])) for item in items] for key in ("id", "b"))
@@ -179,7 +178,7 @@ def _could_start_with_red(items: list[dict[str, Any]]) -> bool:
 
 
 def _ids_follow_names(items: list[dict[str, Any]]) -> bool:
-    """Whether all names end with numbers, which are not their places."""
+    """Whether all names end with numbers that differ from their positions."""
     found = [re.search(r"\s(\d+)$", item.get("name", "")) for item in items]
     return all(found) and differ_from_places([match[1] for match in found if match])
 
@@ -189,7 +188,7 @@ def _counts_up(numbers: list[int]) -> bool:
 
 
 def _refusal(lines: list[Line], layouts: Sequence[str], path: Path) -> str:
-    """Name the first line that is not as most others are, or not at all."""
+    """Compose the message about the first line that does not fit the layout of most lines."""
     if not any("#" in line or len(re.findall(r"\d+", line)) >= 3 for _, line in lines):
         return f"{path}: holds names or ids without colors, and masks that hold ids need no palette; {WANTED}"
 

@@ -1,4 +1,4 @@
-"""The same work on many files, in several processes."""
+"""Applying a function to many files in several processes."""
 
 import multiprocessing
 import os
@@ -15,14 +15,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 FILES_PER_TASK = 16
-"""Large enough that passing tasks around costs nothing, small enough that the workers end together."""
+"""Large enough to make the overhead of tasks negligible, small enough that the workers finish together."""
 
 _work: Callable[[Any], Any]
 _stop: Event
 
 
 def usable_cores() -> int:
-    """Cores this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -30,11 +30,11 @@ def parallel_map(work: Callable[[Item], Result], items: Sequence[Item], workers:
     """Yield `work(item)` in the order of `items`.
 
     Args:
-        work: a picklable callable; each worker gets it once. What it raises is raised here.
-        workers: processes; with 1 or less, or too few items to distribute, this process does the work.
+        work: a picklable callable, sent to each worker once. Its exceptions are raised here.
+        workers: number of processes; with 1 or less, or with too few items, this process does the work.
 
     Raises:
-        InputError: when a worker dies, almost always because memory ran out.
+        InputError: a worker died, usually because memory ran out.
     """
     workers = min(workers, len(items) // FILES_PER_TASK)
     if workers <= 1:
@@ -51,11 +51,11 @@ def parallel_map(work: Callable[[Item], Result], items: Sequence[Item], workers:
                 f"--workers {workers}: a worker was ended from outside, probably because memory ran out; use fewer"
             ) from error
         finally:
-            stop.set()  # after an error or Ctrl-C every worker ends with the file that it is at
+            stop.set()  # after an error or Ctrl-C every worker ends with its current file
 
 
-class _Stopped(Exception):  # noqa: N818 (nobody sees it)
-    """Nobody waits for the results any more."""
+class _Stopped(Exception):  # noqa: N818 (never leaves this module)
+    """The results are no longer needed."""
 
 
 def _start(work: Callable[[Any], Any], stop: Event) -> None:

@@ -1,4 +1,4 @@
-"""Photos that can be read and are not what they seem: hidden colors, and 16 bits of which hardly any are used."""
+"""Warnings about readable photos with hidden colors, or with 16 bits per channel of which only the lower are used."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from PIL.ImageFile import ImageFile
 
 from data.listing import listing
-from data.opening import open_picture, opened
+from data.opening import open_image, opened
 from data.orientation import spread
 from data.read import read_image
 from util.distributed import is_main_process
@@ -18,16 +18,16 @@ from util.warn import warn_once
 
 MOST_DECODED = 20  # photos, at the start of a program: 2 megapixels of PNG take 0.05 s
 WITH_ALPHA = ("RGBA", "LA", "PA", "La")  # Pillow's modes; the last band is the opacity
-DARK = 63  # of 255: as light as white of 14 bits, which is what cameras have at most, when it is read as 16
+DARK = 63  # of 255: white of 14 bits, the most that cameras record, read as 16 bits
 
 
 class Trait(NamedTuple):
-    """Something that a photo may have.
+    """A property of photos that is warned about.
 
     Attributes:
-        is_possible: from its head; cheap.
-        is_so: from its pixels.
-        words: the end of a sentence of which photos are the subject, with what to do.
+        is_possible: whether the header allows it; cheap.
+        is_so: whether the pixels have it.
+        words: predicate of the warning, whose subject are the photos, with the fix.
     """
 
     is_possible: Callable[[ImageFile], bool]
@@ -36,17 +36,17 @@ class Trait(NamedTuple):
 
 
 def _has_deep_channels(head: ImageFile) -> bool:
-    """Whether a file holds more than 8 bits a channel, by Pillow's names of its mode and of how its pixels lie."""
+    """Whether a file holds more than 8 bits per channel, by Pillow's names of its mode and stored pixel format."""
     return head.mode.startswith("I") or any(re.search(r";1[26]", str(tile[-1])) for tile in head.tile)
 
 
 def _is_transparent(path: Path) -> bool:
-    picture = open_picture(path)
-    if picture.mode in ("1", "L", "P", "RGB"):  # with one color, or some of the palette, that is transparent
-        picture = picture.convert("RGBA")
-    if picture.mode not in WITH_ALPHA:
+    image = open_image(path)
+    if image.mode in ("1", "L", "P", "RGB"):  # these may have a transparent color or transparent palette entries
+        image = image.convert("RGBA")
+    if image.mode not in WITH_ALPHA:
         return False
-    return bool((np.asarray(picture.getchannel(picture.getbands()[-1])) < 255).any())
+    return bool((np.asarray(image.getchannel(image.getbands()[-1])) < 255).any())
 
 
 def _is_dark(path: Path) -> bool:
@@ -55,7 +55,7 @@ def _is_dark(path: Path) -> bool:
 
 TRAITS = {
     "transparent_photos": Trait(
-        # Not Pillow's own property, which fails for a palette picture without palette.
+        # Not Pillow's `has_transparency_data`, which fails for a palette image without a palette.
         lambda head: "transparency" in head.info or head.mode in WITH_ALPHA,
         _is_transparent,
         "are transparent in places: viewers show a background there, and here the hidden colors in the file are used, "
@@ -71,7 +71,7 @@ TRAITS = {
 
 
 def traits(path: Path) -> list[str]:
-    """The keys of `TRAITS` that hold for a photo; none for one that cannot be read, which reading it reports."""
+    """The keys of `TRAITS` that hold for a photo; [] if it cannot be read, which is reported when it is used."""
     try:
         return [kind for kind in _possible(path) if TRAITS[kind].is_so(path)]
     except InputError:
@@ -87,11 +87,11 @@ def _possible(path: Path) -> list[str]:
 
 
 def warn_of_photos(paths: Sequence[Path], what: str = "photos") -> None:
-    """Warn once, in a line for each of `TRAITS`, if photos have it.
+    """Warn once of photos with one of the `TRAITS`, in one line for each trait.
 
     Args:
-        paths: of very many, some are looked at, spread evenly.
-        what: they are, in the plural.
+        paths: of many paths, evenly spaced ones are inspected.
+        what: the kind of photos, in the plural.
     """
     if not is_main_process():
         return
@@ -109,5 +109,5 @@ def warn_of_photos(paths: Sequence[Path], what: str = "photos") -> None:
 
 
 def describe(kind: str, names: Sequence[str], count: int, what: str = "photos") -> str:
-    """One line about photos, of `count` that were looked at, of a kind."""
+    """Describe in one line the photos with a trait, of `count` that were inspected."""
     return f"{len(names)} of {count} {what} ({listing(names)}) {TRAITS[kind].words}"

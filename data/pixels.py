@@ -1,4 +1,4 @@
-"""The pixels of a sample between file and network: read and resized here, then cropped for one use of it."""
+"""Decoded and resized pixels of a sample: what is cached, and what random crops are taken from."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +9,13 @@ from PIL.Image import Resampling
 from data.orientation import check_same_size
 from data.pairs import SamplePaths
 from data.preprocess import Geometry, Preprocess, Size, ids_to_tensor, image_to_tensor, resize
-from data.read import LabelIds, picture_size, read_image, read_instances, read_labels
+from data.read import LabelIds, image_size, read_image, read_instances, read_labels
 from data.sample import Sample
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """A sample whose files are decoded, checked and resized, before anything is left to chance.
+    """A sample whose files are decoded, checked and resized, before the random crop and flip.
 
     Attributes:
         labels: checked class ids (H, W), `LabelIds.dtype`.
@@ -39,7 +39,7 @@ class Pixels:
         return sum(array.nbytes for array in (self.labels, self.instances, self.image) if array is not None)
 
     def cut(self, name: str, geometry: Geometry) -> Sample:
-        """Crop and mirror: the sample of this name."""
+        """Crop and flip; return the sample `name`."""
         sample: Sample = {"name": name, "labels": ids_to_tensor(geometry.apply(self.labels), self.labels.dtype)}
         if self.instances is not None:
             sample["instances"] = ids_to_tensor(geometry.apply(self.instances), np.int32)
@@ -50,9 +50,9 @@ class Pixels:
 
 @dataclass(frozen=True)
 class PixelReader:
-    """From the files of a sample to its `Pixels`. Two readers that are equal read equal pixels.
+    """Reads the files of a sample into `Pixels`; equal readers read equal pixels.
 
-    `fast_decode` and `apply_exif` are the options of these names.
+    `fast_decode` and `apply_exif` are the options of the same names.
     """
 
     preprocess: Preprocess
@@ -61,7 +61,7 @@ class PixelReader:
     apply_exif: bool = False
 
     def read(self, paths: SamplePaths) -> Pixels:
-        """Read one sample. Raises `InputError` for files that cannot be read, wrong ids and sizes that differ."""
+        """Read one sample. Raises `InputError` for unreadable files, wrong ids, and differing sizes."""
         upright = self.apply_exif
         labels = read_labels(paths.labels, self.ids, upright)
         size = labels.size
@@ -80,12 +80,12 @@ class PixelReader:
 
     def _read_image(self, path: Path, labels: Path, size: Size) -> np.ndarray:
         upright = self.apply_exif
-        check_same_size(labels, size, path, picture_size(path, upright), upright)
+        check_same_size(labels, size, path, image_size(path, upright), upright)
         resized = self.preprocess.resized(size)
         image = read_image(path, resized if self.fast_decode else None, upright)
         return resize(image, resized, Resampling.BICUBIC)
 
 
 def _shrink(ids: np.ndarray) -> np.ndarray:
-    """The same ids in 16 bits if they fit."""
+    """Convert ids to 16 bits if they fit."""
     return ids.astype(np.uint16) if ids.itemsize > 2 and ids.min() >= 0 and ids.max() < 2**16 else ids

@@ -1,4 +1,4 @@
-"""From a file's size to the network's: one geometry per sample, the same for label map, instance map and photo."""
+"""Resizing, cropping and flipping samples to the network's size, the same for label map, instance map and photo."""
 
 import itertools
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from torch import Tensor
 
 from util.errors import InputError
 
-Size = tuple[int, int]  # width, height, as Pillow has it
+Size = tuple[int, int]  # width, height, in Pillow's order
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """What happens to the resized pixels of one sample: crop (left, top, right, bottom), then mirror."""
+    """Transform of the resized pixels of one sample: crop (left, top, right, bottom), then horizontal flip."""
 
     crop: tuple[int, int, int, int]
     flip: bool
@@ -32,11 +32,11 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Preprocess:
-    """The preprocessing the options of the same names ask for.
+    """The preprocessing given by the options of the same names.
 
-    Every sample must come out as the network makes images: crop_size wide and round(crop_size / aspect_ratio) high.
-    `random` (training) draws the place of the crop, and the flip if `flip`, from torch's generator; otherwise the crop
-    is the middle and nothing is flipped. (The published code drew test crops at random too, and cropped squares only.)
+    Every sample must get the size of the network's images: crop_size wide and round(crop_size / aspect_ratio) high.
+    With `random` (training), the crop position and, with `flip`, the flip are drawn from torch's generator; otherwise
+    the crop is centered and not flipped. (The published code also drew test crops at random, and cropped squares only.)
     """
 
     mode: str
@@ -53,20 +53,20 @@ class Preprocess:
 
     @property
     def crops(self) -> bool:
-        """Whether the mode cuts a piece out of the resized picture."""
+        """Whether the mode crops the resized image."""
         return self.mode.endswith("crop")
 
     def resized(self, size: Size) -> Size:
-        """Size of a picture of `size` after the resizing step."""
+        """Size of an image of `size` after the resizing step."""
         return RESIZE[self.mode](self, *size)
 
     def fits(self, size: Size) -> bool:
-        """Whether a resized picture of `size` gives the network's size: it is that, or it can be cropped to it."""
+        """Whether a resized image of `size` has the network's size or can be cropped to it."""
         (width, height), (wanted_width, wanted_height) = size, self.output_size
         return (width >= wanted_width and height >= wanted_height) if self.crops else size == self.output_size
 
     def check(self, size: Size, path: Path) -> None:
-        """Raise an `InputError` with a remedy if a file of `size` does not come out as the network needs it."""
+        """Raise an `InputError` with a fix if a file of `size` cannot be brought to the network's size."""
         resized = self.resized(size)
         if self.fits(resized):
             return
@@ -78,7 +78,7 @@ class Preprocess:
                 f"resize_and_crop, fixed or scale_shortside_and_crop, which suit photos of any shape"
             )
         remedy = "use scale_shortside_and_crop, or a smaller --crop_size"
-        if self.mode != "crop":  # a smaller --crop_size would bring a smaller --load_size along
+        if self.mode != "crop":  # the default --load_size would shrink with a smaller --crop_size
             remedy = f"use --load_size {self._load_size_that_fits(size)} or more"
         raise InputError(f"{came_out}, too small to crop {wanted} from; {remedy}")
 
@@ -90,11 +90,11 @@ class Preprocess:
         raise AssertionError("every resizing mode grows with load_size")
 
     def draw(self, resized: Size) -> Geometry:
-        """Choose what happens to a sample that is of size `resized` by now, and whose files `check` has passed."""
+        """Choose crop and flip for a sample of size `resized` whose files have passed `check`."""
         width, height = self.output_size
         room_x, room_y = resized[0] - width, resized[1] - height
         if self.random:
-            # x, then y, then flip, for every sample in every mode: as published, so one mode's draws are all modes'.
+            # x, then y, then flip, in every mode, as in the published code: the modes consume the same random numbers.
             left = int(torch.randint(room_x + 1, ()))
             top = int(torch.randint(room_y + 1, ()))
             flip = bool(torch.rand(()) < 0.5) and self.flip
@@ -104,7 +104,7 @@ class Preprocess:
 
 
 def _load_size(p: Preprocess, width: int, height: int) -> Size:
-    # The published code resizes to a square whatever the aspect ratio; the same where that is 1.
+    # The published code resizes to a square for every aspect ratio; equal to this if the ratio is 1.
     return p.load_size, round(p.load_size / p.aspect_ratio)
 
 
@@ -117,7 +117,7 @@ def _scale_width(p: Preprocess, width: int, height: int) -> Size:
 
 
 def _scale_shortside(p: Preprocess, width: int, height: int) -> Size:
-    # The published code scaled only the long side, which distorted the picture.
+    # The published code scaled the long side only, which distorted the image.
     short = min(width, height)
     return p.load_size * width // short, p.load_size * height // short
 
@@ -130,7 +130,7 @@ def _multiple_of_32(p: Preprocess, width: int, height: int) -> Size:
     return max(32, round(width / 32) * 32), max(32, round(height / 32) * 32)
 
 
-# Mode -> size after resizing, from the preprocessing and the file's width and height.
+# Mode -> function of the preprocessing and of the file's width and height that returns the size after resizing.
 RESIZE: dict[str, Callable[[Preprocess, int, int], Size]] = {
     "resize_and_crop": _load_size,
     "crop": _keep,
@@ -143,22 +143,22 @@ RESIZE: dict[str, Callable[[Preprocess, int, int], Size]] = {
 }
 
 
-def resize(picture: Image.Image, size: Size, resample: Image.Resampling) -> np.ndarray:
-    """Resize with Pillow: (H, W), or (H, W, 3) for a photo, of the picture's own type.
+def resize(image: Image.Image, size: Size, resample: Image.Resampling) -> np.ndarray:
+    """Resize with Pillow; return (H, W), or (H, W, 3) for a photo, in the image's dtype.
 
     Args:
         resample: NEAREST for ids, BICUBIC (antialiased) for photos.
     """
-    return np.asarray(picture if picture.size == size else picture.resize(size, resample))
+    return np.asarray(image if image.size == size else image.resize(size, resample))
 
 
 def ids_to_tensor(ids: np.ndarray, dtype: np.typing.DTypeLike) -> Tensor:
-    """Turn ids (H, W) into a tensor of the type that torch has for `dtype`."""
+    """Turn ids (H, W) into a tensor of the torch dtype that corresponds to `dtype`."""
     return torch.from_numpy(np.array(ids, dtype=dtype, order="C"))
 
 
 def image_to_tensor(pixels: np.ndarray | Image.Image) -> Tensor:
     """Turn RGB pixels (H, W, 3) uint8 into (3, H, W) float32 in [-1, 1]."""
-    # Bytes are put in order before they become four times as many.
-    channels_first = np.array(np.asarray(pixels).transpose(2, 0, 1), order="C")
+    # Transposed as bytes, which is quicker than as floats of four times the size.
+    channels_first = np.array(np.asarray(pixels).transpose(2, 0, 1), order="C")  # (3, H, W)
     return torch.from_numpy(channels_first).float().div_(127.5).sub_(1)

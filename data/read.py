@@ -1,4 +1,4 @@
-"""Reading label maps, instance maps and photos without loss, and refusing what cannot be meant."""
+"""Reading label maps, instance maps and photos without loss; ids that are not allowed are refused."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,22 +9,22 @@ from PIL import Image
 from data.editions import IdEdition
 from data.id_advice import remedy
 from data.id_maps import ONE_CHANNEL, read_ids
-from data.opening import Size, open_picture, picture_size
+from data.opening import Size, image_size, open_image
 from util.errors import InputError
 
-__all__ = ["LabelIds", "picture_size", "read_image", "read_instances", "read_labels"]
+__all__ = ["LabelIds", "image_size", "read_image", "read_instances", "read_labels"]
 
 SHOWN = 4  # wrong ids named in a message
 
 
 @dataclass(frozen=True)
 class LabelIds:
-    """Which ids label files may hold, from the options of the same names.
+    """The ids that label files may hold, from the options of the same names.
 
     Classes are 0..label_nc-1. With `contain_dontcare_label`, `unknown_value` in a file means unknown and becomes id
-    label_nc. Where `unknown_value` is None, unknown is an ordinary id of the files, so all label_nc + 1 ids are.
-    `fixed` says why options cannot change this, and what to do; where it is empty, a refusal proposes options.
-    `editions` are known for other ids, which a refusal explains.
+    label_nc. If `unknown_value` is None, unknown is an ordinary id of the files, and all label_nc + 1 ids are ordinary.
+    `fixed` says why options cannot change this, and what to do; if it is empty, error messages propose options.
+    `editions` are other editions of the data set, whose ids error messages explain.
     """
 
     label_nc: int
@@ -40,14 +40,14 @@ class LabelIds:
 
     @property
     def dtype(self) -> type[np.signedinteger] | type[np.uint8]:
-        """The smallest type of integer that leaves room for every id: what samples and caches hold."""
+        """The smallest integer type that holds every id; that of samples and cache entries."""
         largest = self.label_nc + self.contain_dontcare_label - 1
         return np.uint8 if largest < 2**8 else np.int16 if largest < 2**15 else np.int32
 
     def check(self, values: np.ndarray, path: Path) -> np.ndarray:
-        """Return `values` (H, W) as `dtype`, the unknown ones as id label_nc; raise an `InputError` for wrong ones."""
+        """Return `values` (H, W) as `dtype`, with unknown as id label_nc. Raises `InputError` for other values."""
         if values.dtype == np.uint8 and self.unknown_value in (None, 255) and self.count < 256:
-            # The same in two passes over bytes: adding 1 wraps 255 to 0, so that what is allowed is one range.
+            # Equal to the code below, in two passes over bytes: adding 1 wraps 255 to 0, so allowed ids are one range.
             shift = int(self._has_unknown_value)
             shifted = values + np.uint8(shift)
             if shifted.max() < self.count + shift:
@@ -70,41 +70,41 @@ class LabelIds:
 
 
 def read_labels(path: Path, ids: LabelIds, upright: bool = False) -> Image.Image:
-    """Read a label map as class ids, mode "L" or "I" as they need; unknown pixels are id `ids.label_nc`.
+    """Read a label map as class ids, in mode "L" or "I" as required; unknown pixels get id `ids.label_nc`.
 
     Args:
-        upright: apply the EXIF orientation, --apply_exif; here and below.
+        upright: apply the EXIF orientation (--apply_exif); here and below.
     """
     return Image.fromarray(ids.check(read_ids(path, upright), path))
 
 
 def read_instances(path: Path, upright: bool = False) -> Image.Image:
-    """Read an instance map, mode "L" or "I" as the file needs; any whole numbers will do."""
+    """Read an instance map, in mode "L" or "I" as required; all integers are allowed."""
     return Image.fromarray(read_ids(path, upright))
 
 
 def read_image(path: Path, draft: Size | None = None, upright: bool = False) -> Image.Image:
-    """Read a photo as RGB; gray and palette pictures are converted.
+    """Read a photo as RGB; gray and palette images are converted.
 
     Args:
-        draft: (width, height) that are enough. A JPEG at least twice as large is decoded at 1/2, 1/4 or 1/8 of its
-            size, which is quicker and changes pixels. Other files are read whole.
+        draft: (width, height) that suffices. A JPEG at least twice as large is decoded at 1/2, 1/4 or 1/8 of its size,
+            which is quicker and changes pixels slightly. Other files are decoded at full size.
     """
-    picture = open_picture(path, upright, draft)
-    if picture.mode == "RGB":
-        return picture
-    if picture.mode in ONE_CHANNEL and np.asarray(picture).itemsize > 1:
-        # 16 bits a pixel: Pillow's own conversion cuts at 255, which makes nearly all of it white.
-        values = np.asarray(picture)
-        if picture.format not in ("PNG", "PPM") and not picture.mode.startswith("I;16"):
+    image = open_image(path, upright, draft)
+    if image.mode == "RGB":
+        return image
+    if image.mode in ONE_CHANNEL and np.asarray(image).itemsize > 1:
+        # 16 bits per pixel: Pillow's own conversion clips at 255, which turns nearly everything white.
+        values = np.asarray(image)
+        if image.format not in ("PNG", "PPM") and not image.mode.startswith("I;16"):
             raise InputError(
-                f"{path}: a photo of 32 bits or of signed 16 bits a pixel (mode {picture.mode}); save it with 8 bits, "
+                f"{path}: a photo of 32 bits or of signed 16 bits a pixel (mode {image.mode}); save it with 8 bits, "
                 f"or 16 unsigned ones"
             )
-        picture = Image.fromarray((values.astype(np.int32) >> 8).astype(np.uint8))
-    elif picture.mode == "F":
+        image = Image.fromarray((values.astype(np.int32) >> 8).astype(np.uint8))
+    elif image.mode == "F":
         raise InputError(f"{path}: a photo of floating-point pixels; save it with 8 or 16 bits")
-    elif picture.mode == "La":  # gray multiplied with its opacity, which Pillow converts in two steps only
-        picture = picture.convert("LA")
-    picture.info.pop("transparency", None)  # of which a conversion would warn
-    return picture.convert("RGB")
+    elif image.mode == "La":  # gray with premultiplied alpha, which Pillow converts to RGB in two steps only
+        image = image.convert("LA")
+    image.info.pop("transparency", None)  # otherwise the conversion would warn
+    return image.convert("RGB")

@@ -1,13 +1,13 @@
-"""Instance maps from label maps alone: the connected regions of each class."""
+"""Instance maps from label maps alone, by connected regions of each class."""
 
 import numpy as np
 from scipy import ndimage
 
 
 def connected_regions(labels: np.ndarray, ignore: tuple[int, ...] = ()) -> np.ndarray:
-    """Number the regions of equal labels, connected by sides of pixels: (H, W) -> (H, W) int32.
+    """Number the 4-connected regions of equal labels: (H, W) -> (H, W) int32.
 
-    Ids are 1, 2, ... by label, then from the top left; 0 is where `labels` is one of `ignore`.
+    Ids are 1, 2, ... by label, then from the top left; pixels with a label in `ignore` get 0.
     """
     classes, places = np.unique(labels, return_inverse=True)
     places = places.reshape(labels.shape).astype(np.int32) + 1  # (H, W); 1, 2, ...: the numbers find_objects wants

@@ -1,4 +1,4 @@
-"""What every data set is, and what it yields."""
+"""The interface of data sets, and the type of their samples."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from options import Preset
 class _Always(TypedDict):
     name: str  # relative path without extension, posix slashes, unique in the data set
     labels: Tensor  # class ids, (H, W) uint8 up to 256 labels, else int16; the unknown class, if any, is id label_nc
-    # H and W are what the network makes: round(crop_size / aspect_ratio) and crop_size.
+    # H and W are those of the network's images: round(crop_size / aspect_ratio) and crop_size.
 
 
 class Sample(_Always, total=False):
-    """One sample; a key is absent when the data set has no such thing. torch's default collate makes the batch."""
+    """One sample; keys that the data set lacks are absent. torch's default collate makes the batch."""
 
-    instances: Tensor  # instance ids, (H, W) int32; only where they differ matters
+    instances: Tensor  # instance ids, (H, W) int32; only their boundaries matter
     image: Tensor  # the photo, (3, H, W) float32 in [-1, 1]
-    skipped: list[str]  # what is wrong with the samples that this one stands in for (`data.skipping`)
+    skipped: list[str]  # errors of the samples that this one replaces (`data.skipping`)
 
 
 class Samples(Dataset[Sample], ABC):
@@ -49,11 +49,11 @@ class SampleDataset(Samples):
     Samples draw from torch's main generator only.
 
     Attributes:
-        preset: defaults of options that come with the data set.
-        unknown_value: what label files hold for unknown pixels; None if unknown is an ordinary id of the files.
-        class_names, class_colors: one for each label channel; colors (num_labels, 3) uint8.
-        paths: the files of every sample; empty where samples are drawn in memory.
-        preprocess: how files come to size; None where samples are drawn at that size.
+        preset: option defaults for the data set.
+        unknown_value: value of unknown pixels in label files; None if unknown is an ordinary id of the files.
+        class_names, class_colors: one per label channel; colors (num_labels, 3) uint8.
+        paths: the files of every sample; empty if samples are drawn in memory.
+        preprocess: resizing and cropping of files; None if samples are drawn in memory.
     """
 
     preset: ClassVar[Preset]
@@ -69,8 +69,8 @@ class SampleDataset(Samples):
     @classmethod
     @abstractmethod
     def classes(cls, label_nc: int, contain_dontcare_label: bool) -> tuple[tuple[str, ...], np.ndarray]:
-        """`class_names` and `class_colors` for the options of these names; opens no file of the data set."""
+        """`class_names` and `class_colors` for options of these names; opens no file of the data set."""
 
 
 AnySamples = Samples | Subset[Sample]
-"""Samples, or a part of them."""
+"""Samples, or a subset of them."""

@@ -1,4 +1,4 @@
-"""Going on when samples cannot be read: --skip_bad_samples."""
+"""Skipping samples that cannot be read: --skip_bad_samples."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,17 +11,17 @@ from util.distributed import World
 from util.errors import InputError
 from util.warn import warn
 
-NAMED = 3  # samples in the message that ends a run
+NAMED = 3  # samples named in the message that ends a run
 
 
 class SkippingSamples(Samples):
-    """Samples, where one that cannot be read is replaced by the next one that can.
+    """Samples in which one that cannot be read is replaced by the next readable one.
 
-    The substitute has a further entry "skipped": a list of lines, each of which says what is wrong and with which file.
+    The substitute has a further entry "skipped": a list of lines, each with a file and what is wrong with it.
 
     Args:
-        limit: how many may be wrong in a row, 1 or more. If more are, the `InputError` of `check_skipped` is raised
-            instead of trying all the others.
+        limit: the number of bad samples in a row that is tolerated, 1 or more. Beyond it, the `InputError` of
+            `check_skipped` is raised, instead of trying all the others.
     """
 
     def __init__(self, dataset: AnySamples, limit: int):
@@ -32,8 +32,8 @@ class SkippingSamples(Samples):
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> Sample:
-        """Read sample `index`, or the first good one after it; after the last sample comes the first."""
-        skipped: dict[str, None] = {}  # a set in order: two samples may share a file
+        """Read sample `index`, or the first good one after it, cyclically."""
+        skipped: dict[str, None] = {}  # an ordered set: two samples may have a file in common
         for step in range(len(self)):
             candidate = (index + step) % len(self)
             try:
@@ -48,13 +48,13 @@ class SkippingSamples(Samples):
     def _line(self, index: int, error: InputError | OSError) -> str:
         if isinstance(error, InputError):
             return str(error)
-        # The file that the system names may be a library's; the sample is what can be mended.
+        # The file in the system's error may be a library's; the user can fix the sample.
         reason = error if error.filename is None else f"{error.filename}: {error.strerror}"
         return str(InputError(f"{describe(self.dataset, index)}: {reason}"))
 
 
 def collate(samples: list[Sample]) -> dict[str, Any]:
-    """Make a batch; it has an entry "skipped", the lines of `SkippingSamples`, only if something was skipped."""
+    """Collate a batch; if samples were skipped, add their lines from `SkippingSamples` as "skipped"."""
     skipped = [line for sample in samples for line in sample.pop("skipped", [])]
     batch = default_collate(samples)
     if skipped:
@@ -63,15 +63,15 @@ def collate(samples: list[Sample]) -> dict[str, Any]:
 
 
 class SkippedSamples:
-    """What one run has skipped so far, each sample once.
+    """The samples that a run has skipped so far, each once.
 
     Args:
-        limit: how many may be skipped, --skip_bad_samples.
+        limit: how many may be skipped (--skip_bad_samples).
     """
 
     def __init__(self, limit: int):
         self.limit = limit
-        self.messages: list[str] = []  # distinct, in the order in which they came
+        self.messages: list[str] = []  # distinct, in order of arrival
 
     @property
     def count(self) -> int:
@@ -79,12 +79,13 @@ class SkippedSamples:
         return len(self.messages)
 
     def note(self, batch: dict[str, Any], world: World | None = None) -> None:
-        """Take the entry "skipped" out of a batch, warn of each new sample, and check that they are not too many.
+        """Remove "skipped" from a batch, warn of each new sample, and check the limit.
 
         Args:
             world: processes whose samples count together; all of them must call this for every batch.
+
         Raises:
-            InputError: more than `limit` have been skipped.
+            InputError: more than `limit` samples have been skipped.
         """
         if not self.limit:
             return
@@ -97,22 +98,22 @@ class SkippedSamples:
             check_skipped(self.messages, self.count, self.limit)
 
     def merge(self, messages: Iterable[str]) -> list[str]:
-        """Add what was skipped elsewhere, as by another process; return what is new, and print nothing."""
+        """Add messages, such as those of another process; return the new ones, and print nothing."""
         new = [message for message in dict.fromkeys(messages) if message not in self.messages]
         self.messages += new
         return new
 
     def state_dict(self) -> list[str]:
-        """What a resumed run must know to count nothing twice."""
+        """Return the messages, so that a resumed run counts no sample twice."""
         return list(self.messages)
 
     def load_state_dict(self, state: list[str]) -> None:
-        """Go on from a `state_dict`."""
+        """Restore a `state_dict`."""
         self.messages = list(state)
 
 
 def check_skipped(messages: Iterable[str], total: int, limit: int) -> None:
-    """Raise an `InputError` that names a few samples and the fix if `total` is more than `limit`."""
+    """Raise an `InputError` that names a few samples and the fix if `total` exceeds `limit`."""
     if total > limit:
         raise InputError(f"--skip_bad_samples {limit}: {total} samples cannot be read; {_some(messages)}")
 

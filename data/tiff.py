@@ -1,4 +1,4 @@
-"""TIFF files whose pixels Pillow decodes to other numbers than were written, without a word."""
+"""TIFF files that Pillow decodes to wrong pixel values without an error."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,14 +9,14 @@ from PIL import Image, TiffImagePlugin
 
 from util.errors import InputError
 
-YCBCR = 6  # photometric interpretation; 0 is white is zero
-BY_PLANE = 2  # planar configuration: all red samples first, then all green ones, then all blue ones
+YCBCR = 6  # photometric interpretation; 0 means that white is zero
+BY_PLANE = 2  # planar configuration: all red samples, then all green ones, then all blue ones
 LOWEST_BIT_FIRST = 2  # fill order
 UNSIGNED, SIGNED = 1, 2  # sample formats
 
 
 class Head(NamedTuple):
-    """What the head of a TIFF says about its pixels."""
+    """The pixel format of a TIFF, from its tags."""
 
     bits: int
     sample_format: int
@@ -24,10 +24,10 @@ class Head(NamedTuple):
     planes: int
     fill_order: int
     subsampling: tuple[int, int]
-    is_raw: bool  # not compressed: Pillow decodes it by itself, and all others by libtiff
+    is_raw: bool  # uncompressed, which Pillow decodes itself; it uses libtiff for all others
 
 
-# What is decoded wrongly whatever its pixels: a test of the head, and the words for it.
+# Formats that are decoded wrongly whatever their pixels: a test of the tags, and the words for the message.
 MISREAD: tuple[tuple[Callable[[Head], bool], str], ...] = (
     (
         lambda head: (
@@ -45,11 +45,11 @@ MISREAD: tuple[tuple[Callable[[Head], bool], str], ...] = (
 )
 
 
-def refuse_misread(picture: Image.Image, path: Path) -> None:
-    """Raise an `InputError` for a TIFF, not decoded yet, of a kind that is decoded wrongly. Others pass."""
-    if not isinstance(picture, TiffImagePlugin.TiffImageFile):
+def refuse_misread(image: Image.Image, path: Path) -> None:
+    """Raise an `InputError` for a TIFF, not decoded yet, in a format that Pillow decodes wrongly."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return
-    head = _head(picture)
+    head = _head(image)
     for is_misread, what in MISREAD:
         if is_misread(head):
             raise InputError(
@@ -58,16 +58,16 @@ def refuse_misread(picture: Image.Image, path: Path) -> None:
             )
 
 
-def refuse_wrapped(picture: Image.Image, path: Path) -> None:
-    """Raise an `InputError` for a decoded TIFF with numbers that its mode cannot hold, and holds as others instead."""
-    if not isinstance(picture, TiffImagePlugin.TiffImageFile):
+def refuse_wrapped(image: Image.Image, path: Path) -> None:
+    """Raise an `InputError` for a decoded TIFF whose numbers have overflowed the type of Pillow's mode."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return
-    head = _head(picture)
-    if (head.bits, head.sample_format) == (8, SIGNED) and (values := np.asarray(picture)).max() > np.iinfo(np.int8).max:
+    head = _head(image)
+    if (head.bits, head.sample_format) == (8, SIGNED) and (values := np.asarray(image)).max() > np.iinfo(np.int8).max:
         number = int(values.view(np.int8).min())
         what = f"holds negative numbers of 8 bits, such as {number}"
         fix = "number the classes from 0, and write 255 for unknown; photos need levels from 0 to 255"
-    elif (head.bits, head.sample_format) == (32, UNSIGNED) and (values := np.asarray(picture)).min() < 0:
+    elif (head.bits, head.sample_format) == (32, UNSIGNED) and (values := np.asarray(image)).min() < 0:
         number = int(values.view(np.uint32).max())
         what = f"holds numbers of 32 bits above {np.iinfo(np.int32).max:,}, such as {number}"
         fix = "save it with ids of 8 or 16 bits, and pixels without data as 255, which is unknown"
@@ -76,9 +76,9 @@ def refuse_wrapped(picture: Image.Image, path: Path) -> None:
     raise InputError(f"{path}: {what}, which are not read here; {fix}")
 
 
-def _head(picture: TiffImagePlugin.TiffImageFile) -> Head:
-    """Read the tags; where one is missing, its default."""
-    tags = picture.tag_v2
+def _head(image: TiffImagePlugin.TiffImageFile) -> Head:
+    """Read the tags, with the default of each missing one."""
+    tags = image.tag_v2
 
     def largest(tag: int, default: int) -> int:
         values = tags.get(tag, default)
@@ -90,7 +90,7 @@ def _head(picture: TiffImagePlugin.TiffImageFile) -> Head:
         photometric=largest(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0),
         planes=largest(TiffImagePlugin.PLANAR_CONFIGURATION, 1),
         fill_order=largest(TiffImagePlugin.FILLORDER, 1),
-        # Not (2, 2), as the standard has it: who leaves this out has full resolution.
+        # Not the standard's default (2, 2): programs that leave out the tag write full resolution.
         subsampling=tags.get(TiffImagePlugin.YCBCRSUBSAMPLING, (1, 1)),
-        is_raw=picture.info.get("compression") == "raw",
+        is_raw=image.info.get("compression") == "raw",
     )

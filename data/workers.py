@@ -1,4 +1,4 @@
-"""Processes that read samples: which signals they obey, and one line about how one of them died."""
+"""Data worker processes: which signals they obey, and a one-line error if one of them dies."""
 
 import contextlib
 import multiprocessing
@@ -17,8 +17,8 @@ from data.sample import AnySamples, Sample, Samples
 from util.errors import StoppedError
 
 NOTHING = -1  # instead of an index
-WATCH_INTERVAL = 1.0  # seconds between two looks of a worker at whether the main process still exists
-DYING = 1.0  # seconds that the end of a process may take
+WATCH_INTERVAL = 1.0  # seconds between a worker's checks that the main process still exists
+DYING = 1.0  # seconds that a process may take to end
 GROUP_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1)
 ADVICE: dict[int, str] = {
     signal.SIGKILL: "; if memory ran out use fewer --num_workers",
@@ -27,14 +27,14 @@ ADVICE: dict[int, str] = {
 
 
 class DataWorkerError(StoppedError):
-    """A worker process died. The message is one line: which worker, how it died, and what it was reading."""
+    """A data worker died. The message is one line: which worker, how it died, and what it was reading."""
 
 
 class NotedSamples(Samples):
-    """Samples of a data set; the index that each worker is reading is noted in memory that the main process shares.
+    """Samples of a data set that record, in shared memory, the index that each worker is reading.
 
     Attributes:
-        reading: (num_workers,) int64, `NOTHING` for a worker that is not reading. (A note costs 5 microseconds.)
+        reading: (num_workers,) int64, `NOTHING` for a worker that is not reading. (A write takes 5 microseconds.)
     """
 
     def __init__(self, dataset: AnySamples, num_workers: int):
@@ -47,7 +47,7 @@ class NotedSamples(Samples):
     def __getitem__(self, index: int) -> Sample:
         """Read one sample, in a worker."""
         worker = get_worker_info()
-        assert worker is not None, "samples are noted in workers alone"
+        assert worker is not None, "samples are recorded in workers only"
         number = worker.id
         self.reading[number] = index
         try:
@@ -56,20 +56,20 @@ class NotedSamples(Samples):
             self.reading[number] = NOTHING
 
     def describe(self, index: int) -> str:
-        """Name a sample."""
+        """Name a sample in a message."""
         return describe(self.dataset, index)
 
 
 def describe(dataset: Dataset[Sample], index: int) -> str:
-    """Name a sample for people: as the data set describes it, or else by number."""
+    """Name a sample in a message: as the data set describes it, or else by number."""
     if isinstance(dataset, Subset):
         return describe(dataset.dataset, dataset.indices[index])
     return dataset.describe(index) if isinstance(dataset, Samples) else f"sample {index}"
 
 
 def raise_if_dead(workers: Sequence[BaseProcess], samples: NotedSamples, cause: Exception) -> None:
-    """Raise a `DataWorkerError` if an exception has come from the death of a worker, and end the other workers."""
-    # Connections to a process that dies break a moment before it has an exit status.
+    """If a worker has died, end the others and raise a `DataWorkerError` from `cause`; otherwise return."""
+    # Connections to a dying process break shortly before its exit status is known.
     end = time.monotonic() + (DYING if isinstance(cause, (ConnectionError, EOFError)) else 0)
     while not (dead := [number for number, worker in enumerate(workers) if worker.exitcode is not None]):
         if time.monotonic() > end:
@@ -91,7 +91,7 @@ def _death(number: int, worker: BaseProcess, samples: NotedSamples) -> str:
 
 
 class QuietLoader(DataLoader):
-    """torch's loader; its workers leave the signals of a process group to the main process. Arguments are torch's."""
+    """torch's `DataLoader`, whose workers leave signals to their process group to the main process."""
 
     def __init__(self, dataset: Dataset, *arguments: Any, **options: Any):
         super().__init__(dataset, *arguments, worker_init_fn=begin_worker, **options)
@@ -103,7 +103,7 @@ class QuietLoader(DataLoader):
 
 @contextlib.contextmanager
 def group_signals_held_back() -> Iterator[None]:
-    """Start processes in this block: they keep signals pending until `begin_worker` has chosen how to handle them."""
+    """Block `GROUP_SIGNALS`: processes started in this block keep them pending until `begin_worker` handles them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP_SIGNALS)
     try:
         yield
@@ -112,16 +112,16 @@ def group_signals_held_back() -> Iterator[None]:
 
 
 def begin_worker(number: int = 0) -> None:
-    """Make a new worker live exactly as long as the main process wants it.
+    """Set up signals in a new worker so that it lives exactly as long as the main process needs it.
 
-    Ctrl-C, the end of a terminal and the signals of a cluster reach every process of a group. The main process handles
-    them, for instance by saving, and needs its workers for that. But SIGTERM from the main process is how torch and
-    multiprocessing end workers that do not end by themselves, also when the program exits, so that one is obeyed. If
-    the main process is gone, the worker ends, even one that waits for a file: torch only looks between two batches.
+    Ctrl-C, the closing of a terminal and the signals of a cluster reach every process of a group. The main process
+    handles them, for instance by saving, and needs its workers for that, so workers ignore them. But torch and
+    multiprocessing end workers by SIGTERM, also when the program exits, so workers obey SIGTERM from the main process.
+    If the main process is gone, the worker ends, even while it waits for a file: torch only checks between batches.
     """
     for signal_number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(signal_number, signal.SIG_IGN)
-    # Not ignored: that would lose a SIGTERM that is pending. The thread takes it and learns who has sent it.
+    # Blocked, not ignored, which would lose a pending SIGTERM. The thread receives it and sees which process sent it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     parent = multiprocessing.parent_process()
     main = parent.pid if parent else None
@@ -129,7 +129,7 @@ def begin_worker(number: int = 0) -> None:
 
 
 def _watch(main: int | None, parent: int) -> None:
-    # The parent is the main process, or a server that forks for it and ends with it.
+    # The parent is the main process, or a fork server that ends with it.
     while True:
         received = signal.sigtimedwait({signal.SIGTERM}, WATCH_INTERVAL)
         if os.getppid() != parent or (received and received.si_pid == main):

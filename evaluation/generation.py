@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from data import Sample, SampleDataset, SampleLoader, create_loader
-from data.files import find_pictures
+from data.files import find_image_files
 from data.orientation import warn_of_turned
 from data.photos import warn_of_photos
 from data.preprocess import image_to_tensor
@@ -97,7 +97,7 @@ def style_photos(opt: Any) -> dict[str, Tensor]:
         return {}
     given = Path(opt.style_image)
     # Photos of one file name in two folders have two names.
-    found = find_pictures(given, "style photos") if given.is_dir() else {given.stem: given}
+    found = find_image_files(given, "style photos") if given.is_dir() else {given.stem: given}
     if not opt.apply_exif:
         warn_of_turned({"style photos": list(found.values())})
     warn_of_photos(list(found.values()), "style photos")

@@ -17,11 +17,11 @@ from torch.utils.data import Dataset, Subset
 from tqdm import tqdm
 
 from data import SampleDataset
-from data.opening import open_picture
+from data.opening import open_image
 from data.orientation import check_same_size, warn_of_turned
 from data.photos import warn_of_photos
 from data.preprocess import Preprocess, resize
-from data.read import LabelIds, picture_size, read_image, read_labels
+from data.read import LabelIds, image_size, read_image, read_labels
 from data.workers import QuietLoader
 from options.data import DataOptions
 from util.errors import InputError
@@ -222,7 +222,7 @@ class FolderTruth(Truth):
         photo = self.photo_paths[name] if self.photo_paths else None
         labels = self.label_paths[name] if self.label_paths and self.with_labels else None
         if photo and labels:
-            sizes = (picture_size(path, self.apply_exif) for path in (labels, photo))
+            sizes = (image_size(path, self.apply_exif) for path in (labels, photo))
             check_same_size(labels, next(sizes), photo, next(sizes), self.apply_exif)
         if photo:
             pixels = self._fit(read_image(photo, upright=self.apply_exif), photo, Resampling.BICUBIC)
@@ -248,7 +248,7 @@ class FolderTruth(Truth):
 
 def _check_uncropped(preprocess: Preprocess, path: Path, upright: bool) -> None:
     """Label maps of the size of their files lie over images that show all of them."""
-    width, height = preprocess.resized(picture_size(path, upright))
+    width, height = preprocess.resized(image_size(path, upright))
     if (width, height) != preprocess.output_size:
         raise InputError(
             f"--preprocess_mode {preprocess.mode}: cuts a part out of {path}, and the segmentation network sees whole "
@@ -277,7 +277,7 @@ class GeneratedImages(Dataset):
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Raises `InputError` for a file that cannot be read, is no RGB picture or has another size."""
         path = self.paths[index]
-        picture = open_picture(path)
+        picture = open_image(path)
         if picture.mode != "RGB":
             what = {"L": "gray", "P": "a palette picture", "RGBA": "transparent"}.get(picture.mode, "not RGB")
             raise InputError(

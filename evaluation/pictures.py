@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from data.files import find_pictures
+from data.files import find_image_files
 from data.listing import EXTENSIONS, why_no_folder
 from data.pairs import listing
-from data.read import picture_size
+from data.read import image_size
 from util.errors import InputError
 from util.results_page import RESULTS
 
@@ -29,7 +29,7 @@ def pictures_in(folder: Path, what: str, flag: str) -> dict[str, Path]:
     test = folder / "images" / RESULTS
     if flag == "--fake" and test.is_dir():
         raise InputError(f"--fake {folder}: is the folder of a whole test; its images alone are in {test}")
-    found = find_pictures(folder, what, required=False)
+    found = find_image_files(folder, what, required=False)
     if not found:
         raise InputError(f"{flag} {folder}: holds no {what}, which are files of type {', '.join(EXTENSIONS)}")
     return found
@@ -37,9 +37,9 @@ def pictures_in(folder: Path, what: str, flag: str) -> dict[str, Path]:
 
 def check_one_size(paths: Sequence[Path]) -> None:
     """Raise an `InputError` that names two images of different sizes, if there are such. Only heads are read."""
-    first, size = paths[0], picture_size(paths[0])
+    first, size = paths[0], image_size(paths[0])
     for path in paths:
-        if (other := picture_size(path)) != size:
+        if (other := image_size(path)) != size:
             raise InputError(
                 f"{path} is {other[0]}x{other[1]}, and {first} {size[0]}x{size[1]}; the images of one set must have "
                 f"one size: generate all of them with one --crop_size"

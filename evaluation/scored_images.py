@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data.files import find_pictures
+from data.files import find_image_files
 from util.digests import digest_of
 from util.errors import InputError
 from util.results_page import RESULTS
@@ -22,7 +22,7 @@ def images_hash(folder: Path, styles: int = 1) -> str:
     """Hexadecimal digits that stand for names and contents of all images in a folder, and in those of its styles."""
     files = {}
     for k in range(1, styles + 1):
-        found = find_pictures(style_folder(folder, k), "generated images", required=False)
+        found = find_image_files(style_folder(folder, k), "generated images", required=False)
         files |= {f"{k}/{name}": path for name, path in found.items()}
     return digest_of(files)
 

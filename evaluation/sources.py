@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data import DATASETS, create_dataset, pairs
-from data.files import find_pictures
+from data.files import find_image_files
 from data.preprocess import Preprocess
-from data.read import picture_size
+from data.read import image_size
 from evaluation.image_sets import (
     DataSetTruth,
     FolderTruth,
@@ -74,7 +74,7 @@ def find_images(opt: EvaluateOptions, whole_labels: bool) -> Sources:
     folder = Path(opt.fake) if opt.fake else results_of(opt)
     if opt.fake:
         first = next(iter(pictures_in(folder, "generated images", "--fake").values()))
-        opt = _at_size(opt, picture_size(first))
+        opt = _at_size(opt, image_size(first))
     if not opt.uses_data_set:
         truth = _from_folders(opt, folder, **wanted)
     else:
@@ -136,7 +136,7 @@ def results_of(opt: EvaluateOptions) -> Path:
             f"runs there: {', '.join(known) or 'none'}"
         )
     folder = results / f"{opt.phase}_{opt.which_epoch}" / "images" / RESULTS
-    if not find_pictures(folder, "generated images", required=False):
+    if not find_image_files(folder, "generated images", required=False):
         raise InputError(f"{folder}: no images have been generated yet; make them with: {test_command(opt)}")
     return folder
 
@@ -211,5 +211,5 @@ def _from_folders(opt: EvaluateOptions, fake: Path, photos: bool, labels: bool, 
 
 def _find(folder: str, what: str, flag: str, suffix: str) -> dict[str, Path]:
     """Pictures by name, less the suffix they have in the data set's own tree, if they have it."""
-    with_suffix = find_pictures(Path(folder), what, suffix, required=False) if suffix else {}
+    with_suffix = find_image_files(Path(folder), what, suffix, required=False) if suffix else {}
     return with_suffix or pictures_in(Path(folder), what, flag)

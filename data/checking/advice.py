@@ -1,4 +1,4 @@
-"""What the user should do after a survey: options, palettes, and warnings about labels that look wrong."""
+"""Advice after a survey: options, palettes, and warnings about label maps that look wrong."""
 
 import math
 import shlex
@@ -15,30 +15,29 @@ UNKNOWN = 255
 
 
 class DataWarning(NamedTuple):
-    """Something that does not stop training, but is hardly meant."""
+    """Something that does not stop training but is probably a mistake."""
 
-    kind: str  # stable, for programs
+    kind: str  # a stable identifier, for programs
     message: str
-    files: list[str]  # names of samples; empty where it is about all
+    files: list[str]  # names of samples; empty if it is about all
 
 
 def propose(result: Survey, opt) -> dict[str, int | bool]:
-    """Propose `label_nc`, `contain_dontcare_label` and `instance` that suit the files; those of `opt` where they do.
+    """Propose `label_nc`, `contain_dontcare_label` and `instance` that fit the files, close to those of `opt`.
 
-    `label_nc` of a set without published classes (facades, custom) is the least that holds every id seen. Where the
-    files cannot be read with any, because their ids are those of another edition or of instances, say, the options
-    stay.
+    For a data set without published classes (facades, custom), `label_nc` is the smallest that covers every id seen. If
+    no options fit, for example because the ids are those of another edition or of instances, those of `opt` stay.
     """
     instance = opt.instance and (result.counts["instances"] > 0)
     ids = result.ids
     proposal = {"label_nc": ids.label_nc, "contain_dontcare_label": ids.contain_dontcare_label, "instance": instance}
     if not result.pixels or min(result.pixels) < 0 or stretch(result.pixels) or ids.fixed:
         return proposal
-    if max(result.pixels) >= max(INSTANCE_IDS, ids.count):  # no classes, see `find_warnings`
+    if max(result.pixels) >= max(INSTANCE_IDS, ids.count):  # not classes, see `find_warnings`
         return proposal
     is_unknown_seen = ids.unknown_value in result.pixels and max(result.pixels) == ids.unknown_value
     classes = [value for value in result.pixels if not (is_unknown_seen and value == ids.unknown_value)]
-    ordinary_unknown = ids.count - ids.label_nc  # 1 where the unknown is one of the ordinary ids
+    ordinary_unknown = ids.count - ids.label_nc  # 1 if unknown is an ordinary id
     least = max(1, max(classes, default=0) + 1 - ordinary_unknown)
     has_own_table = any(not name.startswith("class ") for name in result.class_names[: ids.label_nc])
     proposal["label_nc"] = max(least, ids.label_nc) if has_own_table else least
@@ -47,7 +46,7 @@ def propose(result: Survey, opt) -> dict[str, int | bool]:
 
 
 def flags(proposal: dict[str, int | bool]) -> str:
-    """A proposal as words of a command line."""
+    """Format a proposal as command-line flags."""
     words = [f"--label_nc {proposal['label_nc']}"]
     words += ["--contain_dontcare_label"] * bool(proposal["contain_dontcare_label"])
     words += ["--no_instance"] * (not proposal["instance"])
@@ -55,7 +54,7 @@ def flags(proposal: dict[str, int | bool]) -> str:
 
 
 def conversion(result: Survey, opt) -> str | None:
-    """The command that makes id maps of these label maps, where they are masks in colors or stretched grays."""
+    """The command that converts these label maps, if they are color-coded masks or stretched grays; else None."""
     if not (result.colors or result.palettes_differ or (stretch(result.pixels) and mask_levels(result.pixels))):
         return None
     source = shlex.quote(opt.label_dir or result.folders["labels"])
@@ -63,7 +62,7 @@ def conversion(result: Survey, opt) -> str | None:
 
 
 def find_warnings(result: Survey) -> list[DataWarning]:
-    """Warn of label maps that can be read and are probably wrong, and of instance maps without edges."""
+    """Find label maps that can be read but are probably wrong, and instance maps without edges."""
     found = []
     if result.turned:
         message = describe_turned(result.turned, dict.fromkeys(result.turned, result.counts["samples"]))
@@ -117,12 +116,12 @@ def find_warnings(result: Survey) -> list[DataWarning]:
 
 
 def palette_lines(result: Survey) -> list[str]:
-    """Lines of a palette file for the colors seen, in their order, to be named by the user.
+    """Lines of a palette file for the colors seen, in sorted order, for the user to name.
 
-    Gray colors that are ids as they are keep them, and so do those of palettes that agree; all others are numbered.
+    Grays that are ids, and palette indices on which all files agree, stay the ids; other colors are numbered.
     """
     colors: list[Color] = sorted(result.colors)
-    if colors or result.palettes_differ or stretch(result.pixels):  # beside masks in colors, some may be all black, say
+    if colors or result.palettes_differ or stretch(result.pixels):  # next to color masks, some may be all black
         colors = sorted({*colors, *result.shown})
     elif result.palette:
         indexed = {color: index for index, (color, _) in sorted(result.palette.items())}

@@ -1,4 +1,4 @@
-"""The inspection of one sample: what is wrong with its files, and what its label map holds, as a small report."""
+"""Inspecting one sample: a small report of problems with its files, and of the content of its label map."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,28 +9,28 @@ import numpy as np
 from data.id_advice import mask_levels
 from data.id_maps import ColoredError, NotIdsError, verify
 from data.masks import is_jpeg, read_colors
-from data.opening import UPRIGHT, SeveralPicturesError, opened, orientation_of
+from data.opening import UPRIGHT, SeveralImagesError, opened, orientation_of
 from data.orientation import by_kind, check_same_size
 from data.pairs import SamplePaths
 from data.palette import Color, pack, unpacked
 from data.photos import traits
 from data.preprocess import Preprocess, Size
-from data.read import LabelIds, picture_size, read_image, read_instances, read_labels
+from data.read import LabelIds, image_size, read_image, read_instances, read_labels
 from util.errors import InputError
 
-COLORS_KEPT = 256  # of one mask; a mask of more is not flat
+COLORS_KEPT = 256  # of one mask; a mask with more colors has smooth edges or is a photo
 BLENDED_FRACTION = 0.15
-"""If more than this fraction of edges are slopes, a map was smoothed. Measured on real maps: sharp ones below 0.02,
-after shrinking to a tenth below 0.09; resized with bilinear or bicubic interpolation above 0.33, JPEG mostly above
-0.2."""
-FEWEST_EDGES = 20  # fewer prove nothing
+"""If more than this fraction of the edges are slopes, a map was smoothed. Measured on real maps: sharp ones are below
+0.02, and below 0.09 after shrinking to a tenth; maps resized with bilinear or bicubic interpolation are above 0.33,
+JPEG mostly above 0.2."""
+FEWEST_EDGES = 20  # with fewer, the fraction is not reliable
 
 
 class Problem(NamedTuple):
     """Something that would stop training or testing, or make it learn from damaged files."""
 
     kind: str  # a key of `KINDS`
-    file: str  # path of the file; "" where it is not about one
+    file: str  # path of the file; "" if it is not about one file
     message: str  # one line for the user
 
 
@@ -45,12 +45,12 @@ KINDS = {
     "size": "files of one sample that differ in size",
     "preprocess": "sizes that do not suit the preprocessing",
 }
-KIND_OF = {SeveralPicturesError: "frames", ColoredError: "color", NotIdsError: "not_ids"}  # others are unreadable
+KIND_OF = {SeveralImagesError: "frames", ColoredError: "color", NotIdsError: "not_ids"}  # others are unreadable
 
 
 @dataclass
 class SampleReport:
-    """What was found in one sample; a few hundred bytes whatever the size of its files."""
+    """Findings about one sample; a few hundred bytes for files of any size."""
 
     name: str
     problems: list[Problem] = field(default_factory=list)
@@ -60,7 +60,7 @@ class SampleReport:
     photo_traits: list[str] = field(default_factory=list)  # keys of `TRAITS`
     values: dict[int, int] | None = None  # label map: value in the file -> pixels
     is_blended: bool = False  # label map: edges between regions are slopes
-    palette: dict[int, Color] | None = None  # palette label map: index that is used -> color
+    palette: dict[int, Color] | None = None  # palette label map: used index -> color
     shown: set[Color] = field(default_factory=set)  # label map with ids: the colors that a viewer shows
     colors: dict[Color, int] | None = None  # color-coded label map: the most frequent colors -> pixels
     num_colors: int = 0
@@ -70,7 +70,7 @@ class SampleReport:
 
 @dataclass(frozen=True)
 class Inspector:
-    """Reads every file of a sample as training does, and goes on where training stops."""
+    """Reads every file of a sample as training does, but collects errors instead of stopping."""
 
     ids: LabelIds
     preprocess: Preprocess
@@ -89,7 +89,7 @@ class Inspector:
 
     def _inspect_labels(self, path: Path, report: SampleReport) -> None:
         try:
-            report.size = picture_size(path, self.apply_exif)
+            report.size = image_size(path, self.apply_exif)
             self.preprocess.check(report.size, path)
         except InputError as error:
             report.problems.append(Problem("preprocess" if report.size else "unreadable", str(path), str(error)))
@@ -104,13 +104,13 @@ class Inspector:
             report.problems += damage(path)
 
     def _values_in_file(self, labels: np.ndarray) -> np.ndarray:
-        """Undo the renumbering of the unknown that reading does."""
+        """Map the unknown id back to the value in the file."""
         if not self.ids.contain_dontcare_label or self.ids.unknown_value is None:
             return labels
         return np.where(labels == self.ids.label_nc, self.ids.unknown_value, labels)
 
     def _read_whatever_ids(self, path: Path, refusal: InputError, report: SampleReport) -> np.ndarray | None:
-        """Report why a label map was refused, and return its values all the same, if it has any."""
+        """Report why a label map was refused; still return its values, if it holds any."""
         try:
             labels = np.asarray(read_instances(path, self.apply_exif))
         except InputError:
@@ -125,14 +125,14 @@ class Inspector:
     def _describe(self, labels: np.ndarray, path: Path, report: SampleReport) -> None:
         report.values = count_values(labels)
         report.is_blended = is_blended(labels)
-        with opened(path) as picture:
-            if picture.mode == "P":
-                flat = picture.getpalette("RGB") or []
+        with opened(path) as image:
+            if image.mode == "P":
+                flat = image.getpalette("RGB") or []
                 used = (index for index in report.values if 0 <= index < len(flat) // 3)
                 report.palette = {index: (flat[3 * index], flat[3 * index + 1], flat[3 * index + 2]) for index in used}
                 report.shown = {*report.palette.values()}
             else:
-                levels = mask_levels([value * 255 for value in report.values] if picture.mode == "1" else report.values)
+                levels = mask_levels([value * 255 for value in report.values] if image.mode == "1" else report.values)
                 report.shown = {(level, level, level) for level in levels or ()}
 
     def _inspect_instances(self, path: Path, labels: Path, report: SampleReport) -> None:
@@ -149,12 +149,12 @@ class Inspector:
     def _inspect_photo(self, path: Path, labels: Path, report: SampleReport) -> None:
         try:
             read_image(path)
-            report.photo_size = size = picture_size(path, self.apply_exif)
+            report.photo_size = size = image_size(path, self.apply_exif)
         except InputError as error:
             report.problems.append(classify(path, error))
             return
-        with opened(path) as picture:
-            report.photo_mode = picture.mode
+        with opened(path) as image:
+            report.photo_mode = image.mode
         report.photo_traits = traits(path)
         report.problems += damage(path)
         self._compare_sizes(labels, report, path, size)
@@ -168,7 +168,7 @@ class Inspector:
 
 
 def classify(path: Path, refusal: InputError) -> Problem:
-    """The problem of a file that was refused."""
+    """Make the problem of a refused file, with its kind."""
     kind = next((kind for error, kind in KIND_OF.items() if isinstance(refusal, error)), "unreadable")
     if kind == "color" and is_jpeg(path):
         kind = "not_ids"
@@ -176,15 +176,15 @@ def classify(path: Path, refusal: InputError) -> Problem:
 
 
 def is_turned(path: Path) -> bool:
-    """Whether the EXIF orientation of a file says to turn or mirror it for display."""
+    """Whether the EXIF orientation of a file asks to rotate or mirror it for display."""
     return orientation_of(path) != UPRIGHT
 
 
 def damage(path: Path) -> list[Problem]:
-    """A problem if the checksums of a PNG do not match: it may still decode, to wrong pixels."""
+    """Return a problem if the checksums of a PNG do not match; it may still decode, but to wrong pixels."""
     try:
-        with opened(path) as picture:
-            is_png = picture.format == "PNG"
+        with opened(path) as image:
+            is_png = image.format == "PNG"
         if is_png:
             verify(path)
     except InputError as error:
@@ -193,7 +193,7 @@ def damage(path: Path) -> list[Problem]:
 
 
 def count_values(labels: np.ndarray) -> dict[int, int]:
-    """Pixels of every value of (H, W) integers."""
+    """Count the pixels of every value of an integer map (H, W)."""
     if labels.min() >= 0 and labels.max() < 1 << 16:
         counts = np.bincount(labels.ravel())
         values = np.flatnonzero(counts)
@@ -204,10 +204,10 @@ def count_values(labels: np.ndarray) -> dict[int, int]:
 
 
 def is_blended(labels: np.ndarray) -> bool:
-    """Whether edges are slopes: values between those of the regions they part, as smoothing and JPEG leave them.
+    """Whether edges are slopes, with values between those of the two regions, as left by smoothing and JPEG.
 
-    Counts, along rows and columns, the changes of value and those that go on in the same direction at the next pixel.
-    In a map of ids the latter need a region one pixel wide.
+    Compares, along rows and columns, the number of changes of value with the number of those that continue in the same
+    direction at the next pixel. In an id map the latter need a region one pixel wide.
     """
     changes = slopes = 0
     for axis in (0, 1):
@@ -221,7 +221,7 @@ def is_blended(labels: np.ndarray) -> bool:
 
 
 def count_colors(path: Path) -> tuple[dict[Color, int], int]:
-    """Pixels of the most frequent colors of a mask, and the number of all its colors; nothing if it has none."""
+    """Count the pixels of a mask's most frequent colors, and all its colors; ({}, 0) if it is unreadable."""
     try:
         rgba = read_colors(path)
     except InputError:

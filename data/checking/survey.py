@@ -1,4 +1,4 @@
-"""The survey of a whole data set: which files there are, what is wrong with them, and what label maps hold."""
+"""Surveying a whole data set: its files, the problems with them, and the content of its label maps."""
 
 import dataclasses
 from collections import Counter
@@ -19,7 +19,7 @@ from data.preprocess import Preprocess, Size
 from data.read import LabelIds
 from util.errors import InputError
 
-COLORS_KEPT = 4096  # of the whole set
+COLORS_KEPT = 4096  # of the whole data set
 NO_FILES = Files({})
 
 Progress = Callable[[Iterator[SampleReport], int], Iterator[SampleReport]]
@@ -27,7 +27,7 @@ Progress = Callable[[Iterator[SampleReport], int], Iterator[SampleReport]]
 
 @dataclasses.dataclass
 class Survey:
-    """What was found in a data set. Its size does not grow with the files, but for the problems and names listed."""
+    """Findings about a data set. Apart from lists of problems and names, its size does not grow with the data set."""
 
     ids: LabelIds
     class_names: tuple[str, ...]
@@ -36,7 +36,7 @@ class Survey:
     unpaired: dict[str, list[str]]
     problems: list[Problem]
     pixels: Counter[int] = dataclasses.field(default_factory=Counter)  # value -> pixels
-    files: Counter[int] = dataclasses.field(default_factory=Counter)  # value -> label maps that hold it
+    files: Counter[int] = dataclasses.field(default_factory=Counter)  # value -> number of label maps that hold it
     label_sizes: Counter[Size] = dataclasses.field(default_factory=Counter)
     photo_sizes: Counter[Size] = dataclasses.field(default_factory=Counter)
     photo_modes: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -44,7 +44,7 @@ class Survey:
     blended: list[str] = dataclasses.field(default_factory=list)  # names
     palette: dict[int, tuple[Color, str]] = dataclasses.field(default_factory=dict)  # index -> color, first name
     palettes_differ: list[str] = dataclasses.field(default_factory=list)  # names
-    shown: set[Color] = dataclasses.field(default_factory=set)  # colors that a viewer shows of label maps with ids
+    shown: set[Color] = dataclasses.field(default_factory=set)  # colors in which viewers show the id maps
     colors: Counter[Color] = dataclasses.field(default_factory=Counter)  # of color-coded masks -> pixels
     smooth_colors: list[str] = dataclasses.field(default_factory=list)  # names of masks with very many colors
     instance_maps: Counter[bool] = dataclasses.field(default_factory=Counter)  # is one value only -> files
@@ -65,7 +65,7 @@ class Survey:
         return rows
 
     def add(self, report: SampleReport) -> None:
-        """Count one sample in."""
+        """Add the report of one sample."""
         self.problems += report.problems
         self.pixels.update(report.values or {})
         self.files.update((report.values or {}).keys())
@@ -114,12 +114,12 @@ class Survey:
 def survey(
     dataset_class: type[PairedDataset], opt, workers: int, progress: Progress = lambda reports, total: reports
 ) -> Survey:
-    """Read every file of a data set as training or testing would, and go on where they would stop.
+    """Read every file of a data set as training or testing would, collecting errors instead of stopping.
 
     Args:
-        opt: train options, or test options for what testing needs.
-        workers: processes.
-        progress: wraps the reports and their number, for a bar.
+        opt: train options, or test options to check what testing needs.
+        workers: number of processes.
+        progress: wraps the iterator of reports, given their number, to show a progress bar.
     """
     files, samples, problems = find_samples(dataset_class, opt)
     names, _ = describe_classes(dataset_class.class_table, opt.label_nc, opt.contain_dontcare_label)
@@ -147,13 +147,13 @@ def survey(
 
 
 def find_samples(dataset_class: type[PairedDataset], opt) -> tuple[Files, list[SamplePaths], list[Problem]]:
-    """Find the files and the samples, and the problems for which training or testing would stop before reading one.
+    """Find files and samples, and the problems at which training or testing would stop before reading any sample.
 
     After such a problem, samples may lack photos and instance maps.
     """
     # Not through the constructor, which stops at the first problem.
     dataset = dataset_class.__new__(dataset_class)
-    refusals: dict[str, None] = {}  # in order, once each
+    refusals: dict[str, None] = {}  # an ordered set
 
     def attempt(find: Callable[[Any], Any], options) -> Any:
         try:
@@ -179,12 +179,12 @@ def find_samples(dataset_class: type[PairedDataset], opt) -> tuple[Files, list[S
 
 
 def _relaxed(opt, changes: dict[str, Any]) -> SimpleNamespace:
-    """The options with `changes`, unchecked: `is_train` is no field, so `dataclasses.replace` cannot change it."""
+    """Copy the options with unchecked `changes`. (`dataclasses.replace` would refuse `is_train`, which is no field.)"""
     return SimpleNamespace(**vars(opt) | {"is_train": opt.is_train} | changes)
 
 
 def pair_what_pairs(files: Files, by_name: bool) -> list[SamplePaths]:
-    """A sample for every label map, with its photo and instance map if they exist."""
+    """Make a sample for every label map, with its photo and instance map if they exist."""
     if by_name:
         return [
             SamplePaths(name, path, files.images.get(name), files.instances.get(name))
@@ -195,7 +195,7 @@ def pair_what_pairs(files: Files, by_name: bool) -> list[SamplePaths]:
 
 
 def unpaired(files: Files) -> dict[str, list[str]]:
-    """Names that one kind of file has and another has not; a kind with no files at all is not compared."""
+    """Names that one kind of file has and another lacks; kinds without any file are not compared."""
     result = {}
     for kind, others in (("image", files.images), ("instances", files.instances)):
         result[f"labels_without_{kind}"] = [name for name in files.labels if others and name not in others]

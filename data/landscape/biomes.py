@@ -1,4 +1,4 @@
-"""Two tables: the kinds of country a scene can show, and the things that stand in it."""
+"""Tables of the kinds of landscape that a scene can show, and of the things that stand in them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ THINGS = {
 
 @dataclass(frozen=True)
 class Biome:
-    """One kind of country: numbers are chances unless said otherwise."""
+    """One kind of landscape; numbers are probabilities unless stated otherwise."""
 
     weight: float
     """How often it is drawn, relative to the others."""
@@ -51,14 +51,14 @@ class Biome:
     horizon: tuple[float, float]
     """Lowest and highest, from the top of the picture in picture heights."""
     things: dict[str, int]
-    """Kind -> the most of it in one scene."""
+    """Kind -> maximum number in one scene."""
     mountains: tuple[int, int] = (0, 1)
     mountain_kind: tuple[str, ...] = ("mountain",)
     snow_caps: float = 0.4
     hills: tuple[int, int] = (0, 2)
     hill_kind: str = "hill"
     woods: float = 0.5
-    """Of each hill, to be wooded."""
+    """Probability of woods on each hill."""
     wood_kind: str = "woods"
     water: str | None = None
     """Either "water" or "sea"; None for a plain."""
@@ -67,7 +67,7 @@ class Biome:
     river: float = 0.0
     road: float = 0.0
     blotches: dict[str, float] = field(default_factory=dict)
-    """Kind of ground -> chance of patches of it."""
+    """Kind of ground -> probability of patches of it."""
 
 
 BIOMES = {

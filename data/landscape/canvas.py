@@ -1,4 +1,4 @@
-"""What a landscape is made of: the classes, the canvas with its coordinates, and the patches laid on it."""
+"""The elements of a landscape: the classes, the canvas with its coordinates, and the patches on it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -56,7 +56,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Patch:
-    """One thing of a scene, free of any style. The arrays are (H, W) of its window, or broadcast to it."""
+    """One element of a scene, independent of style. Arrays have the shape (H, W) of the window, or broadcast to it."""
 
     material: str
     window: Window
@@ -113,7 +113,7 @@ class Canvas:
 
     @property
     def far(self) -> float:
-        """What stands behind the ground reaches down to here; the ground's upper edge lies above."""
+        """Height down to which things behind the ground reach; the ground's upper edge lies above it."""
         return self.horizon + 0.05
 
     def scale(self, y: Array) -> Array:

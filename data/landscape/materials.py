@@ -1,6 +1,6 @@
-"""What patches are made of: the class each material is labeled with, and its colors by season.
+"""Materials of patches: the class of each, and its colors by season.
 
-A ramp is three colors, in shade, in half light and in light; a material with one ramp looks the same all year.
+A ramp has three colors: in shade, in half light and in light. A material with one ramp looks the same all year.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ SEASONS = ("spring", "summer", "autumn", "winter")
 
 @dataclass(frozen=True)
 class Material:
-    """`kind` is the class, "unknown" for what has none, None for what only shades what it lies on."""
+    """`kind` is the class, "unknown" if there is none, or None if the material only shades what is below it."""
 
     kind: str | None
     ramps: tuple[str, ...] = ("000000 808080 ffffff",)
@@ -76,7 +76,7 @@ MATERIALS = {
 
 
 def label_of(material: str) -> int | None:
-    """The class id of a material, 255 where it has no class, None where it leaves the label below."""
+    """The class id of a material; 255 if it has no class, None if the label below stays."""
     kind = MATERIALS[material].kind
     if kind is None:
         return None

@@ -89,7 +89,7 @@ class Fractal:
         return 1.0 - 2.5 * np.abs(noise) if self.ridged else noise
 
     def line(self, x: Array) -> Array:
-        """The noise along a line, at every resolution the same: ridges and shores, whose height others look up."""
+        """The noise along a line, the same at every resolution, for ridges and shores that other parts refer to."""
         x = np.asarray(x, dtype=np.float64)
         return self.points(x, np.zeros_like(x), pixel=0.0)
 

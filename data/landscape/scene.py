@@ -1,4 +1,4 @@
-"""Scenes: which layers and things meet in one landscape, and the label, instance and color maps drawn from them."""
+"""Composition of scenes from layers and things, and the label map, instance map and image drawn from them."""
 
 from dataclasses import dataclass, replace
 
@@ -60,7 +60,7 @@ def label_maps(canvas: Canvas) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
 
 
 def branch(rng: Rng) -> Rng:
-    """A generator of its own for one part, so that what a part draws never shifts the parts after it."""
+    """A separate generator for one part, so that the random numbers a part draws do not affect later parts."""
     return np.random.default_rng(rng.integers(2**63))
 
 

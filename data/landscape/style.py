@@ -44,7 +44,7 @@ assert tuple(SEASON_CHANCES) == SEASONS
 
 @dataclass(frozen=True)
 class Weather:
-    """What the air does to light and distance."""
+    """Effect of the air on light and distance."""
 
     haze: float
     """Fraction of the horizon's color in what is farthest away."""
@@ -87,7 +87,7 @@ class Style:
         return WEATHERS[self.weather]
 
     def _grayed(self, colors: Array) -> Array:
-        """Colors of the sky (N, 3), as far as the weather leaves them."""
+        """Colors of the sky (N, 3), grayed by the weather."""
         gray = colors.mean(axis=-1, keepdims=True) * (0.93, 0.97, 1.02)
         return colors + 0.85 * self.air.cover * (0.25 * gray.mean() + 0.75 * gray - colors)
 

@@ -156,7 +156,7 @@ def forest(canvas: Canvas, rng: np.random.Generator, top: Line, thickness: float
 
 
 def water(canvas: Canvas, rng: np.random.Generator, kind: str, top: float, shore: Line, swell: float) -> None:
-    """Lake or sea between a level far edge and a near shore; paint.py adds what it mirrors.
+    """Lake or sea between a level far edge and a near shore; paint.py adds the reflection.
 
     Tone holds the ripples around 0.5, and foam where the sea meets the shore.
     """

@@ -9,7 +9,7 @@ from typing import Any
 from dominate import document, tags
 from dominate.util import raw
 
-from data.read import picture_size
+from data.read import image_size
 from scripts.compare.runs import Run, all_samples, label_maps_differ
 from scripts.compare.tables import class_table, number, option_table, score_table, warning
 from util import html
@@ -115,7 +115,7 @@ def _figure(path: Path | None, caption: str, alt: str, kind: str, folder: Path) 
     if path is None:
         return tags.figure(tags.div("missing", cls="missing"), tags.figcaption(caption), cls=kind)
     try:
-        size = picture_size(path)
+        size = image_size(path)
     except InputError:
         return tags.figure(tags.div("cannot be read", cls="missing"), tags.figcaption(caption), cls=kind)
     link = PurePosixPath(Path(os.path.relpath(path, folder)).as_posix())

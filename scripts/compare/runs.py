@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from data.files import find_pictures, natural_key
+from data.files import find_image_files, natural_key
 from data.read import read_image
 from options import TrainOptions, load_saved
 from options.field import declared_options
@@ -68,12 +68,12 @@ def _read(name: str, results_dir: Path, checkpoints_dir: Path, which: str | None
         if not Path(name).is_dir() or which:
             raise
         folder = Path(name)
-        results = find_pictures(folder, "results")
+        results = find_image_files(folder, "results")
         scores = read_scores(folder / SCORES_NAME, results, folder)
         return Run(folder.resolve().name, folder, {}, results, {}, scores, None)
     run_name = folder.resolve().parent.name
     labels, results, photos = (
-        find_pictures(folder / "images" / kind, "images", required=False) for kind in (LABELS, RESULTS, PHOTOS)
+        find_image_files(folder / "images" / kind, "images", required=False) for kind in (LABELS, RESULTS, PHOTOS)
     )
     try:
         options = load_saved(checkpoints_dir / run_name / SAVED_NAME)

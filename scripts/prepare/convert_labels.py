@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.derived_maps import Files, Mark, check_output, pair_with_targets, run_parallel, save_ids, to_make
-from data.files import find_pictures
+from data.files import find_image_files
 from data.palette import LARGEST_ID, UNKNOWN, Palette, ids_of_mask, read_palette
 from scripts.prepare.arguments import add_workers, subcommand_parser
 from util.errors import InputError
@@ -68,7 +68,7 @@ def main(argv: Sequence[str]) -> None:
     palette = read_palette(args.palette, args.unknown)
     print(palette.summary())
     check_output(args.target, args.source, "color-coded masks")
-    files = pair_with_targets(find_pictures(args.source, "color-coded masks", holds_ids=True), args.target)
+    files = pair_with_targets(find_image_files(args.source, "color-coded masks", holds_ids=True), args.target)
     mark = Mark("convert_labels", repr([(entry.id, entry.color) for entry in palette.entries]))
     missing, current = to_make(files, mark, args.workers, args.overwrite)
     results = run_parallel(Converter(palette, mark), missing, args.workers, "convert")

@@ -25,7 +25,7 @@ from data.derived_maps import (
     save_ids,
     to_make,
 )
-from data.files import find_pictures
+from data.files import find_image_files
 from data.id_maps import read_ids
 from data.regions import connected_regions
 from scripts.prepare.arguments import add_workers, subcommand_parser
@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> None:
     """Make all instance maps that are missing or out of date. Raises `InputError` for bad input."""
     args = parse_args(argv)
     check_output(args.output, args.labels, "label maps")
-    labels = find_pictures(args.labels, "label maps", suffix=args.suffix, holds_ids=True)
+    labels = find_image_files(args.labels, "label maps", suffix=args.suffix, holds_ids=True)
     ignore = tuple(sorted(set(args.ignore)))
     mark = Mark("prepare_edges", repr(ignore))
     files = pair_with_targets(labels, args.output)

@@ -20,7 +20,7 @@ import numpy as np
 
 from data.coco_annotations import AnnotatedImage, draw_instances, read_annotations
 from data.derived_maps import Files, Mark, check_output, pair_with_targets, run_parallel, save_ids, to_make
-from data.files import find_pictures
+from data.files import find_image_files
 from data.pairs import listing
 from scripts.prepare.arguments import add_workers, subcommand_parser
 from util.digests import digest_of
@@ -46,7 +46,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
 
 def plan(images: Mapping[str, AnnotatedImage], label_dir: Path, output: Path) -> list[Job]:
     """One job for each label map. Raises `InputError` for label maps that the annotations do not know."""
-    labels = find_pictures(label_dir, "label maps", holds_ids=True)
+    labels = find_image_files(label_dir, "label maps", holds_ids=True)
     unknown = [name for name in labels if Path(name).name not in images]
     if unknown:
         raise InputError(

@@ -33,9 +33,9 @@ from torchvision.transforms.v2 import functional
 from tqdm import tqdm
 
 from data.derived_maps import Mark, check_output, pair_with_targets, save_ids, to_make
-from data.files import find_pictures
+from data.files import find_image_files
 from data.photos import warn_of_photos
-from data.read import picture_size, read_image
+from data.read import image_size, read_image
 from data.workers import QuietLoader
 from models.segmenters import SEGMENTERS, Segmenter, load_own_segmenter, load_segmenter
 from models.segmenters.base import size_of
@@ -182,13 +182,13 @@ def main(argv: Sequence[str]) -> None:
     if args.batch_size < 1:
         raise InputError(f"--batch_size {args.batch_size}: must be 1 or more")
     check_output(args.output, args.photos, "photos")
-    files = pair_with_targets(find_pictures(args.photos, "photos"), args.output)
+    files = pair_with_targets(find_image_files(args.photos, "photos"), args.output)
     device = choose_device(() if args.cpu else None)
     segmenter = build_segmenter(args.network, args.weights, device) if args.network else own_segmenter(args, device)
     mark = mark_of(args)
     missing, _ = to_make(files, mark, max(1, args.num_workers))
     warn_of_photos([path for path, _ in missing])
-    sizes = [picture_size(path) for path, _ in tqdm(missing, desc="sizes", unit="photo")]
+    sizes = [image_size(path) for path, _ in tqdm(missing, desc="sizes", unit="photo")]
     batches = batches_of_one_size(sizes, args.batch_size)
     loader = QuietLoader(Photos([path for path, _ in missing]), batch_sampler=batches, num_workers=args.num_workers)
     with tqdm(total=len(missing), desc=segmenter.name, unit="photo") as bar:

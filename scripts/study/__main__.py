@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data import DATASETS
-from data.files import find_pictures
+from data.files import find_image_files
 from scripts.study.answers import read_all
 from scripts.study.key import find_key, key_path, make_key, write_key
 from scripts.study.labels import LabelMapReader
@@ -77,7 +77,7 @@ def make_pairs(args: argparse.Namespace) -> list[Pair]:
         raise InputError(f"--labels is missing, and there is no {beside}; name the folder of label maps")
     labels = find_image_folder(args.labels, LABELS, args.results_dir) if args.labels else beside
     of_a, of_b, maps = (
-        find_pictures(folder, what) for folder, what in ((a, "results"), (b, "results"), (labels, "label maps"))
+        find_image_files(folder, what) for folder, what in ((a, "results"), (b, "results"), (labels, "label maps"))
     )
     maker = PairMaker(of_a, of_b, maps, LabelMapReader(args.dataset_mode), args.seed)
     if not maker.names:

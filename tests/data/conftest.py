@@ -31,7 +31,7 @@ def make_options() -> Callable[..., SimpleNamespace]:
 
 @pytest.fixture
 def save() -> Callable[..., Path]:
-    """Write an array as a picture, folders made on the way; 16-bit arrays become 16-bit files."""
+    """Write an array as an image, folders made on the way; 16-bit arrays become 16-bit files."""
 
     def write(path: Path, values, **options) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)

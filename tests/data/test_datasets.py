@@ -16,7 +16,7 @@ from data.cityscapes import CityscapesDataset
 from data.coco import CocoDataset
 from data.custom import CustomDataset
 from data.facades import FacadesDataset
-from data.files import Files, find_pictures
+from data.files import Files, find_image_files
 from data.paired import PairedDataset
 from options import Preset
 from util.errors import InputError
@@ -142,7 +142,7 @@ def test_template_of_the_base_class_is_a_data_set(tmp_path, save_ids, save_photo
         "PairedDataset": PairedDataset,
         "Preset": Preset,
         "Files": Files,
-        "find_pictures": find_pictures,
+        "find_image_files": find_image_files,
         "Path": Path,
     }
     exec(inspect.cleandoc(template), scope)
@@ -274,7 +274,7 @@ def test_one_geometry_for_label_map_instances_and_photo(tmp_path, save, make_opt
     torch.manual_seed(seed)
     sample = CustomDataset(opt)[0]
     red, green, _ = (sample["image"] + 1) * 127.5
-    step = 250 / 32  # nearest and bicubic differ by less than one pixel of the smallest picture
+    step = 250 / 32  # nearest and bicubic differ by less than one pixel of the smallest image
     assert (red - sample["labels"]).abs().max() <= step
     assert (green - sample["instances"]).abs().max() <= step
     assert sample["labels"].float().std() > 10

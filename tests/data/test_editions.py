@@ -18,7 +18,7 @@ FULL = "images/training/a/abbey/ADE_train_00000001"
 
 @pytest.fixture
 def fill(tmp_path):
-    """Write small pictures, and text where the ending is another, below a root; return the root."""
+    """Write small images, and text where the ending is another, below a root; return the root."""
 
     def fill(*names, root="root"):
         for name in names:

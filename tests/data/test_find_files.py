@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from data.files import by_name, find_pictures, natural_key, split_of
+from data.files import by_name, find_image_files, natural_key, split_of
 from data.read import read_instances
 from util.errors import InputError
 
@@ -41,7 +41,7 @@ def test_finds_nested_files_of_any_picture_type_and_case(tmp_path):
     endings = ["jpg", "JPEG", "jpe", "jfif", "PnG", "bmp", "tif", "TIFF", "webp", "ppm", "pgm", "pbm", "pnm"]
     touch(*(tmp_path / f"{i:02}.{ending}" for i, ending in enumerate(endings)), tmp_path / "x" / "y" / "h.png")
     touch(tmp_path / "files.list", tmp_path / "notes.txt")
-    found = find_pictures(tmp_path, "pictures")
+    found = find_image_files(tmp_path, "images")
     assert list(found) == [f"{i:02}" for i in range(len(endings))] + ["x/y/h"]
     assert found["x/y/h"] == tmp_path / "x" / "y" / "h.png"
 
@@ -51,38 +51,38 @@ def test_skips_hidden_files_and_folders(tmp_path):
     touch(
         tmp_path / "@eaDir" / "a.png" / "THUMB.png", tmp_path / "__MACOSX" / "c.png", tmp_path / "lost+found" / "d.png"
     )
-    assert list(find_pictures(tmp_path, "pictures")) == ["a"]
+    assert list(find_image_files(tmp_path, "images")) == ["a"]
 
 
 def test_follows_links_to_folders(tmp_path):
     touch(tmp_path / "elsewhere" / "a.png")
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "city").symlink_to(tmp_path / "elsewhere")
-    assert list(find_pictures(tmp_path / "root", "pictures")) == ["city/a"]
+    assert list(find_image_files(tmp_path / "root", "images")) == ["city/a"]
 
 
 def test_dots_in_names_are_kept(tmp_path):
     touch(tmp_path / "v1.2.png", tmp_path / "v1.3.png")
-    assert list(find_pictures(tmp_path, "pictures")) == ["v1.2", "v1.3"]
+    assert list(find_image_files(tmp_path, "images")) == ["v1.2", "v1.3"]
 
 
 def test_suffix_selects_and_is_not_part_of_the_name(tmp_path):
     touch(tmp_path / "a" / "a_1_ids.png", tmp_path / "a" / "a_1_color.png")
-    assert list(find_pictures(tmp_path, "pictures", suffix="_ids")) == ["a/a_1"]
+    assert list(find_image_files(tmp_path, "images", suffix="_ids")) == ["a/a_1"]
 
 
 def test_two_files_of_one_name_are_refused(tmp_path):
     touch(tmp_path / "a.png", tmp_path / "a.jpg")
     with pytest.raises(InputError, match=r'a\.jpg and .*a\.png are both called "a"'):
-        find_pictures(tmp_path, "pictures")
+        find_image_files(tmp_path, "images")
 
 
 def test_missing_and_empty_folders_say_what_was_looked_for(tmp_path):
     with pytest.raises(InputError, match=r"nowhere: no such folder; it should hold the photos .*datasets/README\.md"):
-        find_pictures(tmp_path / "nowhere", "photos")
+        find_image_files(tmp_path / "nowhere", "photos")
     with pytest.raises(InputError, match=r"no files \*_ids\.\* of type \.jpg, .*label maps"):
-        find_pictures(tmp_path, "label maps", suffix="_ids")
-    assert find_pictures(tmp_path / "nowhere", "photos", required=False) == {}
+        find_image_files(tmp_path, "label maps", suffix="_ids")
+    assert find_image_files(tmp_path / "nowhere", "photos", required=False) == {}
 
 
 def test_testing_reads_the_validation_part():
@@ -92,7 +92,7 @@ def test_testing_reads_the_validation_part():
 def test_a_link_to_a_folder_above_lists_nothing_twice(tmp_path):
     touch(tmp_path / "maps" / "city" / "a.png")
     (tmp_path / "maps" / "city" / "again").symlink_to(tmp_path / "maps", target_is_directory=True)
-    assert list(find_pictures(tmp_path / "maps", "maps")) == ["city/a"]
+    assert list(find_image_files(tmp_path / "maps", "maps")) == ["city/a"]
 
 
 # Files that would silently not be there
@@ -101,7 +101,7 @@ def test_a_link_to_a_folder_above_lists_nothing_twice(tmp_path):
 def test_pictures_that_are_not_read_are_counted_and_named_once(tmp_path, capsys):
     touch(*(tmp_path / name for name in ("a.png", "b.heic", "c.HEIC", "sub/d.svg", "e.json", "._f.heic", ".g.svg")))
     for _ in range(2):
-        assert list(find_pictures(tmp_path, "photos")) == ["a"]
+        assert list(find_image_files(tmp_path, "photos")) == ["a"]
     expected = f"warning: {tmp_path}: 3 files are left out: 2 .heic, 1 .svg (b.heic, c.HEIC, sub/d.svg); convert"
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(expected)
@@ -109,7 +109,7 @@ def test_pictures_that_are_not_read_are_counted_and_named_once(tmp_path, capsys)
 
 def test_nothing_tells_to_save_label_maps_as_jpeg(tmp_path, capsys):
     touch(tmp_path / "a.png", tmp_path / "b.heic")
-    find_pictures(tmp_path, "label maps")
+    find_image_files(tmp_path, "label maps")
     assert capsys.readouterr().err.strip().endswith("convert photos to PNG or JPEG, and maps to PNG, which keeps ids")
     (tmp_path / "c.png").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     with pytest.raises(InputError, match="HEIC") as caught:
@@ -121,39 +121,39 @@ def test_nothing_tells_to_save_label_maps_as_jpeg(tmp_path, capsys):
 def test_pictures_are_known_by_their_first_bytes_where_the_ending_says_nothing(tmp_path, capsys, name):
     touch(tmp_path / "a.png")
     Image.new("L", (4, 4)).save(tmp_path / name, "PNG")
-    (tmp_path / "README").write_text("no picture")
+    (tmp_path / "README").write_text("no image")
     (tmp_path / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0")
     os.mkfifo(tmp_path / "pipe")
-    assert list(find_pictures(tmp_path, "photos")) == ["a"]
+    assert list(find_image_files(tmp_path, "photos")) == ["a"]
     assert f"1 file is left out: 1 {Path(name).suffix or 'without ending'} ({name})" in capsys.readouterr().err
 
 
 def test_a_folder_without_pictures_says_what_is_there(tmp_path):
     touch(*(tmp_path / f"{i}.json" for i in range(4)), tmp_path / "list.txt", tmp_path / "a.npy")
     with pytest.raises(InputError, match=r"no files \*\.\* of type .*, but 4 \.json, 1 \.txt, 1 \.npy; it should hold"):
-        find_pictures(tmp_path, "label maps")
+        find_image_files(tmp_path, "label maps")
     touch(tmp_path / "a_color.png")
     with pytest.raises(InputError, match=r"no files \*_ids\.\* .*, but 1 file is named otherwise \(a_color\.png\)"):
-        find_pictures(tmp_path, "label maps", suffix="_ids")
+        find_image_files(tmp_path, "label maps", suffix="_ids")
 
 
 def test_a_file_where_a_folder_is_wanted(tmp_path):
     touch(tmp_path / "a.png", tmp_path / "maps.zip", tmp_path / "maps.tar.gz")
     for required in (True, False):
         with pytest.raises(InputError, match=r"a\.png: is a file; give the folder; it should hold the label maps"):
-            find_pictures(tmp_path / "a.png", "label maps", required=required)
+            find_image_files(tmp_path / "a.png", "label maps", required=required)
     for name in ("maps.zip", "maps.tar.gz"):
         with pytest.raises(InputError, match="is an archive; unpack it, and give the folder"):
-            find_pictures(tmp_path / name, "label maps")
+            find_image_files(tmp_path / name, "label maps")
 
 
 def test_links_that_lead_nowhere_are_named(tmp_path):
     touch(tmp_path / "maps" / "a.png")
     (tmp_path / "maps" / "city").symlink_to(tmp_path / "gone")
     with pytest.raises(InputError, match=r"maps/city: is a link to .*gone, and nothing is there"):
-        find_pictures(tmp_path / "maps", "label maps")
+        find_image_files(tmp_path / "maps", "label maps")
     with pytest.raises(InputError, match=r"city: is a link to .*gone, and nothing is there; it should hold"):
-        find_pictures(tmp_path / "maps" / "city", "label maps")
+        find_image_files(tmp_path / "maps" / "city", "label maps")
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_folders_that_cannot_be_read_are_not_taken_for_empty(ordinary_user):
     (folder / "bonn").chmod(0)
     become()
     with pytest.raises(InputError, match=r"bonn: a part of .* that cannot be read \(Permission denied\)"):
-        find_pictures(folder, "label maps")
+        find_image_files(folder, "label maps")
 
 
 # Names
@@ -185,19 +185,19 @@ def test_folders_that_cannot_be_read_are_not_taken_for_empty(ordinary_user):
 
 def test_names_have_one_unicode_form(tmp_path):
     touch(tmp_path / f"{unicodedata.normalize('NFD', 'café')}.png")
-    assert list(find_pictures(tmp_path, "pictures")) == [unicodedata.normalize("NFC", "café")]
+    assert list(find_image_files(tmp_path, "images")) == [unicodedata.normalize("NFC", "café")]
     touch(tmp_path / f"{unicodedata.normalize('NFC', 'café')}.png")
     with pytest.raises(InputError, match=r'are both called "café" in two Unicode forms; keep one'):
-        find_pictures(tmp_path, "pictures")
+        find_image_files(tmp_path, "images")
 
 
 def test_the_ending_of_a_photo_is_no_part_of_the_name(tmp_path):
     touch(*(tmp_path / name for name in ("a.jpg.png", "b.JPEG_mask.png", "c_mask.png.png", "v1.2.png")))
-    assert list(find_pictures(tmp_path, "pictures")) == ["a", "b.JPEG_mask", "c_mask", "v1.2"]
-    assert list(find_pictures(tmp_path, "pictures", suffix="_mask")) == ["b", "c"]
+    assert list(find_image_files(tmp_path, "images")) == ["a", "b.JPEG_mask", "c_mask", "v1.2"]
+    assert list(find_image_files(tmp_path, "images", suffix="_mask")) == ["b", "c"]
     touch(tmp_path / "a.png")
     with pytest.raises(InputError, match=r'a\.jpg\.png and .*a\.png are both called "a"'):
-        find_pictures(tmp_path, "pictures")
+        find_image_files(tmp_path, "images")
 
 
 @pytest.mark.parametrize("names", [("a.jpg", "a.JPG"), ("a.tif", "a.tiff"), ("a.jpe", "a.jpeg")])
@@ -205,4 +205,4 @@ def test_one_picture_under_two_endings_is_refused(tmp_path, names):
     touch(*(tmp_path / name for name in names))
     for holds_ids in (True, False):
         with pytest.raises(InputError, match=r'a\.\w+ and .*a\.\w+ are both called "a"'):
-            find_pictures(tmp_path, "photos", holds_ids=holds_ids)
+            find_image_files(tmp_path, "photos", holds_ids=holds_ids)

@@ -52,7 +52,7 @@ def test_other_numbers_draw_other_scenes():
     assert all((labels[i] != labels[j]).mean() > 0.1 for i, j in ((0, 1), (0, 2), (1, 2)))
 
 
-# Checksum of the labels, and mean colors of the upper, middle and lower third of the picture.
+# Checksum of the labels, and mean colors of the upper, middle and lower third of the image.
 # Recorded once: a change of these numbers is a change of the data set, and so of every result on it.
 RECORDED = {
     0: (166087132, [[141.7, 174.9, 204.7], [96.8, 124.4, 80.1], [99.8, 112.5, 69.3]]),

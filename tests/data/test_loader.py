@@ -82,7 +82,7 @@ def test_workers_read_the_same_batches(tree, make_options):
 
 
 class Noise(Dataset):
-    """Twelve pictures of one draw each, as crops and flips are drawn."""
+    """Twelve images of one draw each, as crops and flips are drawn."""
 
     def __len__(self) -> int:
         return 12
@@ -221,7 +221,7 @@ def test_cut_photo_is_one_line_from_a_worker(tree, make_options, tmp_path, capsy
     with pytest.raises(SystemExit), exit_statuses("train.py"):
         list(create_loader(opt, create_dataset(opt)))
     error = capsys.readouterr().err
-    assert error.startswith(f"train.py: error: {photo}: cannot be read as a picture (") and error.count("\n") == 1
+    assert error.startswith(f"train.py: error: {photo}: cannot be read as an image (") and error.count("\n") == 1
 
 
 def argv_for(mode: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Files that are no picture, or more than one: a line that says what they are and what to do."""
+"""Files that are no image, or more than one: a line that says what they are and what to do."""
 
 import gzip
 import io
@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from data.masks import read_colors
-from data.opening import FORMATS, picture_size
+from data.opening import FORMATS, image_size
 from data.read import LabelIds, read_image, read_instances, read_labels
 from evaluation.image_sets import GeneratedImages
 from util.errors import InputError
@@ -47,7 +47,7 @@ def saved(save, *values) -> bytes:
 ZEROS = np.zeros((2, 2))
 LABELME = {"version": "5.0.1", "flags": {}, "shapes": [{"label": "road", "points": [[0, 0]]}]}
 COCO = {"info": {}, "images": [], "annotations": [], "categories": []}
-# What lies under a picture's name -> its first bytes, what the message calls it, and what it says to do.
+# What lies under an image's name -> its first bytes, what the message calls it, and what it says to do.
 FOREIGN = {
     "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "Git LFS pointer",
                 "git lfs pull"),
@@ -75,7 +75,7 @@ FOREIGN = {
     "Zone.Identifier": (b"[ZoneTransfer]\r\nZoneId=3\r\n", "Zone.Identifier", "delete"),
     "AppleDouble": (b"\0\x05\x16\x07\0\x02\0\0Mac OS X        ", "AppleDouble", "delete"),
     "shortcut": (b"[InternetShortcut]\r\nURL=https://example.org\r\n", "shortcut", "copy"),
-    "HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC picture", "convert it to PNG"),
+    "HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC image", "convert it to PNG"),
     "Canon raw": (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "raw file", "develop"),
     "film": (b"\0\0\0\x18ftypisom\0\0\2\0isomiso2", "film", "frames"),
     "Photoshop": (b"8BPS\0\1" + bytes(40), "Photoshop document", "export"),
@@ -94,7 +94,7 @@ def test_a_file_that_is_no_picture_is_called_what_it_is(tmp_path, case):
     path = tmp_path / "a.png"
     path.write_bytes(content)
     message = refusal(path)
-    assert message.startswith(f"{path}: cannot be read as a picture (it") or "first bytes" in message
+    assert message.startswith(f"{path}: cannot be read as an image (it") or "first bytes" in message
     assert what in message and fix in message.rpartition(");")[2]
 
 
@@ -102,7 +102,7 @@ def test_a_file_that_is_no_picture_is_called_what_it_is(tmp_path, case):
 def test_every_reader_says_the_same(tmp_path, case):
     path = tmp_path / "a.png"
     path.write_bytes(FOREIGN[case][0])
-    readers = [read_image, read_instances, picture_size, read_colors, lambda path: GeneratedImages([path], (8, 8))[0]]
+    readers = [read_image, read_instances, image_size, read_colors, lambda path: GeneratedImages([path], (8, 8))[0]]
     readers.append(lambda path: read_labels(path, LabelIds(5, False)))
     assert len({refusal(path, read) for read in readers}) == 1
 
@@ -159,7 +159,7 @@ def small_limit(monkeypatch):
 
 def test_pictures_that_are_too_large_are_not_called_damaged(tmp_path, small_limit, save):
     path = save(tmp_path / "a.png", np.zeros((50, 60), np.uint8))
-    for read in (read_image, picture_size, read_instances, read_colors):
+    for read in (read_image, image_size, read_instances, read_colors):
         message = refusal(path, read)
         assert "it is 60x50, 3,000 pixels, and at most 2,000 are read" in message and "tiles" in message
     assert Image.MAX_IMAGE_PIXELS == 1000
@@ -168,7 +168,7 @@ def test_pictures_that_are_too_large_are_not_called_damaged(tmp_path, small_limi
 @pytest.mark.filterwarnings("error")
 def test_large_pictures_are_read_without_a_word(tmp_path, small_limit, save):
     path = save(tmp_path / "a.png", np.zeros((50, 30), np.uint8))
-    assert read_image(path).size == picture_size(path) == read_instances(path).size == (30, 50)
+    assert read_image(path).size == image_size(path) == read_instances(path).size == (30, 50)
 
 
 @pytest.mark.filterwarnings("error")
@@ -202,7 +202,7 @@ def test_photos_of_cameras_with_previews_are_photos(tmp_path):
 
 
 def test_overviews_and_masks_of_a_tiff_are_no_pages(tmp_path):
-    """GeoTIFFs keep smaller copies of the picture after it."""
+    """GeoTIFFs keep smaller copies of the image after it."""
     whole, half = (Image.fromarray(np.full((size, size), size, np.uint8)) for size in (16, 8))
     for kind, count in ((1, None), (4, None), (0, 2)):
         half.encoderinfo = {"tiffinfo": {254: kind}}

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from data import create_dataset
-from data.opening import open_picture, orientation_of, picture_size
+from data.opening import image_size, open_image, orientation_of
 from data.orientation import MOST_LOOKED_AT, warn_of_turned
 from data.read import LabelIds, read_image, read_instances, read_labels
 from evaluation.generation import style_photos
@@ -55,7 +55,7 @@ def test_ids_are_read_as_stored_or_upright(tmp_path, ending, dtype, orientation)
     for apply, wanted in ((False, IDS), (True, upright(IDS, orientation))):
         assert np.asarray(read_labels(path, IDS_CLASSES, apply)).tolist() == wanted.tolist()
         assert np.asarray(read_instances(path, apply)).tolist() == wanted.tolist()
-        assert picture_size(path, apply) == wanted.shape[::-1]
+        assert image_size(path, apply) == wanted.shape[::-1]
 
 
 @pytest.mark.parametrize("orientation", TAGS)
@@ -67,7 +67,7 @@ def test_photos_are_read_as_stored_or_upright(tmp_path, ending, orientation):
     for apply, wanted in ((False, corner), (True, upright(corner, orientation))):
         pixels = np.asarray(read_image(path, upright=apply)).astype(int)
         assert pixels.shape == wanted.shape and np.abs(pixels - wanted).max() < 40
-        assert picture_size(path, apply) == wanted.shape[1::-1]
+        assert image_size(path, apply) == wanted.shape[1::-1]
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -81,7 +81,7 @@ def test_orientation_in_xmp_is_one(tmp_path):
     xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
     Image.fromarray(IDS).save(tmp_path / "a.jpg", xmp=xmp)
     assert orientation_of(tmp_path / "a.jpg") == 6
-    assert open_picture(tmp_path / "a.jpg", upright=True).size == (3, 5)
+    assert open_image(tmp_path / "a.jpg", upright=True).size == (3, 5)
 
 
 @pytest.mark.parametrize("exif", [b"", b"II*\0", b"nonsense", b"MM\0*\0\0\0\x08\0\x09\x01"])
@@ -89,13 +89,13 @@ def test_broken_exif_is_no_orientation(tmp_path, exif):
     path = tmp_path / "a.jpg"
     Image.new("RGB", (4, 2)).save(path, exif=b"Exif\0\0" + exif)
     assert orientation_of(path) == 1
-    assert read_image(path, upright=True).size == picture_size(path, upright=True) == (4, 2)
+    assert read_image(path, upright=True).size == image_size(path, upright=True) == (4, 2)
 
 
 @pytest.mark.parametrize("value", [0, 9, 255])
 def test_orientations_that_there_are_not_are_none(tmp_path, value):
     path = write(tmp_path / "a.png", IDS, value)
-    assert orientation_of(path) == 1 and picture_size(path, upright=True) == (5, 3)
+    assert orientation_of(path) == 1 and image_size(path, upright=True) == (5, 3)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def test_the_lists_are_classes_of_the_data_set_and_apart():
     ("pixels", "outdoor"),
     [
         ({"sky": 40, "building": 35, "grass": 15, "wall": 10}, True),
-        ({"road": 50}, True),  # half of the picture, whatever the rest is
+        ({"road": 50}, True),  # half of the label map, whatever the rest is
         ({"road": 49}, False),
         ({"sky": 60, "person": 40}, True),
         ({"building": 90, "ceiling": 2}, True),  # a room behind a shop window

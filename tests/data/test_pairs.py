@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.files import Files, find_pictures, natural_key
+from data.files import Files, find_image_files, natural_key
 from data.pairs import SamplePaths, pair_files, select_listed
 from util.errors import InputError
 
@@ -131,7 +131,7 @@ def test_a_partner_in_a_format_that_is_not_read_is_named(tmp_path, label, photo)
     for folder, name in (("maps", "1.png"), ("photos", "1.jpg"), ("maps", label), ("photos", photo)):
         (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / folder / name).touch()
-    files = Files(find_pictures(tmp_path / "maps", "label maps"), find_pictures(tmp_path / "photos", "photos"))
+    files = Files(find_image_files(tmp_path / "maps", "label maps"), find_image_files(tmp_path / "photos", "photos"))
     with pytest.raises(
         InputError,
         match=r"may be \S+3\.(heic|svg), whose format is not read: convert .+ maps to PNG",

@@ -52,7 +52,7 @@ def test_a_worker_that_dies_is_an_input_error():
 
 
 def slow(number: int, folder: Path) -> None:
-    """Takes a while to write a file, as a picture does."""
+    """Takes a while to write a file, as an image does."""
     with replacing(folder / f"{number}.txt") as temporary:
         temporary.write_text(str(os.getpid()), encoding="utf-8")
         time.sleep(0.05)

@@ -63,7 +63,7 @@ def test_ordinary_photos_have_none(tmp_path):
     dark = LEVELS // 16
     assert traits(save(tmp_path / "a.png", LEVELS, LEVELS, LEVELS, opaque)) == []
     assert traits(save(tmp_path / "b.jpg", dark, dark, dark)) == []
-    (tmp_path / "c.png").write_bytes(b"no picture")
+    (tmp_path / "c.png").write_bytes(b"no image")
     assert traits(tmp_path / "c.png") == []
     without_palette = write_png(tmp_path / "d.png", SIZE, 1, 8, 3, bytes(1 + SIZE))
     assert traits(without_palette) == []

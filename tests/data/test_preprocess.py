@@ -86,7 +86,7 @@ def test_sizes_that_cannot_match_name_the_modes_that_do():
 
 
 def test_what_is_proposed_for_a_flat_picture_is_enough_on_a_command_line():
-    """A smaller --crop_size is not: --load_size follows it, so that the picture is too small again."""
+    """A smaller --crop_size is not: --load_size follows it, so that the image is too small again."""
     words = "--dataset_mode custom --label_dir l --image_dir i --preprocess_mode scale_width_and_crop".split()
 
     def check(*more: str) -> None:
@@ -171,7 +171,7 @@ def test_pixels_are_those_of_pillow(mode, size, load_size, seed):
 
 
 def test_tensors_are_copies_in_order():
-    """Torch neither likes negative strides nor pictures that must not be written to."""
+    """Torch neither likes negative strides nor images that must not be written to."""
     pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
     pixels.flags.writeable = False
     image, ids = image_to_tensor(pixels[:, ::-1]), ids_to_tensor(pixels[:, ::-1, 0], np.int32)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from data.preprocess import image_to_tensor
-from data.read import LabelIds, picture_size, read_image, read_instances, read_labels
+from data.read import LabelIds, image_size, read_image, read_instances, read_labels
 from tests.data.pngs import write_png
 from util.errors import InputError
 
@@ -73,7 +73,7 @@ def test_gray_png_of_few_bits_is_not_stretched(tmp_path, bits):
 def test_color_pictures_are_no_label_maps(tmp_path, mode):
     path = tmp_path / ("a.tiff" if mode == "CMYK" else "a.png")
     Image.new(mode, (4, 4), "red").save(path)
-    assert f"color picture (mode {mode}), not an id map; save one id per pixel" in refusal(path, LabelIds(5, False))
+    assert f"color image (mode {mode}), not an id map; save one id per pixel" in refusal(path, LabelIds(5, False))
 
 
 def as_palette(ids: np.ndarray) -> Image.Image:
@@ -269,13 +269,13 @@ def test_cut_files_are_named_wherever_they_are_cut(tmp_path, extension):
             assert read_image(path).size == (8, 8)  # what is lost may not matter
         except InputError as error:
             refused += 1
-            assert str(error).startswith(f"{path}: cannot be read as a picture (")
+            assert str(error).startswith(f"{path}: cannot be read as an image (")
             assert "\n" not in str(error)
     assert refused > len(whole) // 7 // 2
 
 
 def test_file_that_is_no_picture_is_named(tmp_path):
     (tmp_path / "a.png").write_text("hello")
-    for read in (read_image, read_instances, picture_size, lambda path: read_labels(path, LabelIds(5, False))):
-        with pytest.raises(InputError, match=r"a\.png: cannot be read as a picture"):
+    for read in (read_image, read_instances, image_size, lambda path: read_labels(path, LabelIds(5, False))):
+        with pytest.raises(InputError, match=r"a\.png: cannot be read as an image"):
             read(tmp_path / "a.png")

@@ -97,12 +97,12 @@ def test_several_processes_make_the_same(tmp_path):
 
 def test_as_a_program_one_line_names_a_broken_file(folders):
     labels, made = folders
-    (labels / "c.png").write_text("no picture")
+    (labels / "c.png").write_text("no image")
     command = [sys.executable, "-m", "scripts.prepare", "edges", labels, made]
     done = subprocess.run(command, cwd=Path(__file__).resolve().parents[3], capture_output=True, text=True)
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert last.startswith(f"python -m scripts.prepare edges: error: {labels / 'c.png'}: cannot be read as a picture")
+    assert last.startswith(f"python -m scripts.prepare edges: error: {labels / 'c.png'}: cannot be read as an image")
 
 
 def test_the_orientation_of_a_label_map_goes_with_its_regions(folders):

@@ -211,7 +211,7 @@ def test_wrong_input_is_one_line(photos, weights, tmp_path):
             run(photos, *words)
         assert line in str(caught.value) and "\n" not in str(caught.value)
     (photos / "broken.jpg").write_bytes(b"")
-    with pytest.raises(InputError, match=r"broken\.jpg: cannot be read as a picture"):
+    with pytest.raises(InputError, match=r"broken\.jpg: cannot be read as an image"):
         run(photos, "--weights", weights)
     with pytest.raises(InputError, match="holds the photos; name another folder"):
         main([str(photos), str(photos), "--network", "torchscript", "--weights", weights])
