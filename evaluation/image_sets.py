@@ -85,20 +85,13 @@ class Truth(Dataset[dict[str, Any]], ABC):
 
     Sample i is a dict: "index", "photo" (3, H, W) uint8, and "labels" (h, w) with the ids of label files; less what is
     not wanted.
-
-    Attributes:
-        names: of the samples.
-        size: of the images.
-        preprocess_mode: how files come to size, for the protocol.
-        class_names: of the ids of label files.
-        files: what is read; empty where samples are drawn in memory.
     """
 
-    names: Sequence[str]
-    size: Size
-    preprocess_mode: str
-    class_names: Sequence[str]
-    files: Files
+    names: Sequence[str]  # of the samples
+    size: Size  # of the images
+    preprocess_mode: str  # how files come to size, for the protocol
+    class_names: Sequence[str]  # of the ids of label files
+    files: Files  # what is read; empty where samples are drawn in memory
 
     def __len__(self) -> int:
         return len(self.names)

@@ -92,8 +92,7 @@ def _floats(losses: dict[str, Tensor]) -> dict[str, float]:
 
 
 def _gradient_norms(network: nn.Module) -> dict[str, float]:
-    named = network.named_parameters()
-    return {name: _norm(parameter.grad) for name, parameter in named if parameter.grad is not None}
+    return {name: _norm(p.grad) for name, p in network.named_parameters() if p.grad is not None}
 
 
 def _buffers(network: nn.Module) -> dict[str, Tensor]:
@@ -295,8 +294,7 @@ def _only(groups: list[dict], key: str) -> Any:
 def _power_iteration(state: dict[str, Tensor], weight: str) -> Tensor:
     """u after one power iteration from the state's u."""
     matrix, u = state[f"{weight}_orig"], state[f"{weight}_u"]
-    if len(matrix) != len(u):  # transposed convolution
-        matrix = matrix.transpose(0, 1)
-    matrix = matrix.flatten(1)
+    is_transposed = len(matrix) != len(u)  # a transposed convolution
+    matrix = (matrix.transpose(0, 1) if is_transposed else matrix).flatten(1)  # (C_out, C_in * k * k)
     v = nn.functional.normalize(matrix.T @ u, dim=0)
     return nn.functional.normalize(matrix @ v, dim=0)
