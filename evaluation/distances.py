@@ -187,7 +187,7 @@ class FeatureSet:
         if mu.ndim != 1 or not len(mu) or sigma.shape != (len(mu), len(mu)):
             raise InputError(f"{path}: mu {mu.shape} and sigma {sigma.shape} must be (d,) and (d, d)")
         if not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in (mu, sigma)):
-            raise InputError(f"{path}: mu or sigma holds something else than finite numbers")
+            raise InputError(f"{path}: mu or sigma holds something other than finite numbers")
         if not np.allclose(sigma, sigma.T, rtol=0, atol=1e-6 * np.abs(sigma).max()):
             raise InputError(f"{path}: sigma is not symmetric, so it is no covariance")
         result = cls()

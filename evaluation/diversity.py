@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluation.published import read_measuring
-from models.published import misfit
+from models.published import mismatch_error
 from util.errors import InputError
 from util.optional import require
 
@@ -73,7 +73,7 @@ def lpips_distance(weights: str | None, may_download: bool, device: torch.device
     try:
         trunk.load_state_dict({name: state[theirs] for name, theirs in named.items() if theirs in state})
     except RuntimeError:
-        raise misfit("alexnet", weights, path) from None
+        raise mismatch_error("alexnet", weights, path) from None
     facts = {"network": "alex", "version": network.version, **facts, "library": f"lpips {version('lpips')}"}
     return LPIPSDistance(network, device, facts)
 

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from evaluation.published import read_measuring
-from models.published import misfit
+from models.published import mismatch_error
 from util.errors import InputError
 from util.fill import fill
 from util.optional import require
@@ -83,7 +83,7 @@ def inception_features(
     try:
         network = _inception(state)
     except RuntimeError:
-        raise misfit("inception", weights, path) from None
+        raise mismatch_error("inception", weights, path) from None
     facts = {"resize": resize, **facts, "library": f"torch-fidelity {version('torch-fidelity')}"}
     return FeatureExtractor("inception", "fid", 2048, RESIZES[resize], network, device, facts)
 

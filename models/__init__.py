@@ -1,4 +1,4 @@
-"""Everything with weights. `create_model` is the one place where options become constructor arguments."""
+"""Networks, losses and methods. `create_model` is the one place where options become constructor arguments."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ __all__ = ["Pix2PixModel", "create_generator", "create_method", "create_model"]
 def create_generator(opt) -> Generator:
     """The generator that the options describe, with PyTorch's default weights.
 
-    `--modulation dense` builds the definition, anything else subclasses of the same parameters; see `models.tables`.
+    `--modulation dense` builds the classes of `models.networks`; any other value builds their faster subclasses in
+    `models.tables`, with the same parameters.
     """
     if opt.netG == "pix2pixhd":
         return GENERATORS[opt.netG](
@@ -36,12 +37,12 @@ def create_generator(opt) -> Generator:
             n_blocks=opt.resnet_n_blocks,
             kernel_size=opt.resnet_kernel_size,
             initial_kernel_size=opt.resnet_initial_kernel_size,
-            block=_perhaps_recomputed(ResnetBlock, opt),
+            block=_maybe_recomputed(ResnetBlock, opt),
         )
     if opt.modulation == "dense":
-        block = _perhaps_recomputed(SPADEResnetBlock, opt)
+        block = _maybe_recomputed(SPADEResnetBlock, opt)
     else:
-        block = partial(_perhaps_recomputed(TableResnetBlock, opt), everywhere=opt.modulation == "table")
+        block = partial(_maybe_recomputed(TableResnetBlock, opt), everywhere=opt.modulation == "table")
     return GENERATORS[opt.netG](
         semantic_nc=opt.semantic_nc,
         ngf=opt.ngf,
@@ -84,7 +85,7 @@ def create_method(opt, model: Pix2PixModel) -> SPADEMethod:
 
 
 def _check_smallest_feature_map(opt) -> None:
-    """Normalizing a single value gives zero whatever it was: refuse to lose the latent that way."""
+    """Refuse a smallest feature map of one value a channel: its norm would return zero and lose the latent."""
     if opt.netG != "spade":
         return
     height, width = latent_size(opt.crop_size, opt.aspect_ratio, opt.upsamplings)
@@ -109,5 +110,5 @@ def _create_discriminator(opt) -> MultiscaleDiscriminator:
     return PresentLabelsDiscriminator(**sizes, everywhere=opt.modulation == "table")
 
 
-def _perhaps_recomputed(block: type[nn.Module], opt) -> type[nn.Module]:
+def _maybe_recomputed(block: type[nn.Module], opt) -> type[nn.Module]:
     return recomputed(block) if opt.is_train and opt.checkpoint_activations else block

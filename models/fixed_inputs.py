@@ -21,7 +21,7 @@ class FixedInput:
     z: Tensor | None
 
     def images(self, model: Pix2PixModel, netG: nn.Module | None = None, precision: str = "fp32") -> Tensor:
-        """What the generator of `model`, or another in its place, makes of it, in whatever mode it is."""
+        """Images (N, 3, H, W) that `netG`, or else the generator of `model`, generates; its mode is left as it is."""
         with autocast(precision, model.device):
             z = None if self.z is None else self.z.to(model.device)
             return (netG or model.netG)(model.layout(self.batch), z)
@@ -30,7 +30,10 @@ class FixedInput:
 def fixed_inputs(
     batches: Iterable[dict], z_dim: int | None, seed: int, world: World | None = None
 ) -> Iterator[FixedInput]:
-    """`batches` of this process, whose samples take turns, with the latents of all: the same on any number of them."""
+    """The `batches` of this process with a latent for each sample, the same for any number of processes.
+
+    Sample i of process r is number i * world.size + r of all samples, and its latent is drawn for that number.
+    """
     world = world or World()
     first = 0
     for batch in batches:
@@ -43,5 +46,5 @@ def fixed_inputs(
 def forwards(
     model: Pix2PixModel, inputs: Iterable[FixedInput], precision: str = "fp32"
 ) -> list[Callable[[nn.Module], Tensor]]:
-    """For each input a function that gives it to the generator it is called with."""
+    """For each input, a function that runs a given generator on it."""
     return [lambda netG, one=one: one.images(model, netG, precision) for one in inputs]

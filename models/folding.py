@@ -1,4 +1,4 @@
-"""Networks for evaluation alone: spectral norm and batch norm become part of the convolutions beside them."""
+"""Folds spectral norm and batch norm into the neighboring convolutions of networks that are only evaluated."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from models.networks.spectral_norm import remove_spectral_norm, spectral_layers
 def fold_norms(network: nn.Module) -> nn.Module:
     """Fold in place every norm that is linear in evaluation mode into the layer before or after it; return `network`.
 
-    Spectral norm divides its weight once and is gone. Batch norm after a convolution becomes part of that; the one
-    inside of SPADE becomes part of gamma and beta. Instance norm depends on the image, and stays.
+    Spectral norm divides its weight once and is removed. Batch norm after a convolution is folded into that
+    convolution; batch norm inside SPADE is folded into gamma and beta. Instance norm depends on the image and stays.
 
     Outputs are those of evaluation mode, up to rounding. The network is in evaluation mode and its parameters need
     no gradients afterwards; it can neither be trained nor saved under the names of the released weights.

@@ -17,7 +17,7 @@ Features = list[list[Tensor]]
 
 
 class GANLoss(NamedTuple):
-    """Three functions from the logits of one scale to a scalar: what each player minimises."""
+    """Losses as functions from the logits of one scale to a scalar, which the player minimizes."""
 
     generator: Callable[[Tensor], Tensor]
     discriminator_fake: Callable[[Tensor], Tensor]
@@ -80,10 +80,9 @@ def l1_loss(x: Tensor, y: Tensor) -> Tensor:
 def kl_loss(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(q(z|x) || N(0, 1)) of appendix A, SUMMED over batch and dimensions (published behavior).
 
-    The trainer takes the mean of the losses over the processes, and over the parts in which a batch is computed. The
-    method therefore multiplies this one by the number of parts, which makes it the sum over the whole batch.
-    (The published code summed over the samples of each GPU and took the mean over the GPUs, so that its weight fell
-    with the number of GPUs.)
+    The trainer takes the mean of the losses over micro-batches and processes. The method therefore multiplies this one
+    by their number, which makes it the sum over the whole batch. (The published code summed over the samples of each
+    GPU and averaged over GPUs, so its weight fell with their number.)
 
     Args:
         mu, logvar: (N, z_dim). The sum means that --lambda_kld weighs more in larger batches.

@@ -67,7 +67,7 @@ class Pix2PixModel(nn.Module):
         return None if self.netE is None else torch.randn(count, self.netE.z_dim, device=self.device)
 
     def discriminate(self, layout: SemanticLayout, fake: Tensor, real: Tensor) -> tuple[Features, Features]:
-        """Features of fake and real images. One pass over both, so that batch norm in D sees them together."""
+        """Discriminator features of fake and real images, from one pass, as batch norm in D sees both together."""
         assert self.netD is not None, "only a model in training has a discriminator"
         features = self.netD(layout, torch.cat([fake, real]))  # of (2N, 3, H, W)
         halves = [[layer.chunk(2) for layer in scale] for scale in features]

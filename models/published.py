@@ -1,4 +1,4 @@
-"""Published weights of frozen networks: from a file that the user gives, or that `util/weight_files.py` finds."""
+"""Published weights of frozen networks, from a file of the user or from the one that `util/weight_files.py` finds."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from util.weight_files import WEIGHT_FILES, fetch_weights
 
 
 def read_published(name: str, given: str | Path | None, may_download: bool) -> tuple[Path, dict[str, Tensor]]:
-    """The file of a network of `WEIGHT_FILES`, and its tensors by name.
+    """Path and state dict of the weights of a network.
 
     Args:
-        given: a file; else one in torch hub's folder of checkpoints; else a download into it.
-        may_download: whether it may be downloaded if it is nowhere.
+        name: key of `WEIGHT_FILES`.
+        given: the user's file; None for the one in torch hub's folder of checkpoints, downloaded if it is missing.
+        may_download: whether a missing file may be downloaded.
     Raises:
-        InputError: no file, a damaged one, or one that holds something else than tensors.
+        InputError: the file is missing, damaged, or holds something other than tensors.
     """
     path = Path(given) if given else fetch_weights(name, may_download)
     try:
@@ -27,13 +28,13 @@ def read_published(name: str, given: str | Path | None, may_download: bool) -> t
         advice = WEIGHT_FILES[name].advice()
         if given:
             raise InputError(f"{WEIGHT_FILES[name].option} {error}; {advice}") from None
-        raise InputError(f"{error}; move it away to have it fetched anew, or {advice}") from None
+        raise InputError(f"{error}; move it away to download it again, or {advice}") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise misfit(name, given, path, "something else than a state dict of tensors")
+        raise mismatch_error(name, given, path, "something other than a state dict of tensors")
     return path, state
 
 
-def misfit(name: str, given: str | Path | None, path: Path, what: str = "another network") -> InputError:
-    """The error for a file of `read_published` that holds something else than its network."""
+def mismatch_error(name: str, given: str | Path | None, path: Path, what: str = "another network") -> InputError:
+    """The error for a weight file whose contents, `what`, do not fit network `name`."""
     prefix = f"{WEIGHT_FILES[name].option} " if given else ""
     return InputError(f"{prefix}{path}: holds {what}; {WEIGHT_FILES[name].advice()}")

@@ -1,4 +1,4 @@
-"""Activation checkpointing: blocks that compute their activations twice instead of keeping them."""
+"""Activation checkpointing: blocks recompute their activations in the backward pass instead of keeping them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from models.networks.statistics import held_statistics
+from models.networks.statistics import frozen_statistics
 
-# torch.compile cannot trace a checkpoint that has contexts of its own: with it, these blocks run uncompiled.
+# torch.compile cannot trace a checkpoint with a `context_fn`: under it, these blocks run uncompiled.
 uncompiled_checkpoint: Callable[..., Any] = torch.compiler.disable(checkpoint)
 
 
 def recomputed(block: type[nn.Module]) -> type[nn.Module]:
-    """A subclass of a block that keeps nothing but its inputs from forward to backward, and runs again for the latter.
+    """A subclass of `block` that keeps only its inputs for the backward pass, and runs its forward again there.
 
-    Less memory, about a third more time. Outputs and gradients stay the same: the second run leaves batch-norm
-    statistics and spectral-norm vectors as the first one left them.
+    Needs less memory and about a third more time. Outputs and gradients are the same: the second run does not advance
+    batch-norm statistics and spectral-norm vectors again.
     """
 
     class Recomputed(block):
-        recomputes_parts = False  # of `TableResnetBlock`: to compute again once will do
+        recomputes_parts = False  # of `TableResnetBlock`: the whole block is recomputed already
 
         def forward(self, *inputs: object) -> Tensor:
             if not torch.is_grad_enabled():
@@ -34,7 +34,7 @@ def recomputed(block: type[nn.Module]) -> type[nn.Module]:
                 *inputs,
                 use_reentrant=False,
                 preserve_rng_state=False,  # nothing here is random
-                context_fn=lambda: (nullcontext(), held_statistics(self)),
+                context_fn=lambda: (nullcontext(), frozen_statistics(self)),
             )
 
     return Recomputed

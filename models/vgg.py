@@ -10,7 +10,7 @@ import torchvision
 from torch import Tensor, nn
 
 from models.losses import l1_loss
-from models.published import misfit, read_published
+from models.published import mismatch_error, read_published
 
 # Layer of torchvision's `vgg19().features` -> weight of its L1 distance: relu1_1, relu2_1, relu3_1, relu4_1, relu5_1.
 TAPS = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}
@@ -37,18 +37,18 @@ class VGGLoss(nn.Module):
 
         Args:
             weights: a file in torchvision's format; None for torch hub's folder of checkpoints, or a download.
-            may_download: whether the file may be downloaded if it is nowhere.
+            may_download: whether a missing file may be downloaded.
         Raises:
-            InputError: the weights cannot be had; the message says how to get them and how to do without.
+            InputError: there are no usable weights; the message says how to get them, or how to train without them.
         """
         path, state = read_published("vgg19", weights, may_download)
-        with torch.device("meta"):  # drawing first weights takes seconds
+        with torch.device("meta"):  # names and shapes only: random initialization takes seconds
             own = cls().features.state_dict()
         found = {}
         for name, parameter in own.items():
             tensor = state.get(f"features.{name}", state.get(name))
             if tensor is None or tensor.shape != parameter.shape:
-                raise misfit("vgg19", weights, path)
+                raise mismatch_error("vgg19", weights, path)
             found[name] = tensor
         loss = cls()
         loss.features.load_state_dict(found)

@@ -1,4 +1,4 @@
-"""Weight files: read without running code, and fitted to a network with an error that names the option to change."""
+"""Reads weight files without running code, and loads them; an error names the option that does not fit."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ State = Mapping[str, Tensor]
 
 
 def read_weights(path: Path) -> dict:
-    """What `torch.save` wrote to `path`, on the CPU; tensors and plain containers only, code is never run.
+    """Load a file of `torch.save` onto the CPU: tensors and plain containers only; code in it is never run.
 
     Raises:
-        InputError: no file, not a PyTorch file, truncated, or with other contents.
+        InputError: the file is missing, truncated, not a PyTorch file, or holds other objects.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -48,12 +48,12 @@ def load_network(network: nn.Module, path: Path) -> None:
 
 
 def fit_network(network: nn.Module, state: dict, path: Path) -> None:
-    """Load what `read_weights` has read from `path` into `network`. Raises: InputError, as `load_network`."""
+    """Load `state`, which `read_weights` returned for `path`, into `network`. Raises as `load_network` does."""
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(f"{path}: holds something else than a state dict of tensors")
-    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}  # saved from a parallel wrapper
+        raise InputError(f"{path}: holds something other than a state dict of tensors")
+    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}  # of DataParallel
     own = network.state_dict()
-    # Counters that older PyTorch versions did not write; only momentum=None would read them.
+    # Older PyTorch versions did not save num_batches_tracked, which only momentum=None reads.
     state = {name: t for name, t in own.items() if name.endswith("num_batches_tracked")} | state
     problem = _explain_mismatch(own, state)
     if problem:
@@ -62,7 +62,7 @@ def fit_network(network: nn.Module, state: dict, path: Path) -> None:
 
 
 def _explain_mismatch(own: State, found: State) -> str | None:
-    """Which options differ between two state dicts, in words; None if all names and shapes are equal."""
+    """The options in which two state dicts differ, as text for a message; None if all names and shapes are equal."""
     if own.keys() == found.keys() and all(own[name].shape == found[name].shape for name in own):
         return None
     wanted, given = describe_architecture(own), describe_architecture(found)
@@ -73,13 +73,14 @@ def _explain_mismatch(own: State, found: State) -> str | None:
     ]
     if differences:
         return "; ".join(differences)
-    lone = sorted(own.keys() ^ found.keys()) or [name for name in own if own[name].shape != found[name].shape]
-    side = "only in the file" if lone[0] in found and lone[0] not in own else "missing or of another shape in the file"
-    return f"{len(lone)} entries differ; {lone[0]} is {side}"
+    names = sorted(own.keys() ^ found.keys()) or [name for name in own if own[name].shape != found[name].shape]
+    extra = names[0] in found and names[0] not in own
+    side = "only in the file" if extra else "missing or of another shape in the file"
+    return f"{len(names)} entries differ; {names[0]} is {side}"
 
 
 def describe_architecture(state: State) -> dict[str, object]:
-    """What names and shapes of a G, D or E state dict say about the options it was built with."""
+    """The options that a G, D or E was built with, as far as names and shapes of its state dict tell them."""
     shapes = {name.replace("weight_orig", "weight"): tuple(tensor.shape) for name, tensor in state.items()}
     norms = {"spectral norm (norm_G, norm_D, norm_E)": any(name.endswith("weight_orig") for name in state)}
     if "head_0.conv_0.weight" in shapes:

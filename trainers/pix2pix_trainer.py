@@ -104,10 +104,10 @@ class Pix2PixTrainer:
         self.finite.check()
         return self._read(self.losses)
 
-    def read_watched(self) -> dict[str, float]:
+    def read_metrics(self) -> dict[str, float]:
         """Learning rates, gradient norms and mean logits of the last steps as numbers; waits for the device."""
         rates = {f"lr/{player.name}": player.optimizer.param_groups[0]["lr"] for player in self.players}
-        return rates | self._read({name: value for player in self.players for name, value in player.watched.items()})
+        return rates | self._read({name: value for player in self.players for name, value in player.metrics.items()})
 
     def _read(self, scalars: dict[str, Tensor]) -> dict[str, float]:
         if not scalars:

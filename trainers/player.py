@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from models.methods.base import Method, Objective, Outcome, Part
-from models.networks.statistics import held_spectral_norm
+from models.networks.statistics import frozen_spectral_norm
 from trainers.finite import GRADIENT, FiniteWatch
 from util.distributed import World
 from util.precision import autocast
@@ -48,7 +48,7 @@ class Player:
 
     Attributes:
         losses: detached scalars of the last step in this process, by name, on the device.
-        watched: other scalars of the last step, likewise: gradient norm and what the objective watches.
+        metrics: other scalars of the last step, likewise: gradient norm and what the objective watches.
         shown: labels (N, H, W), fake and real (N, 3, H, W) in [-1, 1] of the last step; None without fakes.
     """
 
@@ -71,7 +71,7 @@ class Player:
         self.module = _parallel(module) if world.size > 1 else module
         self.scaler = torch.amp.GradScaler(self.model.device.type, enabled=precision == "fp16")
         self.losses: dict[str, Tensor] = {}
-        self.watched: dict[str, Tensor] = {}
+        self.metrics: dict[str, Tensor] = {}
         self.shown: tuple[Tensor, Tensor, Tensor] | None = None
 
     @property
@@ -106,11 +106,11 @@ class Player:
                 self.scaler.update(self.scaler.get_scale())  # a batch that is bad at every scale does not lower it
                 return False
         if not overflow:
-            self.watched[f"grad_norm/{self.name}"] = norm
+            self.metrics[f"grad_norm/{self.name}"] = norm
             self.scaler.step(self.optimizer)
         self.scaler.update()
         self.losses = outcome.losses
-        self.watched |= outcome.watched
+        self.metrics |= outcome.metrics
         if outcome.fake is not None:
             self.shown = batch["labels"], outcome.fake, batch["image"]
         return not overflow
@@ -120,7 +120,7 @@ class Player:
         outcomes = []
         for number, part in enumerate(self._parts(batch)):
             # The parts of a batch are one step: the spectral-norm vectors advance in the first part alone,
-            one_step = held_spectral_norm(self.model) if number else contextlib.nullcontext()
+            one_step = frozen_spectral_norm(self.model) if number else contextlib.nullcontext()
             # and processes average their gradients in the last part alone.
             no_sync = contextlib.nullcontext()
             if isinstance(self.module, DistributedDataParallel) and number < self.accumulate - 1:
@@ -173,10 +173,10 @@ def _joined(outcomes: list[Outcome]) -> Outcome:
     for outcome in outcomes:
         for name, loss in outcome.losses.items():
             losses[name] = losses.get(name, 0) + loss / len(outcomes)
-    names = outcomes[0].watched
-    watched = {name: torch.stack([outcome.watched[name] for outcome in outcomes]).mean() for name in names}
+    names = outcomes[0].metrics
+    metrics = {name: torch.stack([outcome.metrics[name] for outcome in outcomes]).mean() for name in names}
     fakes = [outcome.fake for outcome in outcomes if outcome.fake is not None]
-    return Outcome(losses, watched, torch.cat(fakes) if fakes else None)
+    return Outcome(losses, metrics, torch.cat(fakes) if fakes else None)
 
 
 def _check_scale(scaler: torch.amp.GradScaler, norm: Tensor) -> tuple[bool, str]:

@@ -59,18 +59,18 @@ class Reporter:
         progress, trainer, bar = self.progress, self.trainer, self.bar
         bar.update(images)
         if progress.at_edge or progress.due(self.print_freq):
-            losses, watched = trainer.read_losses(), trainer.read_watched()  # all processes take part
+            losses, metrics = trainer.read_losses(), trainer.read_metrics()  # all processes take part
             bar.set_postfix(losses)
             if self.visualizer:
-                watched["speed/images_per_second"] = 1 / bar.seconds_per_image
-                watched["memory/peak_MiB"] = peak_memory_mib(trainer.model.device)
+                metrics["speed/images_per_second"] = 1 / bar.seconds_per_image
+                metrics["memory/peak_MiB"] = peak_memory_mib(trainer.model.device)
                 self.visualizer.log(
                     progress.epoch,
                     progress.images_this_epoch,
                     progress.images_seen,
                     bar.seconds_per_image,
                     losses,
-                    watched,
+                    metrics,
                     bar.seconds_left,
                 )
         if progress.at_edge or progress.due(self.display_freq):

@@ -1,1 +1,1 @@
-"""One file for each method: which networks it trains, on which losses, in which order."""
+"""Training methods, one file each: the networks to train, their losses, and the order of the steps."""

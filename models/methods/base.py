@@ -1,4 +1,4 @@
-"""What a method tells the trainer: its players in order, each with networks, losses and settings of their optimizer."""
+"""The interface between a method and the trainer: players in order, with networks, losses and optimizer settings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from models.pix2pix_model import Pix2PixModel
 
 @dataclass(frozen=True)
 class Part:
-    """The part of a batch that one process computes in one forward: all of it, without processes and --accumulate.
+    """A micro-batch: the samples of one forward pass. With one process and `--accumulate 1` it is the whole batch.
 
     Attributes:
         layout: of N label maps.
         real: photos (N, 3, H, W) in [-1, 1].
-        noise: what the method's `draw_noise` has drawn for these samples, (N, ...) or None.
-        num_parts: the number of equal parts of the batch. The trainer takes the mean of the losses over them.
+        noise: output of the method's `draw_noise` for these samples, (N, ...) or None.
+        num_parts: number of micro-batches in the whole batch, over all processes; the trainer takes the
+            mean of their losses.
     """
 
     layout: SemanticLayout
@@ -31,16 +32,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one forward of a player has computed.
+    """Result of one forward pass of a player.
 
     Attributes:
         losses: weighted scalars by name, in full precision; their sum is minimized.
-        watched: further scalars by name that are worth a curve, without gradients.
-        fake: generated images (N, 3, H, W) in [-1, 1] to show, without gradients; None for a player that has none.
+        metrics: further scalars by name to plot, without gradients.
+        fake: generated images (N, 3, H, W) in [-1, 1] to show, without gradients; None if the player generates none.
     """
 
     losses: dict[str, Tensor]
-    watched: dict[str, Tensor] = field(default_factory=dict)
+    metrics: dict[str, Tensor] = field(default_factory=dict)
     fake: Tensor | None = None
 
 
@@ -49,13 +50,13 @@ class Objective:
     """What one optimizer minimizes.
 
     Attributes:
-        name: of the player: in file names (optimizer_G), curves (lr/G) and messages.
-        networks: that it trains, by the letter in their file names.
-        losses: computes a part of a batch. May use other networks, too.
+        name: of the player, used in the names of optimizers (optimizer_G) and curves (lr/G) and in messages.
+        networks: the networks to train, by the letter in their file names.
+        losses: computes the losses of a micro-batch. May use other networks, too.
         frozen: networks whose parameters get no gradients from the losses, although gradients flow through them.
-        lr_factor: multiplies the base learning rate.
+        lr_factor: factor on the base learning rate.
         betas: of Adam.
-        interval: a step is taken in the first one of so many batches.
+        interval: the player takes a step every `interval` batches, beginning with the first.
     """
 
     name: str
@@ -72,12 +73,12 @@ class Method(Protocol):
 
     @property
     def model(self) -> Pix2PixModel:
-        """All networks that are trained, on their device."""
+        """The model to train, on its device."""
         ...
 
     @property
     def objectives(self) -> Sequence[Objective]:
-        """One for each player, in the order of their steps."""
+        """One objective for each player, in the order of their steps."""
         ...
 
     @property

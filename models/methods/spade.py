@@ -17,10 +17,10 @@ class SPADEMethod:
     """The losses of both players, and the order of their steps.
 
     Args:
-        model: with a discriminator; with an encoder, too, for the model with styles (figure 15).
+        model: has a discriminator, and an encoder for image synthesis with a style photo (figure 15).
         gan_mode: key of `GAN_LOSSES`.
-        lambda_feat, lambda_vgg, lambda_kld: weights; lambda_feat None leaves feature matching out.
-        vgg: the perceptual loss, or None to leave it out.
+        lambda_feat, lambda_vgg, lambda_kld: loss weights; with lambda_feat None there is no feature matching.
+        vgg: the perceptual loss; None for none.
         TTUR: two time-scale update rule (Heusel et al., arXiv 1706.08500): half the learning rate for the generator,
             double for the discriminator; 1e-4 and 4e-4 with the published base learning rate, 2e-4.
         betas: of both Adam optimizers; (0, 0.9) in the published code.
@@ -60,11 +60,11 @@ class SPADEMethod:
 
     @property
     def fixed_networks(self) -> Sequence[nn.Module]:
-        """VGG-19, which nobody trains."""
+        """VGG-19, which is frozen."""
         return () if self.vgg is None else (self.vgg,)
 
     def draw_noise(self, count: int) -> Tensor | None:
-        """The random part of `count` latents, anew for the step of each player; None without an encoder."""
+        """The random part of `count` latents, drawn again for each player's step; None without an encoder."""
         return self.model.draw_eps(count)
 
     def generator_losses(self, part: Part) -> Outcome:
@@ -72,7 +72,7 @@ class SPADEMethod:
         losses, z = {}, None
         if part.noise is not None:
             z, mu, logvar = self.model.encode(part.real, part.noise)
-            losses["KLD"] = self.lambda_kld * part.num_parts * kl_loss(mu, logvar)  # a sum over all samples
+            losses["KLD"] = self.lambda_kld * part.num_parts * kl_loss(mu, logvar)  # a sum, not a mean, over the batch
         fake = self.model.generate(part.layout, z)
         return Outcome(losses | self.image_losses(part.layout, fake, part.real), fake=fake.detach())
 
@@ -98,7 +98,7 @@ class SPADEMethod:
         return self.discriminator_losses_of(part.layout, fake, part.real)
 
     def discriminator_losses_of(self, layout: SemanticLayout, fake: Tensor, real: Tensor) -> Outcome:
-        """What `discriminator_losses` returns, for given images."""
+        """As `discriminator_losses`, on given images."""
         fake_features, real_features = self.model.discriminate(layout, fake, real)
         losses = {
             "D_Fake": gan_loss(self.gan_loss.discriminator_fake, fake_features),
@@ -106,4 +106,4 @@ class SPADEMethod:
         }
         with torch.no_grad():
             logits = {"logits/fake": mean_logit(fake_features), "logits/real": mean_logit(real_features)}
-        return Outcome(losses, watched=logits)
+        return Outcome(losses, metrics=logits)

@@ -43,7 +43,7 @@ class SPADEResnetBlock(nn.Module):
     def forward(self, x: Tensor, layout: SemanticLayout, scale: int = 1) -> Tensor:
         """(N, in_channels, h, w) -> (N, out_channels, H, W), where H, W = scale * h, scale * w.
 
-        The upsampling in front of a block (figure 12) is done by the block.
+        The block first upsamples its input by `scale`; figure 12 draws this upsampling in front of the block.
         """
         x = upsample(x, scale)  # (N, in, H, W)
         residual = self.conv_0(leaky_relu(self.norm_0(x, layout)))  # (N, middle, H, W)
@@ -51,7 +51,7 @@ class SPADEResnetBlock(nn.Module):
         return self.shortcut(x, layout) + residual
 
     def shortcut(self, x: Tensor, layout: SemanticLayout) -> Tensor:
-        """No activation after norm_s: figure 11 draws one, the released weights were trained without."""
+        """Figure 11 draws an activation after norm_s; the released weights were trained without it."""
         return self.conv_s(self.norm_s(x, layout)) if self.learned_shortcut else x
 
 
@@ -75,7 +75,7 @@ class ResnetBlock(nn.Module):
 
 
 def leaky_relu(x: Tensor) -> Tensor:
-    """The activation of generator, discriminator and encoder. Changes `x` itself: what made it must not need it."""
+    """The activation of generator and encoder, in place: the gradient of what computed `x` must not need `x`."""
     return F.leaky_relu(x, SLOPE, inplace=True)
 
 

@@ -17,12 +17,12 @@ STRIDE, PADDING = 2, 2
 
 
 class NLayerDiscriminator(nn.Module):
-    """PatchGAN discriminator (paper, figure 13): every logit is about one patch of the image.
+    """PatchGAN discriminator (paper, figure 13): each logit is about one patch of the image.
 
     Args:
         in_channels: semantic map and image together.
         ndf: channels after the first convolution; doubled per layer up to 512.
-        norm: plain norm string or `NormSpec` of the inner layers; the first and the last have none, nor spectral norm.
+        norm: plain norm string or `NormSpec` of the inner layers; the first and the last have no norm.
         n_layers: convolutions before the last one.
     """
 
@@ -56,7 +56,7 @@ class MultiscaleDiscriminator(nn.Module):
     """`num_D` PatchGAN discriminators; number i sees its input average-pooled i times.
 
     Attributes:
-        patch_discriminator: class of each. A subclass may name another one with the same parameters.
+        patch_discriminator: class of each discriminator. A subclass may name another one with the same parameters.
     """
 
     patch_discriminator: type[NLayerDiscriminator] = NLayerDiscriminator
@@ -78,12 +78,12 @@ class MultiscaleDiscriminator(nn.Module):
         """Features and logits of images, given their layout.
 
         Args:
-            images: (K * N, 3, H, W), K sets for the N maps of the layout one after the other (fakes, then reals).
+            images: (K * N, 3, H, W), K sets (fakes, then reals), each in the order of the layout's N label maps.
         Returns:
             features [scale][layer], each (K * N, C, h, w); the last layer holds the logits.
         """
         semantics = layout.at(*images.shape[-2:])
-        x = torch.cat([semantics.repeat(len(images) // len(layout), 1, 1, 1), images], dim=1)
+        x = torch.cat([semantics.repeat(len(images) // len(layout), 1, 1, 1), images], dim=1)  # (K * N, C, H, W)
         features = []
         for i, discriminator in enumerate(self.children()):
             if i > 0:
@@ -93,5 +93,5 @@ class MultiscaleDiscriminator(nn.Module):
 
 
 def halve(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, C, H / 2, W / 2), rounded up; averages of 3x3 pixels, of fewer at the border."""
+    """(N, C, H, W) -> (N, C, H / 2, W / 2), rounded up: means over 3x3 windows, without the padding at the border."""
     return F.avg_pool2d(x, kernel_size=3, stride=2, padding=1, count_include_pad=False)

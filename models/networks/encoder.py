@@ -17,8 +17,8 @@ LAST_SIZE = 4
 class ConvEncoder(nn.Module):
     """Image encoder (paper, figure 14): stride-2 convolutions down to 4x4, then two linear layers for mu and logvar.
 
-    Photos are resized to a square, the largest power of two that is not above `crop_size` or 256. From 256 on these
-    are the six layers of the paper; smaller crops need fewer (the published encoder could not be built for them).
+    Photos are resized to a square whose side is the largest power of two up to min(crop_size, 256). At 256 these are
+    the six layers of the paper; smaller crops need fewer (the published encoder could not be built for them).
 
     Args:
         crop_size: width of the training images in pixels, at least 8.

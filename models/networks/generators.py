@@ -15,7 +15,7 @@ from models.networks.norms import NormSpec, normalized_conv
 
 
 def latent_size(crop_size: int, aspect_ratio: float, upsamplings: int) -> tuple[int, int]:
-    """(height, width) of the first feature map, from which a crop_size wide image grows in so many doublings.
+    """(height, width) of the first feature map: images are crop_size wide after `upsamplings` doublings.
 
     `aspect_ratio` is width / height.
     """
@@ -42,7 +42,7 @@ class SPADEGenerator(Generator):
         norm: norm string or `NormSpec`, such as "spectralspadesyncbatch3x3".
         latent_size: (height, width) of the first feature map; see `latent_size`.
         num_upsampling_layers: "normal", "more" or "most": 5, 6 or 7 doublings.
-        z_dim: length of the style latent; None starts from the downsampled layout instead.
+        z_dim: length of the style latent; None to start from the downsampled semantic map instead.
         block: makes a block of (in_channels, out_channels, semantic_nc, norm).
     """
 
@@ -89,7 +89,7 @@ class SPADEGenerator(Generator):
         return math.prod(scale for _, scale in self.stages())
 
     def forward(self, layout: SemanticLayout, z: Tensor | None = None) -> Tensor:
-        """Images (N, 3, H, W) in [-1, 1] for a layout; `z` (N, z_dim) is drawn from N(0, 1) when the network wants one.
+        """Images (N, 3, H, W) in [-1, 1] for a layout; `z` (N, z_dim) defaults to a draw from N(0, 1).
 
         H x W is `output_size`, whatever the size of the layout.
         """
@@ -99,7 +99,7 @@ class SPADEGenerator(Generator):
         return torch.tanh(self.conv_img(leaky_relu(x)))
 
     def stages(self) -> list[tuple[SPADEResnetBlock, int]]:
-        """The blocks in their order, and how much each upsamples its input before anything else."""
+        """The blocks in their order, each with the factor by which it first upsamples its input."""
         middle = 1 if self.num_upsampling_layers == "normal" else 2
         stages = [(self.head_0, 1), (self.G_middle_0, 2), (self.G_middle_1, middle)]
         stages += [(block, 2) for block in (self.up_0, self.up_1, self.up_2, self.up_3)]
@@ -154,7 +154,7 @@ class Pix2PixHDGenerator(Generator):
         self.model = nn.Sequential(*layers)
 
     def forward(self, layout: SemanticLayout, z: Tensor | None = None) -> Tensor:
-        """Images (N, 3, H, W) in [-1, 1], as large as the layout. Knows no style: `z` is ignored."""
+        """Images (N, 3, H, W) in [-1, 1], as large as the layout; `z` is ignored."""
         return self.model(layout.at(*layout.size))
 
 

@@ -1,10 +1,10 @@
-"""Weight initialization as the published system had it on a GPU."""
+"""Weight initialization as in the published code on a GPU."""
 
 from __future__ import annotations
 
 from torch import nn
 
-# What `--init_type` may name; `gain` is `--init_gain`.
+# The values of `--init_type`; `gain` is `--init_gain`.
 INITIALIZERS = {
     "normal": lambda weight, gain: nn.init.normal_(weight, 0.0, gain),
     "xavier": lambda weight, gain: nn.init.xavier_normal_(weight, gain=gain),
@@ -18,9 +18,9 @@ INITIALIZERS = {
 def init_weights(network: nn.Module, init_type: str = "xavier", gain: float = 0.02) -> nn.Module:
     """Initialize convolutions and linear layers in place: weights by `init_type`, biases 0; affine norms N(1, gain).
 
-    Spectrally normalized weights keep PyTorch's default. The published code meant to initialize them as well, but on
-    a GPU its write went to a tensor that nothing reads any more. The published results come from that, and it matters:
-    Adam's relative step on a weight 29 times smaller would be 29 times larger.
+    Spectrally normalized weights keep PyTorch's default. The published code meant to initialize them, too, but on a
+    GPU it wrote to a copy that the layer no longer used. The published results come from that, and it matters: Adam's
+    relative step on a weight 29 times smaller would be 29 times larger.
     """
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine:
@@ -35,5 +35,5 @@ def init_weights(network: nn.Module, init_type: str = "xavier", gain: float = 0.
 
 
 def parameter_count(network: nn.Module) -> int:
-    """Number of trained values, spectral-norm vectors and running statistics not counted."""
+    """Number of parameters, without spectral-norm vectors and running statistics."""
     return sum(parameter.numel() for parameter in network.parameters())

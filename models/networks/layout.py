@@ -1,4 +1,4 @@
-"""The label map of a batch, as networks ask for it. The only place where labels become channels."""
+"""Label maps of a batch as the semantic maps that networks take. The only place where labels become channels."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SemanticLayout:
     The semantic map has `channels` = num_labels one-hot channels, then the edge channel when there is one.
 
     Attributes:
-        memo: what has been computed from the labels so far; see `once`.
+        memo: values computed from the labels so far, by key; see `once`.
     """
 
     def __init__(self, labels: Tensor, edges: Tensor | None, num_labels: int):
@@ -91,9 +91,9 @@ class SemanticLayout:
         return self.memo[key]
 
     def at(self, height: int, width: int) -> Tensor:
-        """The semantic map (N, channels, height, width), float, made once per size.
+        """The semantic map (N, channels, height, width), float, computed once per size.
 
-        Under autocast the map, which holds only 0 and 1, comes in the 16 bits that convolutions would make of it.
+        Under autocast it has the 16-bit type that convolutions would cast it to, which is exact for 0 and 1.
         """
         device_type = self.device.type
         autocast = torch.is_autocast_enabled(device_type)
@@ -101,9 +101,7 @@ class SemanticLayout:
         return self.once(("semantics", height, width, dtype), lambda: self._one_hot(height, width, dtype))
 
     def _one_hot(self, height: int, width: int, dtype: torch.dtype) -> Tensor:
-        """Labels are resized before they become one-hot: nearest neighbor picks pixels, so the order does not matter,
-        and the full-size map is never needed.
-        """
+        """Resize, then encode: with nearest neighbor the order does not matter, and no full-size map is needed."""
         labels = resize_nearest(self.labels, height, width).long()
         semantics = torch.zeros(len(self), self.channels, height, width, dtype=dtype, device=labels.device)
         semantics.scatter_(1, labels[:, None], 1.0)
@@ -113,9 +111,9 @@ class SemanticLayout:
 
 
 class SoftLayout:
-    """A semantic map of any numbers, such as the probabilities of a segmentation network or a mixture of two maps.
+    """A semantic map of any values, such as the probabilities of a segmentation network or a blend of two maps.
 
-    Serves generators wherever a `SemanticLayout` does.
+    Generators take it in place of a `SemanticLayout`.
 
     Args:
         semantics: (N, channels, H, W), the edge channel last where the network has one.
@@ -138,14 +136,14 @@ class SoftLayout:
         return len(self.semantics)
 
     def at(self, height: int, width: int) -> Tensor:
-        """The map (N, channels, height, width), resized as that of labels is."""
+        """The map (N, channels, height, width), resized by nearest neighbor, as `SemanticLayout` does."""
         return F.interpolate(self.semantics, size=(height, width), mode="nearest")
 
 
 def resize_nearest(ids: Tensor, height: int, width: int) -> Tensor:
     """(N, H, W) -> (N, height, width) by torch's "nearest" (not "nearest-exact"), as published.
 
-    Through float, which `interpolate` wants; exact for ids below 2^24.
+    `interpolate` needs floats, which are exact for ids below 2^24.
     """
     if ids.shape[-2:] == (height, width):
         return ids

@@ -18,8 +18,8 @@ class SPADE(nn.Module):
 
         gamma(m) * (h - mu) / sigma + beta(m)
 
-    gamma and beta are two convolutions of hidden values, which are a convolution and a ReLU of m (figure 10). The code
-    multiplies by `1 + gamma`, as published, so that a modulation of zero is the identity.
+    gamma and beta are each a convolution of the same hidden features: a convolution of m, then ReLU (figure 10). The
+    code multiplies by `1 + gamma`, as published, so that gamma = beta = 0 is the identity.
 
     Args:
         channels: C of the activations.

@@ -1,4 +1,4 @@
-"""The norms beneath SPADE, the plain ones of D, E and the baseline, and the strings of `--norm_G` that name them."""
+"""Norms inside SPADE, plain norms for D, E and pix2pixHD, and the strings, such as `--norm_G`, that name them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.networks.sync_batch_norm import SyncBatchNorm
 from util.errors import InputError
 from util.precision import full_precision
 
-# Beneath SPADE, which brings its own scale and shift: affine=False.
+# Inside SPADE, which has its own scale and shift: affine=False.
 PARAM_FREE_NORMS = {
     "instance": lambda channels: InstanceNorm(channels, affine=False),
     "batch": lambda channels: nn.BatchNorm2d(channels, affine=False),
@@ -29,10 +29,10 @@ PLAIN_NORMS = {
 
 
 class InstanceNorm(nn.InstanceNorm2d):
-    """torch's InstanceNorm2d with two defects on CPUs and for single images corrected.
+    """torch's InstanceNorm2d with two defects corrected.
 
-    Its statistics of 16-bit inputs are computed in 32 bits on CPUs, too; torch computes them in 16. And for N = 1 its
-    gradients are right: torch 2.14 silently returns wrong ones when the incoming gradient is in channels-last memory.
+    On CPUs, statistics of 16-bit inputs are computed in 32 bits; torch computes them in 16. For N = 1, gradients are
+    correct: torch 2.14 silently returns wrong ones when the incoming gradient is in channels-last memory.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ class InstanceNorm(nn.InstanceNorm2d):
 
 @dataclass(frozen=True)
 class NormSpec:
-    """What a norm string such as `spectralspadesyncbatch3x3` says.
+    """A parsed norm string such as `spectralspadesyncbatch3x3`.
 
     Attributes:
         spectral: divide convolution weights by their largest singular value (spectral normalization).
@@ -64,11 +64,11 @@ class NormSpec:
         """Parse `[spectral][none|instance|batch|syncbatch]` or `[spectral]spade(instance|batch|syncbatch)KxK`.
 
         Raises:
-            InputError: the string names no norm; the message lists what does.
+            InputError: the string names no norm; the message lists the valid ones.
         """
         plain = "|".join(PLAIN_NORMS)
         param_free = "|".join(PARAM_FREE_NORMS)
-        # "sync_batch" is how the published plain layers spell it.
+        # The published plain layers spell it "sync_batch".
         match = re.fullmatch(
             rf"(spectral)?(?:spade({param_free})(\d+)x(\d+)|({plain})?)", text.replace("sync_batch", "syncbatch")
         )
@@ -86,7 +86,7 @@ class NormSpec:
 
     @classmethod
     def of(cls, norm: str | NormSpec, *, spade: bool, flag: str = "norm") -> NormSpec:
-        """`norm` parsed if it is a string, and of the family that the network needs.
+        """Parse `norm` if it is a string, and check that it is a SPADE norm or a plain one, as the network needs.
 
         Raises:
             InputError: a SPADE string where a plain one is needed, or the other way round.
@@ -99,7 +99,7 @@ class NormSpec:
         return spec
 
     def wrap(self, layer: Layer) -> Layer:
-        """`layer` with spectral normalization of its weight when the spec says so."""
+        """`layer`, with spectral normalization of its weight if `spectral` is set."""
         return spectral_norm(layer) if self.spectral else layer
 
 
@@ -110,12 +110,12 @@ def bias_of(layer: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
 
 
 def normalized_conv(conv: type[nn.Module], in_channels: int, out_channels: int, norm: NormSpec, **kwargs) -> nn.Module:
-    """A convolution followed by the plain norm of `norm`; without a norm the bare convolution, which keeps its bias.
+    """A convolution followed by the plain norm of `norm`; without a norm, the convolution alone, with a bias.
 
     Args:
         conv: nn.Conv2d or nn.ConvTranspose2d; `kwargs` go to it.
     """
     make_norm = PLAIN_NORMS[norm.kind]
     layer = norm.wrap(conv(in_channels, out_channels, bias=make_norm is None, **kwargs))
-    # The norm would subtract a bias right away, hence none. Names `0` and `1` are the released weights' names.
+    # The norm would subtract a bias, hence none. Submodules are `0` and `1`, as in the released weights.
     return layer if make_norm is None else nn.Sequential(layer, make_norm(out_channels))

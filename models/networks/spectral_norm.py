@@ -14,21 +14,21 @@ Layer = TypeVar("Layer", bound=nn.Module)
 
 
 class SpectralNorm:
-    """Forward pre-hook that divides the weight W of a layer by its largest singular value (their algorithm 1).
+    """Forward pre-hook that divides the weight W of a layer by its largest singular value (algorithm 1).
 
     sigma = u^T W v, where u and v approximate the first singular vectors. Every forward in training mode takes one step
-    of the power iteration. All of it is computed in full precision, under autocast too.
+    of the power iteration. Everything is computed in full precision, also under autocast.
 
     Attributes:
-        held: whether forwards in training mode leave u and v as they are. For a forward that repeats another one, or
+        frozen: whether forward passes in training mode leave u and v unchanged, for a pass that repeats another one or
             belongs to the same training step.
     """
 
-    held = False
+    frozen = False
     handle: RemovableHandle
 
     def __call__(self, layer: SpectralLayer, inputs: tuple[Tensor, ...]) -> None:
-        if layer.training and not self.held:
+        if layer.training and not self.frozen:
             self.iterate(layer)
         layer.weight = self.normalized_weight(layer)
 
@@ -42,8 +42,8 @@ class SpectralNorm:
                 u.copy_(F.normalize(matrix @ v, dim=0))
 
     def normalized_weight(self, layer: SpectralLayer) -> Tensor:
-        """W / sigma. Its gradient takes u and v for constants."""
-        # Copies, because the next forward changes u and v in place, perhaps before this one's backward.
+        """W / sigma. In its gradient, u and v are constants."""
+        # Copies: the next forward changes u and v in place, perhaps before the backward of this one.
         u, v, matrix = layer.weight_u.clone(), layer.weight_v.clone(), _as_matrix(layer, layer.weight_orig)
         with _full_precision(u):
             return layer.weight_orig / (u @ (matrix @ v))
@@ -62,14 +62,14 @@ class SpectralLayer(nn.Module):
 def spectral_norm(layer: Layer) -> Layer:
     """Normalize `layer.weight` in place; the state dict then holds weight_orig, weight_u and weight_v instead.
 
-    Not torch.nn.utils.parametrizations.spectral_norm, because its names are not those of the released weights.
+    torch.nn.utils.parametrizations.spectral_norm uses other names than the released weights.
     """
     weight = layer.get_parameter("weight")
     rows, columns = _as_matrix(layer, weight).shape
     spectral = cast(SpectralLayer, layer)
     del spectral.weight
     spectral.register_parameter("weight_orig", weight)
-    spectral.weight = weight.data  # until the first forward: who asks for a layer's weight finds one
+    spectral.weight = weight.data  # so that the attribute exists before the first forward
     spectral.register_buffer("weight_u", F.normalize(weight.new_empty(rows).normal_(), dim=0))
     spectral.register_buffer("weight_v", F.normalize(weight.new_empty(columns).normal_(), dim=0))
     spectral.spectral_norm = SpectralNorm()
@@ -79,7 +79,7 @@ def spectral_norm(layer: Layer) -> Layer:
 
 @torch.no_grad()
 def remove_spectral_norm(layer: SpectralLayer) -> None:
-    """Make the normalized weight of now an ordinary parameter, `layer.weight`."""
+    """Replace spectral norm by an ordinary parameter `layer.weight` with the present normalized weight."""
     weight = layer.spectral_norm.normalized_weight(layer)
     layer.spectral_norm.handle.remove()
     del layer.spectral_norm, layer.weight, layer.weight_orig, layer.weight_u, layer.weight_v
@@ -87,15 +87,15 @@ def remove_spectral_norm(layer: SpectralLayer) -> None:
 
 
 def spectral_layers(network: nn.Module) -> Iterator[SpectralLayer]:
-    """Every layer below `network` whose weight is normalized; its `spectral_norm` is the hook."""
+    """Every layer in `network` with spectral norm; its attribute `spectral_norm` is the hook."""
     for module in network.modules():
         if isinstance(getattr(module, "spectral_norm", None), SpectralNorm):
             yield cast(SpectralLayer, module)
 
 
 def _as_matrix(layer: nn.Module, weight: Tensor) -> Tensor:
-    """A row for each output channel, (C_out, C_in * k * k); transposed convolutions store (C_in, C_out, k, k)."""
-    return (weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight).flatten(1)
+    """The weight as (C_out, C_in * k * k); transposed convolutions store (C_in, C_out, k, k)."""
+    return (weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight).flatten(1)  # (C_out, -1)
 
 
 def _full_precision(x: Tensor) -> torch.autocast:

@@ -1,4 +1,4 @@
-"""What a forward in training mode advances beside its output: batch-norm statistics and spectral-norm vectors."""
+"""Controls the state that forward passes in training mode advance: batch-norm statistics, spectral-norm vectors."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from models.networks.spectral_norm import spectral_layers
 
 SETTLING_ITERATIONS = 30
-"""Power iterations after which u and v fit a weight close to their previous one; a training takes one a step."""
+"""Power iterations after which u and v have converged for a slightly changed weight; training takes one a step."""
 
 
 @contextlib.contextmanager
-def held_spectral_norm(network: nn.Module) -> Iterator[None]:
-    """Forwards in training mode inside leave u and v as they are: they belong to one training step."""
+def frozen_spectral_norm(network: nn.Module) -> Iterator[None]:
+    """Inside, forward passes in training mode leave u and v unchanged: they belong to the same training step."""
     hooks = [layer.spectral_norm for layer in spectral_layers(network)]
-    before = [hook.held for hook in hooks]
+    before = [hook.frozen for hook in hooks]
     for hook in hooks:
-        hook.held = True
+        hook.frozen = True
     try:
         yield
     finally:
-        for hook, held in zip(hooks, before):
-            hook.held = held
+        for hook, frozen in zip(hooks, before):
+            hook.frozen = frozen
 
 
 @contextlib.contextmanager
-def held_statistics(network: nn.Module) -> Iterator[None]:
-    """Forwards in training mode inside give the usual outputs and change no statistics: they repeat another one."""
+def frozen_statistics(network: nn.Module) -> Iterator[None]:
+    """Inside, forward passes in training mode change no statistics and return the usual outputs: for recomputation."""
     norms = list(_batch_norms(network))
     before = [(norm.momentum, batches.clone()) for norm, batches in norms]
     for norm, _ in norms:
-        norm.momentum = 0.0  # not track_running_stats: autograd keeps the statistics too, and counts what it keeps
+        # Not track_running_stats = False: recomputation must save as many tensors as the first run, statistics too.
+        norm.momentum = 0.0
     try:
-        with held_spectral_norm(network):
+        with frozen_spectral_norm(network):
             yield
     finally:
         for (norm, batches), (momentum, batches_before) in zip(norms, before):
@@ -47,14 +48,14 @@ def held_statistics(network: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def settle_spectral_norm(network: nn.Module) -> None:
-    """Make u and v the singular vectors of the weights as they are now, wherever the weights have come from."""
+    """Compute u and v for the present weights, such as those of an average, by power iteration until they converge."""
     for layer in spectral_layers(network):
         layer.spectral_norm.iterate(layer, SETTLING_ITERATIONS)
 
 
 @torch.no_grad()
 def recalibrate_batch_norm(network: nn.Module, forwards: Iterable[Callable[[nn.Module], object]]) -> None:
-    """Estimate the running statistics again: their plain mean over `forwards`, each of which calls it on a batch.
+    """Recompute the running statistics as plain means over `forwards`, functions that run a given network on a batch.
 
     Nothing else of the network changes. Does nothing for a network without batch norm.
     """
@@ -65,9 +66,9 @@ def recalibrate_batch_norm(network: nn.Module, forwards: Iterable[Callable[[nn.M
     network.train()
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # for torch, a plain mean
+        norm.momentum = None  # torch's code for a plain mean
     try:
-        with held_spectral_norm(network):
+        with frozen_spectral_norm(network):
             for forward in forwards:
                 forward(network)
     finally:

@@ -1,4 +1,4 @@
-"""Batch norm whose statistics are those of the batches of all processes together, on GPUs and on CPUs."""
+"""Synchronized batch norm, with statistics over the batches of all processes, on GPUs and on CPUs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ BATCH_AND_SPACE = (0, 2, 3)
 
 
 class SyncBatchNorm(nn.BatchNorm2d):
-    """torch's SyncBatchNorm on GPUs, and the same on CPUs, which torch's own refuses.
+    """torch's SyncBatchNorm on GPUs, and the same function on CPUs, which torch's class does not support.
 
-    Not a subclass of it, because DistributedDataParallel refuses those on CPUs as well. In evaluation mode, and in a
-    process alone, it is plain batch norm. Processes must hold batches of the same size.
+    It is no subclass of torch's, because DistributedDataParallel refuses those on CPUs. In evaluation mode, and with
+    one process, it is plain batch norm. All processes must have batches of the same size.
     """
 
     process_group = None  # all processes
@@ -31,7 +31,7 @@ class SyncBatchNorm(nn.BatchNorm2d):
         return nn.SyncBatchNorm.forward(self, x)  # pyright: ignore[reportArgumentType] (see the class: no subclass)
 
     def _normalize_together(self, x: Tensor) -> Tensor:
-        """Textbook batch norm; the means go through differentiable sums over the processes."""
+        """Batch norm with mean and variance from differentiable sums over the processes."""
         full = full_precision(x)
         mean = sum_over_processes(full.mean(BATCH_AND_SPACE)) / process_count()  # (C,)
         centered = full - mean[:, None, None]
@@ -44,7 +44,7 @@ class SyncBatchNorm(nn.BatchNorm2d):
 
     @torch.no_grad()
     def _advance(self, mean: Tensor, variance: Tensor, values: int) -> None:
-        """Move the running statistics towards those of a batch of `values` values a channel, unbiased as torch's."""
+        """Update the running statistics from a batch of `values` values a channel; the variance becomes unbiased."""
         if self.num_batches_tracked is None or self.running_mean is None or self.running_var is None:
             return
         self.num_batches_tracked += 1

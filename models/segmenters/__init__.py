@@ -1,4 +1,4 @@
-"""The segmentation networks that score generated images, of data sets with published scores and of one's own."""
+"""Segmentation networks that score generated images: published ones, and ones trained on a user's data."""
 
 from models.segmenters.base import Segmenter
 from models.segmenters.loading import SEGMENTERS, load_own_segmenter, load_segmenter

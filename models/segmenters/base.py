@@ -1,4 +1,4 @@
-"""The base class of all segmenters: images in, scores or classes out, and the classes of label maps."""
+"""The base class of all segmenters, from images to scores or classes, and from label maps to classes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Size = tuple[int, int]
 class Segmenter(nn.Module):
     """A segmentation network with its preprocessing and its rule for label maps; inference only.
 
-    Sub-classes set these and write `score_pixels`:
+    Subclasses set these attributes and implement `score_pixels`.
 
     Attributes:
         name: the `--dataset_mode` whose images it segments.
-        class_ids: what label files hold for class 0, 1, ...
-        unlabelled_ids: what they hold for pixels that are not scored (spelled as in saved `segmenter.json` files).
-        mean_iou: the rule of `util.segmentation_scores.MEAN_IOU` behind published numbers.
-        files: {sub-network: published weight file}.
+        class_ids: ids in label files of class 0, 1, ...
+        unlabelled_ids: ids of pixels that are not scored (spelled as in saved `segmenter.json` files).
+        mean_iou: key of `util.segmentation_scores.MEAN_IOU`, the rule of the published numbers.
+        files: names of the published weight files, by attribute of the sub-network.
         source: where the files come from.
         license: of code and files.
     """
@@ -47,13 +47,13 @@ class Segmenter(nn.Module):
 
     @torch.inference_mode()
     def scores(self, images: Tensor, size: Size) -> Tensor:
-        """The larger the likelier: a score of every class for every pixel of a label map.
+        """A score of every class for every pixel of a label map; a larger score is a likelier class.
 
         Args:
-            images: RGB (N, 3, H, W) in [0, 1]. They are rounded to 8 bits: published numbers are of saved images.
+            images: RGB (N, 3, H, W) in [0, 1]. Rounded to 8 bits, because published numbers are of saved images.
             size: of the label map.
         Returns:
-            (N, C, *size) float32: logits, probabilities or their logarithms, as the network's class says.
+            (N, C, *size) float32: logits, probabilities or log-probabilities, see the subclass.
         Raises:
             ValueError: a value outside [0, 1].
         """
@@ -64,7 +64,7 @@ class Segmenter(nn.Module):
         return self.score_pixels((images.to(device, torch.float32) * 255).round(), size)
 
     def score_pixels(self, pixels: Tensor, size: Size) -> Tensor:
-        """As `scores`, of pixels (N, 3, H, W) in 0, 1, ... 255."""
+        """As `scores`, for pixels (N, 3, H, W) in 0, 1, ... 255."""
         raise NotImplementedError
 
     def predict(self, images: Tensor, size: Size) -> Tensor:
@@ -76,11 +76,11 @@ class Segmenter(nn.Module):
         return label_size
 
     def ground_truth(self, labels: Tensor, size: Size | None = None) -> Tensor:
-        """Classes of what label files hold.
+        """Classes from the ids of label files.
 
         Args:
-            labels: (N, H, W) integer, the ids of the data set.
-            size: if given, the maps are resized to it, nearest pixel by Pillow's rule.
+            labels: (N, H, W) integer, ids of the data set.
+            size: if given, label maps are resized to it, by Pillow's nearest neighbor.
         Returns:
             (N, H, W) or (N, *size) int64: 0 .. C - 1, or IGNORED.
         Raises:
@@ -94,7 +94,7 @@ class Segmenter(nn.Module):
         truth = classes.to(labels.device)[labels.where(known, 0)]
         known &= truth >= 0
         if not known.all():
-            raise InputError(f"label maps hold {int(labels[~known][0])}, which is no id of {self.name}")
+            raise InputError(f"label maps hold {int(labels[~known][0])}, which is not an id of {self.name}")
         if size is not None and size != size_of(labels):
             truth = _resize(truth[:, None], size, InterpolationMode.NEAREST)[:, 0]
         return truth
@@ -121,12 +121,12 @@ def resize_pixels(pixels: Tensor, size: Size) -> Tensor:
 
 
 def _resize(values: Tensor, size: Size, mode: InterpolationMode) -> Tensor:
-    # By Pillow itself, on the CPU: PyTorch's sampling rounds otherwise, in up to 4 % of the pixels.
+    # By Pillow, on the CPU: PyTorch rounds differently in up to 4 % of the pixels.
     images = (functional.to_pil_image(image) for image in values.to("cpu", torch.uint8))
     resized = [functional.pil_to_tensor(functional.resize(image, list(size), mode)) for image in images]
     return torch.stack(resized).to(values)
 
 
 def per_channel(values: Sequence[float], like: Tensor) -> Tensor:
-    """Three numbers as (3, 1, 1), in type and place of `like`."""
+    """Three numbers as (3, 1, 1), with dtype and device of `like`."""
     return torch.tensor(values, dtype=like.dtype, device=like.device).view(3, 1, 1)

@@ -92,10 +92,11 @@ class DeepLabV2(nn.Sequential):
 
 
 class MultiScale(nn.Module):
-    """The same network on the image at scales 1, 0.5 and 0.75; the largest logit counts (paper, section 3.2).
+    """The same network on the image at scales 1, 0.5 and 0.75; the maximum of their logits (paper, section 3.2).
 
-    `recompute_scale_factor`: sample the smaller images as PyTorch before 1.6 did, by the ratio of the two sizes. It
-    matters where a side is not a multiple of 4.
+    Args:
+        recompute_scale_factor: resize to the smaller scales as PyTorch before 1.6 did, by the ratio of the two sizes.
+            It matters where a side is not a multiple of 4.
     """
 
     def __init__(self, recompute_scale_factor: bool = False):
@@ -119,9 +120,9 @@ class MultiScale(nn.Module):
 
 
 class CocoSegmenter(Segmenter):
-    """Segments COCO-Stuff. Scores are logits. Images go in at the size they have; no CRF.
+    """Segments COCO-Stuff. Scores are logits. Images are segmented at their own size; no CRF.
 
-    Only 171 of the 182 ids occur in label files, so a mean over all of them says nothing.
+    Only 171 of the 182 ids occur in label files, so a mean over all of them is meaningless.
     """
 
     name = "coco"
@@ -138,7 +139,7 @@ class CocoSegmenter(Segmenter):
         self.eval().requires_grad_(False)
 
     def preprocess(self, pixels: Tensor) -> Tensor:
-        """RGB pixels (N, 3, H, W) in 0 .. 255 to what the network sees: BGR, centered, not scaled."""
+        """RGB pixels (N, 3, H, W) in 0 .. 255 to inputs of the network: BGR, centered, not scaled."""
         bgr = pixels.flip(1).double()  # the published code subtracts in double precision
         return (bgr - per_channel(MEAN_BGR, bgr)).float()
 

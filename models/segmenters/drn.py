@@ -13,21 +13,21 @@ from models.segmenters.resnet import bottlenecks, conv_norm_relu
 
 NUM_CLASSES = 19
 STRIDE = 8
-# Of the data set's photos in [0, 1].
+# Per channel, of the data set's photos in [0, 1].
 MEAN = (0.29010095242892997, 0.32808144844279574, 0.28696394422942517)
 STD = (0.1829540508368939, 0.18656561047509476, 0.18447508988480435)
 
 FULL_SIZE = (1024, 2048)
 """Height and width of the data set's own photos and label maps."""
 
-# Ids in *_labelIds.png of the 19 classes that count, in the order of the network's outputs.
+# Ids in *_labelIds.png of the 19 classes that are scored, in the order of the network's outputs.
 TRAIN_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 
 RESOLUTIONS = ("512", "upsample_logits", "upsample_image")
 
 
 def bilinear_kernel(stride: int) -> Tensor:
-    """(2 stride, 2 stride): the kernel with which a transposed convolution of that stride interpolates bilinearly."""
+    """(2 stride, 2 stride): kernel of the transposed convolution of that stride that interpolates bilinearly."""
     ramp = 1 - (torch.arange(2 * stride) - (stride - 0.5)).abs() / stride
     return ramp[:, None] * ramp[None, :]
 
@@ -68,12 +68,12 @@ class CityscapesSegmenter(Segmenter):
 
     Published numbers disagree about the resolution:
 
-    - "upsample_image", the default: the image is enlarged to 2048x1024, the size of the photos the network knows, and
-      compared with the label files as they are. It is the one reported to give the SPADE paper's mIoU of 62.3.
-    - "upsample_logits": the image goes in at its own 512x256, and the network's output is enlarged.
-    - "512": the image goes in at its own 512x256, and the label maps are shrunk to it.
+    - "upsample_image", the default: the image is enlarged to 2048x1024, the size of the network's training photos, and
+      compared with the label files as they are. This is reported to give the SPADE paper's mIoU of 62.3.
+    - "upsample_logits": the image is segmented at its own 512x256, and the network's output is enlarged.
+    - "512": the image is segmented at its own 512x256, and the label maps are downsampled to it.
 
-    Images are enlarged by Pillow's bilinear resizing; published descriptions do not say by which.
+    Images are enlarged by Pillow's bilinear resizing; published descriptions do not name a method.
     """
 
     name = "cityscapes"
@@ -93,11 +93,11 @@ class CityscapesSegmenter(Segmenter):
         self.eval().requires_grad_(False)
 
     def scored_size(self, image_size: Size, label_size: Size) -> Size:
-        """The image's size with "512", else that of the label files."""
+        """The size of the image with "512", else that of the label files."""
         return image_size if self.resolution == "512" else label_size
 
     def preprocess(self, pixels: Tensor) -> Tensor:
-        """RGB pixels (N, 3, H, W) in 0 .. 255 to what the network sees, enlarged if the resolution says so."""
+        """RGB pixels (N, 3, H, W) in 0 .. 255 to normalized inputs of the network, enlarged for "upsample_image"."""
         if self.resolution == "upsample_image":
             pixels = resize_pixels(pixels, FULL_SIZE)
         return (pixels / 255 - per_channel(MEAN, pixels)) / per_channel(STD, pixels)

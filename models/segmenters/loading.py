@@ -1,4 +1,4 @@
-"""The segmenters by data set, and loading their published weight files as they are."""
+"""The segmenters by data set, and loading their published weight files."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SEGMENTERS: dict[str, type[Segmenter]] = {
     segmenter.name: segmenter for segmenter in (CocoSegmenter, Ade20kSegmenter, CityscapesSegmenter)
 }
 
-# Prefixes of published files -> ours: parallel wrappers, and DeepLab before February 2019.
+# Prefixes of names in published files -> ours: DataParallel, and DeepLab before February 2019.
 RENAMED = {"module.": "", "scale.": "base.", "base.aspp.stages.": "base.aspp."}
-# Buffers of synchronized batch norm that only training reads; and a counter that some files have and some do not.
+# Buffers of synchronized batch norm that only training uses, and a counter that only some files have.
 DROPPED = ("._tmp_running_mean", "._tmp_running_var", "._running_iter", ".num_batches_tracked")
 
 State = dict[str, Tensor]
@@ -32,15 +32,15 @@ def load_segmenter(mode: str, files: Sequence[Path], **settings) -> Segmenter:
     """The network that segments data set `mode`, with published weights, in evaluation mode on the CPU.
 
     Args:
-        mode: a name in SEGMENTERS.
-        files: as many as the network's `files`, in any order: names and shapes inside say which is which.
-        settings: arguments of the network's class.
+        mode: key of `SEGMENTERS`.
+        files: one for each of the segmenter's `files`, in any order: they are told apart by their contents.
+        settings: arguments of the segmenter's class.
     Raises:
         InputError: an unknown mode, or files that cannot be read, do not fit, are too few or too many.
     """
     if mode not in SEGMENTERS:
         raise InputError(f"no published segmenter for {mode}; there are segmenters for {', '.join(SEGMENTERS)}")
-    with torch.device("meta"):  # values come from the files alone
+    with torch.device("meta"):  # no memory: all values come from the files
         segmenter = SEGMENTERS[mode](**settings)
     found: dict[str, Path] = {}
     for path in map(Path, files):
@@ -63,9 +63,9 @@ def load_own_segmenter(path: Path | str, device: torch.device | str = "cpu") -> 
 
     Args:
         path: the folder of a run of scripts.segmenter, whose weights are read without running code; or a
-            TorchScript or torch.export file, which is code and runs: see `ProgramSegmenter`.
+            TorchScript or torch.export file, which is a program that is run: see `ProgramSegmenter`.
     Raises:
-        InputError: no such file or folder, or it holds something else.
+        InputError: there is no such file or folder, or it is neither.
     """
     path = Path(path)
     if not path.exists():
@@ -82,16 +82,16 @@ def load_own_segmenter(path: Path | str, device: torch.device | str = "cpu") -> 
 
 
 def read_state(path: Path) -> State:
-    """The state dict in a published file, under our names, without what only training needs.
+    """The state dict in a published file, under our names, without entries that only training needs.
 
     Raises:
-        InputError: the file cannot be read or holds something else.
+        InputError: the file cannot be read or holds no state dict.
     """
     content = read_weights(path)
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]  # with the epoch and the like beside it
+        content = content["state_dict"]  # a checkpoint with the epoch and other entries
     if not (isinstance(content, dict) and content and all(isinstance(value, Tensor) for value in content.values())):
-        raise InputError(f"{path}: holds something else than a state dict of tensors")
+        raise InputError(f"{path}: holds something other than a state dict of tensors")
     return {_renamed(name): tensor for name, tensor in content.items() if not name.endswith(DROPPED)}
 
 
@@ -113,7 +113,7 @@ def _assign(network: nn.Module, state: State) -> None:
 
 
 def _difference(network: nn.Module, state: State) -> str | None:
-    """The first entry that a file lacks, has too much or in another shape; None if it fits."""
+    """The first entry that is missing, extra or of another shape, as text for a message; None if the state fits."""
     own = _own(network)
     for name, tensor in own.items():
         if name not in state:
@@ -121,11 +121,11 @@ def _difference(network: nn.Module, state: State) -> str | None:
         if state[name].shape != tensor.shape:
             return f"has {name} of shape {tuple(state[name].shape)}, not {tuple(tensor.shape)}"
     extra = [name for name in state if name not in own]
-    return f"has {extra[0]}, which the network has not" if extra else None
+    return f"has {extra[0]}, which the network does not have" if extra else None
 
 
 def _explain(segmenter: Segmenter, state: State) -> str:
-    """Which other segmenter a file is of, or where it departs from the sub-network that has most of its names."""
+    """Which other segmenter a file belongs to, or how it differs from the sub-network that has most of its names."""
     for mode, other in SEGMENTERS.items():
         with torch.device("meta"):
             network = other()

@@ -1,7 +1,7 @@
-"""Segmenters of one's own data: the network that scripts.segmenter trains, and programs from elsewhere.
+"""Segmenters of a user's data: the network that scripts.segmenter trains, and TorchScript or torch.export programs.
 
-A run of that tool is a folder with `segmenter.pth`, a bare state dict, and `segmenter.json`, which says what the
-network is, what it was trained on, and how well it does on real photos.
+A run of that tool is a folder with `segmenter.pth`, a bare state dict, and `segmenter.json`, which records the
+network's settings, what it was trained on, and its scores on real photos.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from util.segmentation_scores import IGNORED
 FACTS_FILE = "segmenter.json"
 WEIGHTS_FILE = "segmenter.pth"
 WIDTHS = (32, 64, 96, 128)
-PROBE_SIZE = (256, 256)  # of a black photo, which tells how many classes a program has
+PROBE_SIZE = (256, 256)  # of a black photo, on which the number of a program's classes is found
 
 
 class OwnSegmenter(Segmenter):
     """A U-Net trained on a user's photos. Scores are logits.
 
-    Photos of another size than those it was trained on are brought to the same short side first, so that things have
-    the size it knows them at.
+    Photos of another size than those it was trained on are first resized to the same short side, so that objects have
+    the scale it was trained on.
 
     Args:
         name: the `--dataset_mode` it was trained on.
-        class_ids, unlabelled_ids: as of every `Segmenter`.
+        class_ids, unlabelled_ids: see `Segmenter`.
         image_size: height and width of the photos it was trained on, multiples of 2.
-        widths: of the `UNet`.
-        mean, std: with which pixels in [0, 1] are normalized, for red, green and blue.
-        mean_iou: which classes count; "labelled", those that the label maps hold, suits data sets of any size.
+        widths: see `UNet`.
+        mean, std: of red, green and blue, to normalize pixels in [0, 1].
+        mean_iou: see `Segmenter`; "labelled", the classes that occur in label maps, suits data sets of any size.
 
     Attributes:
-        facts: what `segmenter.json` says of a run that was loaded, scores on real photos included.
+        facts: contents of `segmenter.json` if a run was loaded, with its scores on real photos.
     """
 
     files: ClassVar = {"network": WEIGHTS_FILE}
@@ -71,18 +71,18 @@ class OwnSegmenter(Segmenter):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The arguments that build it again."""
+        """The arguments of the constructor, for `segmenter.json`."""
         names = ("name", "class_ids", "unlabelled_ids", "image_size", "widths", "mean", "std", "mean_iou")
         return {name: getattr(self, name) for name in names}
 
     @property
     def preprocessing(self) -> str:
-        """What is done to photos, in words."""
+        """How photos are preprocessed, as text for reports."""
         height, width = self.image_size
         return f"short side {min(height, width)}"
 
     def preprocess(self, pixels: Tensor) -> Tensor:
-        """RGB pixels (N, 3, H, W) in 0 .. 255 to what the network sees: (N, 3, h, w) about -2 .. 2, h and w even."""
+        """RGB pixels (N, 3, H, W) in 0 .. 255 to inputs of the network (N, 3, h, w), about -2 .. 2, h and w even."""
         scale = min(self.image_size) / min(pixels.shape[-2:])
         size = tuple(max(2, round(side * scale / 2) * 2) for side in pixels.shape[-2:])
         if size != size_of(pixels):
@@ -94,7 +94,7 @@ class OwnSegmenter(Segmenter):
         return _at_size(self.network(self.preprocess(pixels)), size)
 
     def save(self, run_dir: Path, facts: Mapping[str, Any]) -> None:
-        """Write both files of a run, each of them whole; `facts` go into the JSON file beside `settings`.
+        """Write both files of a run, each atomically; `facts` are added to the JSON file beside `settings`.
 
         Raises:
             OSError: nothing can be written there.
@@ -107,17 +107,17 @@ class OwnSegmenter(Segmenter):
 
     @classmethod
     def from_facts(cls, run_dir: Path) -> OwnSegmenter:
-        """Build the network of a run from its `segmenter.json`; weights are new.
+        """Build the network of a run from its `segmenter.json`, without its weights.
 
         Raises:
-            InputError: there is no such file, or it is none that `save` wrote.
+            InputError: there is no such file, or `save` did not write it.
         """
         path = run_dir / FACTS_FILE
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
             segmenter = cls(**facts["settings"])
         except FileNotFoundError:
-            raise InputError(f"{run_dir}: no {FACTS_FILE} inside, so no run of {cls.source}") from None
+            raise InputError(f"{run_dir}: no {FACTS_FILE} inside, so it is not a run of {cls.source}") from None
         except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise InputError(f"{path}: not a file of {cls.source} ({one_line(error)})") from None
         segmenter.facts = facts
@@ -127,7 +127,7 @@ class OwnSegmenter(Segmenter):
 class ProgramSegmenter(Segmenter):
     """Any network saved as a program: TorchScript (`torch.jit.save`) or torch.export (`torch.export.save`, *.pt2).
 
-    It maps photos (N, 3, H, W) in [0, 1] to logits (N, C, h, w), which are resized to the label map, bilinear. A
+    It maps photos (N, 3, H, W) in [0, 1] to logits (N, C, h, w), which are resized bilinearly to the label map. A
     program exported for one size gets photos of that size. Its classes are the ids 0 .. C - 1 of label files; C and
     255 are pixels without a class. **A program is code, and runs when it is used: load none that you do not trust.**
 
@@ -135,7 +135,7 @@ class ProgramSegmenter(Segmenter):
         path: the file.
         device: where it runs; exported programs cannot be moved afterwards.
     Raises:
-        InputError: the file holds no program, or its output is something else.
+        InputError: the file holds no program, or its outputs are not such logits.
     """
 
     mean_iou = "labelled"
@@ -147,9 +147,9 @@ class ProgramSegmenter(Segmenter):
         self.path = path
         self.name = path.name
         self.files = {"program": path.name}
-        # Its device is that of the photos; programs without weights would tell none.
+        # `scores` sends photos to the device of the parameters, and a program may have none.
         self.place = nn.Parameter(torch.empty(0, device=device), requires_grad=False)
-        # Kept out of the sub-modules: exported programs refuse train() and eval().
+        # In a tuple, so that it is no submodule: exported programs refuse train() and eval().
         self._programs = (_load_program(path, device),)
         classes = self._logits(torch.zeros(1, 3, *PROBE_SIZE, device=device)).shape[1]
         if not 0 < classes <= IGNORED:
@@ -198,7 +198,7 @@ def _load_exported(path: Path, device: torch.device | str) -> Callable[[Tensor],
             for node in exported.graph.find_nodes(op="placeholder")
             if node.name in exported.graph_signature.user_inputs
         )
-    except Exception as error:  # of many kinds, from zip files to JSON
+    except Exception as error:  # of many types, from zip files to JSON
         raise InputError(
             f"{path}: is not a file of torch.export with one input (a program: trust where it comes from) "
             f"({one_line(error)})"

@@ -1,4 +1,4 @@
-"""The segmentation networks of torchvision, in the 21 classes of Pascal VOC."""
+"""torchvision's segmentation networks for the 21 classes of Pascal VOC."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.weights import read_weights
 from util.errors import InputError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-SHORT_SIDE = 520  # pixels, at which torchvision's segmentation networks were measured
+SHORT_SIDE = 520  # pixels; the size at which torchvision evaluates these networks
 VOC_CLASSES = 21
 
 
@@ -23,10 +23,10 @@ class TorchvisionSegmenter(Segmenter):
     """A segmentation network of torchvision. Scores are logits. Without a file its weights are downloaded.
 
     Args:
-        name: as torchvision names it: deeplabv3_resnet50.
-        weights: its weight file, or None.
+        name: torchvision's name of the network, such as deeplabv3_resnet50.
+        weights: its weight file; None to download it.
     Raises:
-        InputError: the file is not of this network, or nothing can be downloaded.
+        InputError: the file is for another network, or the download failed.
     """
 
     class_ids = tuple(range(VOC_CLASSES))
@@ -44,9 +44,9 @@ class TorchvisionSegmenter(Segmenter):
             return
         state = read_weights(weights)
         if not isinstance(state, dict):
-            raise InputError(f"--weights {weights}: holds something else than a state dict")
+            raise InputError(f"--weights {weights}: holds something other than a state dict")
         self.network = torchvision.models.get_model(name, weights=None, weights_backbone=None, num_classes=VOC_CLASSES)
-        # Most published files hold a second head as well, which only its own training used.
+        # Most published files also hold an auxiliary head, which only training used.
         state = {key: value for key, value in state.items() if not str(key).startswith("aux_classifier.")}
         try:
             self.network.load_state_dict(state)
@@ -54,7 +54,7 @@ class TorchvisionSegmenter(Segmenter):
             raise InputError(f"--weights {weights}: is not a file of --network {name} ({one_line(error)})") from error
 
     def score_pixels(self, pixels: Tensor, size: Size) -> Tensor:
-        """Logits (N, 21, *size), of photos at the size and in the range the network was trained for."""
+        """Logits (N, 21, *size); photos are resized and normalized as torchvision does for these networks."""
         resized = functional.resize(pixels / 255, [SHORT_SIDE], antialias=True)
         normalized = functional.normalize(resized, list(IMAGENET_MEAN), list(IMAGENET_STD))
         return resize_scores(self.network(normalized)["out"], size)

@@ -1,11 +1,11 @@
-"""Parts of ResNet for the networks whose weight files use torchvision's names."""
+"""Parts of ResNet under torchvision's names, which published weight files use."""
 
 from torch import nn
 from torchvision.models.resnet import Bottleneck
 
 
 def conv_norm_relu(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, dilation: int = 1):
-    """Convolution without bias, batch norm, ReLU; (H, W) become their `stride`-th part, rounded up."""
+    """Convolution without bias, batch norm, ReLU; height and width are divided by `stride` and rounded up."""
     padding = kernel_size // 2 * dilation
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation, bias=False),
@@ -17,7 +17,7 @@ def conv_norm_relu(in_channels: int, out_channels: int, kernel_size: int, stride
 def bottlenecks(in_channels: int, width: int, blocks: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:
     """A stage of a ResNet (He et al. 2016, table 1), `4 * width` channels out.
 
-    The first block projects its shortcut and strides, on its 3x3 convolution; all of them dilate.
+    The first block projects its shortcut and has the stride, on its 3x3 convolution; all blocks have the dilation.
     """
     out_channels = width * Bottleneck.expansion
     shortcut = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels))

@@ -1,4 +1,4 @@
-"""A small U-Net (Ronneberger et al., arXiv 1505.04597) that learns to label photos in minutes, on a CPU too."""
+"""A small U-Net (Ronneberger et al., arXiv 1505.04597) that learns to segment photos in minutes, even on a CPU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models.segmenters.base import resize_scores
 
-BLOCK = 2  # pixels of a side; a block of pixels is one place of the widest maps, which saves most of the time
+BLOCK = 2  # side in pixels of the blocks that are one position of the finest feature map: most of the speed
 
 
 def conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
@@ -23,11 +23,11 @@ def conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """Photos to logits at their own size, through maps of 1/2, 1/4, ... of it and back.
+    """From photos to logits of the same size, through feature maps at 1/2, 1/4, ... of it and back.
 
     Args:
-        num_classes: of the logits.
-        widths: channels at each of these sizes, the largest first.
+        num_classes: channels of the logits.
+        widths: channels of the feature maps, finest first.
     """
 
     def __init__(self, num_classes: int, widths: Sequence[int]):
@@ -37,7 +37,7 @@ class UNet(nn.Module):
             nn.Sequential(conv(before, width, stride=1 if level == 0 else 2), conv(width, width))
             for level, (before, width) in enumerate(zip(inputs, widths))
         )
-        # What the whole photo is like: lakes and seas look the same through a small window.
+        # Global context: lakes and seas look the same in a small window.
         self.whole = nn.Conv2d(widths[-1], widths[-1], 1)
         self.up = nn.ModuleList(
             conv(below + width, width) for below, width in zip(reversed(widths[1:]), reversed(widths[:-1]))
@@ -56,4 +56,4 @@ class UNet(nn.Module):
         for block in self.up:
             skip = skips.pop()
             x = block(torch.cat([resize_scores(x, tuple(skip.shape[-2:])), skip], dim=1))
-        return F.pixel_shuffle(self.classify(x), BLOCK)
+        return F.pixel_shuffle(self.classify(x), BLOCK)  # (N, num_classes, H, W)

@@ -19,7 +19,7 @@ POOL_SIZES = (1, 2, 3, 6)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet, of 0..1
 MEAN_BGR = (102.9801, 115.9465, 122.7717)  # of 0..255
 MAX_SIDE = 1000
-MULTIPLE = 32  # of which the sides of every input are
+MULTIPLE = 32  # sides of every input are multiples of this
 
 # Preprocessing -> short sides, in pixels, of the images whose probabilities are averaged.
 SCALES = {"rgb": (300, 375, 450, 525, 600), "bgr": (450,)}
@@ -59,7 +59,7 @@ class Decoder(nn.Module):
         self.ppm_conv = nn.ModuleList(conv_norm_relu(2048, WIDTH, 1) for _ in POOL_SIZES)
         self.ppm_last_conv = conv_norm_relu(2048 + len(POOL_SIZES) * WIDTH, WIDTH, 3)
         self.fpn_in = nn.ModuleList(conv_norm_relu(channels, WIDTH, 1) for channels in (256, 512, 1024))
-        # Nested once more than needed: the names in the published file have the extra index.
+        # One level of nesting more than needed: names in the published file have its index.
         self.fpn_out = nn.ModuleList(nn.Sequential(conv_norm_relu(WIDTH, WIDTH, 3)) for _ in self.fpn_in)
         self.conv_last = nn.Sequential(conv_norm_relu(4 * WIDTH, WIDTH, 3), nn.Conv2d(WIDTH, NUM_CLASSES, 1))
 
@@ -74,7 +74,7 @@ class Decoder(nn.Module):
         for lateral, out, skip in reversed(list(zip(self.fpn_in, self.fpn_out, finer))):
             skip = lateral(skip)
             x = skip + resize_scores(x, tuple(skip.shape[-2:]))
-            pyramid.insert(0, out(x))  # x itself goes on to the finer map
+            pyramid.insert(0, out(x))  # x itself, not out(x), is added to the finer map
         size = tuple(pyramid[0].shape[-2:])
         return self.conv_last(torch.cat([resize_scores(x, size) for x in pyramid], dim=1))
 
@@ -83,11 +83,11 @@ class Ade20kSegmenter(Segmenter):
     """Segments ADE20K. Scores are probabilities, averaged over scales.
 
     Args:
-        preprocessing: "rgb" goes with ade20k-resnet101-upernet: RGB with ImageNet's mean and deviation, Pillow's
-            resizing, five scales. "bgr" is that of February 2019, when the SPADE paper was written, and goes with
-            baseline-resnet101-upernet: BGR in 0..255 without the mean, OpenCV's resizing, one scale.
-        scales: short sides in pixels instead of the preprocessing's own. Numbers from one scale are several points
-            below those from five.
+        preprocessing: "rgb" is for ade20k-resnet101-upernet: RGB with ImageNet's mean and standard deviation,
+            Pillow's resizing, five scales. "bgr" is for baseline-resnet101-upernet of February 2019, when the SPADE
+            paper was written: BGR in 0..255 minus the mean, OpenCV's resizing, one scale.
+        scales: short sides in pixels; None for those of the preprocessing. Scores with one scale are several points
+            below those with five.
     """
 
     name = "ade20k"
@@ -108,7 +108,7 @@ class Ade20kSegmenter(Segmenter):
         self.eval().requires_grad_(False)
 
     def preprocess(self, pixels: Tensor, scale: int) -> Tensor:
-        """RGB pixels (N, 3, H, W) in 0 .. 255 to what the encoder sees at one scale; for its size see `input_size`."""
+        """RGB pixels (N, 3, H, W) in 0 .. 255 to the encoder's input at one scale; for its size see `input_size`."""
         size = input_size(size_of(pixels), scale)
         if self.preprocessing == "bgr":
             bgr = resize_fixed_point(pixels.flip(1), size)
@@ -123,14 +123,14 @@ class Ade20kSegmenter(Segmenter):
 
 
 def input_size(size: Size, scale: int) -> Size:
-    """`size` with its short side brought to `scale`, the long one to MAX_SIDE at most, both rounded up to MULTIPLE."""
+    """`size` scaled to a short side of `scale` but a long side of at most MAX_SIDE, both rounded up to MULTIPLE."""
     ratio = min(scale / min(size), MAX_SIDE / max(size))
     height, width = ((int(side * ratio) - 1) // MULTIPLE * MULTIPLE + MULTIPLE for side in size)
     return height, width
 
 
 def resize_fixed_point(pixels: Tensor, size: Size) -> Tensor:
-    """Pixels (N, 3, H, W) in 0 .. 255 to (N, 3, *size) as OpenCV's INTER_LINEAR does, to the digit.
+    """Pixels (N, 3, H, W) in 0 .. 255 to (N, 3, *size) exactly as OpenCV's INTER_LINEAR does.
 
     Bilinear without antialiasing, in integers: weights are multiples of 1 / 2048, and the vertical step drops 4 bits
     before and 16 bits after each product.
@@ -145,7 +145,7 @@ def resize_fixed_point(pixels: Tensor, size: Size) -> Tensor:
 
 
 def _taps(old: int, new: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The two pixels that each new one lies between, and their weights in 2048ths."""
+    """Indices of the two pixels on either side of each new one, and their weights in units of 1 / 2048."""
     center = ((torch.arange(new, dtype=torch.float64) + 0.5) * (old / new) - 0.5).float()
     first = center.floor()
     left, right = (tap.clamp(0, old - 1).long().to(device) for tap in (first, first + 1))

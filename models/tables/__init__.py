@@ -1,7 +1,7 @@
-"""The fast path: subclasses of the networks with the same parameters, which use that label maps repeat themselves.
+"""The fast path: subclasses of the networks with the same parameters, which compute repeated label patterns once.
 
 `SPADE` computes gamma and beta at every site. `TableResnetBlock` computes them once for each distinct neighborhood of
-the label map, a row of a table, and looks them up. Where that does not pay it calls its parent class, the definition.
+the label map, as the rows of a table, and looks them up. Where that is not faster, it calls its parent class.
 """
 
 from models.tables.blocks import TableResnetBlock

@@ -1,4 +1,4 @@
-"""The SPADE residual block with gamma and beta from tables, which never upsamples its input."""
+"""The SPADE residual block with gamma and beta from tables; its input is not upsampled before the lookup."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from models.tables.normalization import TableSPADE
 from models.tables.sites import sites_of
 
 SMALL_MAP, WIDE_LAYER = 256, 2**18
-"""At most so many sites, and at least so many pairs of channels, make a convolution a matrix product on a CPU."""
+"""On a CPU, a convolution of at most this many sites and at least this many channel pairs runs as a matrix product."""
 
 
 class TableResnetBlock(SPADEResnetBlock):
-    """`SPADEResnetBlock`, the same function of the same parameters, by tables wherever they are faster.
+    """`SPADEResnetBlock`, the same function of the same parameters, with table lookups wherever they are faster.
 
     Args:
-        everywhere: by tables on GPUs and for noise-like maps, too.
+        everywhere: use tables also on GPUs and for noise-like maps.
 
     Attributes:
-        recomputes_parts: whether normalized and modulated activations, which are full-size, are computed again in the
-            backward pass instead of kept. A block that is recomputed as a whole does not.
+        recomputes_parts: whether the full-size normalized and modulated activations are recomputed in the backward pass
+            instead of kept. False in a block that is recomputed as a whole.
     """
 
     spade = TableSPADE
@@ -44,7 +44,7 @@ class TableResnetBlock(SPADEResnetBlock):
         return super().forward(x, layout, scale) if sites is None else self._by_table(x, sites, scale)
 
     def prepare(self, layout: SemanticLayout, height: int, width: int) -> None:
-        """Let all SPADE layers compute their rows for H x W sites, where tables are used; `layout` may keep them."""
+        """Compute the rows of all SPADE layers for H x W sites if tables are used, for `layout` to keep."""
         sites = self._sites(layout, height, width)
         for module in self.children():
             if sites is not None and isinstance(module, TableSPADE):
@@ -54,7 +54,7 @@ class TableResnetBlock(SPADEResnetBlock):
         return sites_of(layout, height, width, self.norm_0.kernel, self.everywhere)
 
     def _by_table(self, x: Tensor, sites: Sites, scale: int) -> Tensor:
-        if self.norm_0.is_synchronized:  # another process may take the dense path: equal sizes
+        if self.norm_0.is_synchronized:  # another process may take the dense path: normalize equal sizes
             x, scale = upsample(x, scale), 1
         normalized = self.norm_0.normalize(x, scale)  # (N, in, h, w)
         residual = self._stage(self.conv_0, self.norm_0, x, normalized, sites, scale=scale)  # (N, middle, H, W)
@@ -75,7 +75,7 @@ class TableResnetBlock(SPADEResnetBlock):
         """`conv` of `normalized`, modulated by `norm` with the further arguments of `modulate`.
 
         Args:
-            x: what `normalized` was computed from. It is kept for the backward pass, the activations after it are not.
+            x: input of the normalization. It is kept for the backward pass; the activations computed from it are not.
         """
         if not self.recomputes_parts:
             return conv(norm.by_table(normalized, sites, slope, **kw))
@@ -87,14 +87,14 @@ class TableResnetBlock(SPADEResnetBlock):
 
 
 def is_spectral(conv: nn.Module) -> bool:
-    """Whether spectral norm computes the layer's weight in every call."""
+    """Whether the layer has spectral norm, which computes its weight in every call."""
     return hasattr(conv, "spectral_norm")
 
 
 def convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """`conv(x)`; for wide layers on small maps as one matrix product, which CPUs do two to three times as fast.
+    """`conv(x)`; for wide layers on small maps as one matrix product, two to three times as fast on a CPU.
 
-    There the time goes into bringing the weight into the order that the convolution wants, in every call.
+    There a convolution spends most of its time on reordering the weight in every call.
     """
     count, _, height, width = x.shape
     if conv.kernel_size != (3, 3):

@@ -1,4 +1,4 @@
-"""The discriminator on those labels alone that occur in a batch: few of COCO's 182."""
+"""The discriminator computed on only the labels that occur in a batch: few of COCO's 182."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from models.tables.sites import may_use_tables
 
 
 class PresentLabelsNLayerDiscriminator(NLayerDiscriminator):
-    """Computes the semantic map's half of the first convolution once for all sets of images, without empty channels."""
+    """Computes the first convolution of the semantic map once for all sets of images, and only of nonzero channels."""
 
     def features(self, semantics: Tensor, channels: Tensor, images: Tensor) -> list[Tensor]:
-        """What `forward` returns for every set of images beside the semantic map.
+        """As `forward`, on the semantic map concatenated with each set of images.
 
         Args:
-            semantics: (N, P, H, W), those `channels` (P,) of the semantic map that are not 0 everywhere.
+            semantics: (N, P, H, W), the channels of the semantic map that are not 0 everywhere.
+            channels: (P,) int64, their indices in the whole map.
             images: (K * N, 3, H, W).
         """
         conv, activation = self.model0
         assert isinstance(conv, nn.Conv2d), "the first layer has no norm"
         first = partial(F.conv2d, stride=STRIDE, padding=PADDING)
-        # A convolution is a sum over input channels, of which the images are the last ones.
+        # A convolution is a sum over input channels; the last ones are those of the images.
         of_map = first(semantics, conv.weight[:, channels], conv.bias)  # (N, ndf, h, w)
         of_images = first(images, conv.weight[:, -images.shape[1] :])  # (K * N, ndf, h, w)
         x = of_images.unflatten(0, (-1, len(of_map))) + of_map  # (K, N, ndf, h, w)
@@ -40,7 +41,7 @@ class PresentLabelsDiscriminator(MultiscaleDiscriminator):
     """`MultiscaleDiscriminator`, the same function of the same parameters, with less work for absent labels.
 
     Args:
-        everywhere: do so on GPUs, too.
+        everywhere: do so also on GPUs.
     """
 
     patch_discriminator = PresentLabelsNLayerDiscriminator
@@ -50,7 +51,7 @@ class PresentLabelsDiscriminator(MultiscaleDiscriminator):
         self.everywhere = everywhere
 
     def forward(self, layout: SemanticLayout, images: Tensor) -> list[list[Tensor]]:
-        """As of `MultiscaleDiscriminator`."""
+        """As `MultiscaleDiscriminator.forward`."""
         if not may_use_tables(layout, self.everywhere):
             return super().forward(layout, images)
         semantics, channels = present_channels(layout, *images.shape[-2:])
@@ -64,12 +65,12 @@ class PresentLabelsDiscriminator(MultiscaleDiscriminator):
 
 
 def present_channels(layout: SemanticLayout, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Those channels of the semantic map (N, P, height, width) whose labels occur, and which they are, (P,)."""
+    """The channels of the semantic map whose labels occur, (N, P, height, width), and their indices (P,)."""
 
     def make() -> tuple[Tensor, Tensor]:
         labels = resize_nearest(layout.labels, height, width).long()
         channels = torch.unique(labels)
-        semantics = (labels[:, None] == channels[:, None, None]).to(torch.get_default_dtype())
+        semantics = (labels[:, None] == channels[:, None, None]).to(torch.get_default_dtype())  # (N, P, h, w)
         if layout.edges is not None:
             edges = resize_nearest(layout.edges, height, width)[:, None].to(semantics.dtype)
             semantics = torch.cat([semantics, edges], dim=1)

@@ -1,4 +1,4 @@
-"""Equation 1 by lookup: every site takes its gamma and beta from the row of its neighborhood."""
+"""Equation 1 by lookup: every site reads its gamma and beta from the table row of its neighborhood."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from models.tables.saved_tensors import recompute_in_backward
 
 HAS_TRITON = importlib.util.find_spec("triton") is not None
 CACHED = 2**18
-"""Numbers of rows that are looked up at a time on a CPU: 1 MiB stays in the cache of a core."""
+"""Values of rows that are looked up at a time on a CPU: 1 MiB stays in the cache of a core."""
 
 
 def modulate(
@@ -27,12 +27,12 @@ def modulate(
 
     Args:
         x: normalized activations (N, C, h, w).
-        rows: (neighborhoods, 2C).
-        slope: of the leaky ReLU; 1 for none.
-        scale: of the nearest-neighbor upsampling.
-        in_place: whether the memory of `x` may take the result, where no gradients are wanted.
+        rows: (neighborhoods, 2C), 1 + gamma and beta.
+        slope: negative slope of the leaky ReLU; 1 for none.
+        scale: factor of the nearest-neighbor upsampling.
+        in_place: whether the result may overwrite `x` when no gradients are needed.
     Returns:
-        (N, C, scale * h, scale * w) in channels-last memory, where the channels of a site are neighbors.
+        (N, C, scale * h, scale * w) in channels-last memory, where the channels of a site are adjacent.
     """
     if torch.is_grad_enabled() and (x.requires_grad or rows.requires_grad):
         return _Modulation.apply(x, rows, sites, slope, scale)
@@ -49,9 +49,9 @@ def add_projected(y: Tensor, x: Tensor, rows: Tensor, sites: Sites, weight: Tens
     if x.device.type != "cpu":
         return y.add_(F.conv2d(_look_up(x, rows, sites.ids, 1.0, scale), weight))
     y = y.contiguous(memory_format=torch.channels_last)
-    flat, matrix = by_site(y), weight.flatten(1).t().to(y.dtype)  # autocast leaves in-place products alone
+    flat, matrix = by_site(y), weight.flatten(1).t().to(y.dtype)  # autocast does not cast in-place products
     for start, part in _modulated_parts(x, rows, sites.ids, 1.0, scale):
-        flat[start : start + len(part)].addmm_(part, matrix)  # the modulated activations are never whole
+        flat[start : start + len(part)].addmm_(part, matrix)  # the modulated activations never exist whole
     return y
 
 
@@ -63,14 +63,14 @@ def by_site(x: Tensor) -> Tensor:
 def _look_up(x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int, in_place: bool = False) -> Tensor:
     """`modulate` without gradients."""
     if x.device.type == "cpu":
-        # New memory costs more than to write it: the system gives it out zeroed, page by page.
+        # Fresh memory costs more than writing the result: the system zeroes it page by page.
         in_place = in_place and scale == 1 and x.is_contiguous(memory_format=torch.channels_last)
         y = x.permute(0, 2, 3, 1) if in_place else x.new_empty(*ids.shape, x.shape[1])  # (N, H, W, C)
         for _ in _modulated_parts(x, rows, ids, slope, scale, into=y.flatten(0, 2)):
             pass
         return y.permute(0, 3, 1, 2)  # (N, C, H, W)
     if x.device.type == "cuda" and HAS_TRITON:
-        from models.tables.triton_lookup import look_up  # Triton is imported where there is a use for it
+        from models.tables.triton_lookup import look_up  # imported here, because Triton is optional
 
         return look_up(x, rows, ids, slope, scale)
     x = F.interpolate(x, scale_factor=scale, mode="nearest") if scale > 1 else x
@@ -82,12 +82,12 @@ def _look_up(x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int, in_
 def _modulated_parts(
     x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int, into: Tensor | None = None
 ) -> Iterator[tuple[int, Tensor]]:
-    """Modulate some lines at a time, so that what is looked up stays in the cache: memory is what this costs.
+    """Modulate some lines at a time, so that the looked-up rows stay in the cache: memory bandwidth is the bottleneck.
 
     Args:
-        into: (sites, C) that is filled; without it all parts lie in the same memory, one after the other.
+        into: (sites, C), receives the result; without it, every part overwrites the one before in the same buffer.
     Yields:
-        number of the first site of a part, and the part (sites, C).
+        index of the first site of a part, and the part (sites, C).
     """
     channels, width = x.shape[1], x.shape[3]
     lines = x.permute(0, 2, 3, 1).flatten(0, 1)  # (N * h, w, C)
@@ -107,7 +107,7 @@ def _modulated_parts(
 
 
 class _Modulation(torch.autograd.Function):
-    """`modulate` for training. Its output is not kept: to look it up again costs less than to store it."""
+    """`modulate` with gradients. Its output is not saved: another lookup costs less than the memory."""
 
     @staticmethod
     def forward(ctx, x: Tensor, rows: Tensor, sites: Sites, slope: float, scale: int) -> Tensor:
@@ -118,11 +118,11 @@ class _Modulation(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        x, rows = ctx.__dict__.pop("at_hand", None) or ctx.saved_tensors
+        x, rows = ctx.__dict__.pop("unpacked", None) or ctx.saved_tensors
         sites, scale, (count, channels, height, width) = ctx.sites, ctx.scale, x.shape
-        blocks = count, height, scale, width, scale, channels  # of scale x scale sites for each value of x
-        before = by_site(gradient)  # (sites, C)
-        if ctx.slope != 1:  # what comes before the leaky ReLU
+        blocks = count, height, scale, width, scale, channels  # scale x scale sites for each site of x
+        before = by_site(gradient)  # (sites, C), the gradient before the leaky ReLU after the next lines
+        if ctx.slope != 1:
             positive = by_site(_look_up(x, rows, sites.ids, ctx.slope, scale)) > 0
             before = torch.where(positive, before, ctx.slope * before)
             del positive
@@ -133,20 +133,20 @@ class _Modulation(torch.autograd.Function):
         gradient_x = F.embedding(sites.ids.flatten(), rows[:, :channels].contiguous()).mul_(before)
         if scale > 1:
             gradient_x = gradient_x.view(blocks).sum((2, 4))  # (N, h, w, C): each value of x went to scale^2 sites
-        # The factor 1 + gamma of a row is multiplied by x: so its gradient takes x, upsampled without a copy.
-        before.view(blocks).mul_(x.permute(0, 2, 3, 1)[:, :, None, :, None])  # by (N, h, 1, w, 1, C)
+        # The factor 1 + gamma multiplies x: its gradient is `before` times x, upsampled without a copy.
+        before.view(blocks).mul_(x.permute(0, 2, 3, 1)[:, :, None, :, None])  # times (N, h, 1, w, 1, C)
         gradient_rows[:, :channels] = sites.sum_by_neighborhood(before)
         gradient_x = gradient_x.view(count, height, width, channels).permute(0, 3, 1, 2)  # (N, C, h, w)
         return gradient_x, gradient_rows, None, None, None
 
 
 def look_up_in_backward(y: Tensor) -> AbstractContextManager[None]:
-    """`recompute_in_backward` for `y`, a result of `modulate` with gradients: operations inside do not save it."""
+    """`recompute_in_backward` for `y`, an output of `modulate` with gradients: operations inside do not save it."""
     node: Any = y.grad_fn  # of `_Modulation`, which carries what its forward has noted
 
     def look_up() -> Tensor:
-        # For the backward of the node itself, which comes next. Its saved tensors may be recomputed: once will do.
-        node.at_hand = x, rows = node.saved_tensors
+        # Its saved tensors may be recomputed on access: keep them for the backward of the node itself, which is next.
+        node.unpacked = x, rows = node.saved_tensors
         return _look_up(x, rows, node.sites.ids, node.slope, node.scale)
 
     return recompute_in_backward((y, look_up))

@@ -1,8 +1,9 @@
-"""Which sites of a label map look alike: two k x k convolutions of it, one after the other, repeat themselves there.
+"""Finds the sites of a label map at which two k x k convolutions in a row have equal outputs.
 
-The two layers of SPADE's modulation network see k x k labels and k x k of their own hidden values. Wherever both
-neighborhoods are equal, so are gamma and beta. Real label maps have few distinct neighborhoods: with k = 3 a tenth
-of the sites of a 256x256 map of COCO-Stuff, so tables of them replace nine tenths of the work and change nothing.
+The first layer of SPADE's modulation network sees k x k labels, the second k x k of the first one's outputs. At sites
+where these neighborhoods of labels are equal, so are gamma and beta. Real label maps have few distinct neighborhoods:
+with k = 3, a 256x256 map of COCO-Stuff has a tenth as many as sites, so a table saves nine tenths of the work, with the
+same result.
 """
 
 from __future__ import annotations
@@ -16,28 +17,28 @@ import torch.nn.functional as F
 from torch import Tensor
 
 OUTSIDE = 0
-"""Number of what is beyond the border of a map, where convolutions see zeros. All other numbers start at 1."""
+"""Id of positions beyond the border of a map, where convolutions see zeros. All other ids start at 1."""
 BITS = 21
-"""Three numbers below 2^21 fit into one int64: room for two million distinct neighborhoods of each size."""
+"""Three ids below 2^21 fit into one int64: at most two million distinct neighborhoods at each size."""
 PIECE = 256
-"""Sites that are summed up at once. Pieces keep processors busy alike when most sites share one neighborhood."""
+"""Sites in one partial sum. Partial sums balance the load when most sites have the same neighborhood."""
 
 
 class TooManyNeighborhoodsError(OverflowError):
-    """There are more distinct values than numbers."""
+    """There are more distinct values than ids."""
 
 
 class Numbering:
-    """Gives every value a number, counted from 1: equal values get equal numbers, also in later calls."""
+    """Gives every distinct value an id, counted from 1: equal values get equal ids, also in later calls."""
 
     def __init__(self):
-        self._known: tuple[Tensor, Tensor] | None = None  # values, sorted, and their numbers
+        self._known: tuple[Tensor, Tensor] | None = None  # sorted values, and their ids
 
     def __len__(self) -> int:
         return 0 if self._known is None else len(self._known[0])
 
     def of(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Numbers of int64 values of any shape, and where in their flattened form the new ones are, by their number."""
+        """The ids of int64 values, in their shape, and a flat index of each new value, in order of id."""
         distinct, inverse = torch.unique(values, return_inverse=True)
         if self._known is None:
             numbers = torch.arange(1, len(distinct) + 1, device=values.device)
@@ -54,12 +55,12 @@ class Numbering:
         if len(self) >= 2**BITS:
             raise TooManyNeighborhoodsError
         first = torch.empty_like(distinct)
-        first[inverse.flatten()] = torch.arange(values.numel(), device=values.device)  # any of them will do
+        first[inverse.flatten()] = torch.arange(values.numel(), device=values.device)  # of any occurrence
         return numbers[inverse], first[new]
 
 
 class Windows:
-    """Numbers the k x k windows of number maps, and knows what is in each."""
+    """Assigns an id to every distinct k x k window of maps of ids, and keeps its contents."""
 
     def __init__(self, kernel: int):
         self.kernel = kernel
@@ -67,7 +68,7 @@ class Windows:
         self._contents: Tensor | None = None
 
     def of(self, numbers: Tensor) -> Tensor:
-        """The window around every site of maps (N, h, w), as a map of its own."""
+        """The ids (N, h, w) of the windows around every site of maps (N, h, w)."""
         lines, _ = self._lines(numbers, dim=2)
         windows, new = self._lines(lines, dim=1)
         self._append(numbers, new)
@@ -75,16 +76,16 @@ class Windows:
 
     @property
     def contents(self) -> Tensor:
-        """(count + 1, k * k) numbers, row by row, once there is a map; the window `OUTSIDE` is all outside."""
-        assert self._contents is not None, "no map has been numbered"
+        """(count + 1, k * k) ids, row by row, after the first map; window 0 (`OUTSIDE`) lies wholly outside."""
+        assert self._contents is not None, "there has been no map"
         return self._contents
 
     def __len__(self) -> int:
-        """How many windows there are, the one outside included."""
+        """The number of windows, including the one outside."""
         return 1 if self._contents is None else len(self._contents)
 
     def _lines(self, numbers: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-        """Number k neighbors along `dim`, as many at a time as fit into an integer."""
+        """Ids of k adjacent values along `dim`, packed into one integer as many at a time as fit."""
         if self.kernel == 1 and dim == 2:
             return numbers, numbers
         margin = self.kernel // 2
@@ -99,7 +100,7 @@ class Windows:
         return line, new
 
     def _append(self, numbers: Tensor, new: Tensor) -> None:
-        """Look up what the windows around the sites `new` (flat) hold."""
+        """Add the contents of the windows around the sites `new`, flat indices."""
         margin = self.kernel // 2
         padded = F.pad(numbers, (margin,) * 4, value=OUTSIDE)
         height, width = numbers.shape[1:]
@@ -112,14 +113,13 @@ class Windows:
 
 
 class Neighborhoods:
-    """The distinct neighborhoods of all maps that it has been shown, at one size of the maps.
+    """The distinct neighborhoods of all maps so far, at one size of the maps.
 
     Attributes:
-        inner: windows of symbols, which are pairs of label and edge; a row of hidden values each.
-        outer: windows of inner windows; a row of gamma and beta each.
-        labels, edges: of every symbol but the one outside, in the order of their numbers; edges are 0 or 1. There are
-            none before the first call of `sites`.
-        kept: rows of gamma and beta of every layer that has asked, or None if nothing is to be kept.
+        inner: windows of symbols, which are pairs of label and edge; each has one row of hidden features.
+        outer: windows of inner windows; each has one row of gamma and beta.
+        labels, edges: of every symbol but the one outside, in order of id; edges are 0 or 1. Set by `sites`.
+        kept: rows of gamma and beta by layer, or None if none are kept.
     """
 
     labels: Tensor
@@ -136,7 +136,7 @@ class Neighborhoods:
         """The neighborhood of every site of maps (N, h, w).
 
         Raises:
-            TooManyNeighborhoodsError: there are 2^21 distinct ones or more; nothing here can be used after that.
+            TooManyNeighborhoodsError: there are 2^21 distinct ones or more; the object cannot be used afterwards.
         """
         symbols = labels.long() * 2 if edges is None else labels.long() * 2 + edges.long()
         is_first = len(self._symbols) == 0
@@ -149,27 +149,30 @@ class Neighborhoods:
         return Sites(self, ids, (len(self.outer) - before) / ids.numel())
 
     def windows(self, first: int) -> tuple[Tensor, Tensor]:
-        """Contents of the inner windows (V, k * k) that outer ones from `first` on need, and of these (U, k * k).
+        """Contents of the outer windows from id `first` on, and of the inner windows that occur in them.
 
-        The latter count the former. All layers of one size ask for the same.
+        The result is computed once for all layers of one size.
+
+        Returns:
+            inner (V, k * k), ids of symbols; outer (U, k * k), indices into inner.
         """
-        asked = first, len(self.outer)
-        if self._windows is None or self._windows[0] != asked:
+        key = first, len(self.outer)
+        if self._windows is None or self._windows[0] != key:
             inner, outer = self.inner.contents, self.outer.contents[first:]
-            if first:  # a few new ones need a few of the inner windows
+            if first:  # a few new outer windows need a few of the inner ones
                 needed, outer = torch.unique(outer, return_inverse=True)
                 inner = inner[needed]
-            self._windows = asked, (inner, outer)
+            self._windows = key, (inner, outer)
         return self._windows[1]
 
     @property
     def kept_bytes(self) -> int:
-        """Memory of the kept rows."""
+        """Bytes of the kept rows."""
         return sum(rows.bytes for rows in (self.kept or {}).values())
 
 
 class KeptRows:
-    """Rows of one layer that grow with the neighborhoods, in memory that is not copied for every few of them."""
+    """Rows of one layer in a buffer that grows with the neighborhoods, by half at a time, so that copies are rare."""
 
     def __init__(self):
         self._buffer: Tensor | None = None
@@ -177,7 +180,7 @@ class KeptRows:
         self._stamp: object = None
 
     def up_to(self, count: int, stamp: object, compute: Callable[[int], Tensor]) -> Tensor:
-        """The first `count` rows, those that are missing from `compute(first)`; all of them if the `stamp` is new."""
+        """The first `count` rows; `compute(first)` makes the missing ones, or all if the `stamp` has changed."""
         if stamp != self._stamp:
             self._stamp, self._count = stamp, 0
         buffer = self._buffer
@@ -196,7 +199,7 @@ class KeptRows:
 
     @property
     def bytes(self) -> int:
-        """Memory of the buffer."""
+        """Size of the buffer."""
         return 0 if self._buffer is None else self._buffer.nbytes
 
 
@@ -205,8 +208,8 @@ class Sites:
     """The neighborhoods of the sites of one batch of maps.
 
     Attributes:
-        ids: (N, h, w) numbers of outer windows.
-        fraction_new: new neighborhoods, as a fraction of the sites: near 0 tables save almost all work, near 1 none.
+        ids: (N, h, w), ids of outer windows.
+        fraction_new: new neighborhoods as a fraction of the sites: near 0 tables save almost all work, near 1 none.
     """
 
     neighborhoods: Neighborhoods
@@ -215,9 +218,11 @@ class Sites:
 
     @cached_property
     def by_neighborhood(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Sites, as flat places, in the order of their neighborhoods; where each piece starts; pieces before each.
+        """The sites sorted by neighborhood, in pieces of at most `PIECE` sites of one neighborhood.
 
-        A piece is at most `PIECE` sites of one neighborhood.
+        Returns:
+            Flat indices of the sites in order of neighborhood; start of each piece in them; first piece of each
+            neighborhood.
         """
         ids = self.ids.flatten()  # (N * h * w,)
         order = ids.argsort(stable=True)
@@ -229,7 +234,7 @@ class Sites:
         return order, (counts.cumsum(0) - counts)[owner] + within * PIECE, first_piece
 
     def sum_by_neighborhood(self, values: Tensor) -> Tensor:
-        """(sites, C) -> (neighborhoods, C): sums over the sites of each. Always in the same order."""
+        """(sites, C) -> (neighborhoods, C): sums over the sites of each, always in the same order (deterministic)."""
         order, piece_starts, first_piece = self.by_neighborhood
         parts = F.embedding_bag(order, values, piece_starts, mode="sum")
         return F.embedding_bag(torch.arange(len(parts), device=parts.device), parts, first_piece, mode="sum")

@@ -20,7 +20,7 @@ from util.distributed import process_count
 
 
 class TableSPADE(SPADE):
-    """SPADE in two halves for `TableResnetBlock`: `normalize` and `by_table`. `forward` stays the definition."""
+    """SPADE as two methods for `TableResnetBlock`, `normalize` and `by_table`. `forward` is that of `SPADE`."""
 
     def __init__(self, channels: int, semantic_nc: int, norm: NormSpec):
         super().__init__(channels, semantic_nc, norm)
@@ -29,14 +29,14 @@ class TableSPADE(SPADE):
 
     @property
     def is_synchronized(self) -> bool:
-        """Whether processes normalize together. All must then call the norm alike, whatever their labels are."""
+        """Whether statistics are reduced over processes. All must then make the same calls, whatever their labels."""
         return self.training and isinstance(self.param_free_norm, SyncBatchNorm) and process_count() > 1
 
     def normalize(self, x: Tensor, scale: int = 1) -> Tensor:
-        """`x` (N, C, h, w), normalized as it would be upsampled by `scale`; it is not upsampled here.
+        """Normalize `x` (N, C, h, w) as if it were upsampled by `scale`; the result has the size of `x`.
 
-        To repeat every value leaves mean and variance as they are. But the unbiased variance of n values, which goes
-        into the running statistics, is n / (n - 1) times theirs, and n is scale^2 times as large.
+        Repeating every value does not change mean and variance. But running statistics take the unbiased variance,
+        n / (n - 1) times the variance of n values, and upsampling makes n scale^2 times as large.
         """
         norm = self.param_free_norm
         if scale == 1 or not self.training or not isinstance(norm, _BatchNorm) or norm.running_var is None:
@@ -49,38 +49,39 @@ class TableSPADE(SPADE):
             many = few * scale**2
             kept = (1 - step) * before
             # running_var = kept + step * variance * few / (few - 1): correct the second term to many / (many - 1).
-            # .data: autograd guards running statistics too, though the gradient of training mode has no use for them.
+            # .data: autograd saves running statistics and checks their version, but the gradient does not use them.
             norm.running_var.data.sub_(kept).mul_((1 - 1 / few) / (1 - 1 / many)).add_(kept)
         return normalized
 
     def normalize_again(self, x: Tensor, normalized: Tensor, scale: int = 1) -> Tensor:
-        """`normalize(x, scale)`, given another layer's result for the same `x`; computed only where it may differ."""
+        """`normalize(x, scale)`, given the result `normalized` of another layer; reused where it cannot differ."""
         if not isinstance(self.param_free_norm, _BatchNorm):
-            return normalized  # nothing but `x` goes into it
+            return normalized  # instance norm depends on `x` alone
         if not self.training or self.is_synchronized:
             return self.normalize(x, scale)
         with torch.no_grad():
-            self.normalize(x, scale)  # for its running statistics; it uses those of the batch, like the other layer
+            self.normalize(x, scale)  # to update its running statistics; the result equals the other layer's
         return normalized
 
     def by_table(self, normalized: Tensor, sites: Sites, *args, source: Tensor | None = None, **kwargs) -> Tensor:
-        """What `forward` returns, from activations that are normalized already, by a table; see `modulate`.
+        """Modulate activations that are already normalized, by lookup; see `modulate`.
 
         Args:
-            source: what `normalized` was computed from; then it and the rows are recomputed in the backward pass.
+            source: input of the normalization, to recompute `normalized` and the rows from in the backward pass;
+                None to keep them.
         """
         dtype = normalized.dtype
         rows = self.rows(sites).to(dtype)
         if source is None:
             return modulate(normalized, rows, sites, *args, **kwargs)
         recipes = [(rows, lambda: self.rows(sites).to(dtype))]
-        if not self.is_synchronized:  # which would have to communicate in the backward pass
+        if not self.is_synchronized:  # recomputing that would communicate in the backward pass
             recipes.append((normalized, self._recipe(source)))
         with recompute_in_backward(*recipes):
             return modulate(normalized, rows, sites, *args, **kwargs)
 
     def _recipe(self, x: Tensor) -> Callable[[], Tensor]:
-        """How to normalize `x` once more, with the statistics of the batch, leaving the running ones alone."""
+        """A function that normalizes `x` again, without a second update of the running statistics."""
         norm, x = self.param_free_norm, x.detach()
         if self.training and isinstance(norm, _BatchNorm):
             return lambda: F.batch_norm(x, None, None, training=True, eps=norm.eps)
@@ -104,35 +105,35 @@ class TableSPADE(SPADE):
 
         if neighborhoods.kept is None or torch.is_grad_enabled():
             return compute(0)
-        self._weight_by_step()  # may move the weights, and their place is part of the stamp
+        self._weight_by_step()  # may move the weights, whose address is part of the stamp
         stamp = *map(_stamp, self.parameters()), torch.is_autocast_enabled(sites.ids.device.type)
         return neighborhoods.kept.setdefault(self, KeptRows()).up_to(len(neighborhoods.outer), stamp, compute)
 
     def _weight_by_step(self) -> Tensor:
         """`weight_by_step` of gamma and beta, (k * k, hidden, 2C).
 
-        Where both cannot be trained, they become views of it: it is computed once and takes no second memory.
+        If neither weight requires gradients, both become views of it: it is computed once, and memory is not doubled.
         """
         weights = self.mlp_gamma.weight, self.mlp_beta.weight
         if any(weight.requires_grad for weight in weights):
             return weight_by_step(*weights)
-        # Whoever loads, moves or converts the weights gives them memory of their own: then they are packed again.
+        # Weights that were loaded, moved or converted since are no longer views, and are packed again.
         packed = self._packed
-        if packed is None or any(map(_differ_in_place, weights, self._views(packed))):
+        if packed is None or any(map(_is_other_memory, weights, self._views(packed))):
             self._packed = packed = weight_by_step(*weights)  # (k * k, hidden, 2C)
             for weight, view in zip(weights, self._views(packed)):
                 weight.data = view
         return packed
 
     def _views(self, packed: Tensor) -> Sequence[Tensor]:
-        """Packed weights as those of the two convolutions, (C, hidden, k, k) each."""
+        """Views of packed weights as gamma's and beta's, (C, hidden, k, k) each."""
         return packed.unflatten(0, (self.kernel, self.kernel)).permute(3, 2, 0, 1).chunk(2)  # (C, hidden, k, k)
 
 
-def _differ_in_place(a: Tensor, b: Tensor) -> bool:
+def _is_other_memory(a: Tensor, b: Tensor) -> bool:
     return a.data_ptr() != b.data_ptr() or a.stride() != b.stride()
 
 
 def _stamp(parameter: Tensor) -> tuple[int, int]:
-    """Changes whenever the values of a parameter do."""
+    """Address and version, which change whenever the values of a parameter do."""
     return parameter.data_ptr(), parameter._version

@@ -1,4 +1,4 @@
-"""Layouts with their rows of gamma and beta kept: for many styles of one label map, or for edits of it."""
+"""Layouts that keep their rows of gamma and beta, for many styles of one label map or for edits of it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from models.tables.blocks import TableResnetBlock
 from models.tables.sites import Store, store_of
 
 KEPT_BYTES = 2**29
-"""Rows that layouts keep for later ones: a 256x256 map of COCO needs some 60 MB."""
+"""Limit on the kept rows, 512 MiB: a 256x256 map of COCO needs some 60 MB."""
 
 
 @torch.no_grad()
 def prepare(netG: SPADEGenerator, layout: SemanticLayout, earlier: SemanticLayout | None = None) -> SemanticLayout:
-    """The same layout with all that depends on it alone computed and kept; without tables, just the same layout.
+    """Compute all gamma and beta of a layout in advance; return a copy of it that keeps them.
 
-    Its gamma and beta are computed anew if the weights have changed since. For a network in evaluation mode.
+    They are computed again if the weights have changed since. For a network in evaluation mode; without tables, nothing
+    is computed in advance.
 
     Args:
-        earlier: a prepared layout; what an edit of it has left as it was is not computed again.
+        earlier: a prepared layout that `layout` is an edit of; rows of neighborhoods that both have are reused.
     """
     prepared = keeping_rows(layout, earlier)
     height, width = netG.latent_size
@@ -34,11 +35,11 @@ def prepare(netG: SPADEGenerator, layout: SemanticLayout, earlier: SemanticLayou
 def keeping_rows(
     layout: SemanticLayout, earlier: SemanticLayout | None = None, limit: int = KEPT_BYTES
 ) -> SemanticLayout:
-    """The same layout, for which every SPADE layer keeps its rows of gamma and beta.
+    """A copy of a layout, for which every SPADE layer keeps its rows of gamma and beta.
 
     Args:
-        earlier: a layout that keeps rows; those of neighborhoods that both have are used again.
-        limit: bytes of kept rows above which those of earlier layouts are given up.
+        earlier: a layout that keeps rows; those of neighborhoods that both have are reused.
+        limit: bytes of kept rows above which those of earlier layouts are dropped.
     """
     store = None if earlier is None else store_of(earlier)
     if store is None or store.kept_bytes > limit:

@@ -13,21 +13,22 @@ from models.networks.norms import bias_of
 from models.tables.neighborhoods import OUTSIDE, Neighborhoods
 
 WORKSPACE = 2**22
-"""Numbers of intermediate products that are held at a time: 16 MiB in 32 bits."""
+"""Values of intermediate products in memory at a time: 16 MiB in 32 bits."""
 
 
 def modulation_rows(
     mlp_shared: nn.Conv2d, weight: Tensor, bias: Tensor, neighborhoods: Neighborhoods, first: int = 0
 ) -> Tensor:
-    """Rows of the neighborhoods from number `first` on.
+    """Rows of the neighborhoods from id `first` on.
 
-    A k x k convolution is a sum over k * k steps. So the hidden values of every inner window are a sum of rows of
-    the first layer's weight, picked by label; one matrix product for each step takes them through the second layer;
-    and every outer window sums the products of its k * k inner windows.
+    A k x k convolution is a sum over k * k steps. So the hidden features of an inner window are a sum of k * k rows of
+    the first layer's weight, picked by label. The second layer is one matrix product for each step, and an outer
+    window sums the products of its k * k inner windows.
 
     Args:
-        mlp_shared: the first layer, semantic map to hidden values, followed by a ReLU.
-        weight: the second layer's (k * k, hidden, 2C), as of `weight_by_step`; `bias` its (2C,).
+        mlp_shared: the first layer, from semantic map to hidden features, before its ReLU.
+        weight: of the second layer, (k * k, hidden, 2C), see `weight_by_step`.
+        bias: of the second layer, (2C,).
     Returns:
         (neighborhoods - first, 2C).
     """
@@ -44,17 +45,17 @@ def modulation_rows(
         return sums(weight) + bias
     at_once = max(16, WORKSPACE // (steps * len(hidden)))
     rows = torch.empty(len(outer), channels, dtype=bias.dtype, device=bias.device)
-    for columns, its_bias, part in zip(weight.split(at_once, 2), bias.split(at_once), rows.split(at_once, 1)):
-        torch.add(sums(columns), its_bias, out=part)
+    for columns, column_bias, part in zip(weight.split(at_once, 2), bias.split(at_once), rows.split(at_once, 1)):
+        torch.add(sums(columns), column_bias, out=part)
     return rows
 
 
 def _hidden_rows(mlp_shared: nn.Conv2d, neighborhoods: Neighborhoods, windows: Tensor) -> Tensor:
-    """Outputs of the first layer and its ReLU for windows of symbols (V, k * k): (V, hidden)."""
+    """The hidden features (V, hidden), after ReLU, of windows of symbols (V, k * k)."""
     weight = mlp_shared.weight.flatten(2)  # (hidden, semantic channels, k * k)
     rows = weight[:, neighborhoods.labels]  # (hidden, symbols, k * k)
     rows = rows + neighborhoods.edges[:, None] * weight[:, -1:]  # edges are 0 without an edge channel
-    rows = F.pad(rows.permute(2, 1, 0), (0, 0, 1, 0))  # (k * k, symbols, hidden); the one outside adds nothing
+    rows = F.pad(rows.permute(2, 1, 0), (0, 0, 1, 0))  # (k * k, 1 + symbols, hidden); 0 for the one outside
     bags = windows + rows.shape[1] * torch.arange(len(rows), device=windows.device)
     hidden = F.relu(F.embedding_bag(bags, rows.flatten(0, 1), mode="sum") + bias_of(mlp_shared))
     outside = (windows == OUTSIDE).all(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""What autograd keeps from the forward to the backward pass, and what is rather computed again there."""
+"""Recomputes tensors in the backward pass that autograd would save in the forward pass."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch import Tensor
 
 @contextlib.contextmanager
 def recompute_in_backward(*recipes: tuple[Tensor, Callable[[], Tensor]]) -> Iterator[None]:
-    """Operations inside save, in place of each of these tensors, the function that computes it again.
+    """Operations inside save, instead of the tensor of each recipe, its function, which recomputes the tensor.
 
-    Functions must not hold their tensors. They are called in the backward pass, under the autocast of now. A tensor is
-    recognized by being the same object with the same values: other views of its memory are saved as they are.
+    A function must not refer to its tensor. It is called in the backward pass, under the present autocast settings. A
+    tensor is recognized as the same object, unchanged in place: other views of its memory are saved as usual.
     """
     device_type = recipes[0][0].device.type
     autocast = device_type, torch.get_autocast_dtype(device_type), torch.is_autocast_enabled(device_type)
-    # Weak references: autograd holds `pack` and `unpack`, and with them all that they can see, until the backward.
+    # Weak references: autograd keeps `pack` and `unpack`, and with them all they refer to, until the backward pass.
     known = [(weakref.ref(tensor), tensor._version, recipe) for tensor, recipe in recipes]
     del recipes
 

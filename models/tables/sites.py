@@ -1,4 +1,4 @@
-"""When tables are used, and the neighborhoods of a layout, computed once."""
+"""Decides where tables are used, and finds the neighborhoods of a layout, once for each size."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from models.networks.layout import SemanticLayout, resize_nearest
 from models.tables.neighborhoods import Neighborhoods, Sites, TooManyNeighborhoodsError
 
 MOST_NEW = 0.9
-"""Distinct neighborhoods, as a fraction of all sites, from which on the dense path is faster and smaller."""
+"""Distinct neighborhoods, as a fraction of all sites, from which on the dense path is faster and needs less memory."""
 FEW_SITES = 256
-"""Maps of so few sites never need the dense path, however many distinct neighborhoods they have."""
+"""Maps of at most this many sites never take the dense path, however many distinct neighborhoods they have."""
 
 
 class Store:
     """The neighborhoods of one or more layouts, by (height, width, kernel).
 
     Args:
-        keeps_rows: whether SPADE layers keep their rows of gamma and beta with them.
+        keeps_rows: whether it also keeps the rows of gamma and beta of SPADE layers.
     """
 
     def __init__(self, keeps_rows: bool = False):
@@ -28,20 +28,20 @@ class Store:
 
     @property
     def kept_bytes(self) -> int:
-        """Memory of the kept rows."""
+        """Bytes of the kept rows."""
         return sum(neighborhoods.kept_bytes for neighborhoods in self.neighborhoods.values())
 
 
 def store_of(layout: SemanticLayout) -> Store:
-    """The store of a layout; an empty one at first."""
+    """The store of a layout, created empty at the first call."""
     return layout.once(Store, Store)
 
 
 def may_use_tables(layout: object, everywhere: bool) -> TypeGuard[SemanticLayout]:
-    """Whether networks may use that labels repeat themselves.
+    """Whether networks may take the fast path.
 
-    Not for layouts without labels, nor while torch.compile traces, which cannot follow sizes that depend on labels,
-    nor, unless `everywhere`, on GPUs, where tables have not been measured to be faster.
+    Not for a `SoftLayout`, nor while torch.compile traces, which cannot follow sizes that depend on the labels, nor,
+    unless `everywhere`, on GPUs, where tables have not been measured to be faster.
     """
     if torch.compiler.is_compiling() or not isinstance(layout, SemanticLayout):
         return False
@@ -52,10 +52,10 @@ def sites_of(layout: object, height: int, width: int, kernel: int, everywhere: b
     """The neighborhood of every site of a layout at one size, for two k x k convolutions in a row; computed once.
 
     Args:
-        everywhere: use tables on every device and for noise-like maps, too.
+        everywhere: use tables on every device and for noise-like maps.
     Returns:
-        None where the two convolutions themselves are the better way: see `may_use_tables`; also for noise-like maps,
-        whose neighborhoods are all different.
+        None where the dense path is better: see `may_use_tables`; also for noise-like maps, whose neighborhoods are
+        nearly all different.
     """
     if not may_use_tables(layout, everywhere):
         return None

@@ -8,7 +8,7 @@ import triton.language as tl
 from torch import Tensor
 
 BLOCK = 1024
-"""Numbers that one program handles."""
+"""Values that one program instance computes."""
 
 
 @triton.jit
@@ -19,7 +19,7 @@ def _look_up_kernel(
     number = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = number < total
     site, channel = number // channels, number % channels
-    # Nearest-neighbor upsampling: `width` is that of y, and whole lines of all maps lie one below the other.
+    # Nearest-neighbor upsampling: `width` is that of y; lines are numbered through all maps of the batch.
     line, column = site // width, site % width
     source = (line // scale) * (width // scale) + column // scale
     row = rows + tl.load(ids + site, mask=inside, other=0) * (2 * channels) + channel
@@ -32,11 +32,11 @@ def _look_up_kernel(
 
 
 def look_up(x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int) -> Tensor:
-    """What `modulation.modulate` returns, without gradients.
+    """`modulation.modulate` without gradients.
 
     Args:
-        x: (N, C, h, w); in channels-last memory it is not copied.
-        rows: (neighborhoods, 2C), as of `rows.modulation_rows`.
+        x: (N, C, h, w); copied unless in channels-last memory.
+        rows: (neighborhoods, 2C), from `rows.modulation_rows`.
         ids: (N, scale * h, scale * w) int64.
     """
     channels = x.shape[1]

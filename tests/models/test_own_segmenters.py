@@ -72,7 +72,7 @@ def test_it_is_a_segmenter_with_the_label_rule_it_was_trained_on(tmp_path):
     segmenter = load_own_segmenter(str(tmp_path))
     assert isinstance(segmenter, Segmenter) and segmenter.num_classes == 3 and segmenter.mean_iou == "labelled"
     assert segmenter.ground_truth(torch.tensor([[[0, 1, 2, 4, 255]]])).tolist() == [[[IGNORED, 0, 1, 2, IGNORED]]]
-    with pytest.raises(InputError, match="label maps hold 3, which is no id of custom"):
+    with pytest.raises(InputError, match="label maps hold 3, which is not an id of custom"):
         segmenter.ground_truth(torch.tensor([[[3]]]))
     with pytest.raises(ValueError, match="must be in"):
         segmenter.scores(torch.full((1, 3, 16, 24), 2.0), (16, 24))
@@ -95,7 +95,7 @@ def test_runs_that_cannot_be_used_are_one_line(tmp_path):
 
     refused("run: no such run of scripts.segmenter, and no such file")
     (tmp_path / "run").mkdir()
-    refused("run: no segmenter.json inside, so no run of scripts.segmenter")
+    refused("run: no segmenter.json inside, so it is not a run of scripts.segmenter")
     small().save(tmp_path / "run", {})
     facts = json.loads((tmp_path / "run" / "segmenter.json").read_text())
     (tmp_path / "run" / "segmenter.pth").rename(tmp_path / "kept.pth")

@@ -177,7 +177,7 @@ def test_label_files_become_classes(mode, labels, expected):
     "mode, wrong", [("coco", 182), ("ade20k", 255), ("cityscapes", 35), ("coco", 256), ("coco", -1)]
 )
 def test_ids_of_another_data_set_are_refused(mode, wrong):
-    with pytest.raises(InputError, match=f"hold {wrong}, which is no id of {mode}"):
+    with pytest.raises(InputError, match=f"hold {wrong}, which is not an id of {mode}"):
         empty(mode).ground_truth(torch.tensor([[[1, wrong]]]))
 
 
@@ -405,7 +405,7 @@ def test_too_few_and_too_many_files(tmp_path):
             r"it has base.aspp.c0.bias of shape \(21,\), not \(182,\)",
         ),
         (lambda s: {k: v for k, v in s.items() if k != "base.aspp.c3.bias"}, "it lacks base.aspp.c3.bias"),
-        (lambda s: s | {"base.fc.weight": torch.zeros(2)}, "it has base.fc.weight, which the network has not"),
+        (lambda s: s | {"base.fc.weight": torch.zeros(2)}, "it has base.fc.weight, which the network does not have"),
         (lambda s: {"weight": torch.zeros(2)}, "it lacks base.layer1.conv1.conv.weight"),
     ],
 )
@@ -430,7 +430,7 @@ def test_other_contents_are_refused_and_never_run(tmp_path, monkeypatch, content
         path.write_bytes(pickle.dumps(content, protocol=2))
     else:
         torch.save(content, path)
-    with pytest.raises(InputError, match=r"x\.pth: (holds something else than a state dict|not a readable PyTorch)"):
+    with pytest.raises(InputError, match=r"x\.pth: (holds something other than a state dict|not a readable PyTorch)"):
         load_segmenter("cityscapes", [path])
     assert not (tmp_path / "attacked").exists()
 

@@ -64,7 +64,7 @@ def test_missing_wrong_and_unreadable_files_say_what_to_do(tmp_path):
     with pytest.raises(InputError, match="holds another network"):
         VGGLoss.pretrained(tmp_path / "half.pth")
     torch.save([torch.zeros(1)], tmp_path / "list.pth")
-    with pytest.raises(InputError, match="holds something else than a state dict"):
+    with pytest.raises(InputError, match="holds something other than a state dict"):
         VGGLoss.pretrained(tmp_path / "list.pth")
     (tmp_path / "noise.pth").write_bytes(b"not weights")
     with pytest.raises(InputError, match="not a readable PyTorch weight file"):
@@ -87,9 +87,7 @@ def test_weights_are_fetched_where_they_are_missing_if_that_is_allowed(vgg, serv
         assert torch.equal(loaded.features.state_dict()[name], tensor)
     (kept,) = (tmp_path / "home").rglob("vgg19-dcbb9e9d.pth")
     kept.write_bytes(content[:1000])
-    with pytest.raises(
-        InputError, match=r"vgg19-dcbb9e9d.pth: not a readable .*; move it away to have it fetched anew"
-    ):
+    with pytest.raises(InputError, match=r"vgg19-dcbb9e9d.pth: not a readable .*; move it away to download it again"):
         VGGLoss.pretrained()
     assert kept.read_bytes() == content[:1000]
 

@@ -117,5 +117,5 @@ def test_code_in_a_file_is_never_run(tmp_path):
 
 def test_something_else_than_a_state_dict_is_refused(tmp_path):
     torch.save({"epoch": 3, "net": {"a": torch.zeros(1)}}, tmp_path / "net.pth")
-    with pytest.raises(InputError, match="something else than a state dict"):
+    with pytest.raises(InputError, match="something other than a state dict"):
         load_network(spade(), tmp_path / "net.pth")

@@ -69,7 +69,7 @@ def train(iterations: int, dtype: torch.dtype, model: dict, settings: dict, dens
         trainer = Pix2PixTrainer(method, world=world, **settings)
         for _ in range(iterations):
             trainer.step(batch)
-        losses = trainer.read_losses() | trainer.read_watched()
+        losses = trainer.read_losses() | trainer.read_metrics()
     state = {name: tensor.numpy().copy() for name, tensor in trainer.model.state_dict().items()}
     if trainer.average is not None:
         state |= {f"average.{name}": tensor.numpy() for name, tensor in trainer.average.network.state_dict().items()}

@@ -139,7 +139,7 @@ def test_scaled_gradients_that_overflow_in_any_part_leave_one_step_out(make_trai
     batch = make_batch()
     trainer = with_scale(make_trainer(precision="fp16", accumulate=2, ema=0.5, skip_nonfinite=skip), 16.0)
     trainer.step(batch)
-    norms = {name: trainer.read_watched()[name] for name in ("grad_norm/G", "grad_norm/D")}
+    norms = {name: trainer.read_metrics()[name] for name in ("grad_norm/G", "grad_norm/D")}
     parameters = {name: parameter.clone() for name, parameter in trainer.model.named_parameters()}
     average = snapshot(trainer.average.network), trainer.average.state_dict()
     spoil_gradients(trainer, lambda number: number in bad_parts)
@@ -147,7 +147,7 @@ def test_scaled_gradients_that_overflow_in_any_part_leave_one_step_out(make_trai
     assert all(torch.equal(parameter, parameters[name]) for name, parameter in trainer.model.named_parameters())
     assert_unchanged(trainer.average.network, average[0])
     assert trainer.average.state_dict() == average[1]
-    assert {name: trainer.read_watched()[name] for name in norms} == norms
+    assert {name: trainer.read_metrics()[name] for name in norms} == norms
     assert scale_of(trainer, "G") == scale_of(trainer, "D") == {"scale": 8.0, "_growth_tracker": 0}
     assert trainer.finite.skipped == 0
     trainer.step(batch)
@@ -182,7 +182,7 @@ def test_what_is_shown_is_of_steps_that_were_taken(make_trainer, batch, spoiled)
     for sample in (batch, spoiled):
         trainer.step(sample)
     assert all(image.isfinite().all() for image in trainer.shown)
-    numbers = trainer.read_losses() | trainer.read_watched()
+    numbers = trainer.read_losses() | trainer.read_metrics()
     assert all(math.isfinite(number) for number in numbers.values()), numbers
 
 

@@ -156,11 +156,11 @@ def test_spectral_norm_of_sixteen_bits_is_computed_in_32():
 
 def test_spectral_norm_can_be_held():
     layer = spectral_norm(nn.Conv2d(3, 4, 3))
-    layer.spectral_norm.held = True
+    layer.spectral_norm.frozen = True
     before = layer.weight_u.clone()
     layer(torch.randn(1, 3, 8, 8))
     assert torch.equal(layer.weight_u, before)
-    layer.spectral_norm.held = False
+    layer.spectral_norm.frozen = False
     layer(torch.randn(1, 3, 8, 8))
     assert not torch.equal(layer.weight_u, before)
 
@@ -184,15 +184,15 @@ def test_tf32_is_off_unless_asked_for():
 
 
 def test_spade_takes_a_checkpointed_forward_apart_from_its_norm_statistics(batch):
-    """The layer itself knows nothing of recomputation: the same numbers come out while statistics are held."""
-    from models.networks.statistics import held_statistics
+    """The layer itself knows nothing of recomputation: the same numbers come out while statistics are frozen."""
+    from models.networks.statistics import frozen_statistics
 
     layout = SemanticLayout.from_instances(batch["labels"], batch["instances"], 3)
     layer = SPADE(5, 4, NormSpec.parse("spadesyncbatch3x3"))
     x = torch.randn(2, 5, 16, 16)
     first = layer(x, layout)
     state = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
-    with held_statistics(layer):
+    with frozen_statistics(layer):
         assert torch.equal(layer(x, layout), first)
     assert all(torch.equal(tensor, state[name]) for name, tensor in layer.state_dict().items())
     layer(x, layout)
