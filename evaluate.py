@@ -16,7 +16,7 @@ from util.launcher import warn_of_tasks_apart
 
 @exit_statuses("evaluate.py")
 def main(argv: list[str] | None = None) -> None:
-    """Do what the command line says. Bad input ends it with status 2 and one line."""
+    """Evaluate as the command line says. Bad input ends the program with status 2 and one line."""
     argv = sys.argv[1:] if argv is None else argv
     opt = parse_options(EvaluateOptions, argv, PRESETS)
     world = World.from_environment()

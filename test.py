@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turn label maps into images and a page: python test.py --name NAME [...]; --help lists everything."""
+"""Generate images of label maps, and a page of them: python test.py --name NAME [...]; --help lists everything."""
 
 from util.console import exit_statuses  # first: it answers Ctrl-C during the slow imports
 
@@ -22,7 +22,7 @@ from util.score_log import GENERATOR_NAMES
 
 
 def test(opt: TestOptions) -> Path:
-    """Write images and page of one test; return the page's path."""
+    """Write the images and the page of one test; return the path of the page."""
     device = choose_device(opt.gpu_id_list)
     prepare_torch(opt.seed, opt.precision, opt.deterministic)
     dataset = create_dataset(opt)
@@ -31,7 +31,7 @@ def test(opt: TestOptions) -> Path:
     model = create_model(opt)
     files = load_networks(opt.run_dir, opt.which_epoch, model, averaged=not opt.use_raw_G)
     place(model, device, opt.channels_last, opt.modulation)
-    print(f"Generator: {generator_in_words(opt, files)}")
+    print(f"Generator: {describe_generator(opt, files)}")
     generation = Generation(opt, model, dataset)
     page = create_page(opt, dataset, generation.styles, files)
     with loader.naming_dead_workers():
@@ -45,7 +45,7 @@ def test(opt: TestOptions) -> Path:
 
 
 def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) -> ResultsPage:
-    """The page of this test, in the data set's class names and colors."""
+    """The page of this test, with the class names and colors of the data set."""
     photos = list(styles.photos.values())
     results = Path(opt.results_dir) / opt.name
     note_results(opt.run_dir, results)
@@ -77,8 +77,8 @@ def tested_generator(files: list[Path]) -> str:
     return "average" if files[0].name.endswith(network_file(EMA)) else "raw"
 
 
-def generator_in_words(opt: TestOptions, files: list[Path]) -> str:
-    """Which generator is tested, and how to test the other one."""
+def describe_generator(opt: TestOptions, files: list[Path]) -> str:
+    """Text that says which generator is tested, and how to test the other one."""
     generator, other = tested_generator(files), "there is no average of them"
     if generator == "average":
         other = "--use_raw_G takes the trained weights"

@@ -15,11 +15,11 @@ from util.launcher import launch, under_launcher, warn_of_tasks_apart
 
 
 def train(opt: TrainOptions, run: Run) -> None:
-    """The whole training of one run, or what is left of it."""
+    """Train from the first batch, or from the one at which the run is resumed, to the last."""
     trainer, progress, loader = run.trainer, run.progress, run.loader
     with run.started():
         for epoch in progress.epochs():
-            first = progress.batches_done(opt.batch_size)  # more than 0 where a run is resumed within an epoch
+            first = progress.batches_done(opt.batch_size)  # more than 0 if the run is resumed within an epoch
             loader.sampler.set_epoch(epoch, first=first * opt.batch_size)
             trainer.set_learning_rate(epoch)
             for index, batch in enumerate(run.reporter.with_bar(loader), start=first):

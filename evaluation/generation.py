@@ -20,7 +20,7 @@ from data.photos import warn_of_photos
 from data.preprocess import image_to_tensor
 from data.read import read_image
 from models import Pix2PixModel
-from models.fixed_inputs import fixed_inputs, forwards
+from models.fixed_inputs import fixed_inputs, forward_passes
 from models.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.statistics import recalibrate_batch_norm
@@ -88,7 +88,8 @@ def recalibrate(opt: Any, dataset: SampleDataset, model: Pix2PixModel) -> None:
     """
     count = min(opt.recalibrate_bn, len(dataset))
     batches = create_loader(replace(opt, batch_size=min(count, CALIBRATION_BATCH)), Subset(dataset, range(count)))
-    recalibrate_batch_norm(model.netG, forwards(model, fixed_inputs(batches, model.z_dim, opt.seed), opt.precision))
+    inputs = fixed_inputs(batches, model.z_dim, opt.seed)
+    recalibrate_batch_norm(model.netG, forward_passes(model, inputs, opt.precision))
 
 
 def style_photos(opt: Any) -> dict[str, Tensor]:

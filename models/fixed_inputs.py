@@ -43,7 +43,7 @@ def fixed_inputs(
         yield FixedInput({name: batch[name] for name in ("labels", "instances") if name in batch}, z)
 
 
-def forwards(
+def forward_passes(
     model: Pix2PixModel, inputs: Iterable[FixedInput], precision: str = "fp32"
 ) -> list[Callable[[nn.Module], Tensor]]:
     """For each input, a function that runs a given generator on it."""

@@ -29,7 +29,7 @@ class ResumeOptions(SavedRunOptions, heading="run"):
     )
     load_pretrained: str | None = option(
         None,
-        "folder with <which_epoch>_net_G.pth, and D and E if there are, to start from; optimizers start anew",
+        "folder with <which_epoch>_net_G.pth, and D and E if there are, to start from; optimizers start from scratch",
         rule=FOLDER,
         role="session",
         unset="new weights",

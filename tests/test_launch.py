@@ -49,7 +49,7 @@ def test_a_lost_worker_restarts_by_itself_and_changes_no_bit(folder, whole_by_tw
     os.kill(workers_of(agent)[-1], signal.SIGKILL)
     output = agent.communicate(timeout=180)[0]
     assert agent.returncode == 0, output
-    assert "going on in epoch" in output
+    assert "resuming in epoch" in output
     assert "Traceback" not in output
     assert differences(whole_by_two, contents(folder / "elastic")) == []
 

@@ -97,7 +97,7 @@ def test_continue_goes_on_with_epoch_optimisers_options_and_rate(checkpoints, tm
     argv = ["--name", "tiny", "--checkpoints_dir", str(tmp_path), "--continue_train", "--niter", "1"]
     assert train_program.main([*argv, "--niter_decay", "3"]) == 0
     output = capsys.readouterr().out
-    assert "going on in epoch 3, after 0 images" in output
+    assert "resuming in epoch 3, after 0 images" in output
     assert "changed since: --niter 2 -> --niter 1" in output
     assert "changed since: --niter_decay 0 -> --niter_decay 3" in output
     state = torch.load(tmp_path / "tiny" / "saves" / "000002" / "training_state.pth", weights_only=True)

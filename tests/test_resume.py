@@ -94,6 +94,6 @@ def test_damaged_saves_alone_are_no_reason_to_start_anew(folder, flag):
     before = {path: path.read_bytes() for path in save.parent.parent.rglob("*") if path.is_file()}
     ((status, printed),) = run_together(1, train, [*argv, flag, "--niter", "2"])
     assert status == 2
-    assert f"{save} is damaged (the checksum of net_G.pth is wrong), and there is no whole save" in printed
+    assert f"{save} is damaged (the checksum of net_G.pth is wrong), and there is no intact save" in printed
     assert "Traceback" not in printed and "the save before it" not in printed
     assert {path: path.read_bytes() for path in save.parent.parent.rglob("*") if path.is_file()} == before

@@ -1,4 +1,4 @@
-"""The engine that trains any method, and the state that is saved and restored."""
+"""The engine that trains any method, and its checkpoints."""
 
 from __future__ import annotations
 

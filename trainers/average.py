@@ -1,4 +1,4 @@
-"""The average of the generator's weights over the training, and what makes it a network that works."""
+"""The average of the generator's weights over the training, with batch-norm statistics and spectral norms to match."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from models.networks.statistics import recalibrate_batch_norm, settle_spectral_n
 
 
 class GeneratorAverage:
-    """Exponential moving average of a generator's trained values.
+    """Exponential moving average of a generator's parameters.
 
-    Update n + 1 keeps the fraction min(decay, (1 + n) / (10 + n)) of the average, so that the first weights, which are
-    noise, are forgotten as soon as there are better ones: in a short training, too, it is that of the last tenth.
+    Update n + 1 keeps the fraction min(decay, (1 + n) / (10 + n)) of the average, so that the random first weights are
+    soon forgotten: even in a short training, it is about an average over the last tenth.
 
-    Under spectral norm these are the raw weights. Vectors and statistics beside them belong to one state of the
-    weights and have no meaningful average: `make_consistent` finds those that belong to the averaged weights.
+    Under spectral norm, the raw weights are averaged. Singular vectors and batch-norm statistics belong to one state of
+    the weights and have no meaningful average: `make_consistent` computes those of the averaged weights.
 
     Args:
-        netG: starts the average; not yet used in a forward.
-        decay: fraction of the old average in each update in the long run, such as 0.999.
+        netG: the first value of the average; before its first forward pass.
+        decay: fraction of the old average in each late update, such as 0.999.
     """
 
     def __init__(self, netG: nn.Module, decay: float):
@@ -37,19 +37,19 @@ class GeneratorAverage:
         return self._averaged.module
 
     def update(self, netG: nn.Module) -> None:
-        """Take a step of `netG` into the average."""
-        updates = int(self._averaged.n_averaged)  # on the CPU always: reading it waits for nothing
+        """Update the average with the present weights of `netG`."""
+        updates = int(self._averaged.n_averaged)  # always on the CPU: reading it does not wait for a GPU
         self._averaged.multi_avg_fn = get_ema_multi_avg_fn(min(self.decay, (1 + updates) / (10 + updates)))
         self._averaged.update_parameters(netG)
         self._is_consistent = False
 
     def make_consistent(self, forwards: Iterable[Callable[[nn.Module], object]]) -> nn.Module:
-        """Give the network the singular vectors and batch-norm statistics of its own weights, and return it.
+        """Compute the network's singular vectors and batch-norm statistics from its own weights, and return it.
 
-        Once after each `update`: so what is scored and what is saved then are the same to the bit.
+        Once after each `update`, so that the network that is scored and the one that is saved are the same to the bit.
 
         Args:
-            forwards: each calls the network it is given on one batch, for the statistics.
+            forwards: functions that run a given network on one batch, for the statistics.
         """
         if not self._is_consistent:
             settle_spectral_norm(self.network)
@@ -58,10 +58,10 @@ class GeneratorAverage:
         return self.network
 
     def state_dict(self) -> dict[str, Any]:
-        """The counter of updates, and whether the network is consistent; the weights are saved as a network."""
+        """Number of updates, and whether the network is consistent; its weights are saved in a file of their own."""
         return {"updates": int(self._averaged.n_averaged), "is_consistent": self._is_consistent}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state`, which belongs to the weights that the network has now."""
+        """Restore `state`, after the weights of the network have been loaded."""
         self._averaged.n_averaged.fill_(state["updates"])
-        self._is_consistent = state.get("is_consistent", False)  # saves of earlier versions do not say
+        self._is_consistent = state.get("is_consistent", False)  # missing in saves of earlier versions

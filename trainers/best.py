@@ -1,4 +1,4 @@
-"""The best score of a training, and the networks that had it."""
+"""The best score of a training, and the networks that reached it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ BEST = "best"
 
 
 class BestScore:
-    """Remembers the best value of one score, and which generator had it.
+    """Keeps the best value of one score, and which generator reached it.
 
     Args:
-        better: by score that may decide, the function that takes the better of two values; the first one decides that
-            is among the scores.
+        better: for each score that may decide, the function (`min` or `max`) that returns the better of two values. The
+            first of these scores that is measured decides.
 
     Attributes:
-        name, value: of the score; None before there is one.
-        place: what `beaten_by` was told of the generator.
-        protocol: what tells how scores are measured; values compare only where it is the same.
-        owed: the epoch after which the generator has yet to be scored, because the training was asked to end.
+        name, value: of the best score; None before there is one.
+        place: epoch and generator of the best score, from `update`.
+        protocol: hash of the protocol; values under different protocols do not compare.
+        owed: the epoch whose scores are still to be computed, because a signal ended the training first; or None.
     """
 
     def __init__(self, better: Mapping[str, Callable[[float, float], float]]):
@@ -36,8 +36,8 @@ class BestScore:
         self.protocol: str | None = None
         self.owed: int | None = None
 
-    def beaten_by(self, scores: Mapping[str, float], **place: Any) -> bool:
-        """Take in the scores of now; return whether they are the best so far."""
+    def update(self, scores: Mapping[str, float], **place: Any) -> bool:
+        """Compare new scores with the best ones, which they replace if they are better; return whether they are."""
         name = next((name for name in self.better if name in scores), None)
         if name is None:
             return False
@@ -48,8 +48,8 @@ class BestScore:
         self.name, self.value, self.place = name, value, place
         return True
 
-    def measured_by(self, protocol: str) -> bool:
-        """Say how scores are measured from now on; return whether an earlier best is forgotten, as it was otherwise."""
+    def use_protocol(self, protocol: str) -> bool:
+        """Set the protocol of all further scores; forget a best score under another one, and return whether it was."""
         forgotten = self.value is not None and self.protocol not in (protocol, None)
         if forgotten:
             self.name, self.value, self.place = None, None, {}
@@ -61,13 +61,13 @@ class BestScore:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.name, self.value = state["name"], state["value"]
-        # Saves of earlier versions hold no more than these two.
+        # The rest is missing in saves of earlier versions.
         self.place, self.protocol, self.owed = state.get("place", {}), state.get("protocol"), state.get("owed")
 
 
 def keep_best(run_dir: Path) -> None:
-    """Give the best networks in a run's folder, whose place others are about to take, the first free of the labels
-    best1, best2, ... beside their own, and say so on standard error.
+    """Copy the best networks in a run's folder, which are about to be replaced, to the first free label of best1,
+    best2, ..., and warn about it.
 
     Raises:
         OSError: they cannot be copied.
@@ -78,6 +78,6 @@ def keep_best(run_dir: Path) -> None:
         copy = run_dir / path.name.replace(BEST, label, 1)
         try:
             os.link(path, copy)
-        except OSError:  # a file system without links
+        except OSError:  # a file system without hard links
             shutil.copyfile(path, copy)
     warn(f"{run_dir}: the score of the earlier best networks is not known; they are kept: --which_epoch {label}")

@@ -1,4 +1,4 @@
-"""Saves a training and restores it: bare state dicts of the networks, and all other state that it goes on with."""
+"""Saves and restores a training: bare state dicts of the networks, and the rest of the state in a file of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.weights import fit_network, load_network, read_weights
 from trainers.average import GeneratorAverage
 from trainers.best import BEST, keep_best
 from trainers.pix2pix_trainer import Pix2PixTrainer
-from trainers.published_names import network_file, network_path, what_there_is
+from trainers.published_names import describe_available, network_file, network_path
 from trainers.saves import Save, Saves
 from util.device import random_state, set_random_state
 from util.errors import InputError
@@ -25,11 +25,11 @@ from util.warn import warn
 LATEST = "latest"
 TRAINING_STATE = "training_state.pth"
 EMA = "G_ema"
-Forwards = Iterable[Callable[[nn.Module], object]]
+ForwardPasses = Iterable[Callable[[nn.Module], object]]
 
 
 class Stateful(Protocol):
-    """Anything whose state is made of dicts, lists, numbers, texts and tensors."""
+    """An object whose state consists of dicts, lists, numbers, strings and tensors."""
 
     def state_dict(self) -> Any: ...
 
@@ -37,15 +37,15 @@ class Stateful(Protocol):
 
 
 class Checkpoints:
-    """Saves a training and restores it. Every process of the training calls the same methods; the main one writes.
+    """Saves and restores a training. All processes call the same methods; the main one writes.
 
     Args:
         run_dir: folder of the run.
-        trainer: whose networks, average, optimizers and counters are saved.
-        states: what else has a state, by name: the progress, above all.
+        trainer: its networks, average, optimizers and counters are saved.
+        states: further objects to save, by name; "progress" must be one of them.
         keep: how many saves to keep.
-        calibration: makes functions that call a network on one batch each, the same batches for the whole run; the
-            averaged generator gets its batch-norm statistics from them.
+        calibration: returns functions that run a given network on one batch each, always the same batches; they give
+            the averaged generator its batch-norm statistics.
     """
 
     def __init__(
@@ -54,22 +54,22 @@ class Checkpoints:
         trainer: Pix2PixTrainer,
         states: Mapping[str, Stateful],
         keep: int = 2,
-        calibration: Callable[[], Forwards] = tuple,
+        calibration: Callable[[], ForwardPasses] = tuple,
     ):
         self.run_dir = Path(run_dir)
         self.trainer = trainer
         self.states = states
         self.calibration = calibration
         self.saves = Saves(run_dir, keep)
-        self._best_is_unknown = False  # the folder holds best networks whose score is not known
+        self._best_is_unknown = False  # there are best networks whose score is not known
 
     def save(self, *labels: str, without_average: Collection[str] = ()) -> None:
-        """Save everything as `latest`, and the networks for good under `labels`, such as the number of an epoch.
+        """Save everything as `latest`, and the networks also under `labels`, such as an epoch number, which are kept.
 
-        Under the labels in `without_average` there is no average of the generator, so that test.py takes `G` itself.
+        Under the labels in `without_average`, no average is saved, so that test.py uses `G` itself.
 
         Raises:
-            NonFiniteLossError: training has gone wrong, so the files of the last good state are kept as they are.
+            NonFiniteLossError: a loss or gradient was not finite; earlier saves are kept.
             InputError: the files cannot be written.
         """
         trainer, world = self.trainer, self.trainer.world
@@ -93,13 +93,13 @@ class Checkpoints:
             self._publish(save)
 
     def consistent_average(self) -> nn.Module:
-        """The averaged generator with the statistics of its own weights, as it is saved."""
+        """The averaged generator with statistics computed from its own weights, as it is saved."""
         average = self.trainer.average
         assert average is not None, "a run with --ema has an average"
         return average.make_consistent(self.calibration())
 
     def restore(self) -> bool:
-        """Resume from the newest whole save; return whether there is one.
+        """Resume from the newest intact save; return whether there is one.
 
         Raises:
             InputError: it does not fit this run.
@@ -109,10 +109,10 @@ class Checkpoints:
         with world.failing_together():
             if world.is_main:
                 self.saves.clean()
-                save = self.saves.newest_whole()
+                save = self.saves.newest_intact()
                 if save is not None:
-                    self._publish(save)  # again, if that was interrupted
-        save = world.broadcast(save)  # one process decides for all
+                    self._publish(save)  # again, in case a kill interrupted it
+        save = world.broadcast(save)  # the main process decides for all
         if save is None:
             return False
         with world.failing_together():
@@ -132,34 +132,34 @@ class Checkpoints:
         return True
 
     def restore_networks(self, label: str) -> None:
-        """Resume from networks alone, such as those of an epoch. Whatever is missing is named on standard error.
+        """Resume from networks without training state, such as those of an epoch; warn about everything missing.
 
         Raises:
             InputError: there is no generator to resume from, or a file does not fit.
         """
         path = network_path(self.run_dir, label, "G")
         if not path.exists():
-            raise InputError(f"--continue_train: {path} does not exist; {what_there_is(self.run_dir, 'G')}")
+            raise InputError(f"--continue_train: {path} does not exist; {describe_available(self.run_dir, 'G')}")
         self._load_networks(self.run_dir, label)
-        self._warn(f"{path} is a network without its training: optimizers start anew")
+        self._warn(f"{path} is a network without its training: optimizers start from scratch")
         progress, best = self.states["progress"], self._best_of_run()
         assert isinstance(progress, Progress)
         if best and BEST in self.states:
-            self.states[BEST].load_state_dict(best | {"owed": None})  # owed were scores of other weights
+            self.states[BEST].load_state_dict(best | {"owed": None})  # owed scores are of other weights
         if best and label == BEST:
             label = str(best.get("place", {}).get("epoch", label))
         progress.load_state_dict(self._progress_of_label(label, progress))
         self._note_whether_best_is_known()
 
     def load_pretrained(self, folder: Path, label: str = LATEST) -> None:
-        """Start from the networks in a folder: G at least, D and E if there are.
+        """Start from the networks in a folder: G, and D and E if they exist.
 
         Raises:
             InputError: there is no generator, or a file does not fit.
         """
         path = network_path(folder, label, "G")
         if not path.exists():
-            raise InputError(f"--load_pretrained {folder}: {path.name} is not there; {what_there_is(folder, 'G')}")
+            raise InputError(f"--load_pretrained {folder}: {path.name} is not there; {describe_available(folder, 'G')}")
         self._load_networks(folder, label)
 
     def _load_networks(self, folder: Path, label: str) -> None:
@@ -173,18 +173,18 @@ class Checkpoints:
         if trainer.average is not None:
             path = network_path(folder, label, EMA)
             load_network(trainer.average.network, path if path.exists() else network_path(folder, label, "G"))
-            trainer.average.load_state_dict({"updates": 1})  # so that the next steps average further
+            trainer.average.load_state_dict({"updates": 1})  # so that it is not replaced by the first update
 
     def _restore_average(self, average: GeneratorAverage, save: Save) -> None:
         if network_file(EMA) in save.files:
             load_network(average.network, save.file(network_file(EMA)))
         else:
-            self._warn("the run had no average of its generator so far (--ema): it starts from the weights of now")
+            self._warn("the run had no average of its generator so far (--ema): it starts from the present weights")
             load_network(average.network, save.file(network_file("G")))
             average.load_state_dict({"updates": 1})
 
     def _stateful(self) -> dict[str, Stateful]:
-        """All that is saved and restored beside the networks: the trainer's, and `states`, which `create_run` lists."""
+        """All objects that are saved and restored besides networks, by name: the trainer's, and `states`."""
         trainer = self.trainer
         average = {} if trainer.average is None else {"average": trainer.average}
         return {**trainer.optimizers, "trainer": trainer, **average, **self.states}
@@ -197,17 +197,17 @@ class Checkpoints:
         for name, stateful in self._stateful().items():
             if name != "average" or name in state:
                 stateful.load_state_dict(state[name])
-        # The processes draw the same numbers, so that one that was not there before can take any state.
+        # All processes draw the same numbers, so that additional ones can take the state of any other.
         set_random_state(state["random"][world.rank if world.rank < processes else 0])
         if processes != world.size:
             self._warn(
                 f"the save was made by {processes} processes, and now there are {world.size}: the samples and their "
                 f"order stay the same, but sums are rounded in another order, so results differ in the last digits; "
-                f"batch norm that is not synchronized sees other batches"
+                f"batch norm that is not synchronized has other batches"
             )
 
     def _publish(self, save: Save) -> None:
-        """Let the published names stand for the networks of a save."""
+        """Link the networks of a save under their published names."""
         letters = [name.removeprefix("net_").removesuffix(".pth") for name in save.files if name != TRAINING_STATE]
         labels, without_average = save.manifest["labels"], save.manifest.get("without_average", ())
         names = {network_file(letter): [f"{label}_{network_file(letter)}" for label in labels] for letter in letters}
@@ -218,7 +218,7 @@ class Checkpoints:
             network_path(self.run_dir, label, EMA).unlink(missing_ok=True)  # of an earlier save
 
     def _best_of_run(self) -> dict[str, Any] | None:
-        """What the newest save, if it is whole, knows of the best networks."""
+        """State of the best score in the newest save, if that is intact."""
         world, state = self.trainer.world, {}
         with world.failing_together():
             if world.is_main:
@@ -233,7 +233,7 @@ class Checkpoints:
         self._best_is_unknown = exists and best is not None and best.state_dict()["value"] is None
 
     def _progress_of_label(self, label: str, progress: Progress) -> dict[str, int]:
-        """Where to go on with networks alone: after the epoch `label`, or at `iter.txt` of the published code."""
+        """Where networks without training state resume: after epoch `label`, or at `iter.txt` of the published code."""
         if label.isdecimal():
             epoch, images_this_epoch = int(label) + 1, 0
         else:
@@ -252,12 +252,12 @@ class Checkpoints:
 
 
 def load_networks(run_dir: Path, label: str, model: Pix2PixModel, averaged: bool = True) -> list[Path]:
-    """Load every network of `model` for testing; return the files.
+    """Load every network of `model` for testing; return the files, the generator's first.
 
     Args:
-        averaged: take the average of the generator where there is one.
+        averaged: load the average of the generator if there is one.
     Raises:
-        InputError: a file is missing (the message lists the labels there are), unreadable, or of another architecture.
+        InputError: a file is missing (the message lists the available labels), unreadable, or of another architecture.
     """
     paths = {letter: network_path(run_dir, label, letter) for letter in model.networks}
     average = network_path(run_dir, label, EMA)
@@ -265,7 +265,7 @@ def load_networks(run_dir: Path, label: str, model: Pix2PixModel, averaged: bool
         paths["G"] = average
     for letter, path in paths.items():
         if not path.exists():
-            raise InputError(f"{path}: no such file; {what_there_is(run_dir, letter)}")
+            raise InputError(f"{path}: no such file; {describe_available(run_dir, letter)}")
     paths, states = _read_all(run_dir, paths, fall_back=label == LATEST)
     for letter, path in paths.items():
         fit_network(model.networks[letter], states[letter], path)
@@ -273,7 +273,7 @@ def load_networks(run_dir: Path, label: str, model: Pix2PixModel, averaged: bool
 
 
 def _read_all(run_dir: Path, paths: dict[str, Path], fall_back: bool) -> tuple[dict[str, Path], dict[str, dict]]:
-    """Files and their contents by letter; those of an earlier save, if asked for and one of the files is damaged."""
+    """Files and their contents by letter; with `fall_back`, those of an earlier save if one of the files is damaged."""
     try:
         return paths, {letter: read_weights(path) for letter, path in paths.items()}
     except InputError as error:

@@ -1,9 +1,8 @@
-"""Checks that losses and gradients are finite; ends the training, or leaves a step out, where they are not."""
+"""Checks that losses and gradients are finite; if they are not, skips the step or ends the training."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -17,22 +16,22 @@ GRADIENT = "gradient of "
 
 
 class NonFiniteLossError(StoppedError):
-    """Training cannot go on: a loss or a gradient became infinite or not a number."""
+    """Training cannot continue: a loss or a gradient became infinite or NaN."""
 
 
 class FiniteWatch:
     """Checks the losses and gradients of every step before the step is taken.
 
     Without skipping, the first value that is not finite ends the training. On a GPU `watch` then reads nothing back
-    from the device, but `check` does: call it before a line, an image, a score or a checkpoint is made.
+    from the device, but `check` does: call it before anything is reported, scored or saved.
 
     Args:
-        world: processes that must take the same decision; all of them make the same calls of `watch` and `check`.
-        skip: how many steps of a player in a row may be left out; with any but 0 every step is read back.
-        at_once: whether `watch` checks by itself, before the step is taken: on a CPU, where reading is free.
+        world: processes that must decide alike; all of them must make the same calls of `watch` and `check`.
+        skip: how many steps of a player in a row may be skipped; unless it is 0, every step waits for the device.
+        at_once: whether `watch` itself checks, before the step is taken: for a CPU, where reading costs nothing.
 
     Attributes:
-        skipped: steps left out in all.
+        skipped: number of skipped steps.
     """
 
     def __init__(self, world: World | None = None, skip: int = 0, at_once: bool = True):
@@ -47,10 +46,10 @@ class FiniteWatch:
         """Check a step of `player` before it is taken; return whether it may be taken.
 
         Args:
-            scalars: its losses and the norm of its gradients, by name; what is first in order is named first.
+            scalars: its losses and gradient norm by name; messages name them in this order.
 
         Raises:
-            NonFiniteLossError: it may not, and no further step may be left out.
+            NonFiniteLossError: it may not, and no further step may be skipped.
         """
         if self.skip:
             return self._watch_and_decide(step, scalars, player)
@@ -63,7 +62,7 @@ class FiniteWatch:
         return True
 
     def check(self) -> None:
-        """Raise `NonFiniteLossError` in every process, with the first bad step of any and what was bad in it."""
+        """Raise `NonFiniteLossError` in every process if one had a bad step; its message names the first."""
         first_bad = {name: float(step) for name, step in self._first_bad_step.items()}
         first_bad = {name: int(step) for name, step in first_bad.items() if step < torch.inf}
         if not self.world.all_reduce_max(len(first_bad)):
@@ -80,29 +79,28 @@ class FiniteWatch:
         message = _message((name for names in self.world.all_gather(bad) for name in names), step)
         before = self._in_a_row.get(player, 0)
         if before == self.skip:
-            raise self._error(f"{message}; {before} before it were left out (--skip_nonfinite {self.skip})")
+            raise self._error(f"{message}; {before} before it were skipped (--skip_nonfinite {self.skip})")
         self._in_a_row[player] = before + 1
         self.skipped += 1
         if self.world.is_main:
-            warn(f"{message}: left out; {self.skipped} so far")
+            warn(f"{message}: skipped; {self.skipped} so far")
         return False
 
     def _error(self, message: str) -> NonFiniteLossError:
-        return NonFiniteLossError(message, said_elsewhere=not self.world.is_main)  # all processes raise it alike
+        return NonFiniteLossError(message, said_elsewhere=not self.world.is_main)  # all raise it, one prints it
 
-    @contextlib.contextmanager
-    def undoing(self, model: nn.Module) -> Iterator[Callable[[], None]]:
-        """Yield a function that undoes what forwards in the block did to the buffers of `model`, if skipping is on.
+    def snapshot_buffers(self, model: nn.Module) -> Callable[[], None]:
+        """Copy the buffers of `model` if steps may be skipped; return a function that restores them.
 
-        A bad batch has already gone into the batch-norm statistics when its losses are seen.
+        By the time its losses are checked, a bad batch has already changed the batch-norm statistics.
         """
         before = [buffer.clone() for buffer in model.buffers()] if self.skip else []
 
-        def undo() -> None:
+        def restore() -> None:
             for buffer, value in zip(model.buffers(), before):
                 buffer.copy_(value)
 
-        yield undo
+        return restore
 
     def state_dict(self) -> dict[str, Any]:
         return {"skipped": self.skipped, "in_a_row": dict(self._in_a_row)}
@@ -112,7 +110,7 @@ class FiniteWatch:
 
 
 def _message(names: Iterable[str], step: int) -> str:
-    names = list(dict.fromkeys(names))  # several processes may name the same
-    losses = [name for name in names if not name.startswith(GRADIENT)]  # a bad loss has a bad gradient
+    names = list(dict.fromkeys(names))  # without duplicates from several processes
+    losses = [name for name in names if not name.startswith(GRADIENT)]  # a bad loss makes its gradient bad, too
     what = f"loss {', '.join(losses)}" if losses else names[0]
     return f"{what} is not finite in step {step}"

@@ -1,4 +1,4 @@
-"""The engine that trains any method: the players in their order, learning rates, and the state that is saved."""
+"""The engine that trains any method: steps of its players, learning rates, and state to save."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from util.distributed import World
 
 
 class Pix2PixTrainer:
-    """Lets the players of a method take steps in turn (SPADE: section 3 and appendix A).
+    """Steps the players of a method in turn (SPADE: section 3 and appendix A).
 
-    A batch is that of this process; together the processes of `world` hold the batch of a step. The losses and their
-    gradients are those of that whole batch, and so is the random part of the latents.
+    Each process of `world` has an equal part of the batch of a step. Losses and gradients are those of the whole batch;
+    the random part of the latents is drawn for the whole batch.
 
     Args:
         method: the model, on its device, and the objectives of its players in the order of their steps.
         lr: base learning rate.
         niter, niter_decay: epochs at the base rate and epochs of linear decay.
         world: the processes that train together.
-        precision: of networks in training, see `util.precision`; fp16 scales the losses.
-        accumulate: parts in which a batch is computed, one after the other. Batch norm sees each part alone.
+        precision: of the networks, see `util.precision`; with fp16, losses are scaled.
+        accumulate: number of micro-batches whose gradients are accumulated. Batch norm sees each one alone.
         adam: key of `ADAM_SWITCHES`.
         ema: decay of the average of the generator's weights, see `GeneratorAverage`; None keeps no average.
         skip_nonfinite: see `FiniteWatch`.
@@ -35,8 +35,8 @@ class Pix2PixTrainer:
     Attributes:
         players: in the order of their steps.
         average: of the generator, or None.
-        finite: watches the losses and gradients of all players.
-        steps: iterations so far.
+        finite: checks the losses and gradients of all players.
+        steps: number of calls of `step` so far.
     """
 
     def __init__(
@@ -66,15 +66,15 @@ class Pix2PixTrainer:
         self.steps = 0
 
     def set_learning_rate(self, epoch: int) -> None:
-        """Use the rates of `epoch` (counted from 1)."""
+        """Use the learning rates of `epoch` (counted from 1)."""
         for player in self.players:
             player.set_learning_rate(learning_rate(epoch, self.lr, self.niter, self.niter_decay))
 
     def step(self, batch: dict[str, Any], index: int = 0) -> None:
-        """Train on a batch of `data`: labels, instances or none, image.
+        """Train on the part of a batch that this process has: labels, image, and instances if there are any.
 
         Args:
-            index: number of the batch in its epoch, from 0: says which players take a step.
+            index: of the batch in its epoch, from 0; decides which players take a step.
         Raises:
             NonFiniteLossError: see `FiniteWatch`.
         """
@@ -92,14 +92,14 @@ class Pix2PixTrainer:
 
     @property
     def shown(self) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Labels (N, H, W), fake and real images (N, 3, H, W) in [-1, 1] of the last step that generated some."""
+        """Labels (N, H, W), fake and real images (N, 3, H, W) in [-1, 1] of the last step with fakes."""
         return next((player.shown for player in self.players if player.shown), None)
 
     def read_losses(self) -> dict[str, float]:
         """The last losses as numbers, means over the processes; waits for the device.
 
         Raises:
-            NonFiniteLossError: one of them, or an earlier one, is not finite.
+            NonFiniteLossError: one of these or earlier losses is not finite.
         """
         self.finite.check()
         return self._read(self.losses)
@@ -117,11 +117,11 @@ class Pix2PixTrainer:
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """By their names in saved files."""
+        """The optimizers by their names in saved files."""
         return {f"optimizer_{player.name}": player.optimizer for player in self.players}
 
     def state_dict(self) -> dict[str, Any]:
-        """Counters and scales; networks, average and optimizers are saved beside it."""
+        """Counters and loss scales; networks, average and optimizers are saved separately."""
         return {
             "steps": self.steps,
             "finite": self.finite.state_dict(),
@@ -129,7 +129,7 @@ class Pix2PixTrainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state`, after the optimizers have been restored."""
+        """Restore `state`, after the optimizers have been restored."""
         self.steps = state["steps"]
         self.finite.load_state_dict(state["finite"])
         for player in self.players:

@@ -1,4 +1,4 @@
-"""One player of a method: its networks and losses, their optimizer and loss scaler, and the step that they take."""
+"""One player of a method: its networks and losses, its optimizer and loss scaler, and its training step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from util.distributed import World
 from util.precision import autocast
 
 SMALLEST_SCALE = 1e-4
-"""Loss scale of fp16 at which gradients that still overflow are not the scale's fault."""
+"""Loss scale of fp16 at or below which an overflow of gradients is reported as an error."""
 ADAM_SWITCHES: Mapping[str, dict[str, bool]] = {
     "auto": {},
     "loop": {"foreach": False},
@@ -40,15 +40,15 @@ class Player:
     """Steps the networks of one objective.
 
     Args:
-        method: whose model and noise are used.
+        method: supplies the model and the noise.
         objective: one of the method's.
         lr: base learning rate.
-        finite: watches losses and gradients.
+        finite: checks losses and gradients.
         world, precision, accumulate, adam: see `Pix2PixTrainer`.
 
     Attributes:
         losses: detached scalars of the last step in this process, by name, on the device.
-        metrics: other scalars of the last step, likewise: gradient norm and what the objective watches.
+        metrics: other scalars of the last step, likewise: gradient norm and the metrics of the objective.
         shown: labels (N, H, W), fake and real (N, 3, H, W) in [-1, 1] of the last step; None without fakes.
     """
 
@@ -84,26 +84,27 @@ class Player:
             group["lr"] = lr * self.objective.lr_factor
 
     def restore_settings(self) -> None:
-        """Use the settings of now after the optimizer's state has been loaded, which brings those of the saved run."""
+        """Set this run's optimizer settings again: a loaded optimizer state brings those of the saved run."""
         for group in self.optimizer.param_groups:
             group |= self.settings
 
     def step(self, batch: dict[str, Any], number: int) -> bool:
-        """Take a step on a batch of `data`: labels, instances or none, image. Return whether weights were updated.
+        """Take a step on a batch: labels, image, and instances if there are any. Return whether weights were updated.
 
         Args:
             number: of this step, for messages.
         """
-        with self.finite.undoing(self.model) as undo, frozen(self.objective.frozen):
+        restore_buffers = self.finite.snapshot_buffers(self.model)
+        with frozen(self.objective.frozen):
             self.optimizer.zero_grad(set_to_none=True)
             outcome = self._backward(batch)
             self.scaler.unscale_(self.optimizer)
             norm = nn.utils.get_total_norm([p.grad for p in self.module.parameters() if p.grad is not None])
             overflow, gradient = _check_scale(self.scaler, norm)
-            signs = outcome.losses if overflow else outcome.losses | {f"{GRADIENT}{self.name}{gradient}": norm}
-            if not self.finite.watch(number, signs, self.name):
-                undo()
-                self.scaler.update(self.scaler.get_scale())  # a batch that is bad at every scale does not lower it
+            scalars = outcome.losses if overflow else outcome.losses | {f"{GRADIENT}{self.name}{gradient}": norm}
+            if not self.finite.watch(number, scalars, self.name):
+                restore_buffers()
+                self.scaler.update(self.scaler.get_scale())  # a skipped batch does not lower the scale
                 return False
         if not overflow:
             self.metrics[f"grad_norm/{self.name}"] = norm
@@ -116,12 +117,12 @@ class Player:
         return not overflow
 
     def _backward(self, batch: dict[str, Any]) -> Outcome:
-        """Compute the gradients of the whole batch, part by part; return the outcome for all parts, detached."""
+        """Accumulate the gradients of all micro-batches; return their joint outcome, detached."""
         outcomes = []
         for number, part in enumerate(self._parts(batch)):
-            # The parts of a batch are one step: the spectral-norm vectors advance in the first part alone,
+            # Micro-batches are one step: spectral-norm vectors advance in the first one only,
             one_step = frozen_spectral_norm(self.model) if number else contextlib.nullcontext()
-            # and processes average their gradients in the last part alone.
+            # and gradients are averaged over processes in the last one only.
             no_sync = contextlib.nullcontext()
             if isinstance(self.module, DistributedDataParallel) and number < self.accumulate - 1:
                 no_sync = self.module.no_sync()
@@ -134,10 +135,10 @@ class Player:
         return _joined(outcomes)
 
     def _parts(self, batch: dict[str, Any]) -> Iterator[Part]:
-        """The parts of a batch in which it is computed, one after the other, on the device."""
+        """Yield the micro-batches of a batch, on the device."""
         layout, real = self.model.layout(batch), batch["image"].to(self.model.device, non_blocking=True)
-        assert len(layout) % self.accumulate == 0, "a batch has equal parts"
-        # Drawn for the batches of all processes, whose samples take turns, so that it is the same on any number.
+        assert len(layout) % self.accumulate == 0, "--accumulate must divide the batch of a process"
+        # Drawn for the whole batch, of which process r has samples r, r + size, ...: the same for any number of them.
         noise = self.method.draw_noise(len(layout) * self.world.size)
         noises = [None] * self.accumulate
         if noise is not None:
@@ -147,28 +148,28 @@ class Player:
 
 
 class _ObjectiveModule(nn.Module):
-    """The networks that an objective trains, and no others, with its losses as `forward`: what is made parallel."""
+    """The networks that an objective trains, with its losses as `forward`: the module that DDP wraps."""
 
     def __init__(self, objective: Objective):
         super().__init__()
         self.networks = nn.ModuleDict(objective.networks)
-        self.losses = objective.losses  # uses other networks, too, whose gradients nobody needs
+        self.losses = objective.losses  # may use other networks, which get no gradients
 
     def forward(self, part: Part) -> Outcome:
         return self.losses(part)
 
 
 def _parallel(module: nn.Module) -> nn.Module:
-    """`module` with gradients averaged over the processes during backward."""
-    # torch means speed: a gradient of 1x1 convolutions can say in several ways that it is channels-last.
+    """`module` in DDP, which averages gradients over the processes during backward."""
+    # The warning is about speed: strides of 1x1 kernels are ambiguous in channels-last memory.
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-    # Processes hold equal buffers, but for plain batch norm, of which the main process's count, as published.
+    # Buffers are equal in all processes, except plain batch norm's; the main process's are saved, as published.
     settings: dict[str, Any] = {SYNC_BUFFERS: False}
     return DistributedDataParallel(module, gradient_as_bucket_view=True, **settings)
 
 
 def _joined(outcomes: list[Outcome]) -> Outcome:
-    """The outcome of a batch from those of its equal parts: means of scalars, all images."""
+    """The outcome of a batch from those of its micro-batches: means of scalars, all images."""
     losses: dict[str, Any] = {}
     for outcome in outcomes:
         for name, loss in outcome.losses.items():
@@ -180,10 +181,10 @@ def _joined(outcomes: list[Outcome]) -> Outcome:
 
 
 def _check_scale(scaler: torch.amp.GradScaler, norm: Tensor) -> tuple[bool, str]:
-    """Whether gradients have overflowed because the loss scale is too large, and what an error adds about the scale.
+    """Whether gradients overflowed because the loss scale is too large; and what a message adds about the scale.
 
-    That happens at times in 16 bits, is no fault, and costs one step: `scaler.update` then lowers the scale. Gradients
-    are those of all processes, so that all decide alike. With fp16 this reads every step back, as GradScaler does.
+    With fp16 such overflows are normal, and cost one step: `scaler.update` then lowers the scale. Gradients are already
+    averaged over processes, so that all decide alike. With fp16 this waits for the device, as GradScaler does.
     """
     if not scaler.is_enabled() or norm.isfinite():
         return False, ""
@@ -193,7 +194,7 @@ def _check_scale(scaler: torch.amp.GradScaler, norm: Tensor) -> tuple[bool, str]
 
 @contextlib.contextmanager
 def frozen(networks: Collection[nn.Module]) -> Iterator[None]:
-    """The parameters of `networks` get no gradients inside; gradients still flow through them to their inputs."""
+    """Inside, the parameters of `networks` get no gradients; gradients still flow through them to their inputs."""
     trained = [p for network in networks for p in network.parameters() if p.requires_grad]
     for parameter in trained:
         parameter.requires_grad_(False)

@@ -1,4 +1,4 @@
-"""The names of networks in a run's folder, as the published code gives them: LABEL_net_LETTER.pth."""
+"""File names of networks in a run's folder, as in the published code: LABEL_net_LETTER.pth."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from pathlib import Path
 
 
 def network_file(letter: str) -> str:
-    """`net_G.pth`, `net_G_ema.pth`: the end of the published names."""
+    """The end of a published name, such as `net_G.pth` or `net_G_ema.pth`."""
     return f"net_{letter}.pth"
 
 
 def network_path(run_dir: Path, label: str, letter: str) -> Path:
-    """`latest_net_G.pth`, `20_net_D.pth`: the published names, holding bare state dicts."""
+    """Path of a bare state dict, such as `latest_net_G.pth` or `20_net_D.pth`."""
     return Path(run_dir) / f"{label}_{network_file(letter)}"
 
 
-def what_there_is(run_dir: Path, letter: str) -> str:
-    """For a message: the labels under which there is a network in a run's folder, or else the runs beside it."""
+def describe_available(run_dir: Path, letter: str) -> str:
+    """Text for a message: the labels of a network in a run's folder, or else the runs that have that network."""
     suffix = f"_{network_file(letter)}"
     labels = sorted(path.name.removesuffix(suffix) for path in run_dir.glob(f"*{suffix}"))
     if labels:

@@ -1,4 +1,4 @@
-"""Reports on a training: which losses and images are read, shown and written, and when they are due."""
+"""Reports the losses, images and scores of a training when they are due."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Batch = TypeVar("Batch")
 
 
 class Reporter:
-    """Gives losses and images to a progress bar and a `Visualizer`. Every process has one; the main one shows them.
+    """Sends losses and images to a progress bar and a `Visualizer`. Every process has a reporter; the main one shows.
 
     Args:
         visualizer: None in all processes but the main one.
-        fixed: label maps and latents from which images are generated whenever images are due; None for none.
-        print_freq, display_freq: images after which losses are read, and images shown.
+        fixed: input from which sample images are generated whenever images are shown; None for none.
+        print_freq, display_freq: how often losses are read and images shown, in images.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Reporter:
         self.fixed = fixed
         self.print_freq = print_freq
         self.display_freq = display_freq
-        self.bar = ProgressBar(progress.epoch, progress, disable=True)  # until there is an epoch
+        self.bar = ProgressBar(progress.epoch, progress, disable=True)  # replaced in each epoch
 
     def with_bar(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Yield the batches of an epoch beside a progress bar."""
@@ -51,15 +51,15 @@ class Reporter:
             yield from batches
 
     def after_batch(self, images: int) -> None:
-        """Do what is due after a batch of `images`, over all processes, which `progress` has counted.
+        """Report what is due after a batch of `images` over all processes; `progress` has already counted it.
 
         Raises:
-            NonFiniteLossError: training has gone wrong.
+            NonFiniteLossError: a loss or a gradient was not finite.
         """
         progress, trainer, bar = self.progress, self.trainer, self.bar
         bar.update(images)
         if progress.at_edge or progress.due(self.print_freq):
-            losses, metrics = trainer.read_losses(), trainer.read_metrics()  # all processes take part
+            losses, metrics = trainer.read_losses(), trainer.read_metrics()  # collective: in all processes
             bar.set_postfix(losses)
             if self.visualizer:
                 metrics["speed/images_per_second"] = 1 / bar.seconds_per_image
@@ -80,13 +80,13 @@ class Reporter:
                 self.visualizer.show(progress.epoch, progress.images_seen, *trainer.shown, samples=samples)
 
     def report_scores(self, records: Sequence[ScoreRecord], facts: dict[str, Any]) -> None:
-        """Print, log and show the scores of generators at this moment; `facts` go into scores.jsonl."""
+        """Print, log and show scores; `facts` go into scores.jsonl."""
         if self.visualizer:
             self.visualizer.log_scores(records, self.progress.images_per_epoch, facts)
 
     @torch.no_grad()
     def _generate(self, fixed: FixedInput) -> Tensor:
-        """Images of the generator in evaluation mode; the training goes on as if there had been none."""
+        """Images of the generator in evaluation mode; the state of the training does not change."""
         model = self.trainer.model
         model.netG.eval()
         try:

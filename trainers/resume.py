@@ -1,4 +1,4 @@
-"""Starts a training with new or given networks, or resumes the run of its name."""
+"""Starts a training from new or given networks, or resumes the run of its name."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from util.progress import Progress
 from util.results_folders import bring_run_back, results_of_run
 
 LAUNCH = ".launch"
-"""File in the run's folder that names the launch of processes that started or resumed the run."""
+"""File in the run's folder with the name of the launch that started or resumed the run."""
 
 
 def resume_or_load(opt, world: World, checkpoints: Checkpoints) -> bool:
-    """Load the networks or the state that the training starts from; return whether it resumes the run of this name.
+    """Load the networks or the state that training starts from; return whether it resumes the run of this name.
 
-    Processes that torchrun has restarted resume what this launch of them has saved, without a flag.
+    Processes that torchrun has restarted resume from what their own launch has saved, without a flag.
     """
-    # Only the machine that lost a process counts a restart.
+    # The restart counter rises only on the machine that lost a process.
     was_restarted = world.all_reduce_max(world.restarts) > 0
     restarted = was_restarted and world.broadcast(_launch_of(opt.run_dir) == world.launch_name)
     resumes = opt.continue_train or opt.auto_resume or restarted
@@ -35,11 +35,10 @@ def resume_or_load(opt, world: World, checkpoints: Checkpoints) -> bool:
 
 
 @contextlib.contextmanager
-def taking_folder(opt, world: World, progress: Progress, resumed: bool) -> Iterator[None]:
-    """Print whether the run is resumed, and take its folder over; the block is the first to write into it.
+def claimed_folder(opt, world: World, progress: Progress, resumed: bool) -> Iterator[None]:
+    """Move an earlier run of the name aside unless it is resumed; after the block, save options and launch there.
 
-    An earlier run of the name is moved aside first. If the block fails, that is undone; after it the folder holds the
-    options of now.
+    Nothing else writes into the folder before the block. If the block fails, the earlier run is moved back.
     """
     existed = opt.run_dir.exists()
     aside = None if resumed else set_aside(opt.run_dir)
@@ -58,7 +57,7 @@ def taking_folder(opt, world: World, progress: Progress, resumed: bool) -> Itera
 
 def _print_start(opt, progress: Progress, resumed: bool, aside: Path | None) -> None:
     if aside:
-        print(f"{opt.run_dir} held an earlier run, now in {aside}; --continue_train would have gone on with it")
+        print(f"{opt.run_dir} held an earlier run, now in {aside}; --continue_train would have resumed it")
         for results in results_of_run(aside):
             print(f"its results are in {results}")
     if not resumed:
@@ -66,7 +65,7 @@ def _print_start(opt, progress: Progress, resumed: bool, aside: Path | None) -> 
     if progress.epoch > progress.num_epochs:
         print(f"{opt.run_dir}: all {progress.num_epochs} epochs are done; --niter adds more")
         return
-    print(f"{opt.run_dir}: going on in epoch {progress.epoch}, after {progress.images_this_epoch} images of it")
+    print(f"{opt.run_dir}: resuming in epoch {progress.epoch}, after {progress.images_this_epoch} images of it")
     for change in opt.changes_since(opt.run_dir / "options.json"):
         print(f"changed since: {change}")
 

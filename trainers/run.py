@@ -1,4 +1,4 @@
-"""A run of train.py: what takes part in it, assembled from the options, and what happens after each batch."""
+"""A run of train.py: its parts, built from the options, and what is done after each batch."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from data import SampleDataset, SampleLoader, SkippedSamples, create_dataset, cr
 from evaluation.in_training import evaluation_options
 from evaluation.scores import SCORES, score_text
 from models import create_method, create_model
-from models.fixed_inputs import fixed_inputs, forwards
+from models.fixed_inputs import fixed_inputs, forward_passes
 from options import TrainOptions
 from options.train import DECIDING_SCORES
 from trainers import Pix2PixTrainer, create_trainer
 from trainers.best import BEST, BestScore
 from trainers.checkpoint import Checkpoints
 from trainers.reporter import Reporter
-from trainers.resume import resume_or_load, taking_folder
+from trainers.resume import claimed_folder, resume_or_load
 from trainers.saves import Saves
 from trainers.scoring import Scoring, create_scores, scored_generators
 from util.device import choose_device, place, prepare_torch
@@ -35,14 +35,14 @@ from util.progress import Progress
 from util.visualizer import Visualizer, check_tensorboard
 
 SHOWN_IMAGES = 4
-"""Label maps from which images are generated whenever images are shown, always the same."""
+"""Number of label maps, always the same, from which sample images are generated whenever images are shown."""
 CALIBRATION_IMAGES = 128
-"""Label maps from which the averaged generator gets its batch-norm statistics whenever it is saved."""
+"""Number of label maps on which the averaged generator's batch-norm statistics are computed when it is saved."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """All that takes part in a training, in this process."""
+    """The parts of a training in this process."""
 
     opt: TrainOptions
     world: World
@@ -57,7 +57,7 @@ class Run:
 
     @contextlib.contextmanager
     def started(self) -> Iterator[None]:
-        """Train inside: signals ask for a save, and the death of a data worker is named. Owed scores come first.
+        """Train inside: signals request a save, and an error names a data worker that died. First compute owed scores.
 
         Raises:
             Interrupted: a signal asks the training to end.
@@ -73,7 +73,7 @@ class Run:
 
         Raises:
             Interrupted: a signal asks the training to end.
-            NonFiniteLossError: training has gone wrong.
+            NonFiniteLossError: a loss or a gradient was not finite.
             InputError: more samples than --skip_bad_samples cannot be read, or the run cannot be saved.
         """
         opt, progress = self.opt, self.progress
@@ -87,7 +87,7 @@ class Run:
         self._save_if_asked(progress.due(opt.save_latest_freq), labels, best)
 
     def _save_if_asked(self, due: bool, labels: list[str], best: str | None) -> None:
-        """Save if it is `due`, by a signal, or for good: under `labels`, and as the best if the generator `best` is."""
+        """Save if it is `due`, if a signal asks for it, under `labels`, and as the best if `best` names a generator."""
         asked = self.interrupts.take(self.world)
         if asked or due or labels or best:
             without_average = [BEST] if best == "raw" else []
@@ -97,9 +97,9 @@ class Run:
 
 
 def create_run(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
-    """Make everything, and resume the run of this name or start it. `stack` closes what must be closed.
+    """Build all parts, and start or resume the run of this name. `stack` closes them.
 
-    Nothing of an earlier run of this name is touched before everything else has been made.
+    An earlier run of this name is not touched before all other parts have been built.
 
     Raises:
         InputError: something that the options name cannot be used.
@@ -107,13 +107,13 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
     device = choose_device(opt.gpu_id_list, world)
     prepare_torch(opt.seed, opt.precision, opt.deterministic)
     stack.enter_context(world.joined(device))
-    stack.enter_context(_saying_what_is_kept(opt))
+    stack.enter_context(_naming_last_checkpoint(opt))
     with world.failing_together():
         _check_batch_size(opt, world)
         if world.is_main:
             stack.enter_context(RunLock(opt.run_dir))
             if opt.wandb:
-                require("wandb")  # or fail before an earlier run is moved aside
+                require("wandb")  # fail before an earlier run is moved aside
             if opt.tensorboard:
                 check_tensorboard(opt.run_dir)
         evaluation = evaluation_options(opt) if opt.eval_freq else None
@@ -125,10 +125,10 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
     progress = Progress(opt.niter + opt.niter_decay, images_per_epoch=len(loader) * opt.batch_size)
     skipped = SkippedSamples(opt.skip_bad_samples)
 
-    @cache  # read when it is first wanted, then kept: a byte or five a pixel
+    @cache  # read at the first call, then kept: 1 byte a pixel, or 5 with instances
     def calibration():
         batches = fixed_batches(opt, dataset, CALIBRATION_IMAGES, world.rank, world.size)
-        return forwards(model, fixed_inputs(batches, model.z_dim, opt.seed, world), opt.precision)
+        return forward_passes(model, fixed_inputs(batches, model.z_dim, opt.seed, world), opt.precision)
 
     deciding = [opt.best_score] if opt.best_score else DECIDING_SCORES
     best = BestScore({name: SCORES[name].better for name in deciding})
@@ -141,7 +141,7 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
         if world.is_main:
             shown = replace(opt, batch_size=min(SHOWN_IMAGES, len(dataset)))
             fixed = next(fixed_inputs(fixed_batches(shown, dataset, SHOWN_IMAGES), model.z_dim, opt.seed))
-            with taking_folder(opt, world, progress, resumed):
+            with claimed_folder(opt, world, progress, resumed):
                 visualizer = stack.enter_context(closing(_create_visualizer(opt, dataset, progress)))
     reporter = Reporter(trainer, progress, visualizer, fixed, opt.print_freq, opt.display_freq)
     interrupts = Interrupts()
@@ -158,8 +158,8 @@ def _check_batch_size(opt: TrainOptions, world: World) -> None:
 
 
 @contextlib.contextmanager
-def _saying_what_is_kept(opt: TrainOptions) -> Iterator[None]:
-    """Let an error that stops the training say whether there is a checkpoint, and where."""
+def _naming_last_checkpoint(opt: TrainOptions) -> Iterator[None]:
+    """Add to an error that stops the training whether there is a checkpoint, and where."""
     try:
         yield
     except StoppedError as error:
@@ -170,7 +170,7 @@ def _saying_what_is_kept(opt: TrainOptions) -> Iterator[None]:
 
 
 def _create_visualizer(opt: TrainOptions, dataset: SampleDataset, progress: Progress) -> Visualizer:
-    """Log, page and events of the run, in the class names and colors of the data set."""
+    """The visualizer of the run, with the class names and colors of the data set."""
     return Visualizer(
         opt.run_dir,
         title=f"Training of {opt.name}",

@@ -1,13 +1,12 @@
-"""Saves on disk: folders of files that are whole, or else do not exist.
+"""Saves on disk: folders that are written atomically, so that each is complete or does not exist.
 
     run/saves/000012/net_G.pth            any number of files
-                     manifest.json        size and SHA-256 of each of them; what has none is not a save
+                     manifest.json        size and SHA-256 of each file; a folder without it is not a save
     run/latest_net_G.pth                  the published names: links to the files of a save
 
-A folder is written under another name, every file of it is flushed to the disk, the manifest last, and then the folder
-takes its own name at once. So a process that is killed, or a machine that loses power, leaves the save before, or this
-one. A save that is removed loses its name first. What a killed process leaves under other names, the next save removes.
-Numbers count the saves of a run.
+A folder is written under a temporary name, every file of it is flushed to disk, the manifest last, and then the folder
+is renamed. So after a kill or a power failure, the newest save is the last one or this one. A save is renamed before it
+is removed. The next save removes what a killed process left under temporary names. Saves of a run are numbered.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ UNFINISHED, REMOVED = ".unfinished", ".removed"
 
 @dataclass(frozen=True)
 class Save:
-    """One save that has a manifest, which says it was written to the end; `damage` says whether it still is whole."""
+    """A save with a manifest, which was thus written to the end; `damage` checks whether it is still intact."""
 
     path: Path
     manifest: dict[str, Any]
@@ -48,13 +47,13 @@ class Save:
         return sorted(self.manifest["files"])
 
     def damage(self) -> str | None:
-        """What is wrong with the files, in words, after reading all of them; None if nothing is."""
-        for name, promised in self.manifest["files"].items():
+        """Read all files; return the first problem as text for a message, None if there is none."""
+        for name, expected in self.manifest["files"].items():
             try:
                 size = self.file(name).stat().st_size
-                if size != promised["bytes"]:
-                    return f"{name} has {size:,} bytes of {promised['bytes']:,}"
-                if checksum(self.file(name)) != promised["sha256"]:
+                if size != expected["bytes"]:
+                    return f"{name} has {size:,} bytes of {expected['bytes']:,}"
+                if checksum(self.file(name)) != expected["sha256"]:
                     return f"the checksum of {name} is wrong"
             except OSError as error:
                 return f"{name}: {error.strerror}"
@@ -66,7 +65,7 @@ class Saves:
 
     Args:
         run_dir: folder of the run.
-        keep: how many to keep; older ones are removed when a new one is whole.
+        keep: how many to keep; older ones are removed when a new one is complete.
     """
 
     def __init__(self, run_dir: Path, keep: int = 2):
@@ -75,11 +74,11 @@ class Saves:
         self.keep = keep
 
     def all(self) -> list[Save]:
-        """Those with a manifest that can be read, newest first."""
+        """Saves with a readable manifest, newest first."""
         return [save for path in reversed(self._folders()) if (save := _read(path)) is not None]
 
-    def newest_whole(self) -> Save | None:
-        """The newest save whose files are all as they were written. Newer, damaged ones are named on standard error.
+    def newest_intact(self) -> Save | None:
+        """The newest save that is intact; warn about newer ones, which are damaged.
 
         Returns:
             None if nothing was ever saved.
@@ -98,15 +97,15 @@ class Saves:
         if not damages:
             return None
         raise InputError(
-            f"{', '.join(damages)}, and there is no whole save to go on from: restore one from a backup, or train "
-            f"under another --name, with --load_pretrained if there are whole networks to start from elsewhere"
+            f"{', '.join(damages)}, and there is no intact save to resume from: restore one from a backup, or train "
+            f"under another --name, with --load_pretrained if there are intact networks elsewhere to start from"
         )
 
     def write(self, files: Mapping[str, Any], facts: Mapping[str, Any]) -> Save:
-        """Save what `torch.save` can write, by file name; `facts` go into the manifest.
+        """Save objects with `torch.save`, by file name; `facts` go into the manifest.
 
         Raises:
-            InputError: it cannot be written, because the disk is full or forbidden. Earlier saves are as they were.
+            InputError: it cannot be written: the disk is full, or permissions forbid it. Earlier saves are unchanged.
         """
         taken = [int(path.name) for path in self._folders()]
         path = self.folder / f"{max(taken, default=0) + 1:06d}"
@@ -130,16 +129,16 @@ class Saves:
         return Save(path, manifest)
 
     def clean(self) -> None:
-        """Remove what a process left that was killed while it saved, published or removed."""
+        """Remove what a process left that was killed while saving, publishing or removing."""
         for ending in (UNFINISHED, REMOVED):
             for path in self.folder.glob(f"*{ending}"):
                 shutil.rmtree(path, ignore_errors=True)
         remove_temporaries(self.run_dir)
 
     def publish(self, save: Save, names: Mapping[str, Iterable[str]]) -> None:
-        """Let names in the run's folder stand for files of a save: `names[file]` lists those of one file.
+        """Link files of a save under other names in the run's folder: `names[file]` lists the names of one file.
 
-        They are hard links, which cost no space and outlive the save; copies where the file system knows none.
+        Hard links need no space and outlive the save; on a file system without them, files are copied.
         """
         for file, aliases in names.items():
             for alias in aliases:
@@ -150,12 +149,12 @@ class Saves:
                         shutil.copyfile(save.file(file), temporary)
 
     def _folders(self) -> list[Path]:
-        """Those that have their name, and so were written to the end, oldest first."""
+        """The folders with their final name, which were thus written to the end, oldest first."""
         paths = [path for path in self.folder.glob("[0-9]*") if path.name.isdecimal()]
         return sorted(paths, key=lambda path: int(path.name))
 
     def _remove_old(self) -> None:
-        """Remove all that is older than the saves to keep, also what can no longer be read."""
+        """Remove everything older than the saves to keep, including unreadable saves."""
         kept = self.all()[: self.keep]
         if len(kept) < self.keep:
             return
@@ -164,12 +163,12 @@ class Saves:
             if int(path.name) < oldest:
                 removed = path.with_name(path.name + REMOVED)
                 with contextlib.suppress(OSError):
-                    path.rename(removed)  # at once: what is half removed is no save
+                    path.rename(removed)  # atomic: a half-removed folder is not a save
                     shutil.rmtree(removed, ignore_errors=True)
 
 
 def _read(path: Path) -> Save | None:
-    """The save in a folder; None without a manifest that can be read."""
+    """The save in a folder; None without a readable manifest."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
         entries = manifest["files"].values()
@@ -179,7 +178,7 @@ def _read(path: Path) -> Save | None:
 
 
 def _write_file(path: Path, content: Any) -> dict[str, Any]:
-    """Write what `torch.save` can; return the entry for the manifest. Raises: OSError."""
+    """Write an object with `torch.save`; return its entry in the manifest. Raises `OSError`."""
     with _flushed(path) as file:
         writer = _Writer(file)
         try:
@@ -190,7 +189,7 @@ def _write_file(path: Path, content: Any) -> dict[str, Any]:
 
 
 class _Writer:
-    """A file for `torch.save`, which says of a full disk only that it is at an unexpected position."""
+    """Keeps the error of a failed write: `torch.save` reports a full disk only as an unexpected position."""
 
     def __init__(self, file: BinaryIO):
         self.file = file
@@ -209,7 +208,7 @@ class _Writer:
 
 @contextlib.contextmanager
 def _flushed(path: Path) -> Iterator[Any]:
-    """A new binary file, which is on the disk when the block ends."""
+    """A new binary file, flushed to disk at the end of the block."""
     with path.open("wb") as file:
         yield file
         file.flush()
@@ -217,7 +216,7 @@ def _flushed(path: Path) -> Iterator[Any]:
 
 
 def _flush_folder(path: Path) -> None:
-    """Bring the names in a folder to the disk."""
+    """Flush the names in a folder to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Scores of a run while it is trained: which generators are scored, when scores are owed, and which was the best."""
+"""Scores the generators of a run while it trains, and keeps track of the best one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Scoring:
     """Scores the generators of a run as they would be saved now.
 
     Args:
-        generators: which ones: "average", "raw" or both.
+        generators: the generators to score: "average", "raw" or both.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class Scoring:
         self.generators = generators
 
     def score(self, epoch: int) -> str | None:
-        """Score the generators after `epoch`; return the one that is the best so far, if one of them is.
+        """Score the generators after `epoch`; return the name of the one that is the best so far, or None.
 
-        If the training is asked to end, the scores are owed, and nothing is returned.
+        If a signal ends the training meanwhile, `best.owed` records that the scores are still to be computed.
 
         Raises:
-            NonFiniteLossError: training has gone wrong.
+            NonFiniteLossError: a loss or a gradient was not finite.
         """
         trainer = self.checkpoints.trainer
         trainer.finite.check()
@@ -60,8 +60,8 @@ class Scoring:
             self.best.owed = epoch
             return None
         self.best.owed = None
-        beaten = [name for name in scores if self.best.beaten_by(scores[name], epoch=epoch, generator=name)]
-        best = beaten[-1] if beaten else None
+        better = [name for name in scores if self.best.update(scores[name], epoch=epoch, generator=name)]
+        best = better[-1] if better else None
         seen = self.reporter.progress.images_seen
         records = [ScoreRecord(epoch, seen, name, values, name == best) for name, values in scores.items()]
         self.reporter.report_scores(records, self.scores.facts)
@@ -85,7 +85,7 @@ def create_scores(
     world: World,
     device: torch.device,
 ) -> ScoresInTraining:
-    """What scores the generators, as --eval_flags says; `best` learns how it measures.
+    """The object that computes the scores that --eval_flags asks for; sets the protocol of `best`.
 
     Raises:
         InputError: the flags, or their data, cannot be used, or do not measure --best_score.
@@ -100,10 +100,10 @@ def create_scores(
     if world.is_main and (trained := scores.trained_on(opt, dataset)):
         print(
             f"warning: --eval_flags: {trained} of {len(scores.evaluation.truth)} label maps that are scored are also "
-            f"trained on; such scores say little of new label maps",
+            f"trained on; such scores say little about new label maps",
             file=sys.stderr,
         )
-    if best.measured_by(scores.facts["protocol_hash"]) and world.is_main:
+    if best.use_protocol(scores.facts["protocol_hash"]) and world.is_main:
         print(
             "warning: --eval_flags, or the data, have changed the protocol of the scores: the best so far is forgotten",
             file=sys.stderr,
@@ -112,7 +112,7 @@ def create_scores(
 
 
 def scored_generators(opt: TrainOptions) -> tuple[str, ...]:
-    """Which generators are scored, as --eval_generator says."""
+    """The generators to score, as --eval_generator says."""
     if opt.eval_generator == "both":
         return "average", "raw"
     return (opt.eval_generator or ("average" if opt.ema is not None else "raw"),)

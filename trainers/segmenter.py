@@ -1,4 +1,4 @@
-"""Training a segmentation network on photos and their label maps, and validating it."""
+"""Trains a segmentation network on photos and their label maps, and validates it."""
 
 import itertools
 import math
@@ -25,14 +25,14 @@ BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 class Length(NamedTuple):
-    """How long to train: a number of epochs, or minutes by the clock; the one that is not given is infinite."""
+    """Length of a training, in epochs or in minutes; the one that is not given is infinite."""
 
     epochs: float = math.inf
     minutes: float = math.inf
 
 
 class History(NamedTuple):
-    """How a training went."""
+    """Length of a finished training."""
 
     epochs: float
     seconds: float
@@ -55,7 +55,7 @@ def train(
         largest_rate: the learning rate after the warm-up.
         layout: memory format of the photos.
     Raises:
-        InputError: the loss is not finite any more, or a label map holds an id that is no class.
+        InputError: the loss is no longer finite, or a label map holds an id that is not a class.
     """
     start, cpu_start = time.monotonic(), time.process_time()
     network = segmenter.network.train()
@@ -66,7 +66,7 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = largest_rate * learning_rate(done)
             pixels = (batch["image"].to(device, memory_format=layout) + 1) * 127.5  # [-1, 1] to 0 .. 255
-            truth = segmenter.ground_truth(batch["labels"]).to(device)  # checked on the CPU: no waiting for a GPU
+            truth = segmenter.ground_truth(batch["labels"]).to(device)  # checked on the CPU, to not wait for a GPU
             loss = pixel_loss(network(segmenter.preprocess(pixels)), truth)
             optimizer.zero_grad()
             loss.backward()
@@ -82,7 +82,7 @@ def train(
 
 
 def batches(loader: SampleLoader, length: Length) -> Iterator[tuple[float, dict[str, Any]]]:
-    """Yield batches, each with the fraction 0 .. 1 of the training that is done, until all of it is; at least one."""
+    """Yield batches until the end of the training, at least one, each with the fraction 0 .. 1 that is done."""
     start = time.monotonic()
     step = 0
     for epoch in itertools.count(1):
@@ -100,7 +100,7 @@ def batches(loader: SampleLoader, length: Length) -> Iterator[tuple[float, dict[
 def learning_rate(done: float) -> float:
     """The learning rate, as a fraction of the largest, when a fraction of the training is done.
 
-    It rises linearly during the warm-up, and falls to 0 along a cosine.
+    It rises linearly during the warm-up, then falls to 0 along a cosine.
     """
     if done < WARM_UP:
         return FIRST_RATE + (1 - FIRST_RATE) * done / WARM_UP
@@ -118,7 +118,7 @@ def pixel_loss(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def show(loss: Tensor, bar: tqdm) -> None:
-    """Show the loss on the bar. Raises `InputError` if it is not finite, for the weights are lost then."""
+    """Show the loss on the bar. Raises `InputError` if it is not finite, as the weights are then useless."""
     value = loss.item()
     if not math.isfinite(value):
         raise InputError(f"the loss is {value}; train with a smaller --lr")
@@ -126,7 +126,7 @@ def show(loss: Tensor, bar: tqdm) -> None:
 
 
 def validate(segmenter: OwnSegmenter, loader: SampleLoader) -> ConfusionMatrix:
-    """Count how the photos of a loader are labeled; they reach the network in 8 bits, as generated images do."""
+    """The confusion matrix over the photos of a loader, which are rounded to 8 bits, as generated images are."""
     matrix = ConfusionMatrix(segmenter.num_classes)
     for batch in tqdm(loader, desc="validate", unit="batch", dynamic_ncols=True):
         truth = segmenter.ground_truth(batch["labels"])

@@ -181,7 +181,7 @@ def test_training_before_the_time_limit_is_saved_requeued_and_goes_on(slurm, tmp
 
     status, output = finish(slurm.submit(*flags, "--niter", str(before["epoch"]), python=sys.executable))
     assert status == 0, output
-    assert re.search(rf"going on in epoch {before['epoch']}, after {before['images_this_epoch']} images", output)
+    assert re.search(rf"resuming in epoch {before['epoch']}, after {before['images_this_epoch']} images", output)
     assert progress(tmp_path / "run")["images_seen"] == 12 * before["epoch"]
     assert len(slurm.calls("scontrol requeue")) == 1
 

@@ -123,7 +123,7 @@ def test_a_generator_alone_can_be_continued_and_what_is_missing_is_named(make_tr
     resuming.restore_networks(LATEST)
     warnings = capsys.readouterr().err
     assert "netD starts from new weights" in warnings
-    assert "optimizers start anew" in warnings
+    assert "optimizers start from scratch" in warnings
     progress = resuming.states["progress"]
     # four whole epochs of 8 images, and 2 images
     assert (progress.epoch, progress.images_this_epoch, progress.images_seen) == (5, 2, 34)
@@ -134,14 +134,14 @@ def test_continuing_from_an_epoch_goes_on_with_the_next(make_trainer, tmp_path, 
     resuming = checkpoints(tmp_path, make_trainer())
     resuming.restore_networks("3")
     assert resuming.states["progress"].epoch == 4
-    assert "optimizers start anew" in capsys.readouterr().err
+    assert "optimizers start from scratch" in capsys.readouterr().err
 
 
 def with_best(run_dir, trainer, scores: dict[int, float]) -> Checkpoints:
     """Checkpoints that know the scores of epochs; less is better."""
     saving, best = checkpoints(run_dir, trainer, 8), BestScore({"fid": min})
     for epoch, score in scores.items():
-        best.beaten_by({"fid": score}, epoch=epoch, generator="raw")
+        best.update({"fid": score}, epoch=epoch, generator="raw")
     best.owed = 9
     saving.states[BEST] = best
     return saving
@@ -156,7 +156,7 @@ def test_continuing_from_networks_alone_knows_the_best_of_the_run(make_trainer, 
     resuming.restore_networks(label)
     progress, best = resuming.states["progress"], resuming.states[BEST]
     assert (progress.epoch, progress.images_seen) == (epoch, 8 * (epoch - 1))
-    assert not best.beaten_by({"fid": 6.0}) and best.beaten_by({"fid": 4.0})
+    assert not best.update({"fid": 6.0}) and best.update({"fid": 4.0})
     assert best.owed is None
     assert "counting starts" not in capsys.readouterr().err
 
@@ -174,7 +174,7 @@ def test_best_networks_of_an_unknown_score_are_kept(make_trainer, tmp_path, caps
         assert resuming.restore()
     assert not list(tmp_path.glob("best1*"))
     for score in (5.0, 4.0):
-        assert resuming.states[BEST].beaten_by({"fid": score}, epoch=1)
+        assert resuming.states[BEST].update({"fid": score}, epoch=1)
         resuming.save("best")
     assert "they are kept: --which_epoch best1" in capsys.readouterr().err
     assert {path.name.replace("best1", "best"): path.read_bytes() for path in tmp_path.glob("best1*")} == before
@@ -218,7 +218,7 @@ def test_nothing_to_continue_names_what_there_is(make_trainer, tmp_path):
 def saved_files(folder: Path, trainer) -> dict[str, dict]:
     """The files of a save, by name."""
     checkpoints(folder, trainer).save()
-    save = Saves(folder).newest_whole()
+    save = Saves(folder).newest_intact()
     return {name: read_weights(save.file(name)) for name in save.files}
 
 
@@ -245,7 +245,7 @@ def test_an_earlier_run_that_was_killed_before_its_networks_had_names_is_moved_a
     for path in (tmp_path / "run").glob("*.pth"):
         path.unlink()
     assert set_aside(tmp_path / "run") == tmp_path / "run.old1"
-    assert Saves(tmp_path / "run.old1").newest_whole()
+    assert Saves(tmp_path / "run.old1").newest_intact()
 
 
 def test_testing_prefers_the_average_and_falls_back_to_an_earlier_save(make_trainer, batch, tmp_path, capsys):

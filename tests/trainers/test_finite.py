@@ -57,7 +57,7 @@ def test_a_step_left_out_leaves_no_trace(make_trainer, batch, spoiled, capsys):
     assert_unchanged(trainer.model, before)
     assert_unchanged(trainer.average.network, average)
     assert trainer.finite.skipped == 2
-    assert "not finite in step 2: left out; 2 so far" in capsys.readouterr().err
+    assert "not finite in step 2: skipped; 2 so far" in capsys.readouterr().err
     assert all(loss.isfinite() for loss in trainer.losses.values())
     trainer.step(batch)
     assert trainer.finite.skipped == 2
@@ -67,7 +67,7 @@ def test_too_many_in_a_row_stop_although_the_other_player_is_well(make_trainer, 
     trainer = make_trainer(skip_nonfinite=2)
     for _ in range(2):
         step_apart(trainer, spoiled, batch)
-    with pytest.raises(NonFiniteLossError, match=r"in step 3; 2 before it were left out \(--skip_nonfinite 2\)"):
+    with pytest.raises(NonFiniteLossError, match=r"in step 3; 2 before it were skipped \(--skip_nonfinite 2\)"):
         trainer.step(spoiled)
 
 

@@ -29,12 +29,12 @@ def files_below(folder) -> dict:
 
 
 @pytest.mark.system
-def test_the_newest_whole_save_is_found_and_old_ones_go(tmp_path):
+def test_the_newest_intact_save_is_found_and_old_ones_go(tmp_path):
     saves = Saves(tmp_path, keep=2)
-    assert saves.newest_whole() is None
+    assert saves.newest_intact() is None
     for value in (1, 2, 3):
         saves.write(content(value), FACTS)
-    assert value_of(saves.newest_whole()) == 3
+    assert value_of(saves.newest_intact()) == 3
     assert sorted(path.name for path in saves.folder.iterdir()) == ["000002", "000003"]
     manifest = json.loads((saves.folder / "000003" / "manifest.json").read_text())
     assert manifest["processes"] == 1
@@ -65,7 +65,7 @@ def test_a_damaged_save_is_named_and_passed_over(tmp_path, capsys, damage, named
     saves = Saves(tmp_path)
     saves.write(content(1), FACTS)
     damage(saves.write(content(2), FACTS).file("net_G.pth"))
-    assert value_of(saves.newest_whole()) == 1
+    assert value_of(saves.newest_intact()) == 1
     warning = capsys.readouterr().err
     assert "000002 is damaged" in warning
     assert named in warning
@@ -77,11 +77,11 @@ def test_saves_that_are_all_damaged_are_refused_by_name(tmp_path, capsys, damage
     for value in (1, 2):
         damage(saves.write(content(value), FACTS).file("net_G.pth"))
     with pytest.raises(InputError) as refused:
-        saves.newest_whole()
+        saves.newest_intact()
     for text in ("000001 is damaged", "000002 is damaged", named, "backup", "another --name", "--load_pretrained"):
         assert text in str(refused.value)
     assert capsys.readouterr().err == ""
-    assert value_of(saves.write(content(3), FACTS)) == value_of(saves.newest_whole()) == 3
+    assert value_of(saves.write(content(3), FACTS)) == value_of(saves.newest_intact()) == 3
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_single_save_without_a_readable_manifest_is_a_damaged_one(tmp_path, sp
     path = Saves(tmp_path).write(content(1), FACTS).file("manifest.json")
     path.unlink() if spoiled is None else path.write_text(spoiled)
     with pytest.raises(InputError, match=r"000001 is damaged \(manifest.json is missing or cannot be read\)"):
-        Saves(tmp_path).newest_whole()
+        Saves(tmp_path).newest_intact()
 
 
 def test_a_save_without_a_readable_manifest_is_none(tmp_path):
@@ -99,7 +99,7 @@ def test_a_save_without_a_readable_manifest_is_none(tmp_path):
     for spoil in (lambda path: path.unlink(), lambda path: path.write_text('{"files": {"net_G')):
         saves.write(content(1), FACTS)
         spoil(saves.write(content(2), FACTS).file("manifest.json"))
-        assert value_of(saves.newest_whole()) == 1
+        assert value_of(saves.newest_intact()) == 1
 
 
 def test_what_a_killed_process_left_is_removed_and_never_taken_for_a_save(tmp_path):
@@ -108,10 +108,10 @@ def test_what_a_killed_process_left_is_removed_and_never_taken_for_a_save(tmp_pa
     left = saves.folder / "000002.unfinished"
     left.mkdir()
     (left / "net_G.pth").write_bytes(b"half")
-    assert value_of(saves.newest_whole()) == 1
+    assert value_of(saves.newest_intact()) == 1
     saves.write(content(2), FACTS)
     assert not left.exists()
-    assert value_of(saves.newest_whole()) == 2
+    assert value_of(saves.newest_intact()) == 2
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_a_full_disk_leaves_all_as_it_was(small_disk):
         saves.write({"net_G.pth": {"w": torch.zeros(10)}, "net_D.pth": {"w": torch.zeros(500_000)}}, FACTS)
     assert files_below(folder) == before
     saves.write(content(2), FACTS)
-    assert value_of(saves.newest_whole()) == 2
+    assert value_of(saves.newest_intact()) == 2
 
 
 def test_names_stand_for_files_of_a_save(tmp_path):
@@ -202,10 +202,10 @@ def test_a_kill_at_any_moment_leaves_a_whole_save_and_nothing_that_the_next_one_
         folder = tmp_path / str(number)
         save(1)
         killed = killed_before_change(number, lambda: save(2))
-        assert value_of(Saves(folder).newest_whole()) in (1, 2)
+        assert value_of(Saves(folder).newest_intact()) in (1, 2)
         save(3)
         (kept,) = (folder / "saves").iterdir()
-        assert kept.name.isdecimal() and value_of(Saves(folder).newest_whole()) == 3
+        assert kept.name.isdecimal() and value_of(Saves(folder).newest_intact()) == 3
         names = {path.name for path in folder.iterdir()} - {"2_net_G.pth"}
         assert names == {"saves", "latest_net_G.pth", "1_net_G.pth", "3_net_G.pth"}
         if not killed:
@@ -229,5 +229,5 @@ def test_a_folder_that_has_not_got_its_name_yet_is_no_save(tmp_path):
         last = saves.write(content(value), FACTS)
     for ending in (".unfinished", ".removed"):
         last.path.rename(saves.folder / f"000002{ending}")
-        assert value_of(Saves(tmp_path).newest_whole()) == 1
+        assert value_of(Saves(tmp_path).newest_intact()) == 1
         (saves.folder / f"000002{ending}").rename(last.path)
