@@ -64,10 +64,10 @@ def _section(report: Report, picture: PurePosixPath | None) -> tags.article:
     if content["per_class_iou"]:
         section.add(tags.details(tags.summary("IoU of each class"), _scrolling(_classes(content["per_class_iou"]))))
     if picture:
-        figure = html.picture(
+        figure = html.image_figure(
             picture, _size(content), "rows: label map, columns: predicted as", "confusion matrix", "photo"
         )
-        section.add(tags.details(tags.summary("Confusion matrix"), html.picture_row([figure], 800)))
+        section.add(tags.details(tags.summary("Confusion matrix"), html.image_row([figure], 800)))
     return section
 
 

@@ -1,15 +1,15 @@
-"""How a program starts on its terminal and how it ends: one line and an exit status for everything that stops it.
+"""Start and end of a program: for everything that stops it, one line on standard error and an exit status.
 
-    0               done
-    1               the work was stopped, by the loss of a process or a loss that is not finite; the line says what
-    2               something the user gave, or the machine has, cannot be used; the line says what
-    130, 143, 129   Ctrl-C (SIGINT), SIGTERM, SIGHUP; a training saves itself first
-    141             nobody reads the output any more (`... | head`); without a line, as other programs do
+    0               success
+    1               the work was stopped, for example because a process died or a loss is not finite
+    2               an input, or a property of the machine, cannot be used
+    130, 143, 129   Ctrl-C (SIGINT), SIGTERM, SIGHUP; a training saves a checkpoint first
+    141             the reader of the output has closed its pipe (`... | head`); no line, as in other programs
 
-The exceptions of `util.errors` carry their status; `_meaning` has those of Python and of the machine.
+The exceptions of `util.errors` carry their status; `_meaning` has those of Python's exceptions.
 
-Programs import this module before anything that takes time to import, so that Ctrl-C ends them in one line from then
-on. It needs the standard library alone.
+Programs import this module before slow imports, so that Ctrl-C ends them with one line from the beginning. It imports
+only the standard library.
 """
 
 from __future__ import annotations
@@ -36,22 +36,23 @@ ENDINGS: dict[int, str] = {
     signal.SIGHUP: "ended by SIGHUP",
 }
 DEAD_WORKER = "DataLoader worker (pid"
-"""With this begins what torch raises, wherever the main thread is, when a process that reads files dies."""
+"""Beginning of the message that torch raises at any place in the main thread when a data worker dies."""
 CONTEXT = 40
-"""Letters around one that cannot be written, in a message."""
+"""Characters shown before and after one that cannot be encoded."""
 CLOSED_PIPE = 128 + signal.SIGPIPE
 
 
 @contextlib.contextmanager
 def exit_statuses(program: str, interrupted: str = ENDINGS[signal.SIGINT]) -> Iterator[None]:
-    """End `program` in one line, and with a status, where a user, the machine or a signal stops it.
+    """End `program` with one line and an exit status if an input, the machine or a signal stops it.
 
-    Every other exception is a bug of ours and keeps its traceback. It is a decorator for `main`, too.
+    Every other exception is a bug and keeps its traceback. Also usable as a decorator of `main`.
 
     Args:
-        interrupted: what to say after Ctrl-C.
+        interrupted: the message after Ctrl-C.
+
     Raises:
-        SystemExit: with the status.
+        SystemExit: with the exit status.
     """
     try:
         with _unwinding_at_signals(program):
@@ -66,7 +67,7 @@ def exit_statuses(program: str, interrupted: str = ENDINGS[signal.SIGINT]) -> It
         status, message = _meaning(error, interrupted)
         if not status:
             raise
-        traceback.clear_frames(error.__traceback__)  # ends what they hold: pools of processes, progress bars
+        traceback.clear_frames(error.__traceback__)  # releases what the frames hold: process pools, progress bars
         if message:
             with contextlib.suppress(OSError):
                 print(f"{program}: {message}", file=sys.stderr, flush=True)
@@ -74,7 +75,7 @@ def exit_statuses(program: str, interrupted: str = ENDINGS[signal.SIGINT]) -> It
 
 
 def _meaning(error: BaseException, interrupted: str) -> tuple[int, str]:
-    """Exit status and line for an exception; status 0 for one that a user cannot fix."""
+    """Exit status and line for an exception; status 0 for a bug."""
     if isinstance(error, KeyboardInterrupt):
         return 128 + signal.SIGINT, interrupted
     if isinstance(error, (InputError, StoppedError, Interrupted)):
@@ -98,16 +99,16 @@ def _meaning(error: BaseException, interrupted: str) -> tuple[int, str]:
 
 
 def _broken_output(error: OSError) -> tuple[str, OSError] | None:
-    """Which of standard output and standard error fails, and how; None if both work. They take everything from now."""
+    """Which of standard output and standard error fails, and how; None if both work. The failed one is set to null."""
     found = None
     for name, stream, number in (("standard output", sys.stdout, 1), ("standard error", sys.stderr, 2)):
         try:
-            _flush(stream)  # tries again what it could not write
+            _flush(stream)  # retries what it could not write
             if isinstance(error, BrokenPipeError) and _nobody_reads(number):  # a stream without a buffer holds nothing
                 raise error
         except OSError as trouble:
             found = found or (name, trouble)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), number)  # or the interpreter would try once more at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)  # otherwise the interpreter would retry at exit
     return found
 
 
@@ -117,7 +118,7 @@ def _flush(stream) -> None:
 
 
 def _nobody_reads(number: int) -> bool:
-    """Whether a file descriptor is the end of a pipe that has no other end any more."""
+    """Whether a file descriptor is a pipe whose reading end is closed."""
     poll = select.poll()
     poll.register(number, 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))
@@ -125,7 +126,7 @@ def _nobody_reads(number: int) -> bool:
 
 @contextlib.contextmanager
 def _unwinding_at_signals(program: str) -> Iterator[None]:
-    """Let signals that would end the process at once raise an exception instead: everything is cleaned up then."""
+    """Let signals that would kill the process raise an exception instead, so that everything is cleaned up."""
 
     def unwind(number: int, frame: FrameType | None) -> None:
         for other in ENDINGS:
@@ -138,7 +139,7 @@ def _unwinding_at_signals(program: str) -> Iterator[None]:
         return
     before = {number: signal.getsignal(number) for number in ENDINGS}
     for number, handler in before.items():
-        if handler in (signal.SIG_DFL, _end_at_once):  # what is ignored (nohup), or handled already, stays so
+        if handler in (signal.SIG_DFL, _end_at_once):  # signals that are ignored (nohup) or handled stay so
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else unwind)
     try:
         yield
@@ -148,13 +149,13 @@ def _unwinding_at_signals(program: str) -> Iterator[None]:
 
 
 def _end_at_once(number: int, frame: FrameType | None) -> None:
-    # Without an exception: libraries turn one that they meet while they are imported into something else.
+    # Without an exception, because libraries may convert one that is raised while they are being imported.
     _write_line(f"{_program_name()}: {ENDINGS[signal.Signals(number)]}")
     os._exit(128 + number)
 
 
 def _write_line(line: str) -> None:
-    """Write to standard error past Python's buffers, which may be in the middle of a line of their own."""
+    """Write to standard error directly: Python's buffers may be in the middle of a write."""
     with contextlib.suppress(OSError):
         os.write(2, f"{line}\n".encode(errors="backslashreplace"))
 
@@ -174,7 +175,7 @@ def _program_name() -> str:
 
 
 def _on_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Say in one line that a package is missing, too old or broken; a bug of ours keeps its traceback."""
+    """Report a missing, outdated or broken package in one line; bugs of this project keep their traceback."""
     room = (getattr(error, "name", None) or "").partition(".")[0]
     line = str(error).strip().partition("\n")[0] or kind.__name__
     if issubclass(kind, ImportError) and not any((ROOT / path).exists() for path in (room or ".", f"{room}.py")):
@@ -189,7 +190,7 @@ def _on_uncaught(kind: type[BaseException], error: BaseException, trace: Traceba
 
 
 def _broken_package(trace: TracebackType | None) -> str | None:
-    """The package of others that was being imported where an exception was raised; None if it was not in an import."""
+    """The third-party package during whose import an exception was raised; None if it was not during an import."""
     package = None
     for frame, _ in traceback.walk_tb(trace):
         name, file = frame.f_globals.get("__name__", "__main__"), Path(frame.f_code.co_filename)
@@ -201,10 +202,10 @@ def _broken_package(trace: TracebackType | None) -> str | None:
 
 
 def _start_again_in_utf8() -> None:
-    """Where the locale is another one, take names of files for UTF-8 all the same, as Python 3.15 does by itself.
+    """Restart Python in UTF-8 mode if the locale has another encoding, as is the default from Python 3.15 on.
 
-    Else they could not be written into pages, JSON files and the events of TensorBoard. What is printed keeps to the
-    locale.
+    Otherwise file names could not be written into pages, JSON files and TensorBoard events. Printed text keeps the
+    encoding of the locale.
     """
     terminal = f"{sys.stdout.encoding if sys.stdout else 'utf-8'}:backslashreplace"
     environment = {"PYTHONIOENCODING": terminal} | os.environ
@@ -212,15 +213,15 @@ def _start_again_in_utf8() -> None:
 
 
 def _begin() -> None:
-    """Make streams usable that are closed, or cannot show a name, and let Ctrl-C end the program at once."""
+    """Replace closed streams, escape characters that a stream cannot encode, and let Ctrl-C end the program at once."""
     if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode:
         _start_again_in_utf8()
     sys.excepthook = _on_uncaught
-    os.environ["MPLBACKEND"] = "agg"  # figures go to files; a notebook's backend, which it hands on, may not be here
+    os.environ["MPLBACKEND"] = "agg"  # figures go to files; a backend inherited from a notebook may not be installed
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)
-        except OSError:  # closed, so that the next file to be opened would get the number, and all that is printed
+        except OSError:  # closed: the next opened file would get this number, and all printed text
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -228,7 +229,7 @@ def _begin() -> None:
             stream.reconfigure(errors="backslashreplace")
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end_at_once)
-        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # the work is done: too late to interrupt it
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # the work is done: nothing to interrupt
 
 
 if _program():

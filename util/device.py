@@ -1,4 +1,4 @@
-"""Where the networks run and how exactly, and one seed for every source of randomness."""
+"""Device, precision, memory format, and the seeding of all random number generators."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def choose_device(gpu_ids: Sequence[int] | None, world: World | None = None) -> torch.device:
-    """The device for `--gpu_ids`: of several processes on a machine each takes one GPU.
+    """Choose the device for `--gpu_ids`; with several processes on a machine, each takes one GPU.
 
     Args:
-        gpu_ids: GPU numbers; empty is the CPU; None takes the GPUs that there are, else the CPU.
+        gpu_ids: GPU numbers; empty for the CPU; None for all available GPUs, or else the CPU.
+
     Raises:
-        InputError: a GPU that this machine has not, or fewer than processes.
+        InputError: a GPU does not exist, or there are fewer GPUs than processes.
     """
     world = world or World()
     available = torch.cuda.device_count()
@@ -50,27 +51,27 @@ def choose_device(gpu_ids: Sequence[int] | None, world: World | None = None) -> 
 
 
 def prepare_torch(seed: int, precision: str = "fp32", deterministic: bool = False) -> None:
-    """Settings of the whole process: the start of all random numbers, how 32-bit products round, which kernels run.
+    """Set up the process: random seeds, rounding of 32-bit matrix products, and deterministic kernels.
 
-    Every process of a training draws the same numbers, and takes its own part of them where they belong to samples.
+    All processes of a training draw the same numbers; each takes its part of those that belong to samples.
     """
     seed_everything(seed)
     set_matrix_precision(precision)
     if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS wants it, before its first use
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required by cuBLAS before its first use
     torch.use_deterministic_algorithms(deterministic)
-    torch.backends.cudnn.benchmark = not deterministic  # sizes are the same in every step: the search pays
+    torch.backends.cudnn.benchmark = not deterministic  # sizes are equal in all steps, so the search pays off
 
 
 def seed_everything(seed: int) -> None:
-    """Start Python's, NumPy's and PyTorch's random numbers (all devices) from `seed`."""
+    """Seed the generators of Python, NumPy and PyTorch (all devices)."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
 
 
 def random_state() -> dict[str, Any]:
-    """The states of all generators that this process could draw from, in types that load without running code."""
+    """The states of all random number generators, in types that `torch.load(weights_only=True)` accepts."""
     numpy = np.random.get_state(legacy=False)
     return {
         "torch": torch.get_rng_state(),
@@ -87,7 +88,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Let all generators go on from a state of `random_state`."""
+    """Restore the state of all generators from `random_state`."""
     torch.set_rng_state(state["torch"])
     if state["cuda"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"])
@@ -97,25 +98,25 @@ def set_random_state(state: dict[str, Any]) -> None:
 
 
 def peak_memory_mib(device: torch.device) -> float:
-    """The most memory that tensors on a GPU have taken so far, or that this process has taken, in MiB."""
+    """Peak memory in MiB so far: of tensors on a GPU, or of this process on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10  # Linux counts in KiB
 
 
 def place(network: Network, device: torch.device, channels_last: bool | None, modulation: str | None) -> Network:
-    """A network on its device, in the memory format for `--channels_last` and `--modulation`."""
+    """Move a network to the device, in the memory format for `--channels_last` and `--modulation`."""
     return to_memory_format(network.to(device), memory_format(channels_last, device, modulation))
 
 
 def to_memory_format(network: Network, layout: torch.memory_format) -> Network:
-    """A network with its weights in a memory format."""
+    """Convert the weights of a network to a memory format."""
     return network.to(memory_format=layout)  # pyright: ignore[reportCallIssue] (torch's types lack this argument)
 
 
 def memory_format(
     channels_last: bool | None, device: torch.device, modulation: str | None = "dense"
 ) -> torch.memory_format:
-    """The memory format for `--channels_last`; None means channels-last on a GPU, and where tables may be used."""
+    """The memory format for `--channels_last`; None means channels-last on a GPU, or if tables may be used."""
     wanted = device.type == "cuda" or modulation != "dense" if channels_last is None else channels_last
     return torch.channels_last if wanted else torch.contiguous_format

@@ -1,4 +1,4 @@
-"""What a set of files holds, as one number: equal for equal contents under equal names, wherever they lie."""
+"""A digest of a set of files: equal for equal contents under equal names, in any folder."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from util.files import checksum, replacing
 
 DIGITS = 16
 SETTLED_SECONDS = 2
-"""A file that has just been written could be written again within one tick of the file system's clock."""
+"""Digests of files changed more recently than this are not cached: a second change might keep the same timestamp."""
 
 
 def digest_of(files: Mapping[str, Path]) -> str:
-    """Hexadecimal digits that stand for the names and the contents of files.
+    """Return a hexadecimal digest of the names and contents of files.
 
-    Contents are read once: as long as paths, sizes and times of the files stay as they are, the digits come from
-    `spade/digests` in the user's cache folder (XDG_CACHE_HOME, or ~/.cache).
+    As long as paths, sizes and times of the files do not change, the digest is read from `spade/digests` in the user's
+    cache folder (XDG_CACHE_HOME, or ~/.cache).
 
     Raises:
         OSError: a file cannot be read.
@@ -32,13 +32,13 @@ def digest_of(files: Mapping[str, Path]) -> str:
             return text
     digits = _digits(f"{name}\0{checksum(path)}" for name, path in sorted(files.items()))
     if changed + SETTLED_SECONDS < time.time():
-        with contextlib.suppress(OSError), replacing(kept) as temporary:  # without a cache it is read again
+        with contextlib.suppress(OSError), replacing(kept) as temporary:  # without a cache, files are read every time
             temporary.write_text(digits, encoding="utf-8")
     return digits
 
 
 def _signature(files: Mapping[str, Path]) -> tuple[str, float]:
-    """A name for these files as they are now, and when the last of them has changed, in seconds since 1970."""
+    """A hash of the files' names, paths, sizes and times, and the time of the latest change in seconds since 1970."""
     states = {name: Path(path).stat() for name, path in files.items()}
     lines = (
         f"{name}\0{files[name].absolute()}\0{state.st_size}\0{state.st_mtime_ns}\0{state.st_ctime_ns}"
@@ -58,5 +58,5 @@ def _cache_folder() -> Path:
     given = os.environ.get("XDG_CACHE_HOME")
     try:
         return (Path(given) if given else Path.home() / ".cache") / "spade" / "digests"
-    except RuntimeError:  # a user without a home
+    except RuntimeError:  # a user without a home folder
         return Path(os.devnull, "digests")  # can be neither read nor written

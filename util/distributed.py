@@ -1,4 +1,4 @@
-"""Several processes that train one model, on PyTorch's own engine. All knowledge of ranks is here."""
+"""Distributed training with torch.distributed. Only this module handles ranks."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-# Its functions keep the group that exists when they are imported as a default argument, for good. PyTorch imports them
-# when it needs them; imported here, before there is a group, they keep none.
+# Its functions bind the process group that exists at import time as a default argument. PyTorch imports them lazily;
+# importing them here, before any group exists, keeps them from holding on to one.
 import torch.distributed.nn.functional
 from torch import Tensor
 
@@ -25,21 +25,21 @@ from util.errors import InputError, StoppedError, describe
 from util.rendezvous import Rendezvous
 
 PATIENCE = timedelta(minutes=30)
-"""How long a process waits for the others in one operation: they may be reading from a slow disk, or saving."""
+"""Timeout of one collective operation: other processes may be reading from a slow disk, or saving."""
 
 
 @dataclass(frozen=True)
 class World:
     """The processes of one training, seen from one of them.
 
-    One process alone needs no process group, and its methods do nothing. Several must all call the same methods in
-    the same order.
+    A single process needs no process group, and its methods involve no communication. Several processes must all call
+    the same methods in the same order.
 
     Attributes:
-        rank: number of this process, counted from 0.
-        size: how many processes there are.
-        local_rank, local_size: the same among those of this machine; the local rank chooses the GPU.
-        restarts: how often torchrun has restarted the processes, because one of them was lost.
+        rank: number of this process, from 0.
+        size: number of processes.
+        local_rank, local_size: the same among the processes of this machine; the local rank chooses the GPU.
+        restarts: how often torchrun has restarted the processes after one of them failed.
     """
 
     rank: int = 0
@@ -50,10 +50,10 @@ class World:
 
     @classmethod
     def from_environment(cls) -> World:
-        """What torchrun, or any launcher that sets the same variables (see `util.launcher`), says about this process.
+        """Read the variables that torchrun, or another launcher, has set (see `util.launcher`).
 
         Raises:
-            InputError: the variables do not go together.
+            InputError: the variables contradict each other.
         """
         size = launcher.world_size()
         if size == 1:
@@ -66,7 +66,7 @@ class World:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the one process that writes files and prints."""
+        """Whether this is the process that writes files and prints (rank 0)."""
         return self.rank == 0
 
     @contextlib.contextmanager
@@ -75,7 +75,7 @@ class World:
 
         Raises:
             InputError: the processes cannot connect.
-            StoppedError: another process has ended; it reports its own error.
+            StoppedError: another process has ended; that process reports its own error.
         """
         if self.size == 1:
             yield self
@@ -91,16 +91,16 @@ class World:
             raise
         finally:
             dist.destroy_process_group()
-            # The group's threads end with its last user. One that has yet to drop a tensor while the interpreter ends
-            # would abort the process. Users hold themselves in circles, and the traceback of an error holds them until
-            # it has been dealt with: so they are collected last of all, before the interpreter ends.
+            # The group's threads end when the last reference to it is dropped. A thread that still has to release a
+            # tensor during interpreter shutdown would abort the process. References are in cycles, and the traceback of
+            # an error keeps them alive until it is handled: so collect garbage last, before the interpreter ends.
             atexit.register(gc.collect)
 
     def all_reduce_max(self, number: int) -> int:
         """Return the largest `number` of any process in every process."""
         if self.size == 1:
             return number
-        tensor = torch.tensor([number])  # on the CPU, so that no GPU is waited for
+        tensor = torch.tensor([number])  # on the CPU, so that it does not synchronize with a GPU
         dist.all_reduce(tensor, dist.ReduceOp.MAX)
         return int(tensor)
 
@@ -126,9 +126,9 @@ class World:
 
     @contextlib.contextmanager
     def failing_together(self) -> Iterator[None]:
-        """If bad input makes the block fail in any process, fail in all, so that none waits for one that has ended.
+        """If bad input makes the block fail in any process, raise in all, so that none waits for one that has ended.
 
-        The block must not use the other methods. Of several processes that fail, the first one prints its error.
+        The block must not use collective methods. If several processes fail, the one of lowest rank prints its error.
         """
         problem = None
         try:
@@ -146,28 +146,28 @@ class World:
 
     @property
     def launch_name(self) -> str:
-        """Names this launch of the processes, the same after every restart by torchrun."""
+        """Identifies this launch of the processes; unchanged by restarts of torchrun."""
         run_id = os.environ.get("TORCHELASTIC_RUN_ID", "none")
         return run_id if run_id != "none" else f"{socket.gethostname()}-{os.getppid()}"
 
 
 def process_count() -> int:
-    """How many processes compute together at present."""
+    """Number of processes in the process group; 1 without one."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def is_main_process() -> bool:
-    """Whether this is the process that prints: the first of those that work together, or the only one."""
+    """Whether this is the process that prints: rank 0, or the only one."""
     return not dist.is_initialized() or dist.get_rank() == 0
 
 
 def sum_over_processes(x: Tensor) -> Tensor:
-    """Sum of the tensors that all processes hold. Differentiable: each `x` gets the gradients of all the sums."""
+    """Sum a tensor over all processes. Differentiable: each `x` gets the sum of all processes' gradients."""
     return _Sum.apply(x) if process_count() > 1 else x
 
 
 class _Sum(torch.autograd.Function):
-    """torch.distributed.nn had this until torch 2.14 moved it to a private module."""
+    """A differentiable all-reduce, which torch.distributed.nn had until torch 2.14 moved it to a private module."""
 
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
-"""Spans of time in words a person reads at a glance."""
+"""Durations as short text."""
 
 MINUTE, HOUR, DAY = 60, 60 * 60, 24 * 60 * 60
 
 
 def in_words(seconds: float) -> str:
-    """Write a span with its two largest units, or one below an hour: `3 d 4 h`, `2 h 05 min`, `7 min`, `40 s`."""
+    """Format a duration with its two largest units, or one below an hour: `3 d 4 h`, `2 h 05 min`, `7 min`, `40 s`."""
     if (whole := round(seconds)) < MINUTE:
         return f"{whole} s"
     if (minutes := round(seconds / MINUTE)) * MINUTE < HOUR:

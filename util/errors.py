@@ -1,4 +1,4 @@
-"""Exceptions that end a program in one line, each with its exit status; `util.console` prints them."""
+"""Exceptions that end a program with one line and an exit status; `util.console` prints them."""
 
 import errno
 import signal
@@ -11,7 +11,7 @@ ADVICE_ON_MACHINE = {
     errno.EFBIG: "files may not grow so large here (ulimit -f, or the kind of the disk); name a place on another disk",
     errno.EIO: "a disk or the terminal does not answer",
 }
-"""What to do about errors of the system that may name no file."""
+"""Fixes for system errors that may not be about a file."""
 ADVICE_ON_PATH = {
     errno.ENOENT: "check the path",
     errno.EACCES: "check the permissions of the file and of its folders",
@@ -26,20 +26,20 @@ ADVICE_ON_PATH = {
     errno.EXDEV: "name a place on the same disk",
     errno.ESTALE: "the folder of another machine was changed or lost; try again",
 }
-"""What to do about errors that are about a path."""
+"""Fixes for system errors about a path."""
 
 WORKER_MARK = "Original Traceback (most recent call last)"
-"""In the message with which a DataLoader re-raises what happened in a worker: the whole traceback."""
+"""Marks a message in which a DataLoader re-raises a worker's exception: it holds the whole traceback."""
 
 
 class InputError(ValueError):
     """Something the user gave cannot be used.
 
     The message is one line that says what, where, what is allowed, and the fix. Programs print it and exit with
-    status 2; every other exception is a bug of ours and keeps its traceback.
+    status 2; unexpected exceptions are bugs and keep their traceback.
 
     Attributes:
-        said_elsewhere: another process has the same trouble and prints it.
+        said_elsewhere: another process has the same error and prints it.
     """
 
     exit_status = 2
@@ -54,12 +54,12 @@ class InputError(ValueError):
 
 
 class StoppedError(RuntimeError):
-    """Something has ended the work, such as the loss of another process; nothing is wrong with what the user gave.
+    """The work had to stop although the input is valid, for example because another process died.
 
     The message is one line. Programs print it and exit with status 1.
 
     Attributes:
-        said_elsewhere: another process has the same trouble and prints it.
+        said_elsewhere: another process has the same error and prints it.
     """
 
     exit_status = 1
@@ -71,7 +71,7 @@ class StoppedError(RuntimeError):
 
 
 class Interrupted(BaseException):
-    """A training has been saved and ends because a signal asked for it, with the exit status that shells have for it.
+    """A training was saved and ends because of a signal, with the exit status that shells use for the signal.
 
     Args:
         number: of the signal.
@@ -87,7 +87,7 @@ class Interrupted(BaseException):
 
 
 def describe(error: InputError | OSError) -> str:
-    """One line about what the user gave, or the system refused."""
+    """Describe an error of the input or of the system in one line."""
     if isinstance(error, InputError) or error.filename is None:
         return str(error)
     advice = (ADVICE_ON_PATH | ADVICE_ON_MACHINE).get(error.errno or 0)
@@ -95,5 +95,5 @@ def describe(error: InputError | OSError) -> str:
 
 
 def _one_line(message: str) -> str:
-    """A file's name may hold line breaks; a message may not."""
+    """Escape line breaks, which file names may hold."""
     return message.replace("\n", "\\n").replace("\r", "\\r")

@@ -1,4 +1,4 @@
-"""Download a file over HTTP: continued where a connection was cut, and checked before it gets its name."""
+"""Download a file over HTTP: interrupted transfers resume, and files are checked before they get their name."""
 
 import json
 import shutil
@@ -20,12 +20,12 @@ from util.files import checksum, impostor, name_for_damaged, readable_size, repl
 
 CHUNK = 1 << 18  # bytes
 USER_AGENT = "spade-fetch/1.0"
-WORTH_A_RETRY = {408, 425, 429, 500, 502, 503, 504}  # HTTP statuses that pass
+WORTH_A_RETRY = {408, 425, 429, 500, 502, 503, 504}  # HTTP statuses of temporary errors
 LONGEST_PAUSE = 60.0  # seconds
 
 
 class RefusedError(InputError):
-    """The server answered with an HTTP status that will not change by asking again; `status` is its number."""
+    """The server answered with the HTTP status `status`, for which a retry is useless."""
 
     def __init__(self, url: str, status: int, reason: str):
         advice = "is the address right, and still in use?"
@@ -40,10 +40,10 @@ class Patience:
     """When to give up.
 
     Attributes:
-        attempts: so many failures in a row without a new byte are too many.
-        unanswered: the same before the server has answered for the first time.
-        pause: before the second attempt, in seconds; it doubles with each failure.
-        timeout: how long a connection may be silent, in seconds.
+        attempts: number of failures in a row, without a new byte, after which to give up.
+        unanswered: the same before the first answer of the server.
+        pause: seconds before the second attempt; doubled after each failure.
+        timeout: seconds that a connection may be silent.
     """
 
     attempts: int = 6
@@ -54,9 +54,9 @@ class Patience:
 
 @dataclass(frozen=True)
 class Expected:
-    """What is published about a file: size in bytes, checksums in hexadecimal; None where nothing is.
+    """Published size (bytes) and checksums (hexadecimal) of a file; None if not published.
 
-    Of the SHA-256 the first digits are enough.
+    The first digits of the SHA-256 suffice.
     """
 
     size: int | None = None
@@ -64,7 +64,7 @@ class Expected:
     sha256: str | None = None
 
     def problem(self, file: Path) -> str | None:
-        """What is wrong with `file`, in words; None if it is as published."""
+        """Say how `file` differs from what is published; None if it does not."""
         wrong = self._difference(file)
         return f"it is {what}" if wrong and (what := impostor(file)) else wrong
 
@@ -83,15 +83,15 @@ def fetch(
     """Download `url` to `file`, unless a whole `file` is there.
 
     Args:
-        to_unpack: require free space for the content, too, taken as large as the archive (photos do not compress).
+        to_unpack: also require free space for the content, estimated by the archive's size (photos do not compress).
 
     Returns:
-        the address the file came from in the end, after redirects; None if there was nothing to do.
+        The final address after redirects; None if the file was there.
 
     Raises:
-        RefusedError: for statuses such as 404.
-        InputError: no connection or disk full, and what has arrived stays in FILE.part; or twice not what is
-            published, and it is kept as FILE.damaged.
+        RefusedError: for HTTP statuses such as 404.
+        InputError: there is no connection or the disk is full, and the received part stays in FILE.part; or the file
+            differs twice from what is published, and is kept as FILE.damaged.
     """
     _check_address(url)
     if file.is_dir():
@@ -121,10 +121,10 @@ def fetch(
 
 
 class Download:
-    """FILE.part, the bytes of a file that have arrived, and the way to get the others.
+    """Downloads a file to FILE.part, and resumes from what is there.
 
-    FILE.part.json notes what the server said when the first byte came: size and a validator (entity tag or date), by
-    which later bytes are known to be of the same file.
+    FILE.part.json holds what the server said at the first byte: size, and a validator (entity tag or date) that ensures
+    that later bytes belong to the same file.
     """
 
     def __init__(self, url: str, file: Path, patience: Patience, to_unpack: bool):
@@ -134,7 +134,7 @@ class Download:
         self.answered = False
 
     def run(self) -> str:
-        """Connect until all bytes are there; return the final address. Raises `InputError` when patience ends."""
+        """Retry until all bytes are there; return the final address. Raises `InputError` after too many failures."""
         failures, most = 0, self._arrived()
         while True:
             try:
@@ -151,7 +151,7 @@ class Download:
             time.sleep(min(max(self.patience.pause * 2 ** (failures - 1), pause), LONGEST_PAUSE))
 
     def _failure(self, error: Exception) -> tuple[str, float]:
-        """What failed, and the pause in seconds that the server asks for. Raises `InputError` if it will not pass."""
+        """Return what failed and the server's pause in seconds. Raises `InputError` if the failure is permanent."""
         if isinstance(error, urllib.error.HTTPError):
             if error.code not in WORTH_A_RETRY:
                 raise RefusedError(self.url, error.code, error.reason) from None
@@ -172,7 +172,7 @@ class Download:
         return f"{str(cause) or type(cause).__name__}{_route(self.url)}", 0.0
 
     def _progress(self, failures: int) -> str:
-        """What has been tried, and what has arrived."""
+        """Say how often was tried, and how much was received."""
         tried = f", {failures} times without a new byte" if failures > 1 else ""
         if not self._arrived():
             return tried
@@ -193,7 +193,7 @@ class Download:
             # urlopen would keep the proxies of the first download.
             response = urllib.request.build_opener().open(request, timeout=self.patience.timeout)
         except urllib.error.HTTPError as error:
-            if start and error.code == 416:  # the file there is shorter than what we have of it: another one
+            if start and error.code == 416:  # the server's file is shorter than our part, so it is another file
                 self._discard()
                 raise ConnectionError("the file has changed on the server") from None
             raise
@@ -210,7 +210,7 @@ class Download:
             return response.url
 
     def _read_note(self) -> dict[str, Any]:
-        """What FILE.part.json says of this address; without a note the part is not ours, and is set aside."""
+        """Read FILE.part.json if it is about this address; a part without it is not ours, and is set aside."""
         if self._arrived() and not self.note.exists():
             print(f"{self.part}: of another program; it is kept as {set_aside(self.part)}", file=sys.stderr)
         try:
@@ -269,12 +269,12 @@ def _check_address(url: str) -> None:
 
 
 def _is_range(header: str, start: int, size: int | None) -> bool:
-    """Whether a header such as "bytes 100-199/200" is of the rest of the file from `start` on."""
+    """Whether a header such as "bytes 100-199/200" describes the rest of the file from `start` on."""
     return header.startswith(f"bytes {start}-") and header.endswith(f"/{'*' if size is None else size}")
 
 
 def _route(url: str) -> str:
-    """ " through the proxy ..." if there is one. Its address is not shown: it may hold a password."""
+    """Return " (through the proxy ...)" if there is one. Its address may hold a password and is not shown."""
     parts = urlsplit(url)
     if parts.scheme not in urllib.request.getproxies() or urllib.request.proxy_bypass(parts.hostname or ""):
         return ""

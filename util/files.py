@@ -1,4 +1,4 @@
-"""Files that are either old or new, never half written, and never in the place of something else."""
+"""Writing files atomically and without replacing files of other programs; checksums and sizes of files."""
 
 import contextlib
 import hashlib
@@ -15,9 +15,9 @@ from util.errors import InputError
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, and let it take the place of `path` if the block raises nothing.
+    """Yield a temporary path beside `path`, and rename it to `path` if the block succeeds.
 
-    Makes missing folders. After an error `path` is as it was and the temporary file is gone.
+    Makes missing folders. After an error `path` is unchanged and the temporary file is removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,12 +31,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def refuse_foreign(flag: str, path: Path, what: str, *marks: bytes) -> None:
-    """Raise an `InputError` where a file would be replaced that is no earlier one of its kind. Empty ones may be.
+    """Raise an `InputError` if `path` is a file of another kind, which must not be replaced; empty files may be.
 
     Args:
         flag: the option that names the file.
-        what: the kind, for the message: "page of scripts.compare".
-        marks: bytes that every file of the kind holds.
+        what: the expected kind, for the message: "page of scripts.compare".
+        marks: byte strings that every file of this kind holds.
     """
     path = Path(path)
     if not path.is_file() or not path.stat().st_size:
@@ -51,10 +51,10 @@ def refuse_foreign(flag: str, path: Path, what: str, *marks: bytes) -> None:
 
 
 def remove_temporaries(folder: Path, older_than: float = 0) -> None:
-    """Remove what `replacing` has left in `folder`, and in those below it, when its process was killed.
+    """Remove temporary files that `replacing` left in `folder` and its subfolders because its process was killed.
 
     Args:
-        older_than: seconds since the last byte was written; 0 only where no other process writes.
+        older_than: seconds since the last write; 0 only if no other process writes there.
     """
     for path in folder.rglob(f".{'[0-9a-f]' * 32}.tmp"):
         with contextlib.suppress(OSError):
@@ -63,18 +63,18 @@ def remove_temporaries(folder: Path, older_than: float = 0) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a file that is in the way to the first free one of NAME.old1, NAME.old2, ...; return its new path."""
+    """Rename a file to the first free name of NAME.old1, NAME.old2, ...; return its new path."""
     asides = (path.with_name(f"{path.name}.old{number}") for number in itertools.count(1))
     return path.rename(next(aside for aside in asides if not os.path.lexists(aside)))
 
 
 def name_for_damaged(path: Path) -> Path:
-    """The first free one of NAME.damaged, NAME.damaged2, ...: what came in place of a file is kept under it."""
+    """The first free name of NAME.damaged, NAME.damaged2, ..., under which a damaged file is kept."""
     names = (path.with_name(f"{path.name}.damaged{number if number > 1 else ''}") for number in itertools.count(1))
     return next(name for name in names if not os.path.lexists(name))
 
 
-# First bytes, in lower case, of files that come under the name of another -> what they are.
+# First bytes, in lower case, of files that servers send under the name of another -> what they are.
 IMPOSTORS = {
     b"<!doctype html": "a web page",
     b"<html": "a web page",
@@ -86,7 +86,7 @@ IMPOSTORS = {
 
 
 def impostor(path: Path) -> str | None:
-    """What a file is in place of what its name says: "a web page", "empty"; None if its start does not tell."""
+    """What a file is, contrary to its name: "a web page", "empty"; None if its first bytes do not tell."""
     with path.open("rb") as file:
         start = file.read(512).lstrip().lower()
     if not start:
@@ -104,7 +104,7 @@ def checksum(path: Path, algorithm: str = "sha256") -> str:
 
 
 def readable_size(size: int) -> str:
-    """Bytes for people: 18.3 GB."""
+    """Format a number of bytes: 18.3 GB."""
     value, units = float(size), iter(("B", "kB", "MB", "GB"))
     unit = next(units)
     while value >= 1000 and unit != "GB":

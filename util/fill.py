@@ -1,6 +1,6 @@
-"""Fixed, non-trivial weights without a file: every value follows from its name, its shape and a seed.
+"""Deterministic, non-trivial weights without a file: every tensor is a function of its name, its shape and a seed.
 
-Recorded numbers of large networks can be compared this way although no weights are stored.
+They allow comparison with recorded numbers of large networks without storing weights.
 """
 
 from __future__ import annotations

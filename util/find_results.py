@@ -1,4 +1,4 @@
-"""Find what the name of a run means where results are read: the folder of its newest test, and the images there."""
+"""Find the results of a run by its name: the folder of its newest test, and the images there."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ KINDS = (LABELS, RESULTS, PHOTOS)
 
 
 def find_test(run: str, results_dir: Path, which: str | None = None) -> Path:
-    """Return the folder `<phase>_<epoch>` that `run` means.
+    """Return the folder `<phase>_<epoch>` of a run.
 
     Args:
         run: a name below `results_dir`, the folder of a run, or a folder `<phase>_<epoch>` itself.
         which: `<phase>_<epoch>` of a run that was tested more than once; the newest if None.
 
     Raises:
-        InputError: there is none; the message names the runs that there are.
+        InputError: there is none; the message names the runs that exist.
     """
     for folder in (results_dir / run, Path(run)):
         tests = [path.parent for path in folder.glob("*/images") if _holds_images(path)]
@@ -34,7 +34,7 @@ def find_test(run: str, results_dir: Path, which: str | None = None) -> Path:
 
 
 def find_image_folder(text: str, kind: str, results_dir: Path) -> Path:
-    """Return the folder of images that `text` means: images/<kind> of a run's newest test, or the folder itself."""
+    """Return the folder of images that `text` names: images/<kind> of a run's newest test, or the folder itself."""
     try:
         folder = find_test(text, results_dir) / "images" / kind
     except InputError:
@@ -58,5 +58,5 @@ def _choose(run: str, tests: list[Path], which: str | None) -> Path:
 
 
 def _age(folder: Path) -> tuple[float, str]:
-    """When the test wrote its last image. Page and folder also change when it is scored later."""
+    """Time when the test wrote its last image; page and folder also change when it is scored later."""
     return max(path.stat().st_mtime for path in (folder / "images").iterdir() if path.is_dir()), folder.name

@@ -1,7 +1,7 @@
-"""The parts that the pages share: skeleton, style, class chips and pictures.
+"""Common parts of all HTML pages: skeleton, style, class legend and images.
 
-Pages are whole in themselves: nothing fetched from elsewhere, links relative to the page's folder, and no scripts but
-those that `enliven` writes into them.
+Pages are self-contained: they load nothing from the network, links are relative to the page's folder, and the only
+scripts are those that `enliven` writes into them.
 """
 
 import json
@@ -23,7 +23,7 @@ CSS = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 
 class Chips:
-    """Names classes beside a swatch of the color they have in the pictures.
+    """Class names, each with a swatch of the class color.
 
     Args:
         class_names: one name a class id.
@@ -43,7 +43,7 @@ class Chips:
         return tags.li(swatch, tags.span(self.names[class_id]), tags.small(note) if note else "")
 
     def legend(self, title: str, notes: Mapping[int, str]) -> tags.aside:
-        """Return the foldable list of classes that stays beside the pictures."""
+        """Return the foldable list of classes that stays beside the images."""
         return tags.aside(tags.details(tags.summary(title), self.chip_list(notes), open=True), cls="legend")
 
 
@@ -55,28 +55,28 @@ def class_fractions(labels: np.ndarray) -> dict[int, float]:
 
 
 def percent(fraction: float) -> str:
-    """Write a fraction for a chip: whole percents, and `<1 %` for what would round to none."""
+    """Format a fraction in whole percents; below one percent as `<1%`."""
     return f"{fraction:.0%}" if fraction >= 0.01 else "<1%"
 
 
 def url(path: PurePath) -> str:
-    """Return a relative path as a link: a name may hold spaces, `#`, `?`, `%` or bytes that are no text."""
+    """Return a relative path as a link: names may hold spaces, `#`, `?`, `%` or bytes that are not valid text."""
     return quote(os.fsencode(path.as_posix()))
 
 
-def picture(path: PurePath, size: tuple[int, int], caption: str, alt: str, kind: str) -> tags.figure:
-    """Return a captioned picture that opens at full size on a click.
+def image_figure(path: PurePath, size: tuple[int, int], caption: str, alt: str, kind: str) -> tags.figure:
+    """Return a captioned image that opens at full size on a click.
 
     Args:
         path: the file, relative to the page.
-        size: (width, height) in pixels, so that the page does not move while pictures arrive.
+        size: (width, height) in pixels, so that the layout does not shift while images load.
         kind: class of the figure: `label` (kept sharp when enlarged), `result` or `photo`.
     """
     image = tags.img(src=url(path), width=size[0], height=size[1], alt=alt, loading="lazy", decoding="async")
     return tags.figure(tags.a(image, href=url(path)), tags.figcaption(caption), cls=kind)
 
 
-def picture_row(figures: list[tags.figure], width: int, stacked: bool = False) -> tags.div:
+def image_row(figures: list[tags.figure], width: int, stacked: bool = False) -> tags.div:
     """Return figures side by side, each at most `width` CSS pixels wide; below each other if `stacked`."""
     layout = f"--columns:{1 if stacked else len(figures)};--picture:{width}px"
     odd = " odd" if len(figures) % 2 else ""
@@ -91,10 +91,11 @@ def page(
     refresh_seconds: int | None = None,
     made_by: str | None = None,
 ) -> document:
-    """Return a page: title and facts, `body` with the legend beside it. It reloads itself if `refresh_seconds`.
+    """Return a page with title and facts, and `body` beside the legend.
 
     Args:
-        made_by: the script that makes it; `refuse_other_page` knows its pages by that.
+        refresh_seconds: interval at which the page reloads itself, if given.
+        made_by: the tool that makes the page, by which `refuse_other_page` recognizes it.
     """
     doc = document(title=title)
     doc["lang"] = "en"
@@ -122,15 +123,15 @@ def enliven(doc: document, style: str, script: str, data: Any = None) -> None:
 
 
 def refuse_other_page(path: Path, made_by: str) -> None:
-    """Raise an `InputError` if --output names a file that is no earlier page of the same script."""
+    """Raise an `InputError` if --output names a file that is not a page of the same tool."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--output {path}: the name must end in .html")
     refuse_foreign("--output", path, f"page of {made_by}", f'content="{made_by}"'.encode())
 
 
 def save(doc: document, path: Path) -> Path:
-    """Write a page whole: a reader sees the old one or the new one. Return `path`."""
+    """Write a page atomically; return `path`."""
     with replacing(path) as temporary:
-        # A file name that is no valid text reaches us as lone surrogates: shown as "?", linked by its bytes.
+        # Bytes of a file name that are not valid text are lone surrogates: shown as "?", linked by their values.
         temporary.write_text(doc.render(pretty=False), encoding="utf-8", errors="replace")
     return path

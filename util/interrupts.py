@@ -1,4 +1,4 @@
-"""Signals that ask a training to save itself, and perhaps to end."""
+"""Signals that ask a training to save a checkpoint, and possibly to end."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from util.distributed import World
 BY_URGENCY = (0, signal.SIGUSR1, signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 ENDING = BY_URGENCY[2:]
 GRACE_SECONDS = 1.0
-"""A launcher may pass on a signal that has already reached all processes of a terminal: that is still the first."""
+"""A launcher may forward a signal that has already reached all processes of a terminal; it counts once."""
 
 
 class Interrupts:
-    """Notes signals while its block runs; the training asks for them between its steps.
+    """Records signals within a `with` block; the training polls them between steps.
 
-    SIGTERM, SIGINT (Ctrl-C) and SIGHUP (its terminal is closed) ask it to save and to end, and a second one ends it at
-    once. SIGUSR1, which clusters send some time before they end a job, asks it to save and to go on.
+    SIGTERM, SIGINT (Ctrl-C) and SIGHUP (the terminal was closed) ask it to save and end; a second one ends it at once.
+    SIGUSR1, which clusters send some time before they end a job, asks it to save and go on.
     """
 
     def __init__(self):
-        self._noted: list[int] = []  # places in `BY_URGENCY`
+        self._noted: list[int] = []  # indices into `BY_URGENCY`
         self._ending_since: float | None = None
         self._before: dict[signal.Signals, Any] = {}  # handlers by signal
 
@@ -46,9 +46,9 @@ class Interrupts:
         return self._ending_since is not None
 
     def take(self, world: World) -> int:
-        """The most urgent signal that any process of `world` has got since the last call; 0 for none."""
+        """Return the most urgent signal that any process has received since the last call; 0 for none."""
         noted = list(self._noted)
-        del self._noted[: len(noted)]  # no more: what comes while the processes meet is for the next call
+        del self._noted[: len(noted)]  # only these: signals during the all-reduce are for the next call
         return BY_URGENCY[world.all_reduce_max(max(noted, default=0))]
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -65,13 +65,13 @@ class Interrupts:
 
 
 def _leave_terminal() -> None:
-    """Let output that went to a terminal go nowhere: printing to one that is gone would be an error."""
+    """Redirect output to a terminal to /dev/null: printing to a closed terminal would be an error."""
     for number in (1, 2):
-        if stat.S_ISCHR(os.fstat(number).st_mode):  # isatty does not know it any more
+        if stat.S_ISCHR(os.fstat(number).st_mode):  # isatty is false after the terminal was closed
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 def _say(text: str) -> None:
-    """Write a line to standard error past Python's buffers, which may be in the middle of a line of their own."""
+    """Write a line to standard error directly: Python's buffers may be in the middle of a write."""
     with contextlib.suppress(OSError):  # the terminal may be gone
         os.write(2, f"\n{text}\n".encode())

@@ -1,13 +1,13 @@
-"""What launchers tell a process about the others: torchrun, Slurm and the like, by variables of the environment.
+"""Environment variables that launchers such as torchrun and Slurm set for distributed processes.
 
-    RANK, WORLD_SIZE                 number of this process, counted from 0, and how many there are
-    LOCAL_RANK, LOCAL_WORLD_SIZE     the same among those of this machine
-    MASTER_ADDR, MASTER_PORT         where process 0 waits for the others
-    SPADE_MEETING_SECONDS            how long a process waits for the others at the start; 300 unless it is set, a day
-                                     at most
+    RANK, WORLD_SIZE                 number of this process, from 0, and number of processes
+    LOCAL_RANK, LOCAL_WORLD_SIZE     the same among the processes of this machine
+    MASTER_ADDR, MASTER_PORT         address at which process 0 waits for the others
+    SPADE_MEETING_SECONDS            how long a process waits for the others at the start; 300 by default, at most one
+                                     day
 
-A variable that is empty counts as one that is not set. Without WORLD_SIZE, or where that is 1, there is one process,
-whatever is left of the others in the environment of a notebook or a job.
+An empty variable counts as not set. If WORLD_SIZE is 1 or not set, there is one process, even if the environment of a
+notebook or a job still holds some of the others.
 """
 
 from __future__ import annotations
@@ -25,27 +25,28 @@ TASKS = {
     "OMPI_COMM_WORLD_SIZE": "mpirun",
     "PMI_SIZE": "mpiexec",
 }
-"""Variable in which a launcher of many tasks says how many -> the launcher."""
+"""Variable with the number of tasks that a launcher has started -> name of the launcher."""
 MEETING_SECONDS = 300
 LONGEST_MEETING = 24 * 60 * 60  # seconds
 LARGEST_PORT = 2**16 - 1
 
 
 def text(name: str) -> str:
-    """A variable of the environment; empty if it is not set."""
+    """Return an environment variable without surrounding space; "" if it is not set."""
     return os.environ.get(name, "").strip()
 
 
 def number(
     name: str, default: int, least: int = 0, most: int | None = None, why: str = "", fix: str = f"{START}; {ALONE}"
 ) -> int:
-    """A variable that holds a whole number.
+    """Return an integer from an environment variable.
 
     Args:
-        why: what the largest number follows from.
-        fix: what to do about another one.
+        why: reason for the upper limit, for the message.
+        fix: what to do about an invalid value, for the message.
+
     Raises:
-        InputError: it holds something else, or a number outside `least`..`most`.
+        InputError: the value is not an integer, or outside `least`..`most`.
     """
     value = text(name)
     if not value:
@@ -58,15 +59,15 @@ def number(
 
 
 def world_size() -> int:
-    """How many processes there are."""
+    """Number of processes."""
     return number("WORLD_SIZE", 1, least=1)
 
 
 def ranks(size: int) -> tuple[int, int, int]:
-    """(rank, local rank, number of processes of this machine) in a world of several processes.
+    """Return (rank, local rank, number of processes on this machine) for `size` > 1 processes.
 
     Raises:
-        InputError: a variable is missing, or does not go with the others.
+        InputError: a variable is missing, or contradicts the others.
     """
     for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
         if not text(name):
@@ -78,7 +79,7 @@ def ranks(size: int) -> tuple[int, int, int]:
 
 
 def master() -> tuple[str, int]:
-    """(host, port) of the place where processes meet."""
+    """(host, port) of process 0."""
     return text("MASTER_ADDR"), number("MASTER_PORT", 0, least=1, most=LARGEST_PORT)
 
 
@@ -88,18 +89,18 @@ def meeting_seconds() -> int:
 
 
 def under_launcher() -> bool:
-    """Whether torchrun, or another launcher, has started this process as one of its own."""
+    """Whether torchrun or another launcher has started this process."""
     return bool(text("WORLD_SIZE"))
 
 
 def require_one_process(program: str) -> None:
-    """Refuse to run in several processes, which would all write the same files. Raises: `InputError`."""
+    """Raise an `InputError` in one of several processes, which would all write the same files."""
     if (size := world_size()) > 1:
         raise InputError(f"WORLD_SIZE={size}: {program} works in one process; start it without torchrun; {ALONE}")
 
 
 def warn_of_tasks_apart() -> None:
-    """Say that tasks which a launcher has started together know nothing of each other."""
+    """Warn if a launcher has started several tasks that are not set up to train together."""
     for name, launcher in TASKS.items():
         tasks = text(name)
         if not under_launcher() and tasks.isdecimal() and int(tasks) > 1:
@@ -111,14 +112,14 @@ def warn_of_tasks_apart() -> None:
 
 
 def launch(processes: int, program: str, argv: Sequence[str]) -> int:
-    """Run `program` in several processes of this machine, as `torchrun --nproc_per_node` does; return exit status."""
+    """Run `program` in several processes on this machine, like `torchrun --nproc_per_node`; return the exit status."""
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun
 
     try:
         torchrun(["--standalone", f"--nproc_per_node={processes}", program, *argv])
-    except ChildFailedError as error:  # it has said itself what was wrong
+    except ChildFailedError as error:  # the process has printed its error itself
         return abs(next(iter(error.failures.values())).exitcode)
     except SignalException as interrupted:
         return 128 + interrupted.sigval

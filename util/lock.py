@@ -1,4 +1,4 @@
-"""One training at a time in a folder."""
+"""A lock that allows one training at a time per run folder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from util.errors import InputError
 
 
 class RunLock:
-    """Holds the run in `run_dir` while its block runs. The lock goes with the process, however that ends.
+    """Locks `run_dir` within a `with` block. The system releases the lock when the process ends in any way.
 
-    The file lies beside the folder, which may be moved aside.
+    The lock file lies beside the folder, because the folder may be moved.
 
     Raises:
-        InputError: another process holds it; the message says which.
+        InputError: another process holds the lock; the message says which.
     """
 
     def __init__(self, run_dir: Path):
@@ -29,7 +29,7 @@ class RunLock:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = self.path.open("a+", encoding="utf-8")
         try:
-            # Not flock, which child processes would inherit: data workers live on for a while after a killed training.
+            # Not flock, which child processes inherit: data workers outlive a killed training for a moment.
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.seek(0)
@@ -47,4 +47,4 @@ class RunLock:
 
     def __exit__(self, *exception: object) -> None:
         if self._file:
-            self._file.close()  # the file stays: to remove it would let two processes hold two files of one name
+            self._file.close()  # the file stays: after removal, two processes could lock two files of one name

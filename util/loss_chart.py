@@ -1,4 +1,4 @@
-"""The losses and scores of a training as small curves, one for each, in SVG."""
+"""Small SVG charts of losses and scores, one for each."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ WIDTH, HEIGHT = 240, 72
 
 
 def loss_charts(history: Sequence[LossRecord]) -> tags.div:
-    """Return one curve for each loss of the newest record, every one on its own scale; `history` must not be empty."""
+    """Return one curve for each loss of the newest record, each on its own scale; `history` must not be empty."""
     return charts(images_seen(history), [record.losses for record in history])
 
 
 def charts(positions: Sequence[int], rows: Sequence[Mapping[str, float]]) -> tags.div:
-    """Return one curve for each value of the last row, by name; `positions` of the rows are along the training."""
+    """Return one curve for each name in the last row; `positions` of the rows count images of the training."""
     places = np.array(positions)
     figures = []
     for name, last in rows[-1].items():
@@ -49,12 +49,12 @@ def _chart(name: str, last: float, positions: np.ndarray, values: np.ndarray) ->
 
 
 def _short(value: float) -> str:
-    """Write a loss as the log does, but with four digits where that is too long for its place."""
+    """Format a loss as in the log, but with four digits if that would be too long for the chart."""
     return f"{value:.3f}" if abs(value) < 1000 else f"{value:.4g}"
 
 
 def thin_out(positions: np.ndarray, values: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return at most `points` means of neighbors, so that a long training draws as a calm line, not as noise."""
+    """Return at most `points` means of neighbors, so that the curve of a long training is smooth."""
     groups = min(points, len(values))
     means = [[part.mean() for part in np.array_split(array, groups)] for array in (positions, values)]
     return np.array(means[0]), np.array(means[1])

@@ -1,4 +1,4 @@
-"""`loss_log.txt`: one line of losses at a time, and the history that a page draws from it."""
+"""Writing and reading `loss_log.txt`."""
 
 import datetime
 import re
@@ -20,7 +20,7 @@ class LossRecord:
 
     @property
     def position(self) -> tuple[int, int]:
-        """Orders records along the training."""
+        """Sort key along the training."""
         return self.epoch, self.images_this_epoch
 
 
@@ -42,7 +42,7 @@ class LossLog:
         return line
 
     def append_scores(self, epoch: int, images_this_epoch: int, generator: str, scores: Mapping[str, float]) -> None:
-        """Write a line `(epoch: e, iters: n, scores: average) fid: 61.2 ...`; it is no part of the losses' history."""
+        """Write a line `(epoch: e, iters: n, scores: average) fid: 61.2 ...`; it is not part of `history`."""
         named = " ".join(f"{name}: {value:.6g}" for name, value in scores.items())
         self._write(f"(epoch: {epoch}, iters: {images_this_epoch}, scores: {generator}) {named}")
 
@@ -52,7 +52,7 @@ class LossLog:
 
 
 def read_history(path: Path) -> list[LossRecord]:
-    """Return the records of a `loss_log.txt` in the order of the training, each place once; writes nothing."""
+    """Return the records of a `loss_log.txt` in the order of the training, one per position."""
     history: list[LossRecord] = []
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
@@ -62,25 +62,25 @@ def read_history(path: Path) -> list[LossRecord]:
 
 
 def images_seen(history: Sequence[LossRecord]) -> list[int]:
-    """Return how many images of the whole training each record has behind it.
+    """Return the number of images seen since the start of the training, for each record.
 
-    The log does not say how long an epoch is: it counts as long as the furthest record in any. That is exact as soon as
-    one epoch was logged at its end (the last one always is), and before that it lacks less than what lies between two
-    lines.
+    The log does not hold the length of an epoch, which is taken as the largest `images_this_epoch`. This is exact once
+    the end of an epoch was logged (that of the last one always is); before, it is too small by less than one logging
+    interval.
     """
     epoch_length = max((record.images_this_epoch for record in history), default=0)
     return [(record.epoch - 1) * epoch_length + record.images_this_epoch for record in history]
 
 
 def _remember(history: list[LossRecord], record: LossRecord) -> None:
-    # A training that goes on from a checkpoint repeats what came after it: the repeated part counts.
+    # A training resumed from a checkpoint repeats what came after it; the newer records replace the older.
     while history and history[-1].position >= record.position:
         history.pop()
     history.append(record)
 
 
 def parse_line(line: str) -> LossRecord | None:
-    """Read one line of a `loss_log.txt`; None for a header or a line that was cut short."""
+    """Read one line of a `loss_log.txt`; None for a header or a truncated line."""
     if not (match := LINE.fullmatch(line.strip())):
         return None
     epoch, images_this_epoch, losses = match.groups()

@@ -1,4 +1,4 @@
-"""Packages that only some options need: imported when one does, and in one line if they cannot be."""
+"""Optional packages: imported when an option needs them; a failed import is a one-line error."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from util.errors import InputError
 
 @dataclass(frozen=True)
 class Optional:
-    """A package that not everybody wants.
+    """An optional package.
 
     Attributes:
-        install: its name for pip, with what is needed beside it.
-        needed_by: what asks for it.
-        without: what to do where it cannot be installed.
-        probe: a module of it, or one that needs it, and a name in there; a folder that happens to have the package's
-            name, or half of an installation, lacks it.
+        install: arguments of `pip install`.
+        needed_by: the option or feature that needs it.
+        without: what to do if it cannot be installed.
+        probe: a module of the package, or one that imports it, and a name in this module. A folder that happens to have
+            the package's name, or an incomplete installation, lacks the name.
     """
 
     install: str
@@ -34,7 +34,7 @@ PACKAGES = {
     ),
     "wandb": Optional("wandb", "--wandb", "leave out --wandb", ("wandb", "init")),
     "matplotlib": Optional(
-        "matplotlib", "the picture of a confusion matrix", "score folders (--fake)", ("matplotlib.figure", "Figure")
+        "matplotlib", "the image of a confusion matrix", "score folders (--fake)", ("matplotlib.figure", "Figure")
     ),
     "torch_fidelity": Optional(
         "torch-fidelity",
@@ -53,14 +53,14 @@ def require(package: str) -> ModuleType:
     """Import one of `PACKAGES`; return the module of its probe.
 
     Raises:
-        InputError: it is missing, or broken.
+        InputError: the package is missing or broken.
     """
     optional = PACKAGES[package]
     module, name = optional.probe
     try:
         found = importlib.import_module(module)
         getattr(found, name)
-    except Exception as error:  # an installation is broken in many ways: TypeError of protobuf, AttributeError of numpy
+    except Exception as error:  # broken installations raise anything: TypeError of protobuf, AttributeError of numpy
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise InputError(
             f"{optional.needed_by}: the package {package} cannot be imported ({reason}); pip install "

@@ -1,10 +1,10 @@
-"""How far training has come, counted in images."""
+"""Progress of a training, counted in images."""
 
 from collections.abc import Iterator
 
 
 class Progress:
-    """Epoch, images of this epoch and images in all; knows what is due and where to go on after an interruption.
+    """Counts epochs and images; says what is due, and where to resume.
 
         for epoch in progress.epochs():
             for batch in batches_after(progress.batches_done(batch_size)):
@@ -28,7 +28,7 @@ class Progress:
         self.load_state_dict({"epoch": epoch, "images_this_epoch": images_this_epoch, "images_seen": images_seen})
 
     def epochs(self) -> Iterator[int]:
-        """Yield the numbers of the epochs that are left; the first one may have been begun before."""
+        """Yield the numbers of the remaining epochs; the first one may be resumed in the middle."""
         while self.epoch <= self.num_epochs:
             yield self.epoch
             assert self.epoch_finished, f"epoch {self.epoch} ended after {self.images_this_epoch} images"
@@ -40,9 +40,9 @@ class Progress:
         return self.images_this_epoch >= self.images_per_epoch
 
     def batches_done(self, batch_size: int) -> int:
-        """Return how many batches of this epoch were trained before; skip as many when an epoch is continued.
+        """Return the number of batches of this epoch that are done, to be skipped when it is resumed.
 
-        After a change of batch size a batch that was done only in part is done again.
+        After a change of batch size, a partly done batch is repeated.
         """
         return self.images_this_epoch // batch_size
 
@@ -55,18 +55,18 @@ class Progress:
 
     @property
     def at_edge(self) -> bool:
-        """Whether the last batch was the first since the start (or since a resume) or the last of the training.
+        """Whether the last batch was the first one since the start (or a resume), or the last of the training.
 
-        There a person wants to see something, however rarely it is due.
+        Losses and images are shown then, even if none are due.
         """
         return self._batches == 1 or (self.epoch == self.num_epochs and self.epoch_finished)
 
     def due(self, freq: int) -> bool:
-        """Return whether the last batch reached or passed a multiple of `freq` images in all."""
+        """Return whether the last batch reached or passed a multiple of `freq` in `images_seen`."""
         return self.images_seen // freq > (self.images_seen - self._last_advance) // freq
 
     def epoch_is_due(self, freq: int) -> bool:
-        """Return whether the last batch ended an epoch, and that is a multiple of `freq`, or the last one."""
+        """Return whether the last batch ended an epoch that is a multiple of `freq` or the last one."""
         return self.epoch_finished and (self.epoch % freq == 0 or self.epoch == self.num_epochs)
 
     def state_dict(self) -> dict[str, int]:
@@ -80,13 +80,13 @@ class Progress:
         }
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on from `state`. Nothing is due before the next `advance`."""
+        """Restore a state. Nothing is due before the next `advance`."""
         self.epoch = state["epoch"]
         self.images_this_epoch = state["images_this_epoch"]
         self.images_seen = state["images_seen"]
         self._last_advance = 0
         self._batches = 0
-        if self.epoch_finished:  # only if epochs have become shorter since: fewer images, or a larger batch
+        if self.epoch_finished:  # only if epochs are shorter now, with fewer images or a larger batch
             self._begin_next_epoch()
 
     def _begin_next_epoch(self) -> None:

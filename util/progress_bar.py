@@ -1,4 +1,4 @@
-"""The bar on the terminal while an epoch is trained."""
+"""The progress bar of an epoch."""
 
 import time
 
@@ -8,10 +8,10 @@ from util.progress import Progress
 
 
 class ProgressBar(tqdm):
-    """Bar of one epoch in images, with images per second; `set_postfix(losses)` adds the last losses.
+    """Bar of one epoch in images, with images per second; `set_postfix(losses)` shows the last losses.
 
-    It is moved by `update(images)`, once for each batch and after `progress.advance(images)`. A disabled bar shows
-    nothing and measures nothing.
+    Call `update(images)` once per batch, after `progress.advance(images)`. A disabled bar shows nothing and measures
+    nothing.
     """
 
     def __init__(self, epoch: int, progress: Progress, disable: bool = False):
@@ -41,10 +41,10 @@ class ProgressBar(tqdm):
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the rest of the whole training will take at the speed of this epoch so far; None before any batch.
+        """Time until the end of the training at the speed of this epoch so far; None before the first batch.
 
-        The first batch waits for the data workers and for libraries that choose their kernels, so it counts only as
-        long as there is no other.
+        The first batch includes the start of data workers and the selection of kernels, so it counts only until the
+        second one is done.
         """
         if self._warm is None:
             return None

@@ -1,4 +1,4 @@
-"""How the processes of a training find each other: a store of PyTorch's at MASTER_ADDR:MASTER_PORT."""
+"""Rendezvous of the processes of a training: a torch.distributed store at MASTER_ADDR:MASTER_PORT."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from util import launcher
 from util.errors import InputError
 
 NOTICE_SECONDS = 15
-"""After this time a process says for whom it waits, and a host whose name is still unknown is an error."""
+"""After this time a process prints which ones it waits for, and an unknown host name is an error."""
 PAUSE_SECONDS = 0.05
 SHOWN = 8
 
 
 class Rendezvous:
-    """The rendezvous of the processes of one start. It waits in short steps, between which Python can answer Ctrl-C.
+    """The rendezvous of the processes of one launch. It waits in short steps, so that Python can handle Ctrl-C.
 
     Args:
-        rank, size: this process, and how many must come.
-        timeout: of the store, once all are there.
+        rank, size: rank of this process, and number of processes.
+        timeout: of store operations, once all processes are there.
     """
 
     def __init__(self, rank: int, size: int, timeout: timedelta):
@@ -38,10 +38,10 @@ class Rendezvous:
         self.begin, self.notice = time.monotonic(), min(NOTICE_SECONDS, self.patience / 2)
 
     def store(self) -> dist.Store:
-        """Where the processes of this start, and of no earlier one, find each other's addresses.
+        """Return a store that only the processes of this launch use, not those of an earlier one.
 
         Raises:
-            InputError: there is no such place, or some process does not come.
+            InputError: the store cannot be reached, or a process does not come.
         """
         store = self._connect()
         try:
@@ -50,7 +50,7 @@ class Rendezvous:
             raise InputError(f"process 0 has left {self.place} before all {self.size} were there") from None
 
     def _connect(self) -> dist.TCPStore:
-        """The store itself: torchrun hosts it, or else the first process."""
+        """Connect to the store; torchrun hosts it, or else process 0."""
         is_host = self.rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
         self._check_port() if is_host else self._wait_for_host()
         settings = {"is_master": is_host, "wait_for_workers": False, "multi_tenant": True}
@@ -78,7 +78,7 @@ class Rendezvous:
                 socket.create_connection((self.host, self.port), timeout=1).close()
                 return
             except (OSError, UnicodeError) as error:
-                # A host's name may become known when its machine starts. (UnicodeError: it cannot be a name.)
+                # A host name may become known when its machine starts. (UnicodeError: not a valid name.)
                 unknown = isinstance(error, (socket.gaierror, UnicodeError))
                 if unknown and time.monotonic() - self.begin > self.notice:
                     reason = getattr(error, "strerror", None) or error
@@ -86,12 +86,12 @@ class Rendezvous:
             self._wait_for([0])
 
     def _agree_on_name(self, store: dist.Store) -> str:
-        """The name of this start, once every process has heard it from process 0.
+        """Return the name of this launch, once every process has read it from process 0.
 
-        After a restart torchrun hands out the same store, with the entries of processes that are gone, and its counters
-        of restarts differ from machine to machine. So process 0 makes up a name, each other process answers with a
-        token of its own and the name it has read, and process 0 lists the tokens that came with this name. An entry of
-        an earlier start holds another name or token, and counts for nothing.
+        After a restart, torchrun provides the same store with the entries of processes that are gone, and its restart
+        counters differ between machines. So process 0 draws a random name, each other process answers with a random
+        token and the name it has read, and process 0 lists the tokens that came with this name. Entries of an earlier
+        launch hold another name or token and are ignored.
         """
         mine, others = uuid.uuid4().hex, range(1, self.size)
         while True:
@@ -109,7 +109,7 @@ class Rendezvous:
             self._wait_for(missing)
 
     def _wait_for(self, missing: list[int]) -> None:
-        """Wait a moment for processes; say once that they are missing, and raise an `InputError` in the end."""
+        """Wait a moment for processes; print once which are missing, and raise an `InputError` after the time limit."""
         waited = time.monotonic() - self.begin
         shown = ", ".join(map(str, missing[:SHOWN])) + ", ..." * (len(missing) > SHOWN)
         who = f"process{'es' * (len(missing) > 1)} {shown} of {self.size}"
@@ -119,11 +119,11 @@ class Rendezvous:
                 f"(torchrun on every machine), or wait longer (SPADE_MEETING_SECONDS); {launcher.ALONE}"
             )
         if waited > self.notice:
-            self.notice = self.patience  # once is enough
+            self.notice = self.patience  # print it once
             print(f"process {self.rank} waits for {who} at {self.place}", file=sys.stderr)
         time.sleep(PAUSE_SECONDS)
 
 
 def _read(store: dist.Store, key: str) -> Any:
-    """What a key holds at the moment; None if nothing."""
+    """The current value of a key; None if it is not set."""
     return json.loads(store.get(key)) if store.check([key]) else None

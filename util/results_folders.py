@@ -1,4 +1,4 @@
-"""Where the results of a run lie, so that a run that is moved out of the way takes them along."""
+"""The results folders of a run, which are renamed together with the run."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ NOTE = ".results"
 
 
 def note_results(run_dir: Path, results: Path) -> None:
-    """Let a run know a folder of its results, the parent of those of its tests."""
+    """Record a results folder of a run, the parent of the folders of its tests."""
     _write_note(run_dir, list(dict.fromkeys([*_noted(run_dir), results.absolute()])))
 
 
 def results_of_run(run_dir: Path) -> list[Path]:
-    """The folders of results that a run has: those it knows of, and the usual one, `results` beside `checkpoints`."""
+    """The results folders of a run: recorded ones, and the default one in `results` beside `checkpoints`."""
     usual = run_dir.absolute().parent.parent / "results" / run_dir.name
     # A run that was copied or renamed still names the results of the old name.
     found = dict.fromkeys(path for path in (*_noted(run_dir), usual) if path.name == run_dir.name)
-    # Where results are written into the run's own folder they go with it.
+    # Results in the run's own folder move with it.
     return [path for path in found if path.resolve() != run_dir.resolve() and any(path.glob("*/images"))]
 
 

@@ -1,4 +1,4 @@
-"""The page of a test: every label map beside what the generator made of it."""
+"""The page of a test: every label map beside the images generated from it."""
 
 import json
 import re
@@ -18,10 +18,10 @@ from util.image import save_png
 LABELS, RESULTS, PHOTOS = "input_label", "synthesized_image", "real_image"
 STYLE_PHOTO = PurePosixPath("images/style_image.png")
 SCORES_NAME, CONFUSION_NAME = "scores.json", "confusion.png"
-"""What evaluate.py writes beside the page."""
+"""Files that evaluate.py writes beside the page."""
 FACTS_NAME = "test_facts.json"
-"""The facts of the page, for other programs; there as long as the test that wrote the images has ended well."""
-PICTURE_FOLDER = re.compile(rf"{LABELS}|{RESULTS}(_style\d+)?|{PHOTOS}")
+"""The facts of the page, for other programs; exists only if the test that wrote the images has completed."""
+IMAGE_FOLDER = re.compile(rf"{LABELS}|{RESULTS}(_style\d+)?|{PHOTOS}")
 
 
 def result_folder(k: int) -> str:
@@ -32,17 +32,16 @@ def result_folder(k: int) -> str:
 class ResultsPage:
     """Writes `index.html` and `images/<kind>/<sample name>.png` below `directory`.
 
-    Pictures are written as they come, the page by `save`. Pictures that an earlier test left in the same folder are
-    removed first, and before them their scores, so that folder and page hold what this test made, and nothing else,
-    even if it is interrupted.
+    Images are written immediately, the page by `save`. Scores and images of an earlier test in the same folder are
+    removed first, so that folder and page hold only what this test made, even if it is interrupted.
 
     Args:
         directory: usually `results/<experiment>/<phase>_<epoch>`.
         title: heading of the page.
         class_names, class_colors: name and color (n, 3) uint8 of every class id.
-        display_width: width of a picture on the page in CSS pixels; less where the screen is narrow.
-        facts: what the reader should know about this test, by name; the number of images is added.
-        style_photo: uint8 (H, W, 3), the picture that gave all results their style, if one did.
+        display_width: maximum width of an image on the page, in CSS pixels.
+        facts: facts about this test, by name; the number of images is added.
+        style_photo: uint8 (H, W, 3), the photo from which all results take their style, if any.
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class ResultsPage:
         results: Sequence[tuple[str, np.ndarray]],
         photo: np.ndarray | None = None,
     ) -> None:
-        """Write the pictures of one sample and remember its row.
+        """Write the images of one sample, and add its row to the page.
 
         Args:
             name: unique name; slashes make folders.
@@ -94,7 +93,7 @@ class ResultsPage:
         fractions = html.class_fractions(labels)
         self._images_with_class.update(fractions.keys())
         chips = self.chips.chip_list({class_id: html.percent(fraction) for class_id, fraction in fractions.items()})
-        row = tags.article(tags.h2(name), html.picture_row(figures, self.display_width), chips)
+        row = tags.article(tags.h2(name), html.image_row(figures, self.display_width), chips)
         # Kept as text: the tags of thousands of rows would fill the memory.
         self._rows.append(row.render(pretty=False))
 
@@ -103,7 +102,7 @@ class ResultsPage:
         facts = {**self.facts, "Images": f"{len(self._rows):,}"}
         body = [raw(row + "\n") for row in self._rows] or [tags.p("No images.", cls="note")]
         if self.style_figure is not None:
-            body.insert(0, tags.article(tags.h2("Style"), html.picture_row([self.style_figure], self.display_width)))
+            body.insert(0, tags.article(tags.h2("Style"), html.image_row([self.style_figure], self.display_width)))
         found = {class_id: _images(count) for class_id, count in self._images_with_class.most_common()}
         legend = self.chips.legend("Classes in these images", found) if found else None
         with replacing(self.directory / FACTS_NAME) as temporary:
@@ -117,11 +116,11 @@ class ResultsPage:
     def _write(self, path: PurePosixPath, image: np.ndarray, caption: str, alt: str, kind: str) -> tags.figure:
         save_png(image, self.directory / path)
         height, width = image.shape[:2]
-        return html.picture(path, (width, height), caption, alt, kind)
+        return html.image_figure(path, (width, height), caption, alt, kind)
 
 
 def read_facts(directory: Path) -> dict[str, str]:
-    """The facts of the test whose images are below `directory`; none where they are not known."""
+    """The facts of the test whose images are below `directory`; empty if they are not known."""
     try:
         facts = json.loads((directory / FACTS_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -134,13 +133,13 @@ def _images(count: int) -> str:
 
 
 def _remove_earlier_test(directory: Path) -> None:
-    """Remove scores, page and PNG files of an earlier test; leave every file that no test or evaluation makes."""
+    """Remove scores, page and PNG files of an earlier test; keep all files that no test or evaluation makes."""
     if _are_scores(directory / SCORES_NAME):
         (directory / SCORES_NAME).unlink()
     for path in (directory / CONFUSION_NAME, directory / FACTS_NAME, directory / "index.html", directory / STYLE_PHOTO):
         path.unlink(missing_ok=True)
     for folder in directory.glob("images/*"):
-        if not PICTURE_FOLDER.fullmatch(folder.name):
+        if not IMAGE_FOLDER.fullmatch(folder.name):
             continue
         if folder.is_symlink():  # perhaps to the user's own photos
             folder.unlink()
@@ -154,7 +153,7 @@ def _remove_earlier_test(directory: Path) -> None:
 
 
 def _are_scores(path: Path) -> bool:
-    """Whether a file is one that evaluate.py wrote, as far as can be told."""
+    """Whether a file was probably written by evaluate.py."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

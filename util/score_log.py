@@ -14,7 +14,7 @@ from util.files import replacing
 
 IN_TRAINING = "train.py"
 GENERATOR_NAMES = {"average": "average of the weights", "raw": "trained weights"}
-"""Which of the generators that a training leaves, and in words."""
+"""The generators that a training saves, with their descriptions."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,10 @@ class ScoreRecord:
     """Scores of a generator during the training.
 
     Attributes:
-        epoch, images_seen: after how much of the training.
-        generator: "average" of the weights, or "raw": the trained weights themselves.
-        scores: by name, as evaluate.py calls them; fractions are 0 to 1.
-        is_best: whether no generator before it, and none of the same moment, had a better score of the kind that
-            decides.
+        epoch, images_seen: when it was scored.
+        generator: "average" for averaged weights, "raw" for the trained weights themselves.
+        scores: by evaluate.py's names; fractions are 0 to 1.
+        is_best: whether its selection score is the best so far, including other generators scored at the same time.
     """
 
     epoch: int
@@ -37,30 +36,30 @@ class ScoreRecord:
 
 
 def generator_called(words: str | None) -> str | None:
-    """The key of words in `GENERATOR_NAMES`; None for others."""
+    """The key of a description in `GENERATOR_NAMES`; None for others."""
     return next((generator for generator, known in GENERATOR_NAMES.items() if known == words), None)
 
 
 def curves_of(phase: str) -> str:
-    """The group of the curves of scores in TensorBoard; other parts of the data than "test" have their own."""
+    """The TensorBoard group for scores of a phase: "scores" for "test", and one for each other phase."""
     return "scores" if phase == "test" else f"scores_{phase}"
 
 
 def append_scores(path: Path, program: str, **facts: Any) -> None:
-    """Add a line with the date, the name of the program and `facts`, JSON values that are finite."""
+    """Append a line with date, program name and `facts`, which must be finite JSON values."""
     line = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "program": program}
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line | facts, allow_nan=False) + "\n")
 
 
 class ScoreLog:
-    """The lines of a training in its `scores.jsonl`.
+    """The scores of a training in `scores.jsonl`.
 
-    A training that goes on from an earlier save scores again what came after that: lines of then are removed when it
-    starts, so that no epoch has two. Lines of evaluate.py stay.
+    A training resumed from a checkpoint repeats later epochs: their lines are removed at the start, so that no epoch
+    has two. Lines of evaluate.py stay.
 
     Args:
-        images_seen: where the training goes on.
+        images_seen: where the training starts or resumes.
     """
 
     def __init__(self, path: Path, images_seen: int):
@@ -75,7 +74,7 @@ class ScoreLog:
         self.history = [record for record, stays in zip(records, kept) if record and stays]
 
     def append(self, records: Iterable[ScoreRecord], **facts: Any) -> None:
-        """Write records, with more about each of them."""
+        """Append records, each with `facts`."""
         for record in records:
             self.history.append(record)
             append_scores(
@@ -91,7 +90,7 @@ class ScoreLog:
 
 
 def _record(line: str) -> ScoreRecord | None:
-    """What train.py wrote; None for a line of another program, or one that was cut short."""
+    """Parse a line of train.py; None for lines of other programs and truncated lines."""
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
         found = json.loads(line)
         if found["program"] == IN_TRAINING:

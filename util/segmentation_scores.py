@@ -1,4 +1,4 @@
-"""Scores of predicted label maps: one confusion matrix over a data set, and the numbers papers take from it."""
+"""Segmentation scores from a confusion matrix over a data set."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 IGNORED = 255
-"""The true class of pixels that have none. Predictions never hold it."""
+"""Value of pixels without a class in true label maps; never predicted."""
 
 
 class ConfusionMatrix:
-    """How many pixels of each true class were predicted as each class, over all images so far.
+    """Pixel counts by true and predicted class, over all images so far.
 
-    Every score follows from the counts, none is a mean over images. With several processes, sum `counts` over them
-    (`torch.distributed.all_reduce(matrix.counts)`) before asking. Scores are fractions, 0 to 1, and NaN where nothing
-    was counted that they could be a fraction of (but 0 by the rule "all").
+    Scores are computed from the counts, not averaged over images. With several processes, sum `counts` over them first
+    (`torch.distributed.all_reduce(matrix.counts)`). Scores are fractions, 0 to 1, and NaN if the denominator is 0 (but
+    0 by the rule "all").
 
     Attributes:
         counts: (num_classes + 1, num_classes) int64. Row t, column p: pixels of class t predicted as p. The last row
@@ -54,7 +54,7 @@ class ConfusionMatrix:
             raise ValueError(f"{what}: {int(wrong[0])} is no class; there are 0..{self.num_classes - 1}")
 
     def pixel_accuracy(self, *, unlabeled_is_wrong: bool = False) -> float:
-        """Fraction of the pixels with a class that were predicted right; or of all pixels.
+        """Fraction of correctly predicted pixels, among those with a class or among all.
 
         Numbers near 82 % for Cityscapes are fractions of all pixels, numbers near 94 % of those with a class.
         """
@@ -62,20 +62,20 @@ class ConfusionMatrix:
         return _fraction(np.diag(matrix).sum(), int(self.counts.sum()) if unlabeled_is_wrong else matrix.sum())
 
     def mean_accuracy(self) -> float:
-        """Mean over the classes that occur in the labels of the fraction of their pixels that were predicted right."""
+        """Mean, over the classes that occur in the labels, of the fraction of correctly predicted pixels."""
         matrix = self._labeled()
         return _mean(np.diag(matrix) / _nan_if_zero(matrix.sum(axis=1)))
 
     def class_iou(self) -> np.ndarray:
-        """Intersection over union of each class, (num_classes,) float64; NaN for one in neither labels nor predictions.
+        """Intersection over union of each class, (num_classes,) float64; NaN for classes that occur nowhere.
 
-        What is predicted on pixels without a class plays no part.
+        Predictions for pixels without a class are ignored.
         """
         intersection, union = self.overlap()
         return intersection / _nan_if_zero(union)
 
     def mean_iou(self, rule: str) -> float:
-        """Mean of `class_iou` by one of the rules in MEAN_IOU, which differ in the classes that count."""
+        """Mean of `class_iou` by a rule of MEAN_IOU, which chooses the classes that count."""
         return MEAN_IOU[rule](self)
 
     def frequency_weighted_iou(self) -> float:
@@ -107,11 +107,11 @@ def _mean_over_occurring(matrix: ConfusionMatrix) -> float:
     return _mean(matrix.class_iou())
 
 
-# Which classes a mean IoU is taken over. Published numbers of each data set follow the code they were made with.
+# Classes over which the mean IoU is taken. Published numbers depend on the evaluation code used for each data set.
 MEAN_IOU: dict[str, Callable[[ConfusionMatrix], float]] = {
-    "labelled": _mean_over_labeled,  # those in the labels (DeepLab-PyTorch: COCO-Stuff)
-    "all": _mean_over_all,  # every one, 0 for those in neither (CSAIL: ADE20K)
-    "occurring": _mean_over_occurring,  # those in labels or predictions (DRN: Cityscapes)
+    "labelled": _mean_over_labeled,  # classes in the labels (DeepLab-PyTorch: COCO-Stuff)
+    "all": _mean_over_all,  # all classes, 0 for those that occur nowhere (CSAIL: ADE20K)
+    "occurring": _mean_over_occurring,  # classes in labels or predictions (DRN: Cityscapes)
 }
 
 
@@ -124,5 +124,5 @@ def _fraction(part: int, whole: int) -> float:
 
 
 def _mean(values: np.ndarray) -> float:
-    """Of those that are not NaN; NaN if there are none."""
+    """Mean of the values that are not NaN; NaN if there are none."""
     return float("nan") if np.isnan(values).all() else float(np.nanmean(values))

@@ -1,4 +1,4 @@
-"""Text files written on any system: with any byte order mark and line ends, in Unicode or in Windows' Latin letters."""
+"""Reading text files of any system: with any byte order mark and line ends, in Unicode or Windows-1252."""
 
 import codecs
 import re
@@ -13,21 +13,21 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-"""What a file begins with -> its encoding. Notepad, Excel and PowerShell write these marks."""
+"""Byte order mark -> encoding. Notepad, Excel and PowerShell write these marks."""
 WITHOUT_MARK = ("utf-8", "cp1252")
-CONTROL = re.compile(r"[\0-\x08\x0e-\x19\x1c-\x1f]")  # no tabs, line ends, form feeds, escapes, nor DOS' end of file
+CONTROL = re.compile(r"[\0-\x08\x0e-\x19\x1c-\x1f]")  # not tabs, line ends, form feeds, escapes, DOS's end of file
 
 
 def read_text(path: str | Path, wanted: str = "a text file") -> str:
     """Return the text of a file with "\\n" at the end of every line.
 
-    The encoding is what a byte order mark says, else UTF-8, else Windows-1252.
+    The encoding is that of the byte order mark, else UTF-8, else Windows-1252.
 
     Args:
         wanted: what to give instead, for the message.
 
     Raises:
-        InputError: for a file that is missing, cannot be read, is a folder, or holds no text.
+        InputError: the file is missing, unreadable, a folder, or not text.
     """
     path = Path(path)
     try:

@@ -1,4 +1,4 @@
-"""The page of a training: its losses and scores, and what the generator made at every look, newest first."""
+"""The page of a training: losses, scores, and the images saved at intervals, newest first."""
 
 import datetime
 import re
@@ -30,7 +30,7 @@ FILE_NAME = re.compile(r"epoch(\d{3,})_iter(\d{3,})_input_label\.png")
 
 @dataclass(frozen=True, order=True)
 class Look:
-    """A moment of training that has pictures: after `images_seen` images in all, in `epoch`."""
+    """A moment at which images were saved: after `images_seen` images of the training, in `epoch`."""
 
     images_seen: int
     epoch: int
@@ -40,18 +40,18 @@ class Look:
 
 
 def as_numbers(scores: Mapping[str, float]) -> dict[str, str]:
-    """Scores under their own names, as plain numbers."""
+    """Format scores as plain numbers, under their own names."""
     return {name: f"{value:.4g}" for name, value in scores.items()}
 
 
 class TrainingPage:
     """Writes `index.html` and `images/epochEEE_iterNNN_<kind>.png` below `directory`.
 
-    The rows are read from the folder, so the page of a training that goes on also shows what was there before.
-    Arguments are those of `ResultsPage`; `directory` is usually `checkpoints/<experiment>/web`.
+    Rows are read from the folder, so the page of a resumed training also shows earlier images. Arguments are those of
+    `ResultsPage`; `directory` is usually `checkpoints/<experiment>/web`.
 
     Args:
-        score_text: scores by name as people write them, {title: text}.
+        score_text: formats scores, {name: value} -> {title: text}.
     """
 
     def __init__(
@@ -71,15 +71,15 @@ class TrainingPage:
         self._newest: Look | None = None
         self._fractions: dict[int, float] = {}
 
-    def add(self, epoch: int, images_seen: int, pictures: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
-        """Write uint8 `pictures` (H, W, 3) by kind; `labels` are the class ids that the label picture shows."""
+    def add(self, epoch: int, images_seen: int, images: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
+        """Write images (H, W, 3) uint8 by kind; `labels` are the class ids of the label maps shown."""
         self._newest = Look(images_seen, epoch)
         self._fractions = html.class_fractions(labels)
-        for kind, picture in pictures.items():
-            save_png(picture, self.directory / "images" / self._newest.file_name(kind))
+        for kind, image in images.items():
+            save_png(image, self.directory / "images" / self._newest.file_name(kind))
 
     def save(self, history: Sequence[LossRecord], training: bool, scores: Sequence[ScoreRecord] = ()) -> Path:
-        """Write the page; it reloads itself as long as `training`. Return its path."""
+        """Write the page, which reloads itself while `training`; return its path."""
         looks = self._looks()
         body = [self._losses(history)] if history else []
         body += [self._scores(scores)] if scores else []
@@ -97,13 +97,13 @@ class TrainingPage:
         return html.save(doc, self.directory / "index.html")
 
     def _looks(self) -> list[Look]:
-        """Return the looks on disk, newest first, without those an interrupted run took beyond where we are now."""
+        """Return the looks on disk, newest first, without later ones that an interrupted run has left."""
         names = (FILE_NAME.fullmatch(path.name) for path in self.directory.glob("images/*"))
         looks = [Look(images_seen=int(match[2]), epoch=int(match[1])) for match in names if match]
         return sorted((look for look in looks if not self._newest or look <= self._newest), reverse=True)
 
     def _row(self, look: Look) -> tags.article | None:
-        """Return the row of a look, or None where a picture is missing or damaged that every look has."""
+        """Return the row of a look, or None if a required image is missing or damaged."""
         figures: dict[int, list[tags.figure]] = {}
         when = f"epoch {look.epoch}, {look.images_seen:,} images"
         for kind, (caption, css_class) in KINDS.items():
@@ -115,15 +115,15 @@ class TrainingPage:
                 if kind in OPTIONAL_KINDS:
                     continue
                 return None
-            figure = html.picture(path, size, caption, f"{caption}, {when}", css_class)
+            figure = html.image_figure(path, size, caption, f"{caption}, {when}", css_class)
             figures.setdefault(size[0], []).append(figure)
         heading = tags.h2(f"Epoch {look.epoch}", tags.small(f"{look.images_seen:,} images"))
-        return tags.article(heading, [self._pictures(group, width) for width, group in figures.items()])
+        return tags.article(heading, [self._images(group, width) for width, group in figures.items()])
 
-    def _pictures(self, figures: list[tags.figure], width: int) -> tags.div:
-        """Lay out pictures of one width: several samples below each other, sample under sample; one side by side."""
+    def _images(self, figures: list[tags.figure], width: int) -> tags.div:
+        """Lay out images of one width: mosaics of several samples below each other, single samples side by side."""
         stacked = width > 2.5 * self.display_width
-        return html.picture_row(figures, max(width, self.display_width), stacked)
+        return html.image_row(figures, max(width, self.display_width), stacked)
 
     def _losses(self, history: Sequence[LossRecord]) -> tags.article:
         first, last = history[0].epoch, history[-1].epoch
@@ -131,7 +131,7 @@ class TrainingPage:
         return tags.article(tags.h2("Losses", tags.small(epochs)), loss_charts(history))
 
     def _scores(self, records: Sequence[ScoreRecord]) -> tags.article:
-        """Curves, and all scores, newest first; of the best ones so far the last is the best of all."""
+        """Return curves and a table of scores, newest first; the last one that was best so far is the best of all."""
         best = max((record.images_seen, i) for i, record in enumerate(records) if record.is_best or not i)[1]
         several = len({record.generator for record in records}) > 1
         moments: dict[int, dict[str, float]] = {}

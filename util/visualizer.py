@@ -1,4 +1,4 @@
-"""What a person can watch while a training runs: loss log, web page, TensorBoard, Weights & Biases."""
+"""Logging of a training: loss log, web page, TensorBoard, Weights & Biases."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -33,20 +33,20 @@ def check_tensorboard(run_dir: Path) -> None:
 
 
 class Visualizer:
-    """Writes `loss_log.txt`, and as asked for `web/index.html` and TensorBoard events in `logs/`, below `run_dir`.
+    """Writes `loss_log.txt` and, if enabled, `web/index.html` and TensorBoard events in `logs/`, below `run_dir`.
 
-    Only one process of a training makes one.
+    Used in one process of a training only.
 
     Args:
         run_dir: the folder of the experiment.
         title: heading of the page.
         class_names, class_colors: name and color (n, 3) uint8 of every class id.
         html, tensorboard: whether to write these two.
-        display_winsize: width of a picture on the page in CSS pixels.
-        write: prints a line; tqdm.write goes together with a progress bar.
-        wandb_config: the options of the run, to send it to Weights & Biases as well; None does not.
-        images_seen: where the training begins or goes on; scores of what comes after that are forgotten.
-        score_text: scores as people write them, {title: text}.
+        display_winsize: width of an image on the page in CSS pixels.
+        write: prints a line; tqdm.write is compatible with a progress bar.
+        wandb_config: the options of the run, to log to Weights & Biases as well; None disables it.
+        images_seen: where the training starts or resumes; later scores of an earlier run are removed.
+        score_text: formats scores, {name: value} -> {title: text}.
     Raises:
         InputError: `wandb_config` is given, and Weights & Biases cannot be used.
     """
@@ -113,10 +113,10 @@ class Visualizer:
         """Print scores, append them to both logs, show them on the page, and give them to TensorBoard and W&B.
 
         Args:
-            records: of one moment, one for each generator. The tags are those of evaluate.py, `scores/NAME`, for the
-                first one, and `scores_raw/NAME` for the trained weights beside their average.
-            images_this_epoch: at that moment.
-            facts: about how they were measured, for scores.jsonl.
+            records: one for each generator scored at this time. The tags of the first one are those of evaluate.py,
+                `scores/NAME`; those of the trained weights beside their average are `scores_raw/NAME`.
+            images_this_epoch: position in the epoch.
+            facts: about the measurement, for scores.jsonl.
         """
         facts = facts or {}
         self.score_log.append(records, **facts)
@@ -148,24 +148,24 @@ class Visualizer:
             samples: images (M, 3, H, W) in [-1, 1] of label maps and styles that are the same at every look.
         """
         shown_labels = labels[:MAX_SAMPLES].cpu().numpy()
-        pictures = {
+        images = {
             "input_label": mosaic(colorize(shown_labels, self.class_colors)),
             "synthesized_image": mosaic(to_uint8(fake[:MAX_SAMPLES])),
             "real_image": mosaic(to_uint8(real[:MAX_SAMPLES])),
         }
         if samples is not None:
-            pictures["fixed_sample"] = mosaic(to_uint8(samples))
+            images["fixed_sample"] = mosaic(to_uint8(samples))
         if self.page:
-            self.page.add(epoch, images_seen, pictures, shown_labels)
+            self.page.add(epoch, images_seen, images, shown_labels)
             self._save_page(training=True)
         if self.tensorboard:
-            for kind, picture in pictures.items():
-                self._tensorboard_writer(images_seen).add_image(kind, picture, images_seen, dataformats="HWC")
+            for kind, image in images.items():
+                self._tensorboard_writer(images_seen).add_image(kind, image, images_seen, dataformats="HWC")
         if self.wandb:
-            self.wandb.show(images_seen, pictures)
+            self.wandb.show(images_seen, images)
 
     def close(self) -> None:
-        """Write the page a last time, now without reloading itself, and end the events and the run on the site."""
+        """Write the page a last time, without automatic reload, and close TensorBoard and Weights & Biases."""
         self._save_page(training=False)
         if self._writer:
             self._writer.close()
@@ -178,7 +178,7 @@ class Visualizer:
             self.page.save(self.loss_log.history, training, self.score_log.history)
 
     def _tensorboard_writer(self, images_seen: int):
-        """Return the writer; opened at the first step, so that it takes the place of steps that are being repeated."""
+        """Return the writer, opened at its first step so that it purges steps which a resumed training repeats."""
         if self._writer is None:
             self._writer = require("tensorboard").SummaryWriter(self.run_dir / "logs", purge_step=images_seen)
         return self._writer

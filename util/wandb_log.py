@@ -1,4 +1,4 @@
-"""Weights & Biases: the scalars and pictures of a training on its site, for those who have the package."""
+"""Logging of scalars and images to Weights & Biases; needs the optional package wandb."""
 
 import secrets
 import sys
@@ -17,13 +17,13 @@ ID_FILE = "wandb_id.txt"
 
 
 class WandbLog:
-    """One run of the project `spade`, named as `run_dir`; every start of the same training goes on in it.
+    """A run in the project `spade`, named like `run_dir`; a resumed training continues it.
 
     Args:
-        run_dir: the folder of the experiment; keeps the run's id, and what the package writes.
+        run_dir: the folder of the experiment; holds the run's id and the files of the package.
         config: the options of the training.
     Raises:
-        InputError: the package is missing, or refuses to begin (nobody has logged in, for one).
+        InputError: the package is missing, or cannot start, for example without a login.
     """
 
     def __init__(self, run_dir: Path, config: Mapping[str, Any]):
@@ -46,23 +46,23 @@ class WandbLog:
         """Send `scalars` at step `images_seen`."""
         self._log(images_seen, scalars)
 
-    def show(self, images_seen: int, pictures: Mapping[str, np.ndarray]) -> None:
-        """Send `pictures`, (H, W, 3) uint8 by kind, at step `images_seen`."""
-        self._log(images_seen, {kind: self._wandb.Image(picture) for kind, picture in pictures.items()})
+    def show(self, images_seen: int, images: Mapping[str, np.ndarray]) -> None:
+        """Send images, (H, W, 3) uint8 by kind, at step `images_seen`."""
+        self._log(images_seen, {kind: self._wandb.Image(image) for kind, image in images.items()})
 
     def close(self) -> None:
-        """Send what is left. The site calls the run failed if this is called while an exception is on its way."""
+        """Send remaining data and finish the run, as failed if an exception is being handled."""
         self._run.finish(exit_code=1 if sys.exc_info()[0] else 0)
 
     def _log(self, images_seen: int, values: Mapping[str, Any]) -> None:
-        # A training that goes on from a checkpoint repeats steps. The site keeps the old ones and takes no second
-        # value; each try would print a warning.
+        # A training resumed from a checkpoint repeats steps. The site keeps the old values and accepts no new ones;
+        # each attempt would print a warning.
         if images_seen >= self._run.step:
             self._run.log(dict(values), step=images_seen)
 
 
 def _run_id(path: Path) -> str:
-    """Return the id that `path` holds; make one up at the first start."""
+    """Return the id in `path`; draw one and save it at the first start."""
     if path.exists() and (run_id := path.read_text(encoding="utf-8").strip()):
         return run_id
     run_id = secrets.token_hex(8)

@@ -1,4 +1,4 @@
-"""Warnings: one line each on standard error, beside a progress bar too."""
+"""One-line warnings on standard error, compatible with a progress bar."""
 
 import sys
 
@@ -17,7 +17,7 @@ def warn(message: str) -> None:
 
 
 def warn_once(message: str) -> None:
-    """`warn` the first time that a message is given, in the main process of those that work together alone."""
+    """Print a warning once per message, in the main process only."""
     if message not in _said and is_main_process():
         warn(message)
     _said.add(message)

@@ -1,4 +1,4 @@
-"""Weight files of frozen networks, for losses and scores: found on this machine, or fetched from their makers."""
+"""Weight files of pretrained networks for losses and scores: found on this machine, or downloaded."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from util.fetch import Expected, Patience, fetch
 from util.files import readable_size
 
 PATIENCE = Patience(unanswered=1, timeout=15)
-"""A machine without network learns so at once; a transfer that has begun is worth more waiting."""
+"""Gives up at once without network, but retries a transfer that has begun."""
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """Where the weights of a frozen network come from.
+    """The source of a pretrained network's weights.
 
     Attributes:
-        what: the weights and what needs them, as the subject of a message.
-        names: file names under which they are published; the first is that of `url`.
-        url: their official address.
-        size: in bytes, to tell how long it takes.
+        what: description of the weights, as the subject of a message.
+        names: published file names; the first is that of `url`.
+        url: official address.
+        size: in bytes, for messages.
         sha256: the first digits of the file's SHA-256.
-        license: of the weights, in words.
-        option: how a user gives the file.
-        otherwise: what a user without the file can do.
+        license: of the weights, for messages.
+        option: flag with which a user gives the file.
+        otherwise: alternative for users without the file.
     """
 
     what: str
@@ -45,7 +45,7 @@ class WeightFile:
     otherwise: str
 
     def advice(self) -> str:
-        """How to get the file by hand, and how to do without."""
+        """Say how to get the file manually, and what to do without it."""
         return (
             f"get {self.names[0]} from {self.url} ({readable_size(self.size)}, its SHA-256 starts with {self.sha256}) "
             f"and give it with {self.option} FILE, or put it into {cache_folder()}, {self.otherwise}"
@@ -63,8 +63,8 @@ WEIGHT_FILES = {
         option="--vgg_weights",
         otherwise="or train without the perceptual loss (--no_vgg_loss)",
     ),
-    # Converted from the network of TensorFlow that FID is defined by. The two names are two conversions of one file,
-    # with the same names inside: those of torchvision's Inception.
+    # Converted from the TensorFlow network that defines FID. The two names are two conversions of one file, with the
+    # same parameter names: those of torchvision's Inception.
     "inception": WeightFile(
         what="the Inception weights that FID and KID need",
         names=("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth"),
@@ -89,20 +89,21 @@ WEIGHT_FILES = {
 
 
 def cache_folder() -> Path:
-    """Torch hub's folder of checkpoints, which TORCH_HOME moves."""
+    """The checkpoint folder of torch hub, below TORCH_HOME."""
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 def fetch_weights(name: str, allowed: bool) -> Path:
-    """The file of a network of `WEIGHT_FILES`, from torch hub's folder; if it is not there, it is downloaded into it.
+    """Return a file of `WEIGHT_FILES` from torch hub's checkpoint folder, downloading it if it is missing.
 
-    Of several processes, also of other programs, one downloads, and the others wait for it. What has arrived when a
-    download is cut stays, and the next one goes on from there.
+    Among several processes, also of other programs, one downloads and the others wait. An interrupted download resumes
+    the next time.
 
     Args:
         allowed: whether it may be downloaded.
     Raises:
-        InputError: it is not there and may not, or cannot, be downloaded; the message names file, address and folder.
+        InputError: the file is missing and must not, or cannot, be downloaded; the message names file, address and
+            folder.
     """
     weights = WEIGHT_FILES[name]
     if found := _found(weights):
@@ -128,7 +129,7 @@ def fetch_weights(name: str, allowed: bool) -> Path:
             try:
                 fetch(weights.url, path, Expected(sha256=weights.sha256), PATIENCE)
             except InputError as error:
-                lock.write(str(error))  # for those who wait: one failure is enough for all
+                lock.write(str(error))  # for the waiting processes, which then need not try
                 raise
     except (InputError, OSError) as error:
         raise InputError(f"{weights.what} cannot be fetched ({error}): {weights.advice()}") from None
@@ -141,7 +142,7 @@ def _found(weights: WeightFile) -> Path | None:
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[tuple[IO[str], bool]]:
-    """Keep other processes from making `path`; yield the lock's file, and whether another process was waited for."""
+    """Lock the creation of `path`; yield the lock file, and whether another process held the lock before."""
     with path.with_name(f".{path.name}.lock").open("a+", encoding="utf-8") as file:  # stays: see RunLock
         waited = False
         try:

@@ -106,7 +106,7 @@ def _row(runs: Sequence[Run], index: int, sample: str, folder: Path, labels_diff
     if labels_differ:
         heading.append(tags.small(f"⚠ label maps differ; that of {owners[0].name} is shown"))
     scores = json.dumps([run.score_of(sample) for run in runs])  # for script.js
-    images = html.picture_row(figures, PICTURE_WIDTH)
+    images = html.image_row(figures, PICTURE_WIDTH)
     row = tags.article(tags.h2(heading), images, cls="row", data_index=str(index), data_scores=scores)
     return row.render(pretty=False)
 
@@ -119,4 +119,4 @@ def _figure(path: Path | None, caption: str, alt: str, kind: str, folder: Path) 
     except InputError:
         return tags.figure(tags.div("cannot be read", cls="missing"), tags.figcaption(caption), cls=kind)
     link = PurePosixPath(Path(os.path.relpath(path, folder)).as_posix())
-    return html.picture(link, size, caption, alt, kind)
+    return html.image_figure(link, size, caption, alt, kind)
