@@ -4,7 +4,7 @@
     python -m scripts.benchmark generator [--dataroot DIR]
     python -m scripts.benchmark train [--only bf16 compile]
 
-The figures of one run belong together: what is compared takes turns, so that a busy machine slows all of it alike.
+Compare only figures of one run: compared jobs take turns, so that other load on the machine slows all of them alike.
 """
 
 from __future__ import annotations

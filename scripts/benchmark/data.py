@@ -1,4 +1,4 @@
-"""Samples per second that a data set is read with, beside plain Pillow and torchvision code."""
+"""Samples per second of reading a data set, compared with plain Pillow and torchvision code."""
 
 import argparse
 import contextlib
@@ -33,9 +33,9 @@ class Case:
     Attributes:
         mode: --dataset_mode.
         folder: the data set's folder below --data.
-        files: what its files are, in words.
-        make: writes so many samples like it into a folder.
-        cost: about how many times longer than for COCO a sample takes, to divide the time fairly.
+        files: description of its files.
+        make: writes a number of similar samples into a folder.
+        cost: time per sample relative to COCO, roughly, to divide the time evenly.
     """
 
     mode: str
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
     """Measure and print Markdown. Raises `InputError` for wrong arguments and folders."""
     if args.samples < 24:
         raise InputError(f"--samples {args.samples}: must be 24 or more, for medians to mean something")
-    torch.set_num_threads(1)  # what every loader worker has
+    torch.set_num_threads(1)  # as in every data worker
     with tempfile.TemporaryDirectory() as scratch:
         for case in CASES:
             if args.only in (None, case.mode):
@@ -106,7 +106,7 @@ def measure(case: Case, args: argparse.Namespace, scratch: Path) -> None:
 
 
 def ways_to_read(mode: str, root: Path, cache: Path) -> dict[str, Samples | PlainPairs]:
-    """The data set read by plain code, by the project, and by the project from its cache."""
+    """Data sets that read the same files by plain code, by this project, and by this project from its cache."""
     as_is = open_dataset(mode, root)
     preprocess, ids = as_is.preprocess, as_is.ids
     resized = as_is.reader.read(as_is.paths[0]).size
@@ -131,6 +131,6 @@ def open_dataset(mode: str, root: Path, *flags: str) -> PairedDataset:
 
 
 def repeat(dataset: Samples | PlainPairs, count: int, workers: int) -> DataLoader:
-    """A loader that reads `count` samples in each epoch, one a batch, over and over the same ones."""
+    """A loader that reads `count` samples per epoch in batches of one, repeating those of the data set."""
     indices = [i % len(dataset) for i in range(count)]
     return QuietLoader(Subset(dataset, indices), num_workers=workers, persistent_workers=workers > 0)

@@ -1,4 +1,4 @@
-"""Times, memory and multiply-adds of the SPADE generator: gamma and beta by table beside the dense way."""
+"""Time, memory and multiply-adds of the SPADE generator, with gamma and beta by table and dense."""
 
 import argparse
 import statistics
@@ -74,8 +74,8 @@ class Generators:
     """One generator with filled weights: as it is trained, and folded for evaluation.
 
     Attributes:
-        dense: spectral norm and batch norm are layers of their own; the memory format is the device's usual one.
-        table: the same, folded, in channels-last memory.
+        dense: with spectral norm and batch norm as layers, in the default memory format of the device.
+        table: the same network with folded norms, in channels-last memory.
     """
 
     def __init__(self, opt: TrainOptions, device: torch.device):
@@ -87,7 +87,7 @@ class Generators:
         self.z = None if self.dense.z_dim is None else torch.zeros(opt.batch_size, self.dense.z_dim, device=device)
 
     def generate(self, network: SPADEGenerator, layout: SemanticLayout) -> Tensor:
-        """Images of one of the two; returns when the device has made them."""
+        """Generate images with one of the two networks; synchronizes with the device."""
         images = network(layout, self.z)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
@@ -108,13 +108,13 @@ def make_generator(opt: TrainOptions, modulation: str) -> SPADEGenerator:
 
 
 def prepared_for_tables(network: SPADEGenerator) -> SPADEGenerator:
-    """What test.py makes of a trained generator, in place."""
+    """Prepare a trained generator in place as test.py does."""
     fold_norms(network)
     return to_memory_format(network, torch.channels_last)
 
 
 def anew(layout: SemanticLayout) -> SemanticLayout:
-    """The same layout, for which nothing has been computed yet."""
+    """The same layout with an empty cache."""
     return SemanticLayout(layout.labels, layout.edges, layout.num_labels)
 
 
@@ -139,7 +139,7 @@ def measure(generators: Generators, layout: SemanticLayout, rounds: int) -> Time
 
 
 def stroke(labels: Tensor, number: int) -> Tensor:
-    """A copy of label maps (N, H, W) with a dab of the brush, in a class that is elsewhere in the first map."""
+    """A copy of label maps (N, H, W) with a disc in a class from elsewhere in the first map."""
     height, width = labels.shape[1:]
     y, x = (37 * number + 61) % height, (71 * number + 43) % width
     rows, columns = (torch.arange(size, device=labels.device) for size in (height, width))
@@ -148,7 +148,7 @@ def stroke(labels: Tensor, number: int) -> Tensor:
 
 
 def other_convolutions(network: SPADEGenerator, layout: SemanticLayout) -> Callable[[], None]:
-    """All that is not modulation: the convolutions of one forward, on inputs of their sizes. No table can save them."""
+    """Return a function that runs all convolutions of a forward pass outside modulation: a lower bound on the time."""
     calls: list[tuple[nn.Conv2d, Tensor]] = []
 
     def note(conv: nn.Module, inputs: tuple[Tensor]) -> None:
@@ -172,9 +172,9 @@ def other_convolutions(network: SPADEGenerator, layout: SemanticLayout) -> Calla
 
 
 def product_speed(device: torch.device) -> float:
-    """Multiply-adds per second of a large matrix product, in the precision that is measured; the fastest of several."""
+    """Multiply-adds per second of a large matrix product, in the measured precision; the fastest of several."""
     a = torch.randn(PRODUCT_SIZE, PRODUCT_SIZE, device=device)
-    jobs = {"product": lambda i: float((a @ a)[0, 0])}  # read back, so that a GPU has done it
+    jobs = {"product": lambda i: float((a @ a)[0, 0])}  # read back to synchronize with a GPU
     return PRODUCT_SIZE**3 / min(take_turns(jobs, 7, "matrix product").seconds["product"])
 
 
@@ -190,7 +190,7 @@ def seconds(all_times: list[Times], job: str) -> float:
 
 
 def times_table(all_times: list[Times]) -> list[str]:
-    """Markdown: what each way of generating a batch takes."""
+    """Markdown: the time of each way of generating a batch."""
     lines = [f"| | ms a batch | times {DENSE} (lowest and highest batch) |", "|---|---|---|"]
     for job in all_times[0].seconds:
         ratio = "{:.1f} ({:.1f}..{:.1f})".format(*median_ratio(all_times, job, DENSE))
@@ -223,7 +223,7 @@ def fraction_table(layouts: list[SemanticLayout], network: SPADEGenerator) -> li
 
 
 def counts_table(counts: list[Counts], all_times: list[Times], speed: float) -> list[str]:
-    """Markdown: multiply-adds, and how fast they are done, as a fraction of a matrix product's speed."""
+    """Markdown: multiply-adds, and their speed as a fraction of that of a matrix product."""
     shared, gamma_beta, rows, others = (
         statistics.mean(getattr(count, name) for count in counts) / 1e9
         for name in ("shared", "gamma_beta", "rows", "others")
@@ -281,7 +281,7 @@ def first_batch(args: argparse.Namespace, name: str) -> Callable[[], object]:
 
 
 def heading(args: argparse.Namespace, opt: TrainOptions) -> str:
-    """On what, with what and how the figures were made."""
+    """Markdown: hardware, software, workload and command of the figures."""
     names = ("device", "dataset_mode", "dataroot", "crop_size", "ngf", "batch_size", "maps", "rounds", "precision")
     flags = " ".join(f"--{name} {getattr(args, name)}" for name in names if getattr(args, name) is not None)
     lines = [

@@ -1,4 +1,4 @@
-"""Label maps for measuring a generator, of a data set or made up."""
+"""Label maps for measuring a generator, from a data set or synthetic."""
 
 import argparse
 import contextlib
@@ -19,7 +19,7 @@ MODES = [mode for mode in PRESETS if mode not in NEEDS_FOLDERS]
 
 
 def command_line_options(args: argparse.Namespace) -> TrainOptions:
-    """The options of train.py for a generator of the preset. Raises `InputError` where train.py would end."""
+    """The options of train.py for a generator of the preset. Raises `InputError` for options that train.py refuses."""
     words = f"--dataset_mode {args.dataset_mode} --load_size {args.crop_size} --crop_size {args.crop_size} --no_flip"
     words += f" --ngf {args.ngf} --batch_size {args.batch_size} --no_vgg_loss --precision {args.precision}"
     words += f" --gpu_ids {-1 if args.device == 'cpu' else 0}"
@@ -35,7 +35,7 @@ def command_line_options(args: argparse.Namespace) -> TrainOptions:
 
 
 def layouts_of(opt: TrainOptions, count: int, real: bool) -> list[SemanticLayout]:
-    """`count` batches, of the data set that the options name if they are to be real. Raises: InputError."""
+    """Make `count` batches, from the data set if `real`, else synthetic. Raises `InputError` for missing files."""
     batches = _real_batches(opt) if real else _made_up_batches(opt)
     return [
         SemanticLayout.from_instances(batch["labels"], batch.get("instances"), opt.num_labels)

@@ -1,4 +1,4 @@
-"""Made-up data sets with files of the size, kind and compressibility of published ones."""
+"""Synthetic data sets with files of the size, format and compressibility of published ones."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from scipy.spatial import KDTree
 
 COCO_SIZE = (640, 480)
 CITYSCAPES_SIZE = (2048, 1024)
-JPEG_QUALITY = 96  # gives files of 100 to 150 KB, as COCO's are
+JPEG_QUALITY = 96  # gives files of 100 to 150 KB, like those of COCO
 
 
 def make_coco_like(root: Path, count: int) -> None:
@@ -38,7 +38,7 @@ def make_cityscapes_like(root: Path, count: int) -> None:
 
 
 def draw_photo(random: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-    """Noise with as much detail at every scale, which compresses like a photo: (H, W, 3) uint8."""
+    """Noise with equal detail at every scale, which compresses like a photo: (H, W, 3) uint8."""
     total = np.zeros((size[1], size[0], 3), dtype=np.float32)
     for halvings in range(7):
         small = random.integers(0, 256, (size[1] >> halvings, size[0] >> halvings, 3), dtype=np.uint8)
@@ -58,7 +58,7 @@ def draw_regions(random: np.random.Generator, size: tuple[int, int], count: int)
 
 
 def draw_cells(random: np.random.Generator, size: tuple[int, int], count: int) -> np.ndarray:
-    """Cut an image into `count` cells with gently curved borders, as label maps of scenes have them: (H, W) uint8."""
+    """Cut an image into `count` cells with slightly curved borders, like label maps of scenes: (H, W) uint8."""
     width, height = size
     centers = random.uniform(0, 1, (count, 2))
     columns, rows = np.meshgrid(np.arange(width) / width, np.arange(height) / height)
@@ -72,6 +72,6 @@ def draw_cells(random: np.random.Generator, size: tuple[int, int], count: int) -
 
 
 def save(pixels: np.ndarray, path: Path, **options) -> None:
-    """Write an image, folders made on the way."""
+    """Write an image; make missing folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, **options)

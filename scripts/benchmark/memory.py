@@ -1,4 +1,4 @@
-"""How much memory a training takes, in figures that can be compared."""
+"""Peak memory of a training step and of a generator."""
 
 import gc
 import multiprocessing
@@ -20,27 +20,27 @@ from options import TrainOptions
 from scripts.benchmark.switches import Training, Workload, height
 
 WARM_UP_STEPS = 2
-"""The second one compiles and allocates what the first one could not know of."""
+"""The second step still compiles and allocates, for example optimizer states."""
 
 
 def peak_on_gpu(training: Training, before: int) -> float:
-    """MiB that one more step of a warm training allocates at most, its networks and optimizers included.
+    """Peak MiB allocated in one more step of a warm training, networks and optimizers included.
 
     Args:
         before: bytes allocated before the training was made.
     """
-    torch.cuda.reset_peak_memory_stats(training.device)  # searching for kernels, at the start, takes more
+    torch.cuda.reset_peak_memory_stats(training.device)  # the search for kernels at the start takes more
     training.step()
     return (torch.cuda.max_memory_allocated(training.device) - before) / 2**20
 
 
 def peak_on_cpu(workload: Workload, flags: str) -> float:
-    """MiB by which one more step of a warm training in a process of its own surpasses what it had before the networks.
+    """Peak MiB of one more step of a warm training in a separate process, above its memory before networks are built.
 
-    The modules of a compiler, which stay loaded, are among them.
+    The modules of a compiler, which stay loaded, are included.
 
     Raises:
-        RuntimeError: the process was ended.
+        RuntimeError: the process was killed.
     """
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), begin_worker) as pool:
         try:
@@ -55,16 +55,16 @@ def _resident_peak(workload: Workload, flags: str) -> float:
     for _ in range(WARM_UP_STEPS):
         training.step()
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak begins anew: compiling takes more
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the peak: compilation takes more
     training.step()
     return _resident("VmHWM") - before
 
 
 def peak_of_first_call(make: Callable[..., Callable[[], object]], *args: object) -> float:
-    """MiB by which the first call of what `make(*args)` makes surpasses what its process has before; on a CPU.
+    """Peak MiB of the first call of the function that `make(*args)` returns, above the memory before; on a CPU.
 
     Raises:
-        RuntimeError: the process was ended.
+        RuntimeError: the process was killed.
     """
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), begin_worker) as pool:
         try:
@@ -83,27 +83,26 @@ def _peak_of_first_call(make: Callable[..., Callable[[], object]], args: tuple) 
 
 
 def _resident(field: str) -> float:
-    """MiB of /proc/self/status. Not `ru_maxrss`, which a process inherits from the one that has started it."""
+    """A field of /proc/self/status in MiB. (A process inherits `ru_maxrss` from its parent.)"""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) / 2**10 for line in lines if line.startswith(f"{field}:"))
 
 
 def kept_bytes(opt: TrainOptions, recomputed: bool, mode: AbstractContextManager | None = None) -> int:
-    """Bytes that the generator keeps from the forward to the backward pass of a batch, in 32 bits and the dense way.
+    """Bytes that the dense generator saves for the backward pass of a batch, in 32 bits.
 
-    Nothing is computed: tensors without memory pass through the network, so the figure is the same on any machine, and
-    any size fits. Every storage counts once: what autograd saves, the semantic maps, the normalized weights. Parameters
-    and buffers, which are there anyway, do not count.
+    Computed with fake tensors, so the figure is the same on every machine, and every size fits. Each storage counts
+    once: saved tensors of autograd, semantic maps, and normalized weights, but not parameters and buffers.
 
     Args:
         recomputed: whether activations are checkpointed.
-        mode: tests compute with real tensors by giving a context that does nothing.
+        mode: context in place of `FakeTensorMode`; tests use one that does nothing, to compute with real tensors.
     """
     storages: dict[int, int] = {}
 
     def keep(x: Tensor) -> Tensor:
         storage = x.untyped_storage()
-        storages[storage._cdata] = storage.nbytes()  # tensors without memory have no data_ptr
+        storages[storage._cdata] = storage.nbytes()  # fake tensors have no data_ptr
         return x
 
     with mode or FakeTensorMode():

@@ -1,4 +1,4 @@
-"""How many multiplications with addition (MACs) a generator needs, dense and by table."""
+"""Number of multiply-adds (MACs) of a generator, dense and by table."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,8 @@ class Counts:
     """MACs of one batch.
 
     Attributes:
-        shared, gamma_beta: of the two layers of modulation, at every site.
-        rows: of the table that takes their place; sums of rows are additions alone, and do not count.
+        shared, gamma_beta: of the two modulation layers, at every site.
+        rows: of the rows of the tables that replace them; sums of rows are additions only and do not count.
         others: of all other convolutions.
     """
 
@@ -37,7 +37,7 @@ class Counts:
 
 @torch.no_grad()
 def count(network: SPADEGenerator, layout: SemanticLayout) -> Counts:
-    """Count for one batch of label maps; the table's part depends on how often their neighborhoods repeat."""
+    """Count for one batch of label maps; `rows` depends on the number of distinct neighborhoods."""
     layout = SemanticLayout(layout.labels, layout.edges, layout.num_labels)
     shared = gamma_beta = rows = others = 0
     height, width = network.latent_size

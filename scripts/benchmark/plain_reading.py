@@ -1,4 +1,4 @@
-"""Reading as a user would write it with Pillow and torchvision: what the project's reading is measured against."""
+"""Plain reading with Pillow and torchvision, the baseline for measuring the project's reading."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class PlainPairs(Dataset):
     Args:
         resized: width and height to resize to.
         cropped: width and height to crop from that.
-        unknown: id that stands in for 255; None leaves 255 alone.
+        unknown: id that replaces 255; None keeps 255.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class PlainPairs(Dataset):
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         paths = self.paths[index]
         assert paths.image and paths.instances, "all files are there"
-        # torchvision takes images of Pillow, and its types tell of tensors alone.
+        # torchvision accepts Pillow images, but its type annotations allow only tensors.
         labels: Any = Image.open(paths.labels)
         instances: Any = Image.open(paths.instances)
         image: Any = Image.open(paths.image).convert("RGB")

@@ -1,4 +1,4 @@
-"""The switches of train.py that are measured, and trainings with them, made as train.py makes them."""
+"""The switches of train.py that are measured, and trainings with them, built as in train.py."""
 
 import contextlib
 import io
@@ -22,7 +22,7 @@ from util.fill import fill
 from util.precision import set_matrix_precision
 
 REGIONS = 24
-"""Regions that a made-up label map has."""
+"""Number of regions in a synthetic label map."""
 PLAIN = "plain"
 SWITCHES = {
     PLAIN: "",
@@ -53,15 +53,15 @@ def flags_of(switch: str, device: str) -> str:
 
 @dataclass(frozen=True)
 class Workload:
-    """Data, sizes and device that all trainings of a benchmark have in common.
+    """Data, sizes and device common to all trainings of a benchmark.
 
     Attributes:
         device: "cpu" or "cuda".
-        mode: --dataset_mode, whose preset counts; no file of the data set is read.
+        mode: --dataset_mode, which selects the preset; its files are read only with `dataroot`.
         batch_size, crop_size: samples, and pixels across.
         ngf: width of the generator and of the discriminator.
         vgg_weights: of the perceptual loss; None leaves it out.
-        dataroot: of the data set, to train on its first samples; None makes some up.
+        dataroot: of the data set, to train on its first samples; None for synthetic ones.
     """
 
     device: str
@@ -73,7 +73,7 @@ class Workload:
     dataroot: str | None = None
 
     def options(self, flags: str = "") -> TrainOptions:
-        """The options of train.py with more flags. Raises `InputError` where train.py would end with an error."""
+        """The options of train.py with more flags. Raises `InputError` for options that train.py refuses."""
         vgg = ["--no_vgg_loss"] if self.vgg_weights is None else ["--vgg_weights", str(self.vgg_weights)]
         size = f"--batch_size {self.batch_size} --crop_size {self.crop_size} --load_size {self.crop_size}"
         width = f"--ngf {self.ngf} --ndf {self.ngf} --gpu_ids {-1 if self.device == 'cpu' else 0}"
@@ -97,7 +97,7 @@ class Workload:
 
 
 class Training:
-    """A training about to begin, and the batch of all its steps."""
+    """A new training, and the batch that all its steps use."""
 
     def __init__(self, workload: Workload, flags: str):
         opt = workload.options(flags)
@@ -107,22 +107,22 @@ class Training:
         model = place(create_model(opt).train(), self.device, opt.channels_last, opt.modulation)
         self.trainer = create_trainer(opt, create_method(opt, model))
         self.batch = make_batch(opt) if workload.dataroot is None else first_batch(opt)
-        if self.device.type == "cuda":  # as the loader gives them
+        if self.device.type == "cuda":  # as from the data loader
             self.batch = {name: values.pin_memory() for name, values in self.batch.items()}
 
     def step(self) -> None:
-        """A step of each player; returns when the device has done it."""
-        set_matrix_precision(self.precision)  # it is the whole process's, where another training takes turns
+        """Run a step of each player; synchronizes with the device."""
+        set_matrix_precision(self.precision)  # global to the process, in which another training takes turns
         self.trainer.step(self.batch)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
 
 def make_batch(opt: TrainOptions, first: int = 0) -> dict[str, Tensor]:
-    """A made-up batch as a data set gives it: cells with their classes, and noise for photos.
+    """Make a synthetic batch: cells with random classes, and noise in place of photos.
 
     Args:
-        first: number of its first sample; samples of one number are the same.
+        first: number of the first sample; equal numbers give equal samples.
     """
     labels, instances, images = [], [], []
     for number in range(first, first + opt.batch_size):
@@ -138,7 +138,7 @@ def make_batch(opt: TrainOptions, first: int = 0) -> dict[str, Tensor]:
 
 
 def first_batch(opt: TrainOptions) -> dict[str, Tensor]:
-    """The first samples of the data set. Raises: InputError."""
+    """Read the first samples of the data set. Raises `InputError` for missing files."""
     dataset = create_dataset(opt)
     samples: list[Any] = [dataset[index] for index in range(opt.batch_size)]
     names = ("labels", "instances", "image") if opt.instance else ("labels", "image")
@@ -146,12 +146,12 @@ def first_batch(opt: TrainOptions) -> dict[str, Tensor]:
 
 
 def height(opt: TrainOptions) -> int:
-    """Of the images, in pixels."""
+    """Height of the images in pixels."""
     return round(opt.crop_size / opt.aspect_ratio)
 
 
 def write_vgg_weights(path: Path) -> Path:
-    """Write VGG-19 weights that cost the time and memory of the real ones, for a machine that cannot download them."""
+    """Write random VGG-19 weights, which take the time and memory of the real ones without a download."""
     features = VGGLoss().features
     fill(features, seed=0)
     torch.save({f"features.{name}": tensor for name, tensor in features.state_dict().items()}, path)

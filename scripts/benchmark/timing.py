@@ -1,4 +1,4 @@
-"""Taking times in turns, and saying what they mean."""
+"""Timing jobs in turns, with medians, quartiles and ratios."""
 
 import statistics
 import time
@@ -10,12 +10,12 @@ from tqdm import tqdm
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds that several jobs took, `seconds[job][i]` in round i; rounds of one number were next to each other."""
+    """Seconds of several jobs, `seconds[job][i]` in round i; in each round, all jobs run in turn."""
 
     seconds: Mapping[str, list[float]]
 
     def rate(self, job: str, count: int = 1) -> tuple[float, float, float]:
-        """Median, lower and upper quartile of `count` things per second."""
+        """Median, lower and upper quartile of the rate, for `count` items per call."""
         low, middle, high = statistics.quantiles([count / seconds for seconds in self.seconds[job]], n=4)
         return middle, low, high
 
@@ -35,7 +35,7 @@ class Times:
 
 
 def take_turns(jobs: Mapping[str, Callable[[int], object]], rounds: int, title: str) -> Times:
-    """Call every job with 0, then every job with 1, and so on; the first round only warms up and is not counted."""
+    """Call every job with 0, then every job with 1, and so on; the first round is a warm-up and not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in jobs}
     for i in tqdm(range(rounds + 1), desc=title, unit="round", leave=False):
         for name, job in jobs.items():

@@ -1,4 +1,4 @@
-"""Images per second and peak memory of a training step, with each switch of train.py that is about them."""
+"""Images per second and peak memory of a training step, with each switch of train.py that affects them."""
 
 import argparse
 import gc
@@ -18,7 +18,7 @@ from scripts.benchmark.timing import Times, take_turns
 from util.errors import InputError
 
 HELP = "images per second and peak memory of training with each switch that trades time, memory and accuracy"
-# The paper's networks at the size of COCO for a GPU. A CPU would need minutes for each step of them.
+# On a GPU, the paper's networks at the size for COCO. On a CPU, each step of these would take minutes.
 DEFAULTS = {
     "cuda": {"batch_size": 16, "crop_size": 256, "ngf": 64, "iterations": 20},
     "cpu": {"batch_size": 4, "crop_size": 64, "ngf": 16, "iterations": 5},
@@ -33,14 +33,14 @@ REASON_LENGTH = 160
 
 @dataclass(frozen=True)
 class Row:
-    """What has been found out about one switch.
+    """The results of one switch.
 
     Attributes:
-        flags: of train.py; none for the plain training.
-        times: of its steps, by flags, and of plain ones in turns, if those work.
-        warm_up: seconds of the first steps, which are not among `times`.
-        peak: MiB.
-        failure: why there are no figures; then nothing else is there.
+        flags: of train.py; empty for the plain training.
+        times: of its steps and, if possible, of plain steps in turn with them.
+        warm_up: seconds of the first steps, which `times` excludes.
+        peak: peak memory in MiB.
+        failure: why it failed, in which case the other results are missing.
     """
 
     flags: str
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
     size = args.batch_size, args.crop_size, args.ngf
     workload = Workload(args.device, args.dataset_mode, *size, dataroot=args.dataroot)
     with tempfile.TemporaryDirectory() as scratch:
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = f"{scratch}/compiled"  # else a second run would show no warm-up
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = f"{scratch}/compiled"  # otherwise a second run would show no warm-up
         if not args.no_vgg_loss:
             workload = replace(workload, vgg_weights=write_vgg_weights(Path(scratch) / "vgg19.pth"))
         workload.options()
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def complete(args: argparse.Namespace) -> argparse.Namespace:
-    """The arguments with the defaults of the device. Raises `InputError` for what cannot be."""
+    """Fill in the defaults of the device. Raises `InputError` for impossible arguments."""
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     given = {name: value for name, value in vars(args).items() if value is not None}
     args = argparse.Namespace(**{"only": None, "dataroot": None, **DEFAULTS[device], **given, "device": device})
@@ -101,11 +101,11 @@ def complete(args: argparse.Namespace) -> argparse.Namespace:
 
 
 def measure(switches: Iterable[str], workload: Workload, iterations: int) -> Iterator[Row]:
-    """One row after the other. A switch that fails has a row that says so, and the others go on."""
+    """Yield the row of each switch; one that fails yields a row with the reason."""
     try:
         plain = Training(workload, "")
         warm_up(plain)
-    except Exception:  # the row of the plain training, made once more there, says why
+    except Exception:  # reported by the row of the plain training, which is measured again there
         plain = None
     for switch in switches:
         flags = flags_of(switch, workload.device)
@@ -113,14 +113,14 @@ def measure(switches: Iterable[str], workload: Workload, iterations: int) -> Ite
             if switch in GPU_ONLY and workload.device != "cuda":
                 raise InputError("for GPUs only")
             row = measure_one(flags, workload, iterations, plain)
-        except Exception as error:  # no memory, no compiler, no kernel for it: whatever it is
+        except Exception as error:  # lack of memory, a compiler or a kernel, for example
             row = Row(flags, failure=reason(error))
         forget(compiled="--compile" in flags)
         yield row
 
 
 def measure_one(flags: str, workload: Workload, iterations: int, plain: Training | None) -> Row:
-    """Time a training in turns with `plain`, if that works, and find its peak memory."""
+    """Time a training in turns with `plain`, if that is not None, and measure its peak memory."""
     before = torch.cuda.memory_allocated() if workload.device == "cuda" else 0
     training = Training(workload, flags)
     seconds = warm_up(training)
@@ -134,7 +134,7 @@ def measure_one(flags: str, workload: Workload, iterations: int, plain: Training
 
 
 def warm_up(training: Training) -> float:
-    """Take the first steps; return the seconds they took."""
+    """Run the first steps; return their time in seconds."""
     start = time.perf_counter()
     for _ in range(WARM_UP_STEPS):
         training.step()
@@ -142,7 +142,7 @@ def warm_up(training: Training) -> float:
 
 
 def forget(compiled: bool) -> None:
-    """Give back what the last training held."""
+    """Release the memory of the last training."""
     gc.collect()
     if compiled:
         torch.compiler.reset()
@@ -151,13 +151,13 @@ def forget(compiled: bool) -> None:
 
 
 def reason(error: Exception) -> str:
-    """An error in a piece of a line, fit for a table."""
+    """Shorten an error message for a table cell."""
     text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return text.strip().replace("|", "/")[:REASON_LENGTH]
 
 
 def heading(args: argparse.Namespace, workload: Workload) -> str:
-    """On what, with what and how the figures were made."""
+    """Markdown: hardware, software, workload and command of the figures."""
     flags = [f"--{name} {getattr(args, name)}" for name in ("device", "dataset_mode", *DEFAULTS["cpu"])]
     flags += [f"--dataroot {args.dataroot}"] if args.dataroot else []
     flags += ["--no_vgg_loss"] * args.no_vgg_loss + ([f"--only {' '.join(args.only)}"] if args.only else [])
@@ -174,7 +174,7 @@ def heading(args: argparse.Namespace, workload: Workload) -> str:
 
 
 def device_name(device: str) -> str:
-    """As its maker calls it."""
+    """The product name of the device."""
     if device == "cuda":
         return torch.cuda.get_device_name()
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -182,7 +182,7 @@ def device_name(device: str) -> str:
 
 
 def table(rows: Iterable[Row], batch_size: int) -> Iterator[str]:
-    """Markdown, line by line, of rows of which the first one is plain."""
+    """Yield the lines of a Markdown table; the first row is that of the plain training."""
     yield f"| switch | images/s (quartiles) | times {PLAIN} (quartiles) | peak MiB | of {PLAIN} | warm-up, s |"
     yield "|---|---|---|---|---|---|"
     plain_peak = None
@@ -200,7 +200,7 @@ def table(rows: Iterable[Row], batch_size: int) -> Iterator[str]:
 
 
 def kept_line(workload: Workload) -> str:
-    """What `--checkpoint_activations` saves by itself, which is the same on every device."""
+    """Say how much memory `--checkpoint_activations` saves, which is the same on every device."""
     opt = workload.options()
     with_all, with_few = (kept_bytes(opt, recomputed) / 2**20 for recomputed in (False, True))
     return (

@@ -1,1 +1,1 @@
-"""Compare runs, results and scores of several in, one page out: `python -m scripts.compare`."""
+"""Compare runs on one page, their losses in one chart, or their colors: `python -m scripts.compare`."""

@@ -2,7 +2,7 @@
 
     python -m scripts.compare RUN RUN [...] [--output compare.html] [--how_many N] [--which PHASE_EPOCH]
     python -m scripts.compare losses RUN [...]      draws their losses into one image
-    python -m scripts.compare colors --name RUN     says how far mean colors of classes are from the real ones
+    python -m scripts.compare colors --name RUN     prints how far mean colors of classes are from real ones
 
 RUN is a name below --results_dir, whose newest test is meant, the folder of a test, or one of images that another
 program made for the same label maps. Differences are those from the first run. Scores come from the scores.json that
@@ -27,7 +27,7 @@ from util import html
 from util.errors import InputError
 
 PROGRAM = "python -m scripts.compare"
-# First word -> module with `main(argv)`, imported when it is asked for.
+# Command -> module with `main(argv)`, imported on demand.
 COMMANDS = {"losses": "scripts.compare.losses", "colors": "scripts.compare.colors"}
 
 
@@ -53,7 +53,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def summary(runs: Sequence[Run]) -> str:
-    """One line of scores for each run that has any, in the order of the table."""
+    """One line of scores for each scored run, in the order of the table."""
     width = max(len(run.name) for run in runs)
     lines = []
     for run, scores in ((run, run.scores.scores) for run in runs if run.scores):

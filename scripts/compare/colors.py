@@ -23,7 +23,7 @@ from util.image import to_uint8
 
 @dataclass(frozen=True, kw_only=True)
 class ColorOptions(TestOptions):
-    """The options of test.py under the name of this tool."""
+    """The options of test.py, with the name of this tool."""
 
     program: ClassVar[str] = "python -m scripts.compare colors"
 
@@ -43,7 +43,7 @@ class ClassColors:
             self.sums[:, channel] += np.bincount(labels, image[..., channel].ravel(), minlength=len(self.counts))
 
     def means(self) -> np.ndarray:
-        """(num_classes, 3); NaN where a class never occurs."""
+        """Mean colors (num_classes, 3); NaN for classes that never occur."""
         with np.errstate(invalid="ignore"):
             return self.sums / self.counts[:, None]
 

@@ -30,11 +30,11 @@ LOG_NAME = "loss_log.txt"
 FORMATS = (".png", ".pdf", ".svg")
 MADE_BY = "scripts.compare losses"  # in the files, in every format
 SMOOTHED_OVER = 40
-"""Without --smooth, a mean covers one 40th of the longest run, in images, so that all runs are equally calm."""
+"""Without --smooth, a mean covers 1/40 of the images of the longest run, so that all curves are equally smooth."""
 SHOWN_QUANTILES = (0.01, 0.99)
-"""Of the log's values: a few that are far out may leave the panel, so that they do not flatten all others."""
+"""Quantiles of the values that a panel must show: a few outliers may leave it, so as not to flatten the rest."""
 
-# Okabe and Ito, Color Universal Design (2008), less the yellow that white paper swallows: told apart by all eyes.
+# Okabe and Ito, Color Universal Design (2008), without yellow, which is invisible on white; safe for color blindness.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 RUN_STYLES = cycler(linestyle=("-", "--", ":")) * cycler(color=COLORS)
 
@@ -73,7 +73,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def find_log(run: str, checkpoints_dir: Path) -> Path:
-    """Return the log that `run` means. Raises `InputError` with the runs that there are."""
+    """Return the log of `run`. Raises `InputError` that names the available runs."""
     places = (checkpoints_dir / run / LOG_NAME, Path(run) / LOG_NAME, Path(run))
     for path in places:
         if path.is_file():
@@ -108,9 +108,9 @@ def choose_losses(runs: Sequence[Run], wanted: Sequence[str] | None) -> list[str
 
 
 def smooth(values: np.ndarray, width: int) -> np.ndarray:
-    """Return the mean of about `width` values around each, as many before as after it, so that nothing is delayed.
+    """Return the centered moving mean over about `width` values, which causes no delay.
 
-    NaN stays NaN and does not count for its neighbors; neither does what lies beyond the ends.
+    NaN stays NaN and is ignored in the means of its neighbors, as are positions beyond the ends.
     """
     finite = np.isfinite(values)
     size = 2 * (width // 2) + 1
@@ -123,7 +123,7 @@ def mean_width(run: Run, longest: int) -> int:
     """Return how many lines of `run` a mean covers without --smooth; `longest` is the images of the longest run."""
     lines = len(run.images)
     lines_per_image = (lines - 1) / max(1, run.images[-1] - run.images[0])
-    # A run that has only begun keeps its shape.
+    # A run that has just started is hardly smoothed.
     return max(1, min(round(longest / SMOOTHED_OVER * lines_per_image), lines // 10))
 
 
@@ -141,7 +141,7 @@ def draw(runs: Sequence[Run], names: Sequence[str], losses: Sequence[str], width
             values, lines = run.losses[loss], width or mean_width(run, longest)
             if lines > 1:
                 panel.plot(run.images, values, color=style["color"], alpha=0.22, linewidth=0.8, zorder=2)
-            if np.isfinite(values).sum() == 1:  # one point is no line
+            if np.isfinite(values).sum() == 1:  # a single point would not be visible as a line
                 style = style | {"linestyle": "none", "marker": "o"}
             (legend[name],) = panel.plot(run.images, smooth(values, lines), **style, linewidth=1.6, zorder=3)
         set_range(panel, [run.losses[loss] for _, run, _ in shown])
@@ -151,19 +151,19 @@ def draw(runs: Sequence[Run], names: Sequence[str], losses: Sequence[str], width
         panel.yaxis.set_major_locator(MaxNLocator(5))
     for panel in axes[len(losses) :]:
         panel.remove()
-    for panel in axes[max(0, len(losses) - across) : len(losses)]:  # the lowest of each column
+    for panel in axes[max(0, len(losses) - across) : len(losses)]:  # the lowest panel of each column
         panel.set_xlabel("images seen")
         panel.tick_params(labelbottom=True)
     shown_names = [name for name in names if name in legend]
-    columns = int(figure.get_figwidth() * 10 / (max(map(len, shown_names)) + 8))  # about 10 letters an inch
+    columns = int(figure.get_figwidth() * 10 / (max(map(len, shown_names)) + 8))  # about 10 characters per inch
     handles = [legend[name] for name in shown_names]
     figure.legend(handles, shown_names, loc="outside upper left", ncols=max(1, min(4, columns)), frameon=False)
     return figure
 
 
 def set_range(panel: Axes, curves: Sequence[np.ndarray]) -> None:
-    """Leave a few values that are far out outside the panel, such as those of the first lines of a training."""
-    # Of each run by itself: a short one beside a long one is more than a few values.
+    """Limit the panel to `SHOWN_QUANTILES`, which excludes outliers such as the first values of a training."""
+    # Per run: otherwise all values of a short run could count as outliers beside a long one.
     finite = [values[np.isfinite(values)] for values in curves]
     if ranges := [np.quantile(values, SHOWN_QUANTILES) for values in finite if len(values)]:
         low, high = np.min(ranges), np.max(ranges)

@@ -38,7 +38,7 @@ def build_page(runs: Sequence[Run], title: str, output: Path, how_many: int | No
         class_table(runs),
         _label_maps(runs, samples, differing),
     ]
-    # Rows are kept as text: the tags of thousands of them would fill the memory.
+    # Rows are kept as text, because the tag objects of thousands of rows would fill the memory.
     body = [part for part in parts if part is not None]
     body += [_controls(runs), tags.div([raw(row + "\n") for row in rows], id="rows")]
     count = f"{len(shown):,}" if len(shown) == len(samples) else f"{len(shown):,} of {len(samples):,}"
@@ -49,7 +49,7 @@ def build_page(runs: Sequence[Run], title: str, output: Path, how_many: int | No
 
 
 def _label_maps(runs: Sequence[Run], samples: Sequence[str], differing: Sequence[str]) -> tags.article | None:
-    """Say where the runs were not given the same label maps."""
+    """Warn if the runs were tested on different label maps."""
     notes = []
     for run in runs:
         if missing := [sample for sample in samples if sample not in run.samples]:
@@ -72,14 +72,14 @@ def _image_scores(runs: Sequence[Run]) -> list[str]:
 
 
 def _controls(runs: Sequence[Run]) -> tags.nav:
-    """What rows can be sorted by. Values are JSON for script.js: [score, run], or [score, run, run to subtract]."""
+    """The sort keys of rows. Values are JSON for script.js: [score, run], or [score, run, run to subtract]."""
     options = [tags.option("name", value="[]")]
     for score in _image_scores(runs):
         label = score.replace("_", " ")
         options += [tags.option(f"{label} of {run.name}", value=json.dumps([score, k])) for k, run in enumerate(runs)]
         base = runs[0].scores
         for k, run in enumerate(runs[1:], start=1):
-            # Differences between numbers that were measured differently say nothing.
+            # Differences between scores that were measured differently have no meaning.
             if base and run.scores and run.scores.measures_images_like(base, score):
                 options.append(tags.option(f"{label}: {run.name} − {runs[0].name}", value=json.dumps([score, k, 0])))
     if len(options) == 1:

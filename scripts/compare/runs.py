@@ -1,4 +1,4 @@
-"""The runs that are compared: their images, scores and options, as they lie on disk."""
+"""The compared runs: their images, scores and options on disk."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,13 +22,13 @@ ABSENT = object()
 
 @dataclass(frozen=True)
 class Run:
-    """One test of one run, or a folder of images that something else made.
+    """One test of one run, or any folder of generated images.
 
     Attributes:
-        folder: `<phase>_<epoch>`, or that of the images.
-        labels, results, photos: images by name of the sample.
+        folder: `<phase>_<epoch>`, or the folder of images.
+        labels, results, photos: images by sample name.
         scores: None if it was not evaluated.
-        options: of the training; None if they are not there.
+        options: of the training; None if they are missing.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Run:
 
     @property
     def samples(self) -> set[str]:
-        """Names of what was tested."""
+        """Names of the tested samples."""
         return {*self.labels, *self.results}
 
     def score_of(self, sample: str) -> Mapping[str, float]:
@@ -50,7 +50,7 @@ class Run:
 
 
 def read_runs(names: Sequence[str], results_dir: Path, checkpoints_dir: Path, which: str | None) -> list[Run]:
-    """Read all runs; two of one name are told apart by phase and epoch, or as they were given."""
+    """Read all runs; those of one name are distinguished by phase and epoch, or by folder."""
     runs = [_read(name, results_dir, checkpoints_dir, which) for name in names]
     folders = [run.folder.resolve() for run in runs]
     if len({*folders}) < len(folders):
@@ -84,12 +84,12 @@ def _read(name: str, results_dir: Path, checkpoints_dir: Path, which: str | None
 
 
 def all_samples(runs: Sequence[Run]) -> list[str]:
-    """Names of what any of the runs was tested on, in natural order."""
+    """Names of the samples that any of the runs was tested on, in natural order."""
     return sorted(set().union(*(run.samples for run in runs)), key=natural_key)
 
 
 def label_maps_differ(runs: Sequence[Run], sample: str) -> bool:
-    """Whether runs saw different label maps under one name: another crop, size or coloring."""
+    """Whether runs were tested on different label maps of one name, such as another crop, size or coloring."""
     paths = [run.labels[sample] for run in runs if sample in run.labels]
     if len({path.read_bytes() for path in paths}) <= 1:
         return False
@@ -98,9 +98,9 @@ def label_maps_differ(runs: Sequence[Run], sample: str) -> bool:
 
 
 def differing_options(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """Options of the training in which the runs differ, with the value of each run; ABSENT where it has none.
+    """Training options in which the runs differ, with the value of each run, or ABSENT.
 
-    Runs without options are left aside, as are options about this machine and about going on with a run.
+    Runs without options are ignored, as are options about the machine and about resuming.
     """
     declared = declared_options(TrainOptions)
     known = [run.options for run in runs if run.options is not None]

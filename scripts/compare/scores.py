@@ -1,4 +1,4 @@
-"""The scores of a run, as evaluate.py wrote them, and whether they may be compared with another's."""
+"""The scores that evaluate.py wrote for a run, and whether they are comparable with those of another run."""
 
 import hashlib
 import json
@@ -24,11 +24,11 @@ KNOWN_PROTOCOLS = {*SCORES, *(score.group for score in SCORES.values() if score.
 
 @dataclass(frozen=True)
 class Scores:
-    """What scores.json says, as it is shown: fractions in percent, and without what is not finite.
+    """The content of scores.json for display: fractions in percent, and finite values only.
 
     Attributes:
-        unchecked: the command that makes new scores, if these do not say which images they are of; or empty.
-        image_set: stands for the names of the images: equal for equal names.
+        unchecked: the command that makes new scores, if the file does not identify the scored images; else "".
+        image_set: digest of the names of the images.
         protocol: settings of the measurement, by name of a score or of a group of them.
         published: scores of the papers for this data set, by method.
         per_image: scores of each image, by its name.
@@ -46,7 +46,7 @@ class Scores:
     per_image: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def settings(self, score: str) -> dict[str, str]:
-        """Everything known about how a score was measured, as flat texts. Equal settings make scores comparable.
+        """The settings with which a score was measured, as flat texts. Scores with equal settings are comparable.
 
         A protocol whose name says nothing about whom it concerns, concerns every score: a false alarm is better than
         a false comparison.
@@ -55,11 +55,11 @@ class Scores:
         concerned = {name: v for name, v in self.protocol.items() if name in mine or name not in KNOWN_PROTOCOLS}
         whole = dict(zip(OF_THE_WHOLE, (f"{self.images:,}", self.image_set)))
         settings = {"data set": self.dataset_mode, **whole, **flat(concerned)}
-        settings.pop("images.count", None)  # the same once more
+        settings.pop("images.count", None)  # redundant
         return settings
 
     def measures_images_like(self, other: "Scores", score: str) -> bool:
-        """Whether a score of single images compares with another run's, over however many images each was tested on."""
+        """Whether per-image values of a score are comparable with another run's, regardless of the tested images."""
         ours, theirs = self.settings(score), other.settings(score)
         return all(ours.get(name) == theirs.get(name) for name in {*ours, *theirs} - {*OF_THE_WHOLE, *OF_THE_DATA})
 
@@ -142,7 +142,7 @@ def score_names(scores: Sequence[Scores | None]) -> list[str]:
 
 
 def groups(scores: Sequence[Scores | None], score: str) -> list[int | None]:
-    """Number the ways in which a score was measured: runs of one number compare. None where a run lacks the score."""
+    """Number the ways of measuring a score: runs with one number are comparable. None for runs without the score."""
     ways: list[dict[str, str]] = []
     numbers: list[int | None] = []
     for one in scores:
@@ -157,9 +157,9 @@ def groups(scores: Sequence[Scores | None], score: str) -> list[int | None]:
 
 
 def differing_settings(scores: Sequence[Scores | None]) -> dict[str, tuple[list[str | None], list[str]]]:
-    """Settings of the measurement in which runs differ: their values, and the scores that they concern.
+    """Measurement settings in which runs differ: their values, and the scores that they affect.
 
-    A value is None where a run has scores but does not say, and "" where it has none.
+    A value is None if a run has scores but lacks the setting, and "" if it has no scores.
     """
     found: dict[str, tuple[list[str | None], list[str]]] = {}
     for score in score_names(scores):

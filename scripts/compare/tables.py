@@ -15,11 +15,11 @@ from scripts.compare.scores import DEVIATION, differing_settings, flat, groups, 
 ARROWS = {min: "↓", max: "↑"}
 NONE = "–"
 DIGITS = 4
-"""Significant ones of a small number, such as KID."""
+"""Significant digits of a small number, such as KID."""
 
 
 def label_of(score: str) -> str:
-    """Return the words for a score."""
+    """Return the label of a score."""
     return SCORES[score].label if score in SCORES else score
 
 
@@ -34,14 +34,14 @@ def number(score: str, value: float, signed: bool = False) -> str:
 
 
 def warning(runs: Sequence[Run]) -> dom_tag | None:
-    """Return what must be seen first: settings of the measurement in which runs differ. None if they all agree."""
+    """Return the warning about measurement settings in which runs differ; None if they all agree."""
     differing = differing_settings([run.scores for run in runs])
     if not differing:
         return None
     head = tags.tr(tags.th("setting"), [tags.th(run.name) for run in runs], tags.th("concerns"))
     rows = []
     for setting, (values, concerned) in differing.items():
-        # "" says that a run has no such score, None that its file is silent about the setting.
+        # "" means that a run has no such score, None that its file lacks the setting.
         texts = ["not recorded" if value is None else value or NONE for value in values]
         labels = ", ".join(label_of(score) for score in concerned)
         rows.append(tags.tr(tags.th(setting), [tags.td(text) for text in texts], tags.td(labels)))
@@ -85,7 +85,7 @@ def score_table(runs: Sequence[Run]) -> dom_tag:
 
 
 def unchecked_scores(runs: Sequence[Run]) -> list[str]:
-    """Return a sentence for each run whose scores do not say which images they are of."""
+    """Return a note for each run whose scores do not identify the scored images."""
     return [
         f"scores of {run.name} cannot be checked, as they do not say which images they are of; make new ones with: "
         f"{run.scores.unchecked}"
@@ -95,7 +95,7 @@ def unchecked_scores(runs: Sequence[Run]) -> list[str]:
 
 
 def _protocols(runs: Sequence[Run]) -> tags.details:
-    """Return all that is written about how the scores were measured, folded away."""
+    """Return the foldable table of all measurement settings."""
     settings = [flat(run.scores.protocol) if run.scores else {} for run in runs]
     rows = []
     for name in dict.fromkeys(name for one in settings for name in one):
@@ -111,7 +111,7 @@ def _score_row(runs: Sequence[Run], score: str, published: Sequence[Any]) -> tag
     ways, differ = groups(scores, score), not _alike(runs, score)
     better = SCORES[score].better if score in SCORES else None
     known = [value for value in values if value is not None]
-    # Numbers that were measured differently have no best.
+    # Among scores that were measured differently, none is best.
     best = better(known) if better and len(known) > 1 and not differ else None
     cells = []
     for value, deviation, way in zip(values, deviations, ways):
@@ -146,7 +146,7 @@ def _fact_row(name: str, texts: Sequence[str], papers: int) -> tags.tr:
 
 
 def option_table(runs: Sequence[Run]) -> dom_tag | None:
-    """Return the options of the trainings in which runs differ: what an ablation is about. None without options."""
+    """Return the table of training options in which runs differ, as in an ablation; None without options."""
     known = [run for run in runs if run.options is not None]
     if len(known) < 2:
         return None
@@ -175,7 +175,7 @@ def _difference(value: float | None, base: float | None) -> float | None:
 
 
 def class_table(runs: Sequence[Run]) -> dom_tag | None:
-    """Return the foldable table of IoU by class, in which a click on a head sorts. None if no run has any."""
+    """Return the foldable table of IoU by class, which sorts on a click on a column head; None if no run has any."""
     tables = [run.scores.per_class_iou if run.scores else {} for run in runs]
     classes = list(dict.fromkeys(name for table in tables for name in table))
     if not classes:
@@ -208,5 +208,5 @@ def _head(names: Sequence[str]) -> tags.tr:
 
 
 def _scrolling(table: tags.table) -> tags.div:
-    """Let a wide table scroll by itself, so that the page does not."""
+    """Wrap a wide table so that it scrolls and not the page."""
     return tags.div(table, cls="scrolling")

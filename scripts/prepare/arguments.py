@@ -1,4 +1,4 @@
-"""What the command lines of the subcommands have in common."""
+"""Command-line arguments common to the subcommands."""
 
 import argparse
 

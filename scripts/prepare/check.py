@@ -15,10 +15,10 @@ Keys of the --json file (only the first four for landscapes, which have no files
     unseen_classes   [{value, name}]: allowed, and in no label map
     sizes            {labels, images: [{width, height, files}]}, most frequent first
     photo_modes      {Pillow's mode: files}
-    warnings         [{kind, message, files}]: does not stop training, but is hardly meant
+    warnings         [{kind, message, files}]: does not stop training, but is probably a mistake
     colors           [{color, pixels}] of color-coded masks, most frequent first
-    proposal         {label_nc, contain_dontcare_label, instance, flags, command}; command is that which converts
-                     color-coded masks, or null
+    proposal         {label_nc, contain_dontcare_label, instance, flags, command}; command converts color-coded
+                     masks, or is null
 """
 
 import argparse
@@ -107,7 +107,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def print_report(result: Survey, opt) -> None:
-    """Print the report for people."""
+    """Print the report as text."""
     counts = result.counts
     print(
         f"{opt.dataset_mode}, phase {opt.phase}: {counts['labels']} label maps, {counts['images']} photos, "
@@ -172,7 +172,7 @@ def print_problems(result: Survey) -> None:
 
 
 def print_unpaired(result: Survey) -> None:
-    """Print the first few names that one kind of file has and another has not."""
+    """Print the first few names that one kind of file has and another lacks."""
     for kind, names in result.unpaired.items():
         if names:
             more = ", ..." if len(names) > NAMES_SHOWN else ""
@@ -209,7 +209,7 @@ def size_rows(sizes: Counter) -> list[dict[str, int]]:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a report to a file, whole or not at all."""
+    """Write a report to a file atomically."""
     try:
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

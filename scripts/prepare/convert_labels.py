@@ -1,14 +1,14 @@
 """Turn color-coded masks into id maps: `python -m scripts.prepare convert_labels SRC DST --palette FILE`.
 
-SRC is a folder of RGB, RGBA (opaque), palette or gray images, sub-folders and all, gray of 16 bits and floating-point
-numbers included; DST gets a gray PNG of the same name for each, 16-bit if an id is above 255. The conversion is exact:
-a color that is not in the palette is refused with file, position and the nearest color that is. Other files are still
+SRC is a folder, searched recursively, of RGB, RGBA (opaque), palette or gray images, also of 16 bits or floating-point
+numbers. For each, DST gets a gray PNG of the same name, with 16 bits if an id is above 255. The conversion is exact: a
+mask with a color that is not in the palette is refused, with position and nearest palette color. Other files are still
 converted; the exit status is then 2.
 
 FILE holds the colors: lines of `id r g b name`, JSON, or what labeling tools write (labelmap.txt, class_dict.csv,
 .gpl, .ctbl, .clr, meta.json, a palette PNG, ...); see data/palette.py. `scripts.prepare check --propose_palette`
-writes one to start from. Where nothing numbers the classes, their order does; the first line printed says what was
-read.
+writes one to start from. If the file holds no ids, the order of the classes numbers them; the first line
+printed says what was read.
 
 A second call skips what the first one made from the same files and the same palette. Files that this tool did not make
 are never replaced.
@@ -46,7 +46,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
 
 @dataclass(frozen=True)
 class Converter:
-    """Converts a mask; returns the message of an `InputError`, if there was one."""
+    """Converts a mask; returns the message of an `InputError`, or None."""
 
     palette: Palette
     mark: Mark

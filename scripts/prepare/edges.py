@@ -1,9 +1,9 @@
 """Make instance maps from label maps alone: the connected regions of each class.
 
-For data sets without instance maps. Regions of one class that touch become one object, so a crowd is one "person"; the
-edges that the networks see are then those between classes. Ids are 16-bit, 1, 2, ...; pixels of the labels given to
---ignore get 0. A second call skips what the first one made of the same files with the same --ignore, so an interrupted
-run goes on. Files that this tool did not make are never replaced.
+For data sets without instance maps. Touching regions of one class become one object, so a crowd is one "person", and
+the edges that the networks see are those between classes. Ids are 16-bit, 1, 2, ...; pixels with a label in --ignore
+get 0. A second call skips maps made from the same files with the same --ignore, so an interrupted run resumes. Files
+that this tool did not make are never replaced.
 
     python -m scripts.prepare edges LABELS OUTPUT --ignore 255
 """

@@ -1,9 +1,9 @@
-"""Make the instance maps of COCO from its annotations: every object, crowds too, none of them wrapped at 255.
+"""Make the instance maps of COCO from its annotations: all objects, crowds included, with 16-bit ids.
 
 Reads instances_train2017.json or instances_val2017.json and writes one 16-bit PNG an image, named like its label map:
 0 is background, ids 1, 2, ... are the objects from large to small, so that a small one lies on top of a large one.
-Images without objects get a map of zeros. A second call skips what the first one made from the same annotations, so an
-interrupted run goes on. Files that this tool did not make are never replaced. Needs pycocotools
+Images without objects get a map of zeros. A second call skips maps made from the same annotations, so an interrupted
+run resumes. Files that this tool did not make are never replaced. Needs pycocotools
 (`pip install pycocotools`), which the rest of the project does not.
 
     python -m scripts.prepare instances --annotations annotations/instances_train2017.json \\
@@ -45,7 +45,7 @@ def parse_args(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def plan(images: Mapping[str, AnnotatedImage], label_dir: Path, output: Path) -> list[Job]:
-    """One job for each label map. Raises `InputError` for label maps that the annotations do not know."""
+    """One job for each label map. Raises `InputError` for label maps that the annotations lack."""
     labels = find_image_files(label_dir, "label maps", holds_ids=True)
     unknown = [name for name in labels if Path(name).name not in images]
     if unknown:

@@ -13,7 +13,7 @@
                                           folder, in the ids it was trained on; or a file of TorchScript or
                                           torch.export.
 
-A second call skips what the first one made of the same photos with the same network, so an interrupted run goes on.
+A second call skips maps made from the same photos with the same network, so an interrupted run resumes.
 Files that this tool did not make are never replaced.
 """
 
@@ -49,14 +49,14 @@ from util.errors import InputError
 
 
 def torchvision_network(name: str, files: Sequence[Path], device: torch.device) -> Segmenter:
-    """Build a network of torchvision from one file or none."""
+    """Build a network of torchvision, with weights from one file or downloaded."""
     if len(files) > 1:
         raise InputError(f"--weights {files[1]}: --network {name} takes one file")
     return TorchvisionSegmenter(name, files[0] if files else None).to(device)
 
 
 def published_network(name: str, files: Sequence[Path], device: torch.device) -> Segmenter:
-    """Build a network that evaluate.py scores with; it says which files it takes."""
+    """Build one of the networks that evaluate.py scores with."""
     return load_segmenter(name, files).to(device)
 
 
@@ -167,7 +167,7 @@ def own_path(args: argparse.Namespace) -> Path:
 
 
 def mark_of(args: argparse.Namespace) -> Mark:
-    """The mark of label maps by the chosen network: its name, if it has one, and a hash of its files."""
+    """The mark of label maps by the chosen network: its name, if any, and a hash of its files."""
     files = args.weights
     if args.segmenter:
         path = own_path(args)

@@ -1,7 +1,7 @@
 """Write the landscapes as files, in the layout that `--dataset_mode custom` reads.
 
 DIR/{train,val}_img hold RGB images, {train,val}_label class ids 0..17 with 255 for unknown, {train,val}_inst 16-bit
-instance ids. The last line printed is the command of a small training on them.
+instance ids. The last line printed is the command for a small training on them.
 
     python -m scripts.prepare landscapes DIR --train 100 --val 10
 """
@@ -48,7 +48,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def make_folders(root: Path, split: str) -> None:
-    """Make the folders of one split. Raises `InputError` where one cannot be made or holds something already."""
+    """Make the folders of one split. Raises `InputError` if one cannot be made or is not empty."""
     for kind in KINDS:
         folder = root / f"{split}_{kind}"
         try:
@@ -85,7 +85,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def training_command(root: Path, scenes: int, side: int) -> str:
-    """A small training on these files: minutes on a laptop, and nothing to download."""
+    """The command for a small training on these files, which takes minutes on a laptop and downloads nothing."""
     folders = {kind: shlex.quote(str(root / f"train_{kind}")) for kind in KINDS}
     crop_size = max(CROP_STEP, min(LARGEST_CROP, side // CROP_STEP * CROP_STEP))
     return (

@@ -1,12 +1,12 @@
-"""Train a segmenter of your own data: a small network that labels photos, with which evaluate.py scores generated ones.
+"""Train a segmenter on your own data: a small network with which evaluate.py scores generated images.
 
     python -m scripts.segmenter --name segmenter                    # of the landscapes drawn in memory, in minutes
     python -m scripts.segmenter --name segmenter --dataset_mode custom --label_dir LABELS --image_dir PHOTOS \\
         --val_label_dir LABELS --val_image_dir PHOTOS --label_nc 20
     python evaluate.py --name RUN --segmenter segmenter
 
-It learns from real training photos, and is validated on real photos that it has not seen. Its scores there are the most
-that generated images can hope for. Give it the --crop_size and --aspect_ratio of the images to be scored.
+It is trained on real training photos and validated on other real photos. Its scores there are an upper limit of what
+generated images can reach. Give it the --crop_size and --aspect_ratio of the images to be scored.
 """
 
 from util.console import exit_statuses
@@ -39,14 +39,14 @@ from util.segmentation_scores import IGNORED, ConfusionMatrix
 
 
 def create_segmenter(opt: SegmenterOptions) -> OwnSegmenter:
-    """A new network for the classes of a data set: those of its published segmenter, if there is one."""
+    """Build a new network for the classes of a data set, or of its published segmenter, if there is one."""
     published = SEGMENTERS.get(SEGMENTED_AS.get(opt.dataset_mode, opt.dataset_mode))
     if published and opt.label_nc == PRESETS[opt.dataset_mode].both["label_nc"]:
         class_ids, unlabelled = published.class_ids, {*published.unlabelled_ids}
     else:
         class_ids, unlabelled = tuple(range(opt.label_nc)), set()
     if opt.contain_dontcare_label and opt.label_nc not in class_ids:
-        unlabelled |= {IGNORED, opt.label_nc}  # the unknown class in label files, and in samples
+        unlabelled |= {IGNORED, opt.label_nc}  # the unknown class in label files and in samples
     return OwnSegmenter(
         name=opt.dataset_mode,
         class_ids=class_ids,
@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def facts(
     opt: SegmenterOptions, names: Sequence[str], photos: int, history: History, found: dict[str, Any]
 ) -> dict[str, Any]:
-    """What `segmenter.json` holds besides the settings of the network."""
+    """The content of `segmenter.json` besides the settings of the network."""
     return {
         "class_names": list(names),
         "training": {

@@ -1,4 +1,4 @@
-"""The photos that a segmenter learns from, and others that it is validated with."""
+"""Training and validation photos of a segmenter."""
 
 from data import SampleDataset, create_dataset
 from data.custom import CustomDataset
@@ -27,7 +27,7 @@ def create_datasets(opt: SegmenterOptions) -> tuple[SampleDataset, SampleDataset
 
 
 def count_seen(training: SampleDataset, validation: SampleDataset) -> int:
-    """How many photos of `validation` are files of `training`, too; 0 for data sets that are drawn in memory."""
+    """Count photos of `validation` that are also files of `training`; 0 for data sets drawn in memory."""
     trained, validated = (
         [paths.image.resolve() for paths in part.paths if paths.image] for part in (training, validation)
     )
@@ -35,7 +35,7 @@ def count_seen(training: SampleDataset, validation: SampleDataset) -> int:
 
 
 def hold_out(training: PairedDataset, validation: PairedDataset) -> None:
-    """Divide the samples of `training` among both: one in `HELD_OUT` is for validation, at least one."""
+    """Move one of every `HELD_OUT` samples of `training` to `validation`, and at least one."""
     paths = training.paths
     if len(paths) < 2:
         raise InputError("--image_dir: holds one photo; training and validation need one each")

@@ -15,12 +15,12 @@ from util.segmentation_scores import IGNORED
 # Landscapes of the quick start's size. With these 1500 and 10 epochs: 2.5 minutes on two cores, mIoU 0.76.
 SMALL_LANDSCAPES = {"load_size": 128, "crop_size": 128, "aspect_ratio": 2.0, "max_dataset_size": 1500}
 EPOCHS = 10
-HELD_OUT = 10  # without validation folders, one photo of so many is kept for validation
+HELD_OUT = 10  # without validation folders, one of this many photos is held out for validation
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoOptions(DataOptions, heading="data"):
-    """A data set whose photos are labeled, and another part of it to validate with."""
+    """A data set with labeled photos, and another part of it for validation."""
 
     instance: bool = reuse(DataOptions, "instance", default=False)
     batch_size: int = reuse(DataOptions, "batch_size", default=8)
@@ -40,11 +40,11 @@ class PhotoOptions(DataOptions, heading="data"):
 
     @classmethod
     def without_effect(cls) -> Mapping[str, Option]:
-        """Options about instance maps, so that the data flags of a training can be given: photos have none."""
+        """Options about instance maps, which are accepted so that the data flags of a training can be reused."""
         return {name: declared_options(cls)[name] for name in ("instance", "instance_dir", "instance_suffix")}
 
     def check(self) -> None:
-        """Refuse photos of the validation to train on, and validation folders that do not belong together."""
+        """Refuse training on validation photos, and incomplete validation folders."""
         super().check()
         if self.phase in ("val", "test"):
             raise OptionError(f"--phase {self.phase}: a segmenter is scored with those photos; use --phase train")
@@ -91,7 +91,7 @@ class SegmenterOptions(RunOptions, DeviceOptions, PhotoOptions, heading="schedul
         super().__post_init__()
 
     def check(self) -> None:
-        """Refuse two lengths of one training."""
+        """Refuse --minutes together with --epochs."""
         super().check()
         if self.minutes and self.epochs:
             raise OptionError(
@@ -107,13 +107,13 @@ class ValidationOptions(DeviceOptions, DataOptions):
 
 
 def parse_args(argv: Sequence[str] | None = None) -> SegmenterOptions:
-    """The options of a command line, by the precedence that train.py has."""
+    """Parse the options of a command line, with the precedence of train.py."""
     landscapes = Preset({**PRESETS["landscapes"].both, **SMALL_LANDSCAPES}, PRESETS["landscapes"].test)
     return parse_options(SegmenterOptions, argv, PRESETS | {"landscapes": landscapes})
 
 
 def validation_options(opt: SegmenterOptions) -> ValidationOptions:
-    """Options under which the data set gives its validation photos, whole or from the middle, and in order."""
+    """Options for validation photos: not cropped at random, not flipped, and in order."""
     values = {name: getattr(opt, name) for name in declared_options(ValidationOptions)}
     values |= {"phase": "val", "load_size": opt.crop_size, "flip": False, "serial_batches": True}
     if opt.dataset_mode != "custom":

@@ -1,4 +1,4 @@
-"""Files of answers: what people saved from the page, read and checked."""
+"""Reading and checking the answer files that participants saved from the page."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ KIND = "preference study answers"
 
 @dataclass(frozen=True)
 class Answer:
-    """One choice: the images of a pair are numbered 0 and 1, as in the key."""
+    """One answer; the images of a pair are numbered 0 and 1, as in the key."""
 
     pair: str
     left: int
@@ -24,7 +24,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Answers:
-    """What one person chose, in the order in which the questions came."""
+    """The answers of one participant, in the order of the questions."""
 
     path: Path
     study: str
@@ -33,7 +33,7 @@ class Answers:
 
 
 def read_answers(path: Path) -> Answers:
-    """Read a file of answers. Raises `InputError` if it is damaged or something else."""
+    """Read a file of answers. Raises `InputError` if it is damaged or not one."""
     content = read_json(path, KIND)
     try:
         answers = tuple(Answer(str(a["pair"]), a["left"], a["chosen"], float(a["seconds"])) for a in content["answers"])
@@ -52,7 +52,7 @@ def read_answers(path: Path) -> Answers:
 
 
 def read_all(paths: Sequence[Path]) -> list[Answers]:
-    """Read the answers of several people to one study. Raises `InputError` for other studies and for people twice."""
+    """Read several people's answers to one study. Raises `InputError` for different studies and repeated people."""
     files = [read_answers(path) for path in paths]
     seen: dict[str, Path] = {}
     for file in files:
@@ -67,7 +67,7 @@ def read_all(paths: Sequence[Path]) -> list[Answers]:
 
 
 def check_order(file: Answers, key: Key) -> None:
-    """Raise `InputError` unless a file answers every question of the study, as it was put to this person."""
+    """Raise `InputError` unless a file answers every question of the study, in this participant's order."""
     places, lefts = order(key.study, file.participant, len(key.ids))
     expected = [(key.ids[place], left) for place, left in zip(places, lefts)]
     if [(answer.pair, answer.left) for answer in file.answers] != expected:

@@ -1,4 +1,4 @@
-"""The key of a study: which image is whose. It is kept from the page, so that nobody who answers can look it up."""
+"""The key of a study: which system made which image. It is not in the page, so participants cannot look it up."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,12 +17,12 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Key:
-    """Who made what.
+    """Which system made which image.
 
     Attributes:
         a, b: names of the two systems.
-        pairs: by id of the pair, number of the image that A made, and name of the sample.
-        checks: the same of the attention checks, where the number is that of the image that is not broken.
+        pairs: id of a pair -> number of the image by A, and name of the sample.
+        checks: id of an attention check -> number of the intact image, and name of the sample.
     """
 
     study: str
@@ -33,7 +33,7 @@ class Key:
 
     @property
     def ids(self) -> list[str]:
-        """Ids of all questions, in the order in which the page counts them."""
+        """Ids of all questions, in the order of the page's numbering."""
         return sorted([*self.pairs, *self.checks])
 
 
@@ -52,7 +52,7 @@ def key_path(page: Path) -> Path:
 
 
 def write_key(key: Key, path: Path) -> None:
-    """Write a key. Raises `InputError` where it would replace that of another study, whose answers need it."""
+    """Write a key. Raises `InputError` if it would replace that of another study, whose answers need it."""
     if path.exists() and (old := read_key(path).study) != key.study:
         raise InputError(
             f"{path} is the key of another study ({old}), whose answers need it; give another --output, or remove it"
@@ -65,7 +65,7 @@ def write_key(key: Key, path: Path) -> None:
 
 
 def read_key(path: Path) -> Key:
-    """Read a key. Raises `InputError` if it is none."""
+    """Read a key. Raises `InputError` for other files."""
     content = read_json(path, KIND)
     try:
         tables = (
@@ -78,7 +78,7 @@ def read_key(path: Path) -> Key:
 
 
 def find_key(study: str, given: Path | None, folders: Iterable[Path]) -> Key:
-    """Return the key of a study: the file that was given, or the one in `folders` that fits. Raises `InputError`."""
+    """Return the key of a study, from the given file or found in `folders`. Raises `InputError` if there is none."""
     if given:
         key = read_key(given)
         if key.study != study:
@@ -88,7 +88,7 @@ def find_key(study: str, given: Path | None, folders: Iterable[Path]) -> Key:
         for path in sorted(folder.glob(f"*{SUFFIX}")):
             try:
                 key = read_key(path)
-            except InputError:  # another study's, perhaps
+            except InputError:  # a key of another study, perhaps
                 continue
             if key.study == study:
                 return key
@@ -102,7 +102,7 @@ def read_json(path: Path, kind: str) -> dict[str, Any]:
     """Read a file of this script. Raises `InputError` if it is damaged or something else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # no JSON, or no UTF-8
+    except ValueError as error:  # not JSON, or not UTF-8
         raise InputError(f"{path}: is no JSON, perhaps cut short ({error}); get or save it again") from None
     if not isinstance(content, dict) or content.get("kind") != kind:
         raise InputError(f"{path}: is no {kind}; leave it out")

@@ -1,4 +1,4 @@
-"""Label maps as people are shown them: colored, with the names of their classes where these are known."""
+"""Label maps as shown to participants: colored, with class names if they are known."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,32 +14,33 @@ from util import html
 from util.colormap import colorize
 
 MOST_CLASSES = 1 << 16
-"""Of a data set whose number of classes is not known here: all that 16 bits hold; 255 is unknown."""
+"""Number of ids for a data set of unknown classes: all 16-bit values; 255 is unknown."""
 SHOWN_FRACTION = 0.005
-"""Classes of fewer pixels are not named: nobody finds them in the image."""
+"""Classes with fewer pixels are not named: they are hard to find in the image."""
 
 Classes = list[tuple[str, str]]
 
 
 class LabelMapReader:
-    """Reads label maps for the eye: id maps in the class colors of a data set, colored images as they are.
+    """Reads label maps for display: id maps in the class colors of a data set, colored images as they are.
 
     Args:
-        dataset_mode: whose classes they are. Without it, they have no names, and id maps a color for each number.
+        dataset_mode: the data set of the classes. Without it, classes have no names, and ids get generic colors.
     """
 
     def __init__(self, dataset_mode: str | None):
         self.ids, self.names, self.colors = class_table(dataset_mode or "custom")
-        # Of classes that share a color, the first: the common one in the published tables.
+        # If classes have the same color, the first one, which is the common one in the published tables.
         self._id_of_color = {int(color): i for i, color in reversed(list(enumerate(_packed(self.colors))))}
 
     def read(self, path: Path, size: tuple[int, int]) -> tuple[np.ndarray, Classes]:
         """Read one label map.
 
         Args:
-            size: (width, height) of the results: what test.py made of a label map of another size.
+            size: (width, height) of the results, which may differ from that of the label map.
+
         Returns:
-            its colors (height, width, 3) uint8, and name and color `#rrggbb` of its classes, the largest first.
+            colors (height, width, 3) uint8, and name and color `#rrggbb` of its classes, the largest first.
         """
         if _mode(path) not in NEVER_COLORED:
             pixels = np.asarray(read_image(path).resize(size, Image.Resampling.NEAREST))
@@ -48,7 +49,7 @@ class LabelMapReader:
         return colorize(labels, self.colors), self._classes(_visible(labels))
 
     def _classes(self, ids: Sequence[int | None]) -> Classes:
-        # A color of no class may mean that they are another data set's: better no names than wrong ones.
+        # A color without a class may mean that the maps are of another data set: no names are better than wrong ones.
         known = [i for i in ids if i is not None]
         if len(known) < len(ids) or any(self.names[i].startswith("class ") for i in known):
             return []
@@ -56,7 +57,7 @@ class LabelMapReader:
 
 
 def class_table(dataset_mode: str) -> tuple[LabelIds, tuple[str, ...], np.ndarray]:
-    """Ids that label files of a data set may hold, and names and colors (n, 3) uint8 of its classes."""
+    """The ids that label files of a data set may hold, and names and colors (n, 3) uint8 of its classes."""
     dataset, preset = DATASETS[dataset_mode], PRESETS[dataset_mode].values(is_train=False)
     fixed = f"--dataset_mode {dataset_mode} has no others: name the data set of these label maps, or none"
     label_nc = MOST_CLASSES if dataset_mode == "custom" else preset["label_nc"]
@@ -74,5 +75,5 @@ def _visible(values: np.ndarray) -> list[int]:
 
 
 def _packed(pixels: np.ndarray) -> np.ndarray:
-    """Colors (..., 3) uint8 as one number each."""
+    """Pack colors (..., 3) uint8 into one integer each."""
     return pixels.astype(np.int64) @ (1 << 16, 1 << 8, 1)

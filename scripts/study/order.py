@@ -1,6 +1,6 @@
-"""The order in which a person sees pairs and sides: a function of study and name, here as in script.js.
+"""The order of pairs and sides for a participant, a function of study and name; the same algorithm as in script.js.
 
-The page draws it, the report draws it again and so notices answers that are not from the page.
+The page draws it; the report draws it again to detect answers that are not from the page.
 """
 
 from collections.abc import Callable
@@ -11,9 +11,9 @@ BITS = 2**32 - 1
 
 
 def order(study: str, participant: str, count: int) -> tuple[list[int], list[int]]:
-    """Return what place 0, 1, ... shows: the number of the pair, and which of its two images is on the left.
+    """Return, for position 0, 1, ..., the number of the pair and which of its two images is on the left.
 
-    Either image is on the left in half of the places, give or take one where `count` is odd.
+    Each image is on the left in half of the positions, up to one if `count` is odd.
     """
     random = mulberry32(fnv1a(f"{study}/{participant}"))
     pairs = shuffled(list(range(count)), random)
@@ -22,7 +22,7 @@ def order(study: str, participant: str, count: int) -> tuple[list[int], list[int
 
 
 def shuffled(items: list[T], random: Callable[[], float]) -> list[T]:
-    """Return the items in random order (Fisher and Yates)."""
+    """Shuffle the items (Fisher-Yates)."""
     items = list(items)
     for last in range(len(items) - 1, 0, -1):
         other = int(random() * (last + 1))
@@ -31,7 +31,7 @@ def shuffled(items: list[T], random: Callable[[], float]) -> list[T]:
 
 
 def fnv1a(text: str) -> int:
-    """The 32-bit hash of Fowler, Noll and Vo (1a) of a text in UTF-8: a seed."""
+    """The 32-bit FNV-1a hash of a text in UTF-8, used as a seed."""
     value = 0x811C9DC5
     for byte in text.encode("utf-8"):
         value = (value ^ byte) * 0x01000193 & BITS
@@ -39,7 +39,7 @@ def fnv1a(text: str) -> int:
 
 
 def mulberry32(seed: int) -> Callable[[], float]:
-    """Tommy Ettinger's generator of numbers in [0, 1): its state is 32 bits, so JavaScript has it in the same lines."""
+    """Mulberry32, Tommy Ettinger's generator of numbers in [0, 1), whose 32-bit state is easy to port to JavaScript."""
     state = seed
 
     def random() -> float:

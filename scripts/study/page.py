@@ -1,4 +1,4 @@
-"""The page of a study: one file that asks everything, needs no network, and does not know who made what."""
+"""The page of a study: one self-contained file, without network access and without the key."""
 
 import base64
 import io
@@ -15,9 +15,9 @@ from util import html
 HERE = Path(__file__).parent
 QUESTION = "Which of the two looks more like a photo of the scene in the label map?"
 ENLARGED = 1.5
-"""Images are shown up to so many times their size: small ones are hard to compare."""
+"""Maximum magnification of images: small ones are hard to compare."""
 ALLOWED = "default-src 'none'; img-src data:; script-src 'unsafe-inline'; style-src 'unsafe-inline'; form-action 'none'"
-"""Content security policy: the browser itself refuses to fetch anything."""
+"""Content security policy that makes the browser refuse to fetch anything."""
 
 
 def build_page(pairs: Sequence[Pair], title: str) -> document:
@@ -54,7 +54,7 @@ def _data(pairs: Sequence[Pair]) -> dict:
 
 
 def data_uri(pixels: np.ndarray) -> str:
-    """Return an image (H, W, 3) uint8 as a URI: PNG without any text, whatever the file said about itself."""
+    """Return an image (H, W, 3) uint8 as a URI: PNG without metadata of the original file."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

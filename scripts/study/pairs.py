@@ -1,7 +1,7 @@
-"""The pairs of a study: images of two systems for the same label map, in an order that tells nothing.
+"""The pairs of a study: images of two systems for the same label map, in an order that does not reveal the systems.
 
-Of the two images of a pair, the one with the smaller digest is number 0. So neither the numbers nor the order of the
-pairs, which are sorted by their ids, says who made an image; only the key does.
+Of the two images of a pair, the one with the smaller digest is number 0, and pairs are sorted by their ids. So only the
+key tells which system made an image.
 """
 
 import hashlib
@@ -17,18 +17,18 @@ from scripts.study.labels import Classes, LabelMapReader
 from util.errors import InputError
 
 BLOCKS = 8
-"""Along each side of an image that is broken for an attention check."""
+"""Blocks along each side of an image that is shuffled for an attention check."""
 ID_LENGTH = 16
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What one question shows: a label map (H, W, 3) and two images (H, W, 3), all uint8.
+    """One question: a label map (H, W, 3) and two images (H, W, 3), all uint8.
 
     Attributes:
         id: digest of the three.
         name: of the sample.
-        target: number of the image by A; in an attention check, of the one that is not broken.
+        target: number of the image by A; in an attention check, of the intact image.
     """
 
     id: str
@@ -41,12 +41,12 @@ class Pair:
 
 
 def study_id(pairs: Sequence[Pair]) -> str:
-    """Return the name of a study: the digest of its images, whoever made them and whatever they are called."""
+    """Return the name of a study: a digest of its images, independent of the names of systems and files."""
     return digest(*sorted(pair.id for pair in pairs))
 
 
 def digest(*parts: str | np.ndarray) -> str:
-    """Return a digest of texts and of the shapes and values of arrays, which no file format changes."""
+    """Return a digest of texts and of the shapes and values of arrays, independent of file formats."""
     total = hashlib.sha256()
     for part in parts:
         content = part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes()
@@ -57,7 +57,7 @@ def digest(*parts: str | np.ndarray) -> str:
 def make_pair(
     name: str, label: np.ndarray, classes: Classes, wanted: np.ndarray, other: np.ndarray, is_check: bool
 ) -> Pair:
-    """Put two images into the order of their digests; `wanted` is what `target` points at."""
+    """Make a pair with the images in the order of their digests; `target` is the position of `wanted`."""
     (first, second), target = (wanted, other), 0
     if digest(wanted) > digest(other):
         (first, second), target = (other, wanted), 1
@@ -65,7 +65,7 @@ def make_pair(
 
 
 def broken(image: np.ndarray, rng: random.Random) -> np.ndarray:
-    """Return an image (H, W, 3) whose blocks have changed places, so that nobody takes it for a photo."""
+    """Return an image (H, W, 3) with shuffled blocks, which cannot be mistaken for a photo."""
     height, width = (max(1, side // BLOCKS) for side in image.shape[:2])
     places = [(y, x) for y in range(image.shape[0] // height) for x in range(image.shape[1] // width)]
     result = image.copy()
@@ -94,7 +94,7 @@ class PairMaker:
     def make(self, count: int, checks: int) -> list[Pair]:
         """Return up to `count` pairs that differ, and `checks` attention checks, sorted by id.
 
-        Checks show samples that are in no other question as long as there are some.
+        Checks prefer samples that are in no other question.
         """
         names = self.rng.sample(self.names, len(self.names))
         pairs: dict[str, Pair] = {}
@@ -111,7 +111,7 @@ class PairMaker:
         return [pairs[key] for key in sorted(pairs)]
 
     def _pairs(self, names: list[str]) -> Iterator[Pair | None]:
-        """Yield a pair for every name, None where both images are the same: there is nothing to choose."""
+        """Yield a pair for every name, or None if both images are equal."""
         for name in names:
             a, b = (np.asarray(read_image(files[name])) for files in (self.a, self.b))
             if a.shape != b.shape:

@@ -14,7 +14,7 @@ from util.errors import InputError
 CONFIDENCE = 0.95
 DRAWS = 10_000
 FEWEST_PEOPLE = 3
-"""For an interval over people: fewer say nothing about others."""
+"""Minimum number of participants for an interval over people."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Person:
 
 
 def tally(file: Answers, key: Key) -> Person:
-    """Compare one person's answers with the key. Raises `InputError` if they are not of this page."""
+    """Compare one participant's answers with the key. Raises `InputError` if they do not fit the page."""
     check_order(file, key)
     for_a = {a.pair: a.chosen == key.pairs[a.pair][0] for a in file.answers if a.pair in key.pairs}
     failed = sum(a.chosen != key.checks[a.pair][0] for a in file.answers if a.pair in key.checks)
@@ -50,20 +50,20 @@ def tally(file: Answers, key: Key) -> Person:
 
 
 def wilson(count: int, total: int) -> tuple[float, float]:
-    """95% interval of Wilson (1927) for a fraction of independent answers."""
+    """95% confidence interval (Wilson, 1927) of a fraction of independent answers."""
     interval = binomtest(count, total).proportion_ci(CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)
 
 
 def bootstrap(fractions: Sequence[float], seed: int = 0) -> tuple[float, float]:
-    """95% interval of the mean over people: percentiles of means of as many people, drawn with replacement."""
+    """95% bootstrap interval of the mean over people: percentiles of means over people drawn with replacement."""
     drawn = np.random.default_rng(seed).choice(fractions, (DRAWS, len(fractions))).mean(axis=1)
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 
 def report(files: Sequence[Answers], key: Key) -> str:
-    """Return the lines to print. Raises `InputError` for files that are not of this study, or nobody left to count."""
+    """Return the report. Raises `InputError` for files of another study, or if everybody is excluded."""
     everybody = [tally(file, key) for file in files]
     people = [person for person in everybody if not person.failed]
     if not people:
