@@ -1,1 +1,1 @@
-"""Tools of the download scripts: files over HTTP, archives and lists of photos."""
+"""Downloading files over HTTP, archives and lists of photos, for the download scripts."""

@@ -1,4 +1,4 @@
-"""Download files, unpack archives and collect photos, going on after an interruption.
+"""Download files, unpack archives and collect photos; interrupted work resumes.
 
     python -m scripts.download fetch URL FILE [--size N] [--md5 HEX] [--sha256 HEX] [--unpack DIR FOLDER ...] [--remove]
     python -m scripts.download unpack ARCHIVE --unpack DIR FOLDER [--unpack DIR FOLDER ...] [--skip PATTERN] [--remove]
@@ -29,7 +29,7 @@ SECONDS = (r"\d{1,9}(\.\d*)?|\.\d+", float, "seconds, 0 or more")
 
 
 def checked(pattern: str, kind: Callable[[str], Any], words: str) -> Callable[[str], Any]:
-    """A type for argparse: text of a form, which `words` name."""
+    """Make an argparse type for text that matches a pattern, described by `words`."""
 
     def read(text: str) -> Any:
         if not re.fullmatch(pattern, text, re.ASCII):
@@ -40,7 +40,7 @@ def checked(pattern: str, kind: Callable[[str], Any], words: str) -> Callable[[s
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """What the command line says; wrong words end the program with status 2."""
+    """Parse the command line; wrong arguments end the program with status 2."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.download", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
     )
@@ -81,7 +81,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Do what the command line says. Raises `InputError` for what cannot be had."""
+    """Run the command. Raises `InputError` for what cannot be downloaded or unpacked."""
     args = parse_args(argv)
     if args.command == "photos":
         return fetch_photos(args.list, args.folder, args.base_url.rstrip("/"), args.pause)

@@ -1,4 +1,4 @@
-"""Unpack zip and tar archives without leaving the target folder, going on after an interruption.
+"""Unpack zip and tar archives safely into a target folder; interrupted work resumes.
 
 What lies below the folder called FOLDER, wherever that is in the archive, goes to DIR; "." is the whole archive. Every
 file is written under a temporary name and checked against the archive's checksum before it gets its own, so a second
@@ -34,11 +34,11 @@ from util.files import impostor, name_for_damaged, readable_size, replacing, set
 CHUNK = 1 << 20  # bytes
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError)
 Target = tuple[Path, str]
-"""Where to write, and which folder of the archive."""
+"""The folder to write to, and the folder of the archive to unpack."""
 
 
 class CorruptArchiveError(InputError):
-    """The archive is not what was packed; another download may help."""
+    """The archive is damaged; a new download may help."""
 
 
 class Member(NamedTuple):
@@ -53,7 +53,7 @@ class Member(NamedTuple):
 def fetch_and_unpack(
     url: str, archive: Path, targets: list[Target], expected: Expected, patience: Patience, remove: bool = False
 ) -> None:
-    """Download an archive and unpack it; a damaged one is fetched once more. A finished one costs nothing again.
+    """Download an archive and unpack it; a damaged one is downloaded once more. Does nothing if it is unpacked already.
 
     Args:
         remove: delete the archive when it is unpacked, unless it was there before.
@@ -79,7 +79,7 @@ def fetch_and_unpack(
 
 
 def unpack_given(archive: Path, targets: list[Target], remove: bool = False, skip: Iterable[str] = ()) -> None:
-    """Unpack an archive that is there. If it is damaged, one that a script has fetched makes way for another one."""
+    """Unpack an existing archive. A damaged one that a script has downloaded is renamed, for a new download."""
     try:
         unpack_all(archive, targets, remove, skip)
     except CorruptArchiveError as error:
@@ -91,7 +91,7 @@ def unpack_given(archive: Path, targets: list[Target], remove: bool = False, ski
 
 
 def unpack_all(archive: Path, targets: list[Target], remove: bool = False, skip: Iterable[str] = ()) -> None:
-    """Unpack several folders of an archive, print how many files each has, and mark that all is done."""
+    """Unpack several folders of an archive, print their numbers of files, and write the stamp."""
     if is_unpacked(archive, targets):
         print(f"{archive.name}: already unpacked")
         return
@@ -107,18 +107,18 @@ def unpack_all(archive: Path, targets: list[Target], remove: bool = False, skip:
 
 
 def receipt(archive: Path) -> Path:
-    """The file beside an archive that tells that it was downloaded, and is not a user's own."""
+    """The file beside an archive that marks it as downloaded by a script, and not the user's own."""
     return archive.with_name(f"{archive.name}.fetched")
 
 
 def set_damaged_aside(archive: Path, damaged: Path) -> Path:
-    """Rename a downloaded archive that is damaged, so that another can come; return its new path."""
+    """Rename a damaged downloaded archive to make room for a new download; return its new path."""
     receipt(archive).unlink()
     return archive.replace(damaged)
 
 
 def is_unpacked(archive: Path, targets: list[Target]) -> bool:
-    """Whether `unpack_all` has finished with these targets; the archive itself may be gone since."""
+    """Whether `unpack_all` has completed these targets; the archive itself may have been removed since."""
     stamp = _stamp(archive)
     done = stamp.is_file() and stamp.read_text(encoding="utf-8", errors="replace") == _stamp_text(archive, targets)
     return done and all(target.is_dir() for target, _ in targets)
@@ -129,12 +129,12 @@ def _stamp(archive: Path) -> Path:
 
 
 def _stamp_text(archive: Path, targets: list[Target]) -> str:
-    """Targets relative to the archive, so that the whole data set may be moved."""
+    """Targets relative to the archive, so that the data set as a whole can be moved."""
     return json.dumps([[os.path.relpath(target, archive.parent), folder] for target, folder in targets]) + "\n"
 
 
 def unpack(archive: Path, target: Path, folder: str = ".", skip: Iterable[str] = ()) -> int:
-    """Unpack what lies below `folder` of a zip or tar archive to `target`; files of the right size are left alone.
+    """Unpack `folder` of a zip or tar archive to `target`; existing files of the right size are kept.
 
     Files of another size are set aside, and their number is printed.
 
@@ -178,7 +178,7 @@ def _extracted(content: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 
 @contextmanager
 def _members(archive: Path) -> Iterator[list[Member]]:
-    """What an archive holds besides folders, open to be read."""
+    """The files in an archive, each with a function that opens it."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as content:
             yield [
@@ -200,7 +200,7 @@ def _members(archive: Path) -> Iterator[list[Member]]:
             for info in content
             if not info.isdir()
         ]
-        while content.fileobj.read(CHUNK):  # to the end of the file, where the checksum of its compression is
+        while content.fileobj.read(CHUNK):  # to the end of the file, where the compression's checksum is
             pass
         yield members
 
@@ -210,7 +210,7 @@ def _is_link(info: zipfile.ZipInfo) -> bool:
 
 
 def _refuse_hostile(archive: Path, members: list[Member]) -> None:
-    """Raise an `InputError` for kinds and names of files that no data set needs and an attack does."""
+    """Raise an `InputError` for links, special files, and names that lead out of the target folder."""
     for path, _, is_regular, _ in members:
         if not is_regular or path.is_absolute() or ".." in path.parts:
             raise InputError(
@@ -244,7 +244,7 @@ def _check_space(target: Path, needed: int) -> None:
 
 
 def _write(path: Path, member: Member) -> Path | None:
-    """Write a member; return where the file that was in its place is now, if there was one."""
+    """Write a member; return the new path of a file that was in its place, if any."""
     try:
         with replacing(path) as temporary:
             with member.reader() as source, temporary.open("wb") as file:
@@ -252,7 +252,7 @@ def _write(path: Path, member: Member) -> Path | None:
             if temporary.stat().st_size != member.size:
                 raise EOFError(f"{member.path} ends early")
             return set_aside(path) if path.is_file() else None
-    except gzip.BadGzipFile:  # an OSError, but not of the disk
+    except gzip.BadGzipFile:  # an OSError, but not about the disk
         raise
     except OSError as error:
         raise InputError(

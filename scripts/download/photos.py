@@ -1,4 +1,4 @@
-"""Download the photos of a list, with a pause after each, and keep who made them.
+"""Download the photos of a list, with a pause after each, and record their authors.
 
 LIST is a text file with one photo per line: an address, or the id or page of a photo on Flickr, which needs the
 environment variable FLICKR_API_KEY; then, after a tab, whatever is known of author and license. Lines that start with #
@@ -27,21 +27,21 @@ from util.fetch import Patience, RefusedError, fetch
 
 FLICKR_API = "https://api.flickr.com"
 FLICKR_PAGE = re.compile(r"https?://(?:www\.|m\.)?flickr\.com/photos/[^/]+/(\d+)")
-SHORT_SIDE = 512  # pixels that are enough; of the sizes on Flickr the smallest that has them is taken
+SHORT_SIDE = 512  # pixels; the smallest size on Flickr with at least this short side is downloaded
 ENDINGS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp"}
-FAILURES_IN_A_ROW = 5  # then it is our connection, not the photo
+FAILURES_IN_A_ROW = 5  # then the connection is the problem, not the photo
 COLUMNS = ("file", "source", "url", "attribution", "date")
 
 
 class Photo(NamedTuple):
-    """A line of the list: address or Flickr id, and what is known of author and license."""
+    """A line of the list: address or Flickr id, and the rest of the line about author and license."""
 
     source: str
     attribution: str
 
 
 class GoneError(Exception):
-    """There is no such photo any more; the message says why."""
+    """The photo no longer exists; the message says why."""
 
 
 def read_list(path: Path) -> list[Photo]:
@@ -70,7 +70,7 @@ def read_list(path: Path) -> list[Photo]:
 
 
 def check_key(path: Path, photos: list[Photo], key: str | None) -> None:
-    """Flickr tells where the file of an id is only to holders of a key."""
+    """Raise an `InputError` if photos are given by Flickr id without an API key."""
     ids = [photo.source for photo in photos if photo.source.isdecimal()]
     if ids and not key:
         raise InputError(
@@ -80,7 +80,7 @@ def check_key(path: Path, photos: list[Photo], key: str | None) -> None:
 
 
 class Album:
-    """The folder DIR: its photos, and the two lists that say what is done."""
+    """The folder DIR: its photos, and the two lists of finished photos."""
 
     def __init__(self, root: Path):
         self.root, self.photos, self.staging = root, root / "photos", root / ".download"
@@ -92,7 +92,7 @@ class Album:
             raise InputError(f"cannot make the folder {folder}: {error.strerror}") from error
 
     def done(self) -> set[str]:
-        """Sources that are here, also where photos were moved to training and validation folders, or known as gone."""
+        """Sources that were downloaded, even if the photos were moved since, or that no longer exist."""
         found = {line.split("\t")[0] for line in _lines(self.skipped)}
         for row in _lines(self.attribution)[1:]:
             name, source, *_ = row.split("\t")
@@ -101,11 +101,11 @@ class Album:
         return found
 
     def add(self, photo: Photo, url: str, staged: Path) -> None:
-        """Take a downloaded file in.
+        """Add a downloaded file.
 
         Raises:
             GoneError: it is no whole image.
-            InputError: another photo of its name is there, which did not come from here.
+            InputError: another file of this name is there, which was not downloaded by this tool.
         """
         ending = ENDINGS.get(_image_format(staged) or "")
         if ending is None:
@@ -126,7 +126,7 @@ class Album:
 
 
 def download(photo: Photo, album: Album, api: str, key: str | None, patience: Patience) -> None:
-    """Get one photo. Raises `GoneError`, or `InputError` for what may pass."""
+    """Download one photo. Raises `GoneError`, or `InputError` for errors that may be temporary."""
     url = flickr_file(photo.source, api, key or "", patience) if photo.source.isdecimal() else photo.source
     staged = album.staging / file_stem(photo.source)
     try:
@@ -135,18 +135,18 @@ def download(photo: Photo, album: Album, api: str, key: str | None, patience: Pa
         if error.status in (404, 410):
             raise GoneError(f"the server answers {error.status}") from None
         raise
-    if "photo_unavailable" in (address or ""):  # where Flickr sends those who ask for a deleted photo
+    if "photo_unavailable" in (address or ""):  # to which Flickr redirects requests for a deleted photo
         staged.unlink()
         raise GoneError("deleted on Flickr")
     album.add(photo, url, staged)
 
 
 def flickr_file(number: str, api: str, key: str, patience: Patience) -> str:
-    """The address of the file of a photo on Flickr, in the smallest size that is large enough."""
+    """The address of a photo's file on Flickr, in the smallest size that is large enough."""
     query = {"method": "flickr.photos.getSizes", "api_key": key, "photo_id": number}
     address = f"{api}/services/rest/?{urlencode(query | {'format': 'json', 'nojsoncallback': 1})}"
     try:
-        with tempfile.TemporaryDirectory() as folder:  # nothing with the key stays
+        with tempfile.TemporaryDirectory() as folder:  # no file with the key remains
             fetch(address, Path(folder, "answer.json"), patience=patience)
             reply = json.loads(Path(folder, "answer.json").read_text(encoding="utf-8"))
         if reply["stat"] == "ok":
@@ -168,7 +168,7 @@ def _large_enough(sizes: list[dict]) -> dict:
 
 
 def file_stem(source: str) -> str:
-    """A file name without ending, the same in every run: Flickr's id, or the address's last part and eight digits."""
+    """A deterministic file name without extension: Flickr's id, or the last part of the address and eight digits."""
     if source.isdecimal():
         return source
     stem = unquote(urlsplit(source).path).rstrip("/").rpartition("/")[2].rpartition(".")[0] or "photo"
@@ -176,7 +176,7 @@ def file_stem(source: str) -> str:
 
 
 def _image_format(path: Path) -> str | None:
-    """Pillow's name of the format of an image that can be decoded to the end; None for anything else."""
+    """Pillow's format name of an image that can be decoded completely; None for other files."""
     try:
         with Image.open(path) as image:
             image.load()
@@ -195,7 +195,7 @@ def _append(path: Path, line: str) -> None:
 
 
 def fetch_photos(path: Path, folder: Path, api: str = FLICKR_API, pause: float = 1.0) -> None:
-    """Download the photos of a list that are not in `folder` yet, and print how many there are.
+    """Download the photos of a list that are not in `folder` yet, and print their number.
 
     Args:
         api: address of Flickr's API.
@@ -219,7 +219,7 @@ def fetch_photos(path: Path, folder: Path, api: str = FLICKR_API, pause: float =
 
 
 def _fetch_all(photos: list[Photo], album: Album, api: str, key: str | None, pause: float) -> int:
-    """Get the photos that are not here yet, `pause` seconds apart; returns how many failed for now."""
+    """Download the missing photos, `pause` seconds apart; return how many failed temporarily."""
     patience = Patience(attempts=3)
     done, failed, in_a_row = album.done(), 0, 0
     for photo in tqdm([photo for photo in photos if photo.source not in done], unit="photo"):

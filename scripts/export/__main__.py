@@ -45,9 +45,9 @@ from util.files import refuse_foreign, replacing
 from util.optional import require
 
 TOLERANCE = 1e-3
-"""Largest difference to the trained network that is still rounding: of images in [-1, 1], of z relative to its size."""
+"""Largest difference from the trained network that counts as rounding: of images in [-1, 1], or relative, of z."""
 LEAST_PSNR = 35.0
-"""dB. A variant in fewer bits must come closer than this."""
+"""dB; minimum PSNR of a variant in fewer bits."""
 
 
 def load_model(opt: ExportOptions) -> tuple[Pix2PixModel, list[Path]]:
@@ -58,13 +58,13 @@ def load_model(opt: ExportOptions) -> tuple[Pix2PixModel, list[Path]]:
 
 
 def live_generator(model: Pix2PixModel) -> Callable[..., Tensor]:
-    """The trained generator as a function of what the exported one takes."""
+    """The trained generator as a function with the inputs of the exported one."""
 
     def generate(labels: Tensor, edges: Tensor | None = None, z: Tensor | None = None) -> Tensor:
         netG = model.netG
         if isinstance(netG, SPADEGenerator) and z is None:
             scale = netG.scale
-            netG.latent_size = labels.shape[1] // scale, labels.shape[2] // scale  # what ties it to one size
+            netG.latent_size = labels.shape[1] // scale, labels.shape[2] // scale  # else that of the training
         return model.generate(SemanticLayout(labels, edges, model.num_labels), z)
 
     return generate
@@ -74,10 +74,10 @@ def export_generator(opt: ExportOptions, live: Pix2PixModel, metadata: dict[str,
     """Write the generator to `path`; return lines about it.
 
     Raises:
-        InputError: it does not compute what the trained one does, or not well enough.
+        InputError: its images differ too much from those of the trained generator.
     """
     sizes, edges, z_dim = Sizes.of(opt), metadata["edges"], metadata["z_dim"]
-    netG = fold_norms(load_model(opt)[0].netG)  # one of its own: the trained one is still needed
+    netG = fold_norms(load_model(opt)[0].netG)  # a separate copy: the trained network is still needed
     dtype = convert(netG, opt.precision)
     if opt.dynamic_size and isinstance(netG, SPADEGenerator):
         netG.__class__ = AnySizeSPADEGenerator  # the same weights under the same names
@@ -118,7 +118,7 @@ def refuse_differences(opt: ExportOptions, found: verify.Comparison) -> None:
 
 
 def export_encoder(opt: ExportOptions, live: Pix2PixModel, metadata: dict[str, Any], path: Path) -> list[str]:
-    """Write the encoder to `path`, in 32 bits; return lines about it. Raises: InputError, if it computes otherwise."""
+    """Write the encoder to `path`, in 32 bits; return lines about it. Raises `InputError` if its z differs."""
     netE, live_netE = load_model(opt)[0].netE, live.netE
     assert netE is not None and live_netE is not None, "only a model with an encoder exports one"
     fold_norms(netE)
@@ -141,19 +141,19 @@ def export_encoder(opt: ExportOptions, live: Pix2PixModel, metadata: dict[str, A
 
 
 def write(opt: ExportOptions, program, shapes, output: str, metadata: dict[str, Any], path: Path) -> Program:
-    """Write a traced network, and open the file again."""
+    """Write a traced network, and open the file."""
     save, load = FORMATS[opt.format]
     save(program, shapes, output, metadata, path)
     return load(path)
 
 
 def megabytes(path: Path) -> str:
-    """The size of a file, 1 MB = 10^6 bytes."""
+    """Format the size of a file; 1 MB = 10^6 bytes."""
     return f"{path.stat().st_size / 1e6:.1f} MB"
 
 
 def export(opt: ExportOptions) -> list[str]:
-    """Export as the options say; return what to tell. All files of a run are written, or none of them."""
+    """Export according to the options; return the lines to print. Writes all files of a run, or none."""
     for package in PACKAGES[opt.format]:
         require(package)
     for path in (opt.output_path, opt.encoder_path)[: 1 + opt.use_vae]:
@@ -170,7 +170,7 @@ def export(opt: ExportOptions) -> list[str]:
 
 @exit_statuses(ExportOptions.program)
 def main(argv: Sequence[str] | None = None) -> int:
-    """Export as the command line says; return the exit status."""
+    """Export according to the command line; return the exit status."""
     opt = parse_options(ExportOptions, argv, PRESETS)
     print("\n".join(export(opt)))
     return 0

@@ -1,4 +1,4 @@
-"""The two kinds of files: written with what generate.py needs to know inside, and read back to be verified."""
+"""The two file formats: writing them with the metadata that generate.py needs, and reading them for verification."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ ONNX_LIMIT = 2**31
 """Bytes of one ONNX file: protobuf's limit."""
 
 Program = Callable[..., np.ndarray]
-"""Runs a file: arrays by input name in, the one output out."""
+"""Runs a file: takes arrays by input name, returns the output."""
 
 
 def save_onnx(program: ExportedProgram, shapes: Shapes, output: str, metadata: dict[str, Any], path: Path) -> None:
     """Write a traced network as one ONNX file, its weights inside.
 
     Raises:
-        InputError: they are too large for that.
+        InputError: the weights are too large for one file.
     """
     size = sum(tensor.nbytes for tensor in program.state_dict.values())
     if size >= ONNX_LIMIT:
@@ -53,7 +53,7 @@ def save_onnx(program: ExportedProgram, shapes: Shapes, output: str, metadata: d
             verbose=False,
         )
     for node in exported.model.graph:
-        node.metadata_props.clear()  # where each came from: as much as small networks weigh
+        node.metadata_props.clear()  # source locations, which would be as large as small networks
     exported.model.metadata_props[METADATA] = json.dumps(metadata)
     exported.save(path, external_data=False)
 
@@ -94,4 +94,4 @@ def load_torch_export(path: Path) -> Program:
 FORMATS = {"onnx": (save_onnx, load_onnx), "torch_export": (save_torch_export, load_torch_export)}
 """How files of each `--format` are written and opened."""
 PACKAGES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "torch_export": ()}
-"""What that needs beyond torch: util/optional.py has them."""
+"""Packages of `util.optional` that each format needs."""

@@ -39,9 +39,9 @@ NO_IMAGES = (".txt", ".json", ".xml", ".csv", ".md", ".html")
 # One channel of integers. A palette image ("P") holds ids; its palette is only for the eye.
 ID_MODES = {"1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N"}
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
-MADE_HERE = "generate.py"  # key of a text in the images, which holds the checksum of their pixels
-ORIENTATION, UPRIGHT = 0x0112, 1  # EXIF tag, and its value where nothing is to be turned
-PLANAR_CONFIGURATION, PLANAR = 284, 2  # TIFF tag, and its value where channels lie one after the other
+MADE_HERE = "generate.py"  # key of a text chunk in the images, with the checksum of their pixels
+ORIENTATION, UPRIGHT = 0x0112, 1  # EXIF tag, and its value for no change
+PLANAR_CONFIGURATION, PLANAR = 284, 2  # TIFF tag, and its value for channels stored one after the other
 PNG_BIT_DEPTH = 24  # offset in a PNG file of the byte that holds the bits per sample
 
 
@@ -50,13 +50,13 @@ class InputError(ValueError):
 
 
 class Model:
-    """An exported network: `run` takes arrays by name and returns the output; `metadata` says what it was made for.
+    """An exported network: `run` takes arrays by name and returns the output; `metadata` describes its inputs.
 
     Args:
         path: file of scripts.export.
         kind: "generator" or "encoder".
     Raises:
-        InputError: it is no such file, or what runs it is not installed.
+        InputError: the file is another one, or the package that runs it is not installed.
     """
 
     def __init__(self, path: Path, kind: str):
@@ -74,7 +74,7 @@ class Model:
 
 
 def _open_onnx(path: Path):
-    """The function that an ONNX file holds, and its metadata (None if it has none of ours)."""
+    """Open an ONNX file: its function, and its metadata (None for files of other programs)."""
     onnxruntime = _import_for(path, "onnxruntime")
     available = onnxruntime.get_available_providers()
     providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]
@@ -89,7 +89,7 @@ def _open_onnx(path: Path):
 
 
 def _open_torch_export(path: Path):
-    """The same of an archive of torch.export. Metadata come first: other zip files can be told without torch."""
+    """Open a torch.export archive likewise. Reads metadata first, so that other zip files are refused without torch."""
     with zipfile.ZipFile(path) as archive:
         found = [name for name in archive.namelist() if name.endswith(f"/extra/{METADATA}")]
         text = archive.read(found[0]).decode() if found else None
@@ -115,17 +115,17 @@ def _import_for(path: Path, package: str) -> ModuleType:
     except ModuleNotFoundError as error:
         missing = (error.name or package).partition(".")[0]
         raise InputError(f"{path}: needs the package {missing}: pip install {missing}") from None
-    except Exception as error:  # an installation is broken in many ways
+    except Exception as error:  # broken installations raise anything
         raise InputError(f"{path}: needs the package {package} ({first_line(error)}): pip install {package}") from None
 
 
 def first_line(error: Exception) -> str:
-    """What an exception says, in one line."""
+    """The message of an exception in one line."""
     return str(error).strip().partition("\n")[0][:120] or type(error).__name__
 
 
 def some(items: list) -> str:
-    """The first few of several, for a message."""
+    """Join the first few values, for a message."""
     return ", ".join(map(str, items[:4])) + (", ..." if len(items) > 4 else "")
 
 
@@ -178,7 +178,7 @@ def _has_orientation(path: Path) -> bool:
     try:
         with Image.open(path) as image:  # not the method of PNG files, which decodes the whole image
             return Image.Image.getexif(image).get(ORIENTATION, UPRIGHT) in range(UPRIGHT + 1, 9)
-    except (*UNREADABLE, LookupError, TypeError):  # Pillow's EXIF reader fails in ways of its own
+    except (*UNREADABLE, LookupError, TypeError):  # Pillow's EXIF reader may raise any of these
         return False
 
 
@@ -207,18 +207,18 @@ def read_ids(path: Path) -> np.ndarray:
     if image.format != "PNG":
         raise InputError(f"{path}: is a {image.format} file; save the map as a PNG with one id per pixel")
     ids = np.asarray(image)
-    # Not 16 bits: Pillow's NEAREST picks other pixels in its mode "I;16" than in "L".
+    # Not uint16: Pillow's NEAREST picks other pixels in mode "I;16" than in "L".
     ids = ids.astype(np.uint8 if ids.itemsize == 1 else np.int32, copy=False)
     if image.mode == "L":
         with path.open("rb") as file:
             bits = file.read(PNG_BIT_DEPTH + 1)[PNG_BIT_DEPTH]
-        if bits < 8:  # Pillow stretches gray of 2 and 4 bits to 0..255
+        if bits < 8:  # Pillow scales gray of 2 and 4 bits to 0..255
             ids = ids // np.uint8(255 // (2**bits - 1))
     return ids
 
 
 def read_labels(path: Path, metadata: dict[str, Any]) -> np.ndarray:
-    """Read a label map (H, W), its unknown pixels as the id that the network has for them; refuse other ids."""
+    """Read a label map (H, W), with the network's id for unknown pixels; refuse other ids."""
     ids, unknown = read_ids(path), metadata["unknown_value"]
     is_unknown = np.zeros(ids.shape, dtype=bool) if unknown is None else ids == unknown
     is_wrong = ((ids < 0) | (ids >= metadata["file_ids"])) & ~is_unknown
@@ -247,10 +247,10 @@ def instance_edges(instances: np.ndarray) -> np.ndarray:
 
 
 def fixed_size(text: str | None, metadata: dict[str, Any]) -> tuple[int, int] | None:
-    """(height, width) of all images: that of --size WIDTHxHEIGHT or the model's only one; None if each map has its own.
+    """(height, width) of all images, from --size WIDTHxHEIGHT or the model; None if each map has its own.
 
     Raises:
-        InputError: the model cannot make the size that was asked for.
+        InputError: the model cannot generate the requested size.
     """
     only = None if metadata["dynamic_size"] else (metadata["height"], metadata["width"])
     if text is None:
@@ -268,20 +268,20 @@ def fixed_size(text: str | None, metadata: dict[str, Any]) -> tuple[int, int] | 
 
 
 def nearest_size(labels: np.ndarray, metadata: dict[str, Any]) -> tuple[int, int]:
-    """The (height, width) nearest to that of labels (H, W) that a model of free size can make."""
+    """The (height, width) nearest to that of labels (H, W) that a model of free size can generate."""
     unit, smallest = metadata["size_multiple"], metadata["smallest_side"]
     height, width = (max(smallest, (side + unit // 2) // unit * unit) for side in labels.shape)
     return height, width
 
 
 def draw_latents(seed: int, index: int, z_dim: int, styles: int) -> np.ndarray:
-    """Latents (styles, z_dim) float32 of a label map, by its place in the folder, as test.py draws them."""
+    """Latents (styles, z_dim) float32 of a label map, by its index in the folder, equal to those of test.py."""
     generator = np.random.Generator(np.random.PCG64([seed, index]))
     return generator.standard_normal((styles, z_dim), dtype=np.float32)
 
 
 def style_of(path: Path, model_path: Path, metadata: dict[str, Any]) -> np.ndarray:
-    """z (1, z_dim) of a photo, by the encoder that lies beside the generator."""
+    """Encode a photo to z (1, z_dim) with the encoder beside the generator."""
     encoder = Model(model_path.with_name(metadata["encoder"]), "encoder")
     image = read_image(path)
     if np.asarray(image).dtype != np.uint8 and image.mode != "1":
@@ -289,7 +289,7 @@ def style_of(path: Path, model_path: Path, metadata: dict[str, Any]) -> np.ndarr
     # Pillow reads some of these wrongly.
     if isinstance(image, TiffImageFile) and image.tag_v2.get(PLANAR_CONFIGURATION) == PLANAR:
         raise InputError(f"{path}: a TIFF photo whose channels lie one after the other; save it as PNG or JPEG")
-    if image.format != "TIFF":  # which Pillow turns
+    if image.format != "TIFF":  # which Pillow rotates by itself
         warn_of_orientation("style photos", [path])
     size = metadata["width"], metadata["height"]
     photo = np.asarray(image.convert("RGB").resize(size, Image.Resampling.BICUBIC), dtype=np.float32)
@@ -298,7 +298,7 @@ def style_of(path: Path, model_path: Path, metadata: dict[str, Any]) -> np.ndarr
 
 
 def choose_styles(args: argparse.Namespace, metadata: dict[str, Any]) -> Callable[[int], list[dict[str, np.ndarray]]]:
-    """A function from the index of a label map to one dict for each of its images: z (1, z_dim), or nothing."""
+    """Return a function from the index of a label map to inputs of its images: z (1, z_dim), or none."""
     z_dim = metadata["z_dim"]
     if z_dim is None:
         if args.style_image or args.num_styles != 1:
@@ -313,7 +313,7 @@ def choose_styles(args: argparse.Namespace, metadata: dict[str, Any]) -> Callabl
 
 
 def pair_instances(args: argparse.Namespace, labels: dict[str, Path], edges: bool) -> dict[str, Path]:
-    """The instance map of every label map; none if the model takes no edges."""
+    """The instance map of every label map; empty if the model takes no edges."""
     if not edges:
         if args.instances:
             raise InputError(f"--instances {args.instances}: the model was trained without instance maps; leave it out")
@@ -333,7 +333,7 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
 
 
 def save_png(pixels: np.ndarray, path: Path) -> None:
-    """Write a PNG whole or not at all, so that `refuse_to_replace` knows it."""
+    """Write a PNG atomically, with the mark that `refuse_to_replace` checks."""
     info = PngImagePlugin.PngInfo()
     info.add_text(MADE_HERE, str(zlib.crc32(pixels.tobytes())))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -346,7 +346,7 @@ def save_png(pixels: np.ndarray, path: Path) -> None:
 
 
 def refuse_to_replace(path: Path) -> None:
-    """Raise an `InputError` for a file that is no image of an earlier run, or one that has been edited since."""
+    """Raise an `InputError` for a file that this program did not write, or that was edited since."""
     if not path.is_file() or not path.stat().st_size:
         return
     try:
@@ -362,13 +362,13 @@ def refuse_to_replace(path: Path) -> None:
 
 
 def image_path(args: argparse.Namespace, name: str, number: int) -> Path:
-    """Where the image of a label map in its style of that number, from 1, goes."""
+    """Path of the image of a label map in style `number`, from 1."""
     folder = args.output / f"style{number}" if args.num_styles > 1 else args.output
     return folder / f"{name}.png"
 
 
 def generate(args: argparse.Namespace) -> int:
-    """Write the images; return how many."""
+    """Write the images; return their number."""
     model = Model(args.model, "generator")
     metadata = model.metadata
     fixed = fixed_size(args.size, metadata)
@@ -400,7 +400,7 @@ def generate(args: argparse.Namespace) -> int:
 
 
 def at_least(low: int):
-    """A reader of whole numbers for the command line."""
+    """Make an argparse type for integers of at least `low`."""
 
     def read(text: str) -> int:
         if not text.isdecimal() or int(text) < low:
@@ -434,7 +434,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Generate as the command line says; return the exit status."""
+    """Generate images according to the command line; return the exit status."""
     args = parse_args(argv)
     try:
         count = generate(args)
@@ -456,5 +456,5 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a name may hold what the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")  # a name may hold characters that the terminal cannot encode
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""The networks as they are exported: tensors in, tensors out, norms folded, nothing of training left."""
+"""The exported networks: functions of tensors, with folded norms and without code for training."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch.export import Dim, ExportedProgram
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import SPADEGenerator
 
-EXAMPLES = 2  # samples in the batch that is traced; 1 would be taken for a constant
+EXAMPLES = 2  # samples in the traced batch; 1 would be specialized to a constant
 Shapes = dict[str, dict[int, object]]
 
 
 class ExportLayout:
-    """Stands in for `SemanticLayout` while a generator is traced, in operations that every runtime has.
+    """Replaces `SemanticLayout` while a generator is traced, using operations that every runtime has.
 
     The one-hot map is a comparison with 0, 1, 2, ...; ids that are no class get no channel. The generators ask for
-    sizes that divide the layout's. There torch's "nearest" picks every k-th pixel, so that is what is done here.
+    sizes that divide the layout's. There torch's "nearest" picks every k-th pixel, which slicing does here.
 
     Args:
         labels: class ids (N, H, W) int64.
@@ -68,7 +68,7 @@ class ExportLayout:
 
 
 class AnySizeSPADEGenerator(SPADEGenerator):
-    """A generator without latent that makes images as large as the layout, whatever size it was trained with."""
+    """A generator without latent whose images have the size of the layout, instead of the training size."""
 
     def _latent(self, layout: ExportLayout, z: None) -> Tensor:
         """The first feature map (N, 16 ngf, H / scale, W / scale)."""
@@ -82,7 +82,7 @@ class GeneratorGraph(nn.Module):
     Args:
         netG: folded generator, its weights of type `dtype` where they are not of 8 bits.
         num_labels: channels of the one-hot map.
-        dtype: of all that is computed; inputs and outputs are of 32 bits.
+        dtype: of the computation; inputs and outputs have 32 bits.
     """
 
     def __init__(self, netG: nn.Module, num_labels: int, dtype: torch.dtype = torch.float32):
@@ -146,7 +146,7 @@ def trace_generator(
     height, width = sizes.trained
     site: dict[int, object] = {0: Dim("N")}
     if dynamic_size:
-        # Unequal and not the smallest, so that tracing takes neither for a rule.
+        # Unequal and not the smallest, so that tracing does not specialize to equal or smallest sides.
         height, width = sizes.smallest + sizes.unit, sizes.smallest + 2 * sizes.unit
         site |= {1: _multiple("height", sizes), 2: _multiple("width", sizes)}
     inputs = {"labels": torch.zeros(EXAMPLES, height, width, dtype=torch.int64)}
@@ -178,5 +178,5 @@ def _trace(graph: nn.Module, inputs: dict[str, Tensor], shapes: Shapes) -> Expor
         program = torch.export.export(graph.eval(), (), inputs, dynamic_shapes=shapes)
     program.example_inputs = None
     for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)  # source files of this machine, for every operation
+        node.meta.pop("stack_trace", None)  # paths on this machine, for every operation
     return program

@@ -1,4 +1,4 @@
-"""The metadata of an exported file: all that `scripts/export/generate.py` needs to prepare inputs for it."""
+"""The metadata of an exported file, from which `scripts/export/generate.py` prepares its inputs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ VERSION = 1  # of the keys below
 
 
 def describe(opt: ExportOptions, weights: list[Path], sizes: Sizes) -> dict[str, Any]:
-    """Facts about a generator, as JSON can hold them.
+    """Metadata of a generator in JSON types.
 
     Label maps hold ids 0 .. file_ids - 1, and `unknown_value` for unknown pixels, which are class `unknown_id` to the
-    network; both are None where no value of the files has a special meaning.
+    network; both are None if no value in the files is special.
     """
     dataset = DATASETS[opt.dataset_mode]
     names, colors = dataset.classes(opt.label_nc, opt.contain_dontcare_label)

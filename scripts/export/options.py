@@ -19,7 +19,7 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
 
     is_train: ClassVar[bool] = False
     program: ClassVar[str] = "python -m scripts.export"
-    # What `create_model` asks besides. Graphs have no tables, and trained weights replace the initial ones.
+    # Further options that `create_model` reads. Graphs have no tables, and trained weights replace initial ones.
     modulation: ClassVar[str | None] = "dense"
     init_type: ClassVar[str] = "none"
     init_gain: ClassVar[float] = 1.0
@@ -46,7 +46,7 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
     time: bool = option(False, "measure seconds per image, beside the trained network")
 
     def check(self) -> None:
-        """Refuse names of files that the format does not have, and sizes that the generator cannot choose."""
+        """Refuse file names that do not fit the format, and --dynamic_size for generators that do not support it."""
         super().check()
         suffix = SUFFIXES[self.format]
         if not self.output:
@@ -69,10 +69,10 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
 
     @property
     def output_path(self) -> Path:
-        """Where the generator goes."""
+        """Path of the generator's file."""
         return Path(self.output or "")
 
     @property
     def encoder_path(self) -> Path:
-        """Where the encoder goes: beside the generator."""
+        """Path of the encoder's file, beside the generator."""
         return self.output_path.with_name(f"{self.output_path.stem}.encoder{self.output_path.suffix}")

@@ -21,15 +21,15 @@ def convert(network: nn.Module, precision: str) -> torch.dtype:
 
 
 def store_in_8_bits(network: nn.Module) -> None:
-    """Keep every weight as 8-bit integers and one scale for each output channel; it is multiplied out where used.
+    """Store every weight as 8-bit integers with one scale per output channel; they are multiplied when used.
 
-    Activations stay in 32 bits. Rounding these too, as onnxruntime.quantization.quantize_dynamic does, was worse in
-    all respects but a part in a hundred of the file's size; docs/deploy.md has the figures.
+    Activations stay in 32 bits. Rounding them, too, as onnxruntime.quantization.quantize_dynamic does, was worse in
+    every respect except for 1% of the file's size; docs/deploy.md has the figures.
     """
     for layer in network.modules():
         if isinstance(layer, WITH_WEIGHTS):
             output = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
-            # unsafe: torch need not check that the type stays the same, because it does not.
+            # unsafe=True, because the dtype changes, which torch would refuse.
             parametrize.register_parametrization(layer, "weight", EightBits(output), unsafe=True)
 
 

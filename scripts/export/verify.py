@@ -1,4 +1,4 @@
-"""Compare what a file computes with the trained network, on random inputs."""
+"""Compare an exported file with the trained network on random inputs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SEED = 0
 
 @dataclass
 class Comparison:
-    """How far outputs are from those of the trained network, over all batches.
+    """Differences from the outputs of the trained network, over all batches.
 
     Attributes:
         largest: absolute difference; NaN if one output is not a number.
@@ -39,11 +39,11 @@ class Comparison:
     _count: int = 0
 
     def add(self, output: np.ndarray, expected: np.ndarray) -> None:
-        """Count one batch. Equal shapes are a must."""
+        """Add one batch; the shapes must be equal."""
         assert output.shape == expected.shape, f"{output.shape} and {expected.shape}"
         difference = np.abs(output.astype(np.float64) - expected)
         self.batches += 1
-        self.largest = float(np.max([self.largest, difference.max()]))  # np.max lets NaN through, max would not
+        self.largest = float(np.max([self.largest, difference.max()]))  # np.max propagates NaN, max does not
         self._squares += float(np.square(difference).sum())
         self._count += difference.size
 
@@ -67,7 +67,7 @@ def random_labels(count: int, size: tuple[int, int], num_labels: int, generator:
 
 
 def generator_inputs(sizes: Sizes, num_labels: int, edges: bool, z_dim: int | None, dynamic_size: bool) -> list[Inputs]:
-    """Batches of 1 and 3, of the trained size, and where the size is free also of others."""
+    """Batches of 1 and 3 at the trained size and, if the size is free, at others."""
     generator = torch.Generator().manual_seed(SEED)
     checked = [sizes.trained]
     if dynamic_size:
@@ -104,7 +104,7 @@ def compare(program: Program, live: Callable[..., Tensor], batches: list[Inputs]
 
 @torch.no_grad()
 def seconds_per_image(program: Program, live: Callable[..., Tensor], inputs: Inputs) -> tuple[float, float]:
-    """Medians for a file and the trained network, of batches of one, which take turns after a first one each."""
+    """Median seconds of a file and of the trained network for a batch of one, in turns, after one warm-up run each."""
     arrays = as_arrays(inputs)
     runs = [lambda: program(**arrays), lambda: live(**inputs)]
     taken: list[list[float]] = [[], []]

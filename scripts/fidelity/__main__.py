@@ -1,4 +1,4 @@
-"""Compare every number of recordings of published implementations with our networks, losses and scores.
+"""Compare all numbers in recordings of published implementations with those of this project.
 
     python -m scripts.fidelity NAME.json [MORE.json ...] [--modulation dense|table]
 
@@ -25,7 +25,7 @@ KINDS = {"training": training, "segmentation network": segmenters, "segmentation
 
 
 def check(path: Path, modulation: str | None = None) -> list[Result]:
-    """Replay the recording at `path` (its JSON file), and compare. Raises `InputError` for anything else."""
+    """Replay the recording at `path` (its JSON file), and compare. Raises `InputError` for other files."""
     recording = Recording.read(path)
     for kind in KINDS.values():
         if kind.recognizes(recording.scalars):

@@ -1,4 +1,4 @@
-"""Compare what our code computes with what a recording holds, number by number."""
+"""Compare measured results with those of a recording, number by number."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 from scripts.fidelity.recording import Results
 
 Tolerances = Mapping[str, tuple[float, float]]
-"""Pattern of quantities -> (absolute, relative) tolerance; the first that fits counts, and without one all is exact."""
+"""Pattern of quantities -> (absolute, relative) tolerance; the first match counts, otherwise values must be equal."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """Outcome for one quantity: its worst entry, and the deviation there as a fraction of what is allowed."""
+    """Outcome for one quantity: its worst entry, and the deviation there as a fraction of the tolerance."""
 
     quantity: str
     numbers: int
@@ -66,7 +66,7 @@ def _compare_quantity(quantity: str, ours: Results, theirs: Results, tolerances:
 
 
 def _deviation(ours: Any, theirs: Any, absolute: float, relative: float) -> tuple[float, float]:
-    """|ours - theirs| where it is the largest fraction of what is allowed, and that fraction; NaN if not comparable."""
+    """The |ours - theirs| that is largest relative to the tolerance, and this ratio; NaN if not comparable."""
     if isinstance(theirs, (str, bool, type(None))):
         return (0.0, 0.0) if ours == theirs else (np.nan, np.nan)
     ours, theirs = np.asarray(ours, dtype=np.float64), np.asarray(theirs, dtype=np.float64)

@@ -16,7 +16,7 @@ import numpy as np
 from util.errors import InputError
 
 Results = dict[str, Any]
-"""By quantity: numbers, arrays, strings, and dicts and lists of them."""
+"""Quantity -> numbers, arrays, strings, and dicts and lists of them."""
 
 
 @dataclass(frozen=True)

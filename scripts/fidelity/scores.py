@@ -11,18 +11,18 @@ import torch
 from scripts.fidelity.recording import Recording, Results
 from util.segmentation_scores import IGNORED, ConfusionMatrix
 
-TOLERANCES = {"csail_epsilon": (1e-10, 0)}  # the published code adds 1e-10 to every number of pixels it divides by
+TOLERANCES = {"csail_epsilon": (1e-10, 0)}  # the published code adds 1e-10 to every denominator
 ABSENT = -1.0
-"""Stands for NaN, which equals nothing, in the IoU of classes that do not occur."""
+"""Replaces NaN, which does not equal itself, in the IoU of classes that do not occur."""
 
 
 def recognizes(scalars: dict[str, Any]) -> bool:
-    """Return whether these scalars are of a recording of scores."""
+    """Return whether the scalars belong to a recording of scores."""
     return "sets" in scalars
 
 
 def replay(recording: Recording, modulation: str | None = None) -> tuple[Results, Results]:
-    """Return the results that we measure, and the recorded ones. `modulation` plays no part.
+    """Return the measured and the recorded results. `modulation` is ignored.
 
     Returns:
         {published code: {"set.images.score": value}}, twice. "csail_epsilon" are the values of that code in which an
@@ -39,7 +39,7 @@ def replay(recording: Recording, modulation: str | None = None) -> tuple[Results
         for span, some in (("first_image", matrices[:1]), ("three_images", matrices)):
             _file(measured, f"{name}.{span}", _measure(some))
     recorded = _recorded(scalars, arrays)
-    # Of counts and of the accuracy of all pixels, a recording holds some.
+    # A recording holds only some of the counts and of the accuracies over all pixels.
     for code, values in measured.items():
         for key in [key for key in values if key.endswith((".hist", ".pixels")) and key not in recorded.get(code, {})]:
             del values[key]

@@ -20,7 +20,7 @@ from scripts.fidelity.recording import Recording, Results
 from util.fill import fill
 from util.segmentation_scores import ConfusionMatrix
 
-# Each is a few times the difference that single and double precision make: logits of the filled DeepLab reach 2,400,
+# Each is a few times the difference between single and double precision: logits of the filled DeepLab reach 2,400,
 # those of the others 20.
 TOLERANCES = {
     "[ab]_logits*": (1e-2, 1e-5),
@@ -32,21 +32,21 @@ TOLERANCES = {
     "input_stats": (1e-6, 1e-6),
     "evaluate_returned": (1e-12, 0),
 }
-# Buffers of the published synchronized batch norm that play no part in evaluation.
+# Buffers of the published synchronized batch norm that evaluation does not use.
 TRAINING_BUFFERS = ("_tmp_running_mean", "_tmp_running_var", "_running_iter")
-# Names of arrays end so that are fed, not compared.
+# Suffixes of arrays that are inputs and not compared.
 INPUTS = ("image", "label", "labels", "predictions", "pixels")
 
 
 class SegmenterRecording(Recording):
-    """A recording whose arrays are photos (NAME_image) and what a network makes of them."""
+    """A recording with photos (NAME_image) and the outputs of a network for them."""
 
     def image(self, name: str) -> Tensor:
         """(1, 3, H, W) float32 in 0 .. 255."""
         return torch.from_numpy(self.arrays[name]).permute(2, 0, 1)[None].float()
 
     def images(self) -> dict[str, Tensor]:
-        """{sample: its image} of the samples that the arrays hold."""
+        """{sample: image} of the samples in the arrays."""
         names = [name.removesuffix("_image") for name in self.arrays if name.endswith("_image")]
         return {name: self.image(f"{name}_image") for name in names}
 
@@ -56,7 +56,7 @@ class SegmenterRecording(Recording):
         return facts.get("stages") or facts["stages_scale_1"]
 
     def results(self) -> Results:
-        """What is compared."""
+        """The recorded results that are compared."""
         keys, counts = self.scalars["state_dict_keys"], self.scalars["parameters"]
         if isinstance(keys, list):
             keys, counts = {"network": keys}, {"network": counts}
@@ -76,12 +76,12 @@ class SegmenterRecording(Recording):
 
 
 def recognizes(scalars: dict[str, Any]) -> bool:
-    """Return whether these scalars are of a recording of a segmentation network that we have."""
+    """Return whether the scalars belong to a recording of a segmentation network of this project."""
     return scalars.get("network") in REPLAYS
 
 
 def replay(recording: Recording, modulation: str | None = None) -> tuple[Results, Results]:
-    """Return the results that we measure, and the recorded ones, in one form. `modulation` plays no part."""
+    """Return the measured and the recorded results in one form. `modulation` is ignored."""
     recording = SegmenterRecording(recording.scalars, recording.arrays)
     mode, _ = REPLAYS[recording.scalars["network"]]
     return measure(filled(mode, recording.scalars["seed"]), recording), recording.results()
@@ -98,7 +98,7 @@ def measure(segmenter: Segmenter, recording: SegmenterRecording) -> Results:
 
 
 def filled(mode: str, seed: int, **settings) -> Segmenter:
-    """A segmenter whose sub-networks are filled one by one, but for DRN's fixed kernel."""
+    """Build a segmenter with each sub-network filled, except DRN's fixed kernel."""
     with torch.device("meta"):  # initialization takes seconds and would be overwritten
         segmenter = SEGMENTERS[mode](**settings)
     segmenter.to_empty(device="cpu")
@@ -170,7 +170,7 @@ def replay_ade20k(segmenter: Ade20kSegmenter, recording: SegmenterRecording) -> 
 
 
 def five_scales(segmenter: Ade20kSegmenter, recording: SegmenterRecording) -> Results:
-    """The published scales: most of a minute on a CPU."""
+    """Measure at the published scales; takes most of a minute on a CPU."""
     segmenter.scales = tuple(recording.scalars["samples"]["five"]["imgSizes"])
     pixels, label = recording.image("image"), torch.from_numpy(recording.arrays["label"])[None]
     size = size_of(label)
@@ -213,7 +213,7 @@ REPLAYS = {
 
 
 def as_recorded(measured: Results, recorded: Results) -> Results:
-    """What of `measured` is recorded; NAME_every_4th is every fourth row and column of NAME."""
+    """The part of `measured` that is recorded; NAME_every_4th is every fourth row and column of NAME."""
     chosen = {name: value for name, value in measured.items() if name in recorded}
     for name in recorded.keys() - chosen.keys():
         match = re.fullmatch(r"(.+)_every_(\d+)(nd|rd|th)", name)
@@ -224,7 +224,7 @@ def as_recorded(measured: Results, recorded: Results) -> Results:
 
 
 def classes(scores: Tensor, recorded: np.ndarray, quantity: str) -> np.ndarray:
-    """The best class (H, W) of scores (1, C, H, W); the recorded one where two are too close for rounding to decide."""
+    """The best class (H, W) of scores (1, C, H, W); the recorded class where two scores are equal up to rounding."""
     best, second = scores[0].topk(2, dim=0).values
     decided = (best - second > 2 * TOLERANCES[quantity][0]).numpy()
     return np.where(decided, scores[0].argmax(dim=0).numpy(), recorded)
@@ -239,7 +239,7 @@ def summary(x: Tensor) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def statistics(network: nn.Module, names: Iterable[str]) -> Iterator[dict[str, dict]]:
-    """The `summary` of what each named sub-module puts out, once the network has run."""
+    """Yield a dict that gets the `summary` of each named sub-module's output when the network runs."""
     found: dict[str, dict] = {}
 
     def noting(name: str) -> Callable[[nn.Module, tuple, Tensor], None]:
@@ -253,7 +253,7 @@ def statistics(network: nn.Module, names: Iterable[str]) -> Iterator[dict[str, d
 
 @contextlib.contextmanager
 def outputs(module: nn.Module) -> Iterator[list[Tensor]]:
-    """Everything that `module` puts out, in order."""
+    """Yield a list that gets the outputs of `module`, in order."""
     found: list[Tensor] = []
 
     def note(module: nn.Module, inputs: tuple, output: Tensor) -> None:

@@ -23,13 +23,13 @@ from scripts.fidelity.recording import Recording, Results
 from trainers import create_trainer
 from util.fill import fill
 
-# Entries that say what to build and feed; everything else in a recording is compared.
+# Entries that define networks and inputs; everything else in a recording is compared.
 INPUTS = frozenset({"config", "argv", "crop_size", "height", "width", "fill_seed"})
 # Published names of options whose fields have other names here.
 NEGATED = {"no_instance": "instance", "no_ganFeat_loss": "gan_feat_loss", "no_vgg_loss": "vgg_loss", "no_TTUR": "TTUR"}
 RENAMED = {"init_variance": "init_gain", "batchSize": "batch_size", "nThreads": "num_workers"}
 INPUT_ARRAYS = frozenset({"label", "instance", "image", "z", "eps"})
-# Several times the deviation that memory format, threads and kernels cause between correct implementations.
+# Several times the deviation between correct implementations with other memory formats, threads and kernels.
 TOLERANCES = {
     "eval_fake": (3e-5, 0),
     "eval_logits_*": (3e-5, 0),
@@ -39,27 +39,27 @@ TOLERANCES = {
     "eval_losses": (1e-5, 2e-5),
     "eval_feature_norms": (1e-5, 2e-5),
     "train_[gd]_losses": (1e-5, 2e-5),
-    "train_[gd]_grad_norms": (1e-5, 5e-3),  # a bias that the next norm cancels has a gradient of rounding alone
+    "train_[gd]_grad_norms": (1e-5, 5e-3),  # the gradient of a bias before a norm is rounding noise
     "train_buffer_norms": (0, 1e-5),
     "train_buffer_changes": (2e-3, 1e-3),
     "steps.0.losses": (1e-5, 1e-3),
     "steps.0.parameter_changes": (1e-5, 1e-3),
     "steps.*.buffer_changes": (2e-3, 1e-3),
-    # Adam with beta1 = 0 makes whole steps out of rounding: losses after one differ by 3e-3 between 32 and 64 bits.
+    # Adam with beta1 = 0 amplifies rounding to full steps: losses after one differ by 3e-3 between 32 and 64 bits.
     "steps.*.losses": (4e-3, 5e-3),
     "steps.*.parameter_changes": (1e-5, 3e-3),
 }
-# Facts of our own side that a recording cannot hold, with the values they must have.
+# Quantities that a recording does not hold, with the values they must have.
 EXPECTED = {"advances_per_forward": {"spectral_norm": 1.0, "batch_statistics": 1.0}}
 
 
 def recognizes(scalars: dict[str, Any]) -> bool:
-    """Return whether these scalars are of a recording of a SPADE or pix2pixHD training."""
+    """Return whether the scalars belong to a recording of a SPADE or pix2pixHD training."""
     return {"argv", "crop_size", "fill_seed", "eval_feature_norms", "schedule"} <= scalars.keys()
 
 
 def replay(recording: Recording, modulation: str | None = None) -> tuple[Results, Results]:
-    """Return the results that we measure, and the recorded ones, in one form.
+    """Return the measured and the recorded results in one form.
 
     Args:
         modulation: how SPADE computes gamma and beta, "dense" or "table".
@@ -68,7 +68,7 @@ def replay(recording: Recording, modulation: str | None = None) -> tuple[Results
 
 
 def recorded_results(recording: Recording) -> Results:
-    """Return what is compared: all that is no input, and what a recording cannot hold."""
+    """Return the results to compare: all entries that are not inputs, and the expected values of other quantities."""
     scalars = {name: value for name, value in recording.scalars.items() if name not in INPUTS}
     arrays = {name: value for name, value in recording.arrays.items() if name not in INPUT_ARRAYS}
     return scalars | arrays | EXPECTED
@@ -77,7 +77,7 @@ def recorded_results(recording: Recording) -> Results:
 def _command_line(recording: Recording) -> list[str]:
     argv = [*recording.scalars["argv"], "--crop_size", str(recording.scalars["crop_size"]), "--gpu_ids", "-1"]
     argv += ["--batch_size", str(len(recording.arrays["label"]))]
-    if "custom" in argv:  # wants folders, of which nothing is read here
+    if "custom" in argv:  # requires folders, from which nothing is read here
         for flag in ("--label_dir", "--image_dir", "--instance_dir"):
             argv += [] if flag in argv else [flag, "unused"]
     return argv
@@ -167,7 +167,7 @@ class Replay:
         }
 
     def _classic_option(self, name: str) -> Any:
-        """Value of an option under its published name; None, which equals nothing recorded, if there is none."""
+        """Value of an option under its published name; None, which equals no recorded value, if there is none."""
         if name in NEGATED:
             return not getattr(self.opt, NEGATED[name])
         return SETTLED[name].default if name in SETTLED else getattr(self.opt, RENAMED.get(name, name), None)
@@ -247,7 +247,7 @@ class Replay:
         return {"steps": steps}
 
     def schedule(self) -> Results:
-        """Rates, betas and eps as they stand in the optimizers' parameter groups."""
+        """Learning rates, betas and eps in the optimizers' parameter groups."""
         adam = self.recorded["adam"]
         trainer = create_trainer(self.opt, self.method)
         trainer.niter, trainer.niter_decay = adam["schedule_niter"], adam["schedule_niter_decay"]
@@ -261,8 +261,8 @@ class Replay:
         return {"schedule": schedule, "adam": adam | ours}
 
     def advances_per_forward(self) -> dict[str, float]:
-        """How often one training-mode forward of G advances its state: spectral norm (distance to one power
-        iteration worked out here) and batch statistics (counted by the layers). Both must be exact."""
+        """How often one forward pass of G in training mode advances its state: spectral norm (distance to one power
+        iteration computed here) and batch statistics (counted by the layers). Both must be exact."""
         self._refill(training=True)
         netG = self.model.netG
         filled = {name: tensor.clone() for name, tensor in netG.state_dict().items()}
@@ -286,7 +286,7 @@ def _map_buffers(buffers: dict[str, dict[str, Tensor]], function) -> dict[str, d
 
 
 def _only(groups: list[dict], key: str) -> Any:
-    """The value that all parameter groups share; NaN, which equals nothing, when they do not."""
+    """The common value of all parameter groups; NaN, which equals nothing, if they differ."""
     values = {group[key] for group in groups}
     return values.pop() if len(values) == 1 else float("nan")
 
