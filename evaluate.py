@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Score generated images: python evaluate.py --name NAME, or --fake DIR --real DIR [...]; --help lists everything."""
 
-from util.console import exit_statuses
+from util.console import exit_statuses  # first: it answers Ctrl-C during the slow imports
 
 import shlex
 import sys
@@ -15,8 +15,8 @@ from util.launcher import warn_of_tasks_apart
 
 
 @exit_statuses("evaluate.py")
-def main(argv: list[str] | None = None) -> None:
-    """Evaluate as the command line says. Bad input ends the program with status 2 and one line."""
+def main(argv: list[str] | None = None) -> int:
+    """Evaluate as the command line says; return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     opt = parse_options(EvaluateOptions, argv, PRESETS)
     world = World.from_environment()
@@ -27,6 +27,7 @@ def main(argv: list[str] | None = None) -> None:
         report, sources = evaluate(opt, world, device, shlex.join(["python", "evaluate.py", *argv]))
         if world.is_main:
             publish(opt, report, sources)
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Train SPADE: python train.py --name NAME [--dataset_mode coco --dataroot DIR] [...]; --help lists everything."""
 
-from util.console import exit_statuses
+from util.console import exit_statuses  # first: it answers Ctrl-C during the slow imports
 
 import sys
 from contextlib import ExitStack
