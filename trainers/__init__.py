@@ -1,4 +1,4 @@
-"""The engine that trains any method, and its checkpoints."""
+"""The engine that trains any method, what it saves, reports and scores in a run, and the training of segmenters."""
 
 from __future__ import annotations
 

@@ -120,9 +120,9 @@ class Player:
         """Accumulate the gradients of all micro-batches; return their joint outcome, detached."""
         outcomes = []
         for number, part in enumerate(self._parts(batch)):
-            # Micro-batches are one step: spectral-norm vectors advance in the first one only,
+            # All parts belong to one step, in which spectral norm takes one power iteration: in the first part.
             one_step = frozen_spectral_norm(self.model) if number else contextlib.nullcontext()
-            # and gradients are averaged over processes in the last one only.
+            # Processes average the accumulated gradients once, in the last part.
             no_sync = contextlib.nullcontext()
             if isinstance(self.module, DistributedDataParallel) and number < self.accumulate - 1:
                 no_sync = self.module.no_sync()
@@ -160,10 +160,12 @@ class _ObjectiveModule(nn.Module):
 
 
 def _parallel(module: nn.Module) -> nn.Module:
-    """`module` in DDP, which averages gradients over the processes during backward."""
-    # The warning is about speed: strides of 1x1 kernels are ambiguous in channels-last memory.
+    """`module` with gradients averaged over the processes during backward."""
+    # A false warning, about speed alone: the gradient of a 1x1 convolution lies in memory alike in both memory formats,
+    # but torch compares the strides, which differ.
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-    # Buffers are equal in all processes, except plain batch norm's; the main process's are saved, as published.
+    # The processes' buffers are equal anyway, except the running statistics of plain batch norm. Those of the main
+    # process are saved, as published.
     settings: dict[str, Any] = {SYNC_BUFFERS: False}
     return DistributedDataParallel(module, gradient_as_bucket_view=True, **settings)
 

@@ -57,7 +57,9 @@ class Run:
 
     @contextlib.contextmanager
     def started(self) -> Iterator[None]:
-        """Train inside: signals request a save, and an error names a data worker that died. First compute owed scores.
+        """Context for the training: signals ask for a save, and an error names a data worker that has died.
+
+        A score that an interrupted run still owes is measured first.
 
         Raises:
             Interrupted: a signal asks the training to end.
@@ -87,7 +89,11 @@ class Run:
         self._save_if_asked(progress.due(opt.save_latest_freq), labels, best)
 
     def _save_if_asked(self, due: bool, labels: list[str], best: str | None) -> None:
-        """Save if it is `due`, if a signal asks for it, under `labels`, and as the best if `best` names a generator."""
+        """Save if it is `due`, if a signal asks for it, if there are `labels` to keep it under, or if it is the best.
+
+        Args:
+            best: the generator with the best score so far, "average" or "raw"; None if neither has it.
+        """
         asked = self.interrupts.take(self.world)
         if asked or due or labels or best:
             without_average = [BEST] if best == "raw" else []
@@ -125,7 +131,7 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
     progress = Progress(opt.niter + opt.niter_decay, images_per_epoch=len(loader) * opt.batch_size)
     skipped = SkippedSamples(opt.skip_bad_samples)
 
-    @cache  # read at the first call, then kept: 1 byte a pixel, or 5 with instances
+    @cache  # read at the first save and then kept: labels of 1 byte a pixel, instance ids of 4 more
     def calibration():
         batches = fixed_batches(opt, dataset, CALIBRATION_IMAGES, world.rank, world.size)
         return forward_passes(model, fixed_inputs(batches, model.z_dim, opt.seed, world), opt.precision)
@@ -158,7 +164,7 @@ def _check_batch_size(opt: TrainOptions, world: World) -> None:
 
 
 @contextlib.contextmanager
-def _naming_last_checkpoint(opt: TrainOptions) -> Iterator[None]:
+def _saying_what_is_kept(opt: TrainOptions) -> Iterator[None]:
     """Add to an error that stops the training whether there is a checkpoint, and where."""
     try:
         yield
