@@ -6,6 +6,7 @@ from options.base import Options
 from options.data import LayoutOptions
 from options.field import ODD, POSITIVE, OptionError, at_least, option
 
+# The keys of `GENERATORS` and `INITIALIZERS` in models/networks, which import torch; options do not.
 NETG_NAMES = ("spade", "pix2pixhd")
 INIT_TYPES = ("normal", "xavier", "xavier_uniform", "kaiming", "orthogonal", "none")
 UPSAMPLINGS = {"normal": 5, "more": 6, "most": 7}

@@ -11,6 +11,7 @@ from options.run import ComputeOptions, DeviceOptions, DownloadOptions, RunOptio
 
 DECIDING_SCORES = ("fid", "miou", "random_feature_distance", "accuracy", "kid")
 """Scores of evaluate.py that can choose the best networks; the first of them that is measured does."""
+# The keys of `trainers.player.ADAM_SWITCHES` and `models.losses.GAN_LOSSES`, which import torch; options do not.
 ADAMS = ("auto", "loop", "foreach", "fused")
 GAN_MODES = ("ls", "original", "hinge", "w")
 
@@ -93,7 +94,7 @@ class ScheduleOptions(Options, heading="schedule and optimization"):
         unit="epochs",
         rule=at_least(0),
     )
-    lr: float = option(0.0002, "learning rate of Adam, before --TTUR divides it", rule=POSITIVE)
+    lr: float = option(0.0002, "base learning rate of Adam; see --TTUR", rule=POSITIVE)
     TTUR: bool = option(
         True,
         "two time-scale update rule: generator at lr / 2, discriminator at lr * 2; off: both at lr, with betas 0.5 and "

@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 
 from data import PRESETS
+from models.losses import GAN_LOSSES
+from models.networks.generators import GENERATORS
+from models.networks.init import INITIALIZERS
 from options import EvaluateOptions, TestOptions, TrainOptions, parse_options
 from options.classic import DEAD, SETTLED
 from options.command_line import CommandLine
+from options.networks import INIT_TYPES, NETG_NAMES
+from options.train import ADAMS, GAN_MODES
 from scripts.export.options import ExportOptions
 from scripts.segmenter.options import SegmenterOptions
+from trainers.player import ADAM_SWITCHES
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "flags"
 PROGRAMS = {
@@ -38,6 +44,15 @@ def flags(program) -> list[str]:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_flags_of_a_program_stay_what_they_are(name):
     assert flags(PROGRAMS[name]) == (GOLDEN / f"{name}.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("choices", "table"),
+    [(NETG_NAMES, GENERATORS), (INIT_TYPES, INITIALIZERS), (GAN_MODES, GAN_LOSSES), (ADAMS, ADAM_SWITCHES)],
+    ids=["netG", "init_type", "gan_mode", "adam"],
+)
+def test_choices_are_the_keys_of_the_table_that_they_choose_from(choices, table):
+    assert sorted(choices) == sorted(table)
 
 
 def test_evaluate_accepts_the_command_line_of_test(capsys):
