@@ -42,7 +42,7 @@ def create_generator(opt) -> Generator:
     if opt.modulation == "dense":
         block = _maybe_recomputed(SPADEResnetBlock, opt)
     else:
-        block = partial(_maybe_recomputed(TableResnetBlock, opt), everywhere=opt.modulation == "table")
+        block = partial(_maybe_recomputed(TableResnetBlock, opt), always=opt.modulation == "table")
     return GENERATORS[opt.netG](
         semantic_nc=opt.semantic_nc,
         ngf=opt.ngf,
@@ -107,7 +107,7 @@ def _create_discriminator(opt) -> MultiscaleDiscriminator:
     }
     if opt.modulation == "dense":
         return MultiscaleDiscriminator(**sizes)
-    return PresentLabelsDiscriminator(**sizes, everywhere=opt.modulation == "table")
+    return PresentLabelsDiscriminator(**sizes, always=opt.modulation == "table")
 
 
 def _maybe_recomputed(block: type[nn.Module], opt) -> type[nn.Module]:

@@ -21,7 +21,7 @@ class TableResnetBlock(SPADEResnetBlock):
     """`SPADEResnetBlock`, the same function of the same parameters, with table lookups wherever they are faster.
 
     Args:
-        everywhere: use tables also on GPUs and for noise-like maps.
+        always: use tables also on GPUs and for noise-like maps.
 
     Attributes:
         recomputes_parts: whether the full-size normalized and modulated activations are recomputed in the backward pass
@@ -34,9 +34,9 @@ class TableResnetBlock(SPADEResnetBlock):
     norm_1: TableSPADE
     norm_s: TableSPADE
 
-    def __init__(self, *args, everywhere: bool = False):
+    def __init__(self, *args, always: bool = False):
         super().__init__(*args)
-        self.everywhere = everywhere
+        self.always = always
 
     def forward(self, x: Tensor, layout: SemanticLayout, scale: int = 1) -> Tensor:
         """(N, in_channels, h, w) -> (N, out_channels, H, W), where H, W = scale * h, scale * w."""
@@ -51,7 +51,7 @@ class TableResnetBlock(SPADEResnetBlock):
                 module.rows(sites)
 
     def _sites(self, layout: SemanticLayout, height: int, width: int) -> Sites | None:
-        return sites_of(layout, height, width, self.norm_0.kernel, self.everywhere)
+        return sites_of(layout, height, width, self.norm_0.kernel, self.always)
 
     def _by_table(self, x: Tensor, sites: Sites, scale: int) -> Tensor:
         if self.norm_0.is_synchronized:  # another process may take the dense path: normalize equal sizes

@@ -20,7 +20,7 @@ class PresentLabelsNLayerDiscriminator(NLayerDiscriminator):
         """As `forward`, on the semantic map concatenated with each set of images.
 
         Args:
-            semantics: (N, P, H, W), the channels of the semantic map that are not 0 everywhere.
+            semantics: (N, P, H, W), the channels of the semantic map that are not 0 always.
             channels: (P,) int64, their indices in the whole map.
             images: (K * N, 3, H, W).
         """
@@ -41,18 +41,18 @@ class PresentLabelsDiscriminator(MultiscaleDiscriminator):
     """`MultiscaleDiscriminator`, the same function of the same parameters, with less work for absent labels.
 
     Args:
-        everywhere: do so also on GPUs.
+        always: do so also on GPUs.
     """
 
     patch_discriminator = PresentLabelsNLayerDiscriminator
 
-    def __init__(self, *args, everywhere: bool = False, **kwargs):
+    def __init__(self, *args, always: bool = False, **kwargs):
         super().__init__(*args, **kwargs)
-        self.everywhere = everywhere
+        self.always = always
 
     def forward(self, layout: SemanticLayout, images: Tensor) -> list[list[Tensor]]:
         """As `MultiscaleDiscriminator.forward`."""
-        if not may_use_tables(layout, self.everywhere):
+        if not may_use_tables(layout, self.always):
             return super().forward(layout, images)
         semantics, channels = present_channels(layout, *images.shape[-2:])
         features = []

@@ -37,33 +37,33 @@ def store_of(layout: SemanticLayout) -> Store:
     return layout.once(Store, Store)
 
 
-def may_use_tables(layout: object, everywhere: bool) -> TypeGuard[SemanticLayout]:
+def may_use_tables(layout: object, always: bool) -> TypeGuard[SemanticLayout]:
     """Whether networks may take the fast path.
 
     Not for a `SoftLayout`, nor while torch.compile traces, which cannot follow sizes that depend on the labels, nor,
-    unless `everywhere`, on GPUs, where tables have not been measured to be faster.
+    unless `always`, on GPUs, where tables have not been measured to be faster.
     """
     if torch.compiler.is_compiling() or not isinstance(layout, SemanticLayout):
         return False
-    return everywhere or layout.device.type == "cpu"
+    return always or layout.device.type == "cpu"
 
 
-def sites_of(layout: object, height: int, width: int, kernel: int, everywhere: bool = False) -> Sites | None:
+def sites_of(layout: object, height: int, width: int, kernel: int, always: bool = False) -> Sites | None:
     """The neighborhood of every site of a layout at one size, for two k x k convolutions in a row; computed once.
 
     Args:
-        everywhere: use tables on every device and for noise-like maps.
+        always: use tables on every device and for noise-like maps.
     Returns:
         None where the dense path is better: see `may_use_tables`; also for noise-like maps, whose neighborhoods are
         nearly all different.
     """
-    if not may_use_tables(layout, everywhere):
+    if not may_use_tables(layout, always):
         return None
-    key = "sites", height, width, kernel, everywhere
-    return layout.once(key, lambda: _find_sites(layout, height, width, kernel, everywhere))
+    key = "sites", height, width, kernel, always
+    return layout.once(key, lambda: _find_sites(layout, height, width, kernel, always))
 
 
-def _find_sites(layout: SemanticLayout, height: int, width: int, kernel: int, everywhere: bool) -> Sites | None:
+def _find_sites(layout: SemanticLayout, height: int, width: int, kernel: int, always: bool) -> Sites | None:
     store, key = store_of(layout), (height, width, kernel)
     neighborhoods = store.neighborhoods.setdefault(key, Neighborhoods(kernel, store.keeps_rows))
     labels = resize_nearest(layout.labels, height, width)
@@ -74,4 +74,4 @@ def _find_sites(layout: SemanticLayout, height: int, width: int, kernel: int, ev
         del store.neighborhoods[key]
         return None
     pays = sites.fraction_new < MOST_NEW or height * width <= FEW_SITES
-    return sites if pays or everywhere else None
+    return sites if pays or always else None

@@ -209,7 +209,7 @@ def fraction_table(layouts: list[SemanticLayout], network: SPADEGenerator) -> li
     inner, outer = [], []
     for size in sizes:
         height, width = size
-        found = (sites_of(anew(layout), height, width, kernel, everywhere=True) for layout in layouts)
+        found = (sites_of(anew(layout), height, width, kernel, always=True) for layout in layouts)
         all_sites = [sites for sites in found if sites]
         inner.append(statistics.mean((len(sites.neighborhoods.inner) - 1) / sites.ids.numel() for sites in all_sites))
         outer.append(statistics.mean(sites.fraction_new for sites in all_sites))

@@ -47,7 +47,7 @@ def count(network: SPADEGenerator, layout: SemanticLayout) -> Counts:
     for block, scale in network.stages():
         height, width = scale * height, scale * width
         sites = len(layout) * height * width
-        table = sites_of(layout, height, width, kernel, everywhere=True)
+        table = sites_of(layout, height, width, kernel, always=True)
         inner = len(table.neighborhoods.inner) if table else 0
         for module in block.children():
             if isinstance(module, nn.Conv2d):

@@ -82,7 +82,7 @@ def test_rows_looked_up_are_gamma_and_beta(kernel, kind, batch, size, map_size, 
     layout = layout_of(labels, edges)
     spade = filled(TableSPADE(6, layout.channels, NormSpec(False, kind, kernel)), seed).eval()
     x = torch.randn(batch, 6, *size)
-    sites = sites_of(layout, *size, kernel, everywhere=True)
+    sites = sites_of(layout, *size, kernel, always=True)
     expected, normalized = spade(x, layout), spade.normalize(x)  # the first by the definition
     assert close(spade.by_table(normalized, sites, slope=0.2), F.leaky_relu(expected, 0.2))
     with torch.no_grad():
@@ -99,7 +99,7 @@ def test_blocks_give_the_same_images_gradients_and_statistics(norm, channels, ba
     labels, edges = regions(batch, 32, 24), torch.rand(batch, 32, 24) < 0.1
     layout = layout_of(labels, edges)
     sizes = *channels, CLASSES + 1, NormSpec.parse(norm)
-    by_convolution, by_rows = SPADEResnetBlock(*sizes), TableResnetBlock(*sizes, everywhere=True)
+    by_convolution, by_rows = SPADEResnetBlock(*sizes), TableResnetBlock(*sizes, always=True)
     outputs, inputs = [], []
     for block in (by_convolution, by_rows):
         filled(block).train(training)
@@ -120,7 +120,7 @@ def test_blocks_give_the_same_images_gradients_and_statistics(norm, channels, ba
 @pytest.mark.parametrize("scale", [1, 2])
 def test_rows_take_their_gradients_from_every_site(scale):
     torch.manual_seed(0)
-    sites = sites_of(layout_of(regions(2, 20, 20)), scale * 5, scale * 6, 3, everywhere=True)
+    sites = sites_of(layout_of(regions(2, 20, 20)), scale * 5, scale * 6, 3, always=True)
     x = torch.randn(2, 3, 5, 6, requires_grad=True)
     rows = torch.randn(len(sites.neighborhoods.outer), 6, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x, rows: modulate(x, rows, sites, 0.2, scale), (x, rows))
@@ -249,7 +249,7 @@ def test_what_has_taken_the_memory_of_a_tensor_that_is_gone_is_not_taken_for_it(
 
 def test_a_projection_is_added_without_the_whole():
     torch.manual_seed(0)
-    sites = sites_of(layout_of(regions(2, 20, 20)), 16, 12, 3, everywhere=True)
+    sites = sites_of(layout_of(regions(2, 20, 20)), 16, 12, 3, always=True)
     x, y, weight = torch.randn(2, 3, 8, 6), torch.randn(2, 5, 16, 12), torch.randn(5, 3, 1, 1)
     rows = torch.randn(len(sites.neighborhoods.outer), 6)
     with torch.no_grad():
@@ -261,7 +261,7 @@ def test_a_projection_is_added_without_the_whole():
 def networks() -> tuple[SPADEGenerator, SPADEGenerator]:
     """Small generators with a learned first feature map, ready for evaluation: the definition, and with tables."""
     torch.set_default_dtype(torch.float64)
-    blocks = SPADEResnetBlock, partial(TableResnetBlock, everywhere=True)
+    blocks = SPADEResnetBlock, partial(TableResnetBlock, always=True)
     return tuple(
         fold_norms(filled(SPADEGenerator(CLASSES, 2, latent_size=(2, 2), z_dim=3, block=block))) for block in blocks
     )
@@ -350,15 +350,15 @@ def test_noise_takes_the_dense_path_and_regions_do_not(monkeypatch):
     monkeypatch.setattr(sites_module, "FEW_SITES", 64)
     noise = layout_of(torch.randint(CLASSES, (1, 64, 64), generator=torch.Generator().manual_seed(0)))
     assert sites_of(noise, 64, 64, 3) is None
-    assert sites_of(noise, 64, 64, 3, everywhere=True) is not None
+    assert sites_of(noise, 64, 64, 3, always=True) is not None
     assert sites_of(noise, 8, 8, 3) is not None
     assert sites_of(layout_of(regions(1, 64, 64)), 64, 64, 3) is not None
 
 
 def test_on_other_devices_tables_are_used_only_where_asked_for():
     layout = layout_of(torch.empty(1, 4, 4, dtype=torch.long, device="meta"))
-    assert not sites_module.may_use_tables(layout, everywhere=False)
-    assert sites_module.may_use_tables(layout, everywhere=True)
+    assert not sites_module.may_use_tables(layout, always=False)
+    assert sites_module.may_use_tables(layout, always=True)
 
 
 def test_too_many_neighborhoods_take_the_dense_path(monkeypatch):
