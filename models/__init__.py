@@ -10,7 +10,7 @@ from models.methods.spade import SPADEMethod
 from models.networks.blocks import ResnetBlock, SPADEResnetBlock
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
-from models.networks.generators import GENERATORS, Generator, latent_size
+from models.networks.generators import GENERATORS, Generator, first_map_size
 from models.networks.init import init_weights
 from models.networks.norms import NormSpec
 from models.pix2pix_model import Pix2PixModel
@@ -47,7 +47,7 @@ def create_generator(opt) -> Generator:
         semantic_nc=opt.semantic_nc,
         ngf=opt.ngf,
         norm=opt.norm_G,
-        latent_size=latent_size(opt.crop_size, opt.aspect_ratio, opt.upsamplings),
+        latent_size=first_map_size(opt.crop_size, opt.aspect_ratio, opt.upsamplings),
         num_upsampling_layers=opt.num_upsampling_layers,
         z_dim=opt.z_dim if opt.use_vae else None,
         block=block,
@@ -88,7 +88,7 @@ def _check_smallest_feature_map(opt) -> None:
     """Refuse a smallest feature map of one value a channel: its norm would return zero and lose the latent."""
     if opt.netG != "spade":
         return
-    height, width = latent_size(opt.crop_size, opt.aspect_ratio, opt.upsamplings)
+    height, width = first_map_size(opt.crop_size, opt.aspect_ratio, opt.upsamplings)
     per_image = NormSpec.parse(opt.norm_G, "norm_G").kind == "instance"
     if height * width == 1 and (per_image or (opt.is_train and opt.batch_size == opt.accumulate)):
         raise InputError(

@@ -14,7 +14,7 @@ from models.networks.layout import SemanticLayout
 from models.networks.norms import NormSpec, normalized_conv
 
 
-def latent_size(crop_size: int, aspect_ratio: float, upsamplings: int) -> tuple[int, int]:
+def first_map_size(crop_size: int, aspect_ratio: float, upsamplings: int) -> tuple[int, int]:
     """(height, width) of the first feature map: images are crop_size wide after `upsamplings` doublings.
 
     `aspect_ratio` is width / height.
@@ -38,9 +38,9 @@ class SPADEGenerator(Generator):
 
     Args:
         semantic_nc: channels of the semantic map.
-        ngf: width of the last full-resolution block; the first blocks have 16 times as many channels.
+        ngf: base number of channels: the first blocks have 16 ngf, the last one ngf, or ngf / 2 with "most".
         norm: norm string or `NormSpec`, such as "spectralspadesyncbatch3x3".
-        latent_size: (height, width) of the first feature map; see `latent_size`.
+        latent_size: (height, width) of the first feature map; see `first_map_size`.
         num_upsampling_layers: "normal", "more" or "most": 5, 6 or 7 doublings.
         z_dim: length of the style latent; None to start from the downsampled semantic map instead.
         block: makes a block of (in_channels, out_channels, semantic_nc, norm).
@@ -89,9 +89,10 @@ class SPADEGenerator(Generator):
         return math.prod(scale for _, scale in self.stages())
 
     def forward(self, layout: SemanticLayout, z: Tensor | None = None) -> Tensor:
-        """Images (N, 3, H, W) in [-1, 1] for a layout; `z` (N, z_dim) defaults to a draw from N(0, 1).
+        """Images (N, 3, H, W) in [-1, 1] for a layout; H x W is `output_size`, whatever the size of the layout.
 
-        H x W is `output_size`, whatever the size of the layout.
+        Args:
+            z: (N, z_dim); drawn from N(0, 1) if it is None and z_dim is set.
         """
         x = self._latent(layout, z)
         for block, scale in self.stages():
@@ -119,6 +120,7 @@ class Pix2PixHDGenerator(Generator):
 
     Args:
         semantic_nc: channels of the semantic map.
+        ngf: base number of channels: doubled in each of the `n_downsample` layers.
         norm: plain norm string or `NormSpec`, such as "instance" or "spectralinstance".
         n_downsample, n_blocks, kernel_size, initial_kernel_size: the `resnet_` options.
         block: makes a residual block of (channels, norm, kernel_size).

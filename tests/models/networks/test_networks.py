@@ -10,7 +10,7 @@ from data import PRESETS
 from models import create_model
 from models.networks.discriminators import MultiscaleDiscriminator, NLayerDiscriminator
 from models.networks.encoder import ConvEncoder
-from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator, latent_size
+from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator, first_map_size
 from models.networks.init import parameter_count
 from models.networks.layout import SemanticLayout
 from options import TrainOptions, parse_options
@@ -61,7 +61,7 @@ def test_parameter_counts_are_the_published_ones(argv, counts):
 def test_output_size_follows_crop_size_and_aspect_ratio(num_upsampling_layers, aspect_ratio):
     """What the options say about the sizes of a generator is what its blocks do."""
     crop_size = 2 * 2 ** UPSAMPLINGS[num_upsampling_layers]
-    size = latent_size(crop_size, aspect_ratio, UPSAMPLINGS[num_upsampling_layers])
+    size = first_map_size(crop_size, aspect_ratio, UPSAMPLINGS[num_upsampling_layers])
     netG = SPADEGenerator(3, 2, "spadeinstance1x1", size, num_upsampling_layers)
     fake = netG(SemanticLayout(torch.zeros(1, 8, 8, dtype=torch.long), None, 3))
     assert fake.shape == (1, 3, crop_size / aspect_ratio, crop_size)
