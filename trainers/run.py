@@ -164,7 +164,7 @@ def _check_batch_size(opt: TrainOptions, world: World) -> None:
 
 
 @contextlib.contextmanager
-def _saying_what_is_kept(opt: TrainOptions) -> Iterator[None]:
+def _naming_last_checkpoint(opt: TrainOptions) -> Iterator[None]:
     """Add to an error that stops the training whether there is a checkpoint, and where."""
     try:
         yield

@@ -45,15 +45,15 @@ def train(
     length: Length,
     largest_rate: float,
     device: torch.device,
-    layout: torch.memory_format = torch.contiguous_format,
+    memory_format: torch.memory_format = torch.contiguous_format,
 ) -> History:
     """Train the network of a segmenter with AdamW; it is in evaluation mode afterwards.
 
     Args:
-        segmenter: on `device`, with weights in `layout`.
+        segmenter: on `device`, with weights in `memory_format`.
         loader: batches with photos in [-1, 1] and label ids as in files.
         largest_rate: the learning rate after the warm-up.
-        layout: memory format of the photos.
+        memory_format: of the photos.
     Raises:
         InputError: the loss is no longer finite, or a label map holds an id that is not a class.
     """
@@ -65,8 +65,8 @@ def train(
         for done, batch in batches(loader, length):
             for group in optimizer.param_groups:
                 group["lr"] = largest_rate * learning_rate(done)
-            pixels = (batch["image"].to(device, memory_format=layout) + 1) * 127.5  # [-1, 1] to 0 .. 255
-            truth = segmenter.ground_truth(batch["labels"]).to(device)  # checked on the CPU, to not wait for a GPU
+            pixels = (batch["image"].to(device, memory_format=memory_format) + 1) * 127.5  # [-1, 1] to 0 .. 255
+            truth = segmenter.ground_truth(batch["labels"]).to(device)  # checked on the CPU: no waiting for a GPU
             loss = pixel_loss(network(segmenter.preprocess(pixels)), truth)
             optimizer.zero_grad()
             loss.backward()

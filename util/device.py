@@ -105,16 +105,16 @@ def peak_memory_mib(device: torch.device) -> float:
 
 
 def place(network: Network, device: torch.device, channels_last: bool | None, modulation: str | None) -> Network:
-    """Move a network to the device, in the memory format for `--channels_last` and `--modulation`."""
-    return to_memory_format(network.to(device), memory_format(channels_last, device, modulation))
+    """A network on its device, in the memory format for `--channels_last` and `--modulation`."""
+    return to_memory_format(network.to(device), choose_memory_format(channels_last, device, modulation))
 
 
-def to_memory_format(network: Network, layout: torch.memory_format) -> Network:
-    """Convert the weights of a network to a memory format."""
-    return network.to(memory_format=layout)  # pyright: ignore[reportCallIssue] (torch's types lack this argument)
+def to_memory_format(network: Network, memory_format: torch.memory_format) -> Network:
+    """A network with its weights in a memory format."""
+    return network.to(memory_format=memory_format)  # pyright: ignore[reportCallIssue] (not in torch's types)
 
 
-def memory_format(
+def choose_memory_format(
     channels_last: bool | None, device: torch.device, modulation: str | None = "dense"
 ) -> torch.memory_format:
     """The memory format for `--channels_last`; None means channels-last on a GPU, or if tables may be used."""

@@ -31,7 +31,7 @@ from options.scale import scale_note
 from scripts.segmenter.datasets import create_datasets
 from scripts.segmenter.options import SegmenterOptions, parse_args, validation_options
 from trainers.segmenter import History, Length, train, validate
-from util.device import choose_device, memory_format, prepare_torch, to_memory_format
+from util.device import choose_device, choose_memory_format, prepare_torch, to_memory_format
 from util.files import set_aside
 from util.launcher import require_one_process
 from util.lock import RunLock
@@ -64,11 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if note := scale_note(opt, PRESETS[opt.dataset_mode]):
         print(f"{opt.program}: warning: {note}", file=sys.stderr)
     device = choose_device(opt.gpu_id_list)
-    layout = memory_format(opt.channels_last, device)
+    memory_format = choose_memory_format(opt.channels_last, device)
     prepare_torch(opt.seed, deterministic=opt.deterministic)
     with RunLock(opt.run_dir):
         training, validation = create_datasets(opt)
-        segmenter = to_memory_format(create_segmenter(opt).to(device), layout)
+        segmenter = to_memory_format(create_segmenter(opt).to(device), memory_format)
         names = [training.class_names[index] for index in segmenter.class_ids]
         loader, val_loader = create_loader(opt, training), create_loader(validation_options(opt), validation)
         weights = sum(weight.numel() for weight in segmenter.parameters())
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         with loader.naming_dead_workers():
             length = Length(opt.epochs or math.inf, opt.minutes or math.inf)
-            history = train(segmenter, loader, length, opt.lr, device, layout)
+            history = train(segmenter, loader, length, opt.lr, device, memory_format)
         with val_loader.naming_dead_workers():
             matrix = validate(segmenter, val_loader)
         earlier = [path for path in (opt.run_dir / WEIGHTS_FILE, opt.run_dir / FACTS_FILE) if path.exists()]
