@@ -43,7 +43,7 @@ class ConvEncoder(nn.Module):
         self.fc_var = nn.Linear(widths[-1] * LAST_SIZE**2, z_dim)
 
     def forward(self, style: Tensor) -> tuple[Tensor, Tensor]:
-        """Photos (N, 3, H, W) in [-1, 1] of any size -> mu and logvar, each (N, z_dim)."""
+        """Photos (N, 3, H, W) in [-1, 1] of any size, whose style is taken -> mu and logvar, each (N, z_dim)."""
         x = style
         if x.shape[-2:] != (self.input_size, self.input_size):
             x = F.interpolate(x, size=(self.input_size, self.input_size), mode="bilinear", align_corners=False)

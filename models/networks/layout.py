@@ -33,12 +33,12 @@ def instance_edges(instances: Tensor) -> Tensor:
 class SemanticLayout:
     """Integer labels and instance edges of a batch; hands out the semantic map m of the paper at any resolution.
 
+    The semantic map has `channels` = num_labels one-hot channels, then the edge channel when there is one.
+
     Args:
         labels: class ids (N, H, W), any integer type, 0 <= id < num_labels. Unknown pixels are a class of their own.
         edges: (N, H, W) bool, or None when the networks are built without instance maps.
         num_labels: channels of the one-hot map, the unknown class included.
-
-    The semantic map has `channels` = num_labels one-hot channels, then the edge channel when there is one.
 
     Attributes:
         memo: values computed from the labels so far, by key; see `once`.

@@ -36,7 +36,7 @@ class SpectralNorm:
     def iterate(self, layer: SpectralLayer, steps: int = 1) -> None:
         """Improve u and v by steps of the power iteration, in place."""
         u, v, matrix = layer.weight_u, layer.weight_v, _as_matrix(layer, layer.weight_orig)
-        with _full_precision(u):
+        with _without_autocast(u):
             for _ in range(steps):
                 v.copy_(F.normalize(matrix.t() @ u, dim=0))
                 u.copy_(F.normalize(matrix @ v, dim=0))
@@ -45,7 +45,7 @@ class SpectralNorm:
         """W / sigma. In its gradient, u and v are constants."""
         # Copies: the next forward changes u and v in place, perhaps before the backward of this one.
         u, v, matrix = layer.weight_u.clone(), layer.weight_v.clone(), _as_matrix(layer, layer.weight_orig)
-        with _full_precision(u):
+        with _without_autocast(u):
             return layer.weight_orig / (u @ (matrix @ v))
 
 
@@ -98,5 +98,5 @@ def _as_matrix(layer: nn.Module, weight: Tensor) -> Tensor:
     return (weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight).flatten(1)  # (C_out, -1)
 
 
-def _full_precision(x: Tensor) -> torch.autocast:
+def _without_autocast(x: Tensor) -> torch.autocast:
     return torch.autocast(x.device.type, enabled=False)
