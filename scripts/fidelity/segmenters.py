@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.networks.init import parameter_count
 from models.segmenters import SEGMENTERS, Segmenter
 from models.segmenters.base import resize_scores, size_of
 from models.segmenters.deeplabv2 import CocoSegmenter
@@ -119,7 +120,7 @@ def construction(segmenter: Segmenter) -> Results:
             part: {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
             for part, network in parts.items()
         },
-        "parameters": {part: sum(p.numel() for p in network.parameters()) for part, network in parts.items()},
+        "parameters": {part: parameter_count(network) for part, network in parts.items()},
         "batch_norm_eps": eps,
     }
 

@@ -25,6 +25,7 @@ import torchvision
 
 from data import PRESETS, create_loader
 from evaluation.instruments import SEGMENTED_AS
+from models.networks.init import parameter_count
 from models.segmenters import SEGMENTERS
 from models.segmenters.own import FACTS_FILE, WEIGHTS_FILE, WIDTHS, OwnSegmenter
 from options.scale import scale_note
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         segmenter = to_memory_format(create_segmenter(opt).to(device), memory_format)
         names = [training.class_names[index] for index in segmenter.class_ids]
         loader, val_loader = create_loader(opt, training), create_loader(validation_options(opt), validation)
-        weights = sum(weight.numel() for weight in segmenter.parameters())
+        weights = parameter_count(segmenter)
         print(
             f"{opt.dataset_mode}: {len(names)} classes; {len(training)} photos to train on, {len(validation)} to "
             f"validate with; a U-Net of {weights / 1e6:.1f} million weights on {device}"
