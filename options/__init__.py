@@ -1,4 +1,4 @@
-"""The options of all programs: typed, frozen, each declared once, in groups of which each program is composed.
+"""The options of all programs: typed, frozen, declared once each, in groups that programs combine.
 
 opt = parse_options(TrainOptions, argv, presets)
 """

@@ -1,4 +1,4 @@
-"""Argument types that tools share whose command lines are plain argparse."""
+"""Argument types for tools with plain argparse command lines."""
 
 import argparse
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What every group of options, and every program composed of groups, has in common."""
+"""The base class of groups of options, and of programs that combine groups."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,13 +11,13 @@ from options.saved import load_saved, write_saved
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """A group of options with one heading in `--help`, or the options of a program: the groups that it inherits from.
+    """A group of options under one heading in `--help`, or the options of a program, which inherits from its groups.
 
-    Building an object checks every value alone and all of them together, so an object that exists is usable. A class
+    The constructor checks every value alone and all of them together, so every object is valid. A class
     that changes the default of an inherited option must be listed before other bases that have this option.
 
     Raises:
-        OptionError: (a ValueError) in one line, naming flag, value, what is allowed and the fix.
+        OptionError: a value is not allowed; the message is one line with flag, value, allowed values and the fix.
     """
 
     program: ClassVar[str]
@@ -42,11 +42,11 @@ class Options:
 
     @classmethod
     def without_effect(cls) -> Mapping[str, Option]:
-        """Options that the command line accepts and checks, but that decide nothing in this program."""
+        """Options that the command line accepts and checks, but that have no effect in this program."""
         return {}
 
     def describe(self) -> str:
-        """All options, sorted, one a line; those that differ from the field's default say so."""
+        """All options, sorted, one a line, with the default of those that differ from it."""
         lines = []
         for name, declared in sorted(declared_options(type(self)).items()):
             value = getattr(self, name)
@@ -55,13 +55,13 @@ class Options:
         return "\n".join(lines)
 
     def save(self, path: str | Path) -> None:
-        """Write all options to a JSON file that `load_saved` reads; the file is never half written."""
+        """Write all options to a JSON file that `load_saved` reads; the file is written atomically."""
         write_saved(path, asdict(self))
 
     def changes_since(self, path: str | Path) -> list[str]:
         """How these options differ from those in a file of `save`, such as `--lr 0.0002 -> --lr 0.0001`.
 
-        Options of role "session", which belong to one command alone, do not count. Empty if there is no file.
+        Options of role "session", which are for one command only, are left out. Empty if there is no file.
         """
         if not Path(path).exists():
             return []

@@ -12,7 +12,7 @@ DEAD = {
     "cache_filelist_write": None,
     "cache_filelist_read": None,
 }
-"""Classic options that never had an effect, and the value that each takes; old command lines still parse."""
+"""Classic options without effect, and the name of the value that each takes; old command lines still parse."""
 SETTLED: Mapping[str, Option] = {
     option.name: option
     for option in (
@@ -43,4 +43,4 @@ SETTLED: Mapping[str, Option] = {
         ),
     )
 }
-"""Classic options with one value that works, which is their default; another one is refused."""
+"""Classic options that allow only their default; any other value is refused."""

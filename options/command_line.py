@@ -1,4 +1,4 @@
-"""From a command line to typed values: an argparse parser generated from the declared options."""
+"""Parses a command line into typed values, with an argparse parser generated from the declared options."""
 
 import argparse
 import dataclasses
@@ -16,7 +16,7 @@ from options.field import Option, OptionError, Preset, declared_options
 
 
 class CommandLine(argparse.ArgumentParser):
-    """Parser of a program, whose namespace holds only what the user typed, and whose errors are one line.
+    """Parser of a program. Its namespace holds only options that the user typed; its errors are one line.
 
     Args:
         presets: preset of every data set; its keys are the choices of `--dataset_mode`.
@@ -54,7 +54,7 @@ class CommandLine(argparse.ArgumentParser):
         dead = self.add_argument_group("accepted for old command lines, without effect")
         for name, metavar in DEAD.items():
             dead.add_argument(f"--{name}", dest=argparse.SUPPRESS, action=_Dead, metavar=metavar, help="no effect")
-        same = "what python -m torch.distributed.launch passes on; must be the same as LOCAL_RANK"
+        same = "passed by python -m torch.distributed.launch; must be equal to LOCAL_RANK"
         dead.add_argument("--local_rank", dest=argparse.SUPPRESS, action=_LocalRank, metavar="N", help=same)
         for option in SETTLED.values():
             dead.add_argument(*option.spellings, dest=argparse.SUPPRESS, action=_Settled, option=option)
@@ -86,7 +86,7 @@ class CommandLine(argparse.ArgumentParser):
 
 
 def explained(message: str) -> str:
-    """A message of argparse as one line, with the fix where it names none."""
+    """A message of argparse as one line, with a fix if it has none."""
     line = message.removeprefix("argument ").replace("\n", "\\n")
     flag, _, problem = line.partition(": ")
     if problem == "expected one argument":
@@ -109,7 +109,7 @@ class _Typed(argparse.Action):
             setattr(namespace, self.dest, self.checked(parser, values, option_string))
 
     def checked(self, parser: argparse.ArgumentParser, values: str, option_string: str) -> Any:
-        """The value that a word stands for. Ends the program with one line if it is wrong."""
+        """Convert and check a word. Ends the program with one line if it is wrong."""
         try:
             value = self.option.from_text(values)
             self.option.check(value)
@@ -132,7 +132,7 @@ class _Ignored(_Typed):
 
 
 class _Settled(_Ignored):
-    """Check an option that has one value only, and drop it."""
+    """Check an option that allows only one value, and drop it."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, option: Option, **kwargs: Any):
         super().__init__(option_strings, dest, option, **kwargs)
@@ -150,17 +150,17 @@ class _Dead(argparse.Action):
 
 
 class _LocalRank(argparse.Action):
-    """Accept the number that an old launcher gives a process on the command line, beside the environment."""
+    """Check the rank that an old launcher passes on the command line, in addition to the environment."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         rank = os.environ.get("LOCAL_RANK", "").strip()
-        if values.strip() not in ((rank,) if rank else ("0", "-1")):  # -1: one process alone, in old scripts
+        if values.strip() not in ((rank,) if rank else ("0", "-1")):  # -1: a single process, in old scripts
             what = f"is {rank}" if rank else "is not set"
             parser.error(f"{option_string} {values}: LOCAL_RANK {what}; leave the flag out and start with torchrun")
 
 
 def suggestion(word: str, candidates: Iterable[str]) -> str:
-    """ "did you mean ...?" with the candidates that begin like `word`, then those that look like it; or nothing."""
+    """A hint "did you mean ...?" with candidates that begin with `word`, then similar ones; empty if there are none."""
     by_lower = {candidate.lower(): candidate for candidate in candidates}
     begins = sorted((lower for lower in by_lower if lower.startswith(word.lower())), key=len) if word.strip("-") else []
     similar = difflib.get_close_matches(word.lower(), by_lower, n=3)
@@ -169,7 +169,7 @@ def suggestion(word: str, candidates: Iterable[str]) -> str:
 
 
 def _underscored(word: str) -> str:
-    """`--no-flip=x-y` -> `--no_flip=x-y`; other words unchanged, also those that hold a whole command line."""
+    """`--no-flip=x-y` -> `--no_flip=x-y`; other words are unchanged, also those that contain a whole command line."""
     flag, equals, value = word[2:].partition("=")
     if not word.startswith("--") or " " in flag:
         return word
@@ -184,7 +184,7 @@ def _metavar(option: Option) -> str | None:
 
 
 def _help(option: Option) -> str:
-    """Help text with unit and default; % is argparse's own sign there."""
+    """Help text with unit and default; % is escaped for argparse."""
     default = option.shown(option.default)
     if isinstance(option.default, bool):
         default = "on" if option.default else "off"
@@ -193,9 +193,9 @@ def _help(option: Option) -> str:
 
 
 def _preset_table(presets: Mapping[str, Preset], is_train: bool, options: Mapping[str, Option]) -> str:
-    """One paragraph for each data set: what its preset sets of these options."""
+    """One paragraph for each data set: the values that its preset gives to these options."""
     indent = max(map(len, presets), default=0) + 4
-    rows = ["presets (defaults that --dataset_mode brings along):"]
+    rows = ["presets (defaults that --dataset_mode sets):"]
     for name, preset in presets.items():
         values = sorted(preset.values(is_train).items())
         words = ", ".join(f"{key} {value}" for key, value in values if key in options)
@@ -204,6 +204,6 @@ def _preset_table(presets: Mapping[str, Preset], is_train: bool, options: Mappin
 
 
 def _filled(words: str, indent: str, further: str = "") -> str:
-    """Words in lines of the terminal's width, the first after `indent`, the others after `further`."""
-    width = max(shutil.get_terminal_size().columns - 2, len(indent) + 20)  # as argparse has it
+    """Wrap words to the width of the terminal; the first line begins with `indent`, further ones with `further`."""
+    width = max(shutil.get_terminal_size().columns - 2, len(indent) + 20)  # as in argparse
     return textwrap.fill(words, width, initial_indent=indent, subsequent_indent=further, break_on_hyphens=False)

@@ -1,4 +1,4 @@
-"""Groups of options about data: classes and size of the samples, which files are read, and how they become samples."""
+"""Groups of options about data: classes and size of samples, files to read, and their preprocessing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from options.base import Options
 from options.field import FILE, FOLDER, PLAIN_NAME, POSITIVE, OptionError, at_least, between, option, reuse
 
 MOST_PROCESSES = 256
-"""More processes for reading are a slip of the finger. The number is the same on every machine, since runs move."""
+"""More reading processes are taken for a typing error. The limit is the same on every machine, since runs move."""
 
 PREPROCESS_MODES = (
     "resize_and_crop",
@@ -24,14 +24,14 @@ PREPROCESS_MODES = (
 
 @dataclass(frozen=True, kw_only=True)
 class LayoutOptions(Options, heading="data"):
-    """What a sample is to a network: the classes of its label map, and the size of its image."""
+    """The classes of label maps, and the size of images."""
 
-    dataset_mode: str = option("landscapes", "data set to read; it brings the preset listed below", role="data")
+    dataset_mode: str = option("landscapes", "data set to read; it sets the preset listed below", role="data")
     label_nc: int = option(
         182, "number of classes, without the unknown one", unit="classes", rule=at_least(1), role="weights"
     )
     contain_dontcare_label: bool = option(False, "label 255 means unknown and gets one more channel", role="weights")
-    instance: bool = option(True, "read instance maps and show their edges to the networks", role="weights")
+    instance: bool = option(True, "read instance maps, whose edges are an input of the networks", role="weights")
     crop_size: int = option(512, "width of the networks' images", unit="pixels", rule=at_least(1), role="weights")
     aspect_ratio: float = option(1.0, "width divided by height of the networks' images", rule=POSITIVE, role="weights")
 
@@ -47,11 +47,11 @@ class LayoutOptions(Options, heading="data"):
 
     @property
     def size_step(self) -> tuple[int, str]:
-        """What width and height of images must be multiples of, and why, as the end of a phrase."""
+        """The number that width and height of images must be multiples of, and the end of a phrase that says why."""
         return 1, ""
 
     def check(self) -> None:
-        """Refuse sizes of images that the program cannot make."""
+        """Refuse sizes of images that the networks cannot generate."""
         super().check()
         step, cause = self.size_step
         width, height = self.crop_size, round(self.crop_size / self.aspect_ratio)
@@ -68,7 +68,7 @@ class LayoutOptions(Options, heading="data"):
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions(LayoutOptions, heading="data"):
-    """Which files are read, and how they become samples."""
+    """Files to read, and their preprocessing."""
 
     dataroot: str | None = option(None, "folder of the data set", role="data", unset="./datasets/<dataset_mode>/")
     phase: str = option("train", "part of the data set to read; names the folder of results", rule=PLAIN_NAME)
@@ -85,10 +85,10 @@ class DataOptions(LayoutOptions, heading="data"):
     )
     label_suffix: str = option(
         "",
-        "what the names of label maps end with beside the sample's name, such as _mask, for --dataset_mode custom only",
+        "suffix of the file names of label maps after the sample's name, such as _mask, for --dataset_mode custom only",
     )
-    image_suffix: str = option("", "the same of photos, such as _sat")
-    instance_suffix: str = option("", "the same of instance maps")
+    image_suffix: str = option("", "the same for photos, such as _sat")
+    instance_suffix: str = option("", "the same for instance maps")
     coco_portraits: bool = option(
         True,
         "train on the portrait folders too, for --dataset_mode coco only",
@@ -96,11 +96,11 @@ class DataOptions(LayoutOptions, heading="data"):
     )
     pairing_check: bool = option(True, "check that label map and photo of a pair have the same file name")
     preprocess_mode: str = option(
-        "scale_width_and_crop", "how files are brought to size", choices=PREPROCESS_MODES, role="data"
+        "scale_width_and_crop", "how files are scaled and cropped", choices=PREPROCESS_MODES, role="data"
     )
     load_size: int = option(
         1024,
-        "size that files are scaled to, before cropping; follows --crop_size, in the preset's ratio (equal in test)",
+        "size that files are scaled to before cropping; follows --crop_size in the preset's ratio (equal in test)",
         unit="pixels",
         rule=at_least(1),
     )
@@ -114,24 +114,24 @@ class DataOptions(LayoutOptions, heading="data"):
     )
     cache_dir: str | None = option(
         None,
-        "folder that keeps decoded and resized files, so that later epochs need not",
+        "folder to cache decoded and resized files in, for later epochs",
         rule=FOLDER,
         role="session",
         unset="no cache",
     )
     fast_decode: bool = option(
         False,
-        "decode JPEG photos that are 2, 4 or 8 times too large at that part of their size, which is quicker; "
+        "decode JPEG photos that are 2, 4 or 8 times too large at 1/2, 1/4 or 1/8 of their size, which is faster; "
         "their values differ by 0.4 to 2 of 255 on average and by up to 90 at sharp edges",
     )
     apply_exif: bool = option(
         False,
-        "turn and mirror every file as its EXIF orientation says, label and instance maps that have one too; without, "
-        "pixels are used as they are stored, as most tools that draw label maps do",
+        "rotate and mirror every file by its EXIF orientation, label and instance maps, too; without it, pixels are "
+        "used as stored, as most annotation tools do",
         role="data",
     )
     max_dataset_size: int | None = option(
-        None, "use only the first ones of the sorted list", unit="samples", rule=at_least(1), unset="all"
+        None, "use only the first samples of the sorted list", unit="samples", rule=at_least(1), unset="all"
     )
     batch_size: int = option(1, "size of a batch", unit="samples", aliases=("batchSize",), rule=at_least(1))
     num_workers: int | None = option(
@@ -143,12 +143,12 @@ class DataOptions(LayoutOptions, heading="data"):
     )
 
     def __post_init__(self) -> None:
-        if self.dataroot is None:  # the one default that follows from another option's value
+        if self.dataroot is None:  # the only default that depends on another option
             object.__setattr__(self, "dataroot", f"./datasets/{self.dataset_mode}/")
         super().__post_init__()
 
     def check(self) -> None:
-        """Refuse a custom data set without folders, and crops that are larger than what they are cut from."""
+        """Refuse a custom data set without folders, and crops that are larger than the scaled files."""
         super().check()
         self.check_custom_folders()
         if self.preprocess_mode.endswith("_and_crop") and self.load_size < self.crop_size:
@@ -161,7 +161,7 @@ class DataOptions(LayoutOptions, heading="data"):
             )
 
     def check_custom_folders(self) -> None:
-        """Raise an `OptionError` if folders of the custom data set are missing: it has none of its own."""
+        """Raise an `OptionError` if folders of the custom data set are missing, which has no default folders."""
         if self.dataset_mode != "custom":
             return
         if not self.label_dir:
@@ -177,9 +177,9 @@ class DataOptions(LayoutOptions, heading="data"):
 
 @dataclass(frozen=True, kw_only=True)
 class TestDataOptions(DataOptions):
-    """The same with the defaults of testing: whole images in order, none of them mirrored."""
+    """`DataOptions` with the defaults of testing: whole images, in order, not mirrored."""
 
-    __test__: ClassVar[bool] = False  # its name makes pytest take it for a test
+    __test__: ClassVar[bool] = False  # or pytest would collect it, by its name
 
     phase: str = reuse(DataOptions, "phase", default="test")
     load_size: int = reuse(DataOptions, "load_size", default=256)
@@ -195,5 +195,5 @@ def multiples_around(size: int, step: int) -> list[int]:
 
 
 def either(words: Iterable[str]) -> str:
-    """Alternatives in words: "64 or 96"."""
+    """Alternatives as text: "64 or 96"."""
     return " or ".join(words)

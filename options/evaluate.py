@@ -18,10 +18,10 @@ RESOLUTIONS = ("upsample_image", "upsample_logits", "512")
 class EvaluateOptions(
     RunOptions, DeviceOptions, SavedRunOptions, DownloadOptions, TestDataOptions, ResultsOptions, heading="results"
 ):
-    """The options of `evaluate.py`: what is scored, and how.
+    """The options of `evaluate.py`, which scores a run (`name`) or a folder of images (`fake`).
 
-    What is scored is a run (`name`) or a folder of images (`fake`). All options of `test.py` are
-    accepted, for they name the results and the data; those about networks have no effect.
+    All options of `test.py` are accepted, because they define the results and the data; those about networks have no
+    effect.
     """
 
     is_train: ClassVar[bool] = False
@@ -31,23 +31,23 @@ class EvaluateOptions(
         RunOptions,
         "name",
         default="",
-        help="run to score, after test.py has generated its images; or --fake",
+        help="run to score, after test.py has generated its images; or give --fake",
         rule=Rule(PLAIN_NAME.words, lambda text: text == "" or PLAIN_NAME.holds(text)),
     )
     batch_size: int = reuse(TestDataOptions, "batch_size", default=8)
     fake: str | None = option(
         None,
-        "folder of images to score, in place of --name; compared with --real and --labels, or else the data set, which "
-        "are read at the size of these images",
+        "folder of images to score instead of --name; compared with --real and --labels, or else with the data set, "
+        "which are read at the size of these images",
         unset="what test.py wrote",
     )
     real: str | None = option(None, "folder of real photos, with --fake", unset="not given")
     labels: str | None = option(
-        None, "folder of id maps as the data set's files have them, with --fake", unset="not given"
+        None, "folder of label maps with the ids of the data set's files, with --fake", unset="not given"
     )
     features: str = option(
         "inception",
-        "what FID and KID compare; random needs no file, and its distance compares only with itself",
+        "features that FID and KID compare; random needs no weights, but its distance compares only with itself",
         choices=FEATURES,
     )
     inception_weights: str | None = option(
@@ -62,11 +62,11 @@ class EvaluateOptions(
         choices=FID_RESIZES,
     )
     real_statistics: str | None = option(
-        None, "NPZ file with the mean and covariance of real features, in place of photos", unset="not given"
+        None, "NPZ file with the mean and covariance of real features, instead of photos", unset="not given"
     )
     save_real_statistics: str | None = option(None, "NPZ file to write such statistics to", unset="not given")
     kid: bool = option(True, "compute KID too, with --features inception")
-    lpips: bool = option(False, "measure how much styles differ, after test.py --num_styles 2 or more", role="session")
+    lpips: bool = option(False, "measure the diversity of styles, after test.py --num_styles 2 or more", role="session")
     lpips_weights: str | None = option(
         None,
         "file with torchvision's AlexNet weights",
@@ -74,7 +74,7 @@ class EvaluateOptions(
     )
     segmenter_weights: str | None = option(
         None,
-        "file of the published segmentation network of the data set; two files (ade20k) with a comma between",
+        "file of the published segmentation network of the data set; two files (ade20k) separated by a comma",
         unset="not given",
     )
     segmenter: str | None = option(
@@ -84,20 +84,20 @@ class EvaluateOptions(
     )
     resolution: str = option(
         "upsample_image",
-        "at which size the Cityscapes network works: the image enlarged to 2048x1024, its output enlarged, or both "
-        "label maps and images at 512x256",
+        "size at which the Cityscapes network is scored: image enlarged to 2048x1024, output enlarged, or label maps "
+        "and images at 512x256",
         choices=RESOLUTIONS,
     )
     output: str | None = option(None, "JSON file to write", unset="scores.json beside the images")
 
     @classmethod
     def without_effect(cls) -> Mapping[str, Option]:
-        """The options of `test.py` that are about networks."""
+        """The options of `test.py` about networks."""
         own = declared_options(cls)
         return {name: option for name, option in declared_options(TestOptions).items() if name not in own}
 
     def check(self) -> None:
-        """Refuse what cannot be scored. A folder of images need not suit the options of the data set."""
+        """Refuse what cannot be scored. A folder of images need not fit the options of the data set."""
         _check_what_is_scored(self)
         _check_folders(self)
         _check_features(self)
@@ -109,7 +109,7 @@ class EvaluateOptions(
 
     @property
     def uses_data_set(self) -> bool:
-        """Whether photos and label maps are those of the data set: for a run, and for a folder that comes alone."""
+        """Whether photos and label maps come from the data set: for a run, and for a folder without others."""
         return not self.fake or not (self.real or self.labels or self.real_statistics)
 
     @property

@@ -1,4 +1,4 @@
-"""How one option is declared: `option(...)` in a dataclass body, and `Option`, what other code reads from it."""
+"""Declaration of an option: `option(...)` in a dataclass body, and `Option`, which describes it to other code."""
 
 import dataclasses
 import functools
@@ -11,22 +11,22 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 Role = Literal["weights", "data", "recipe", "session"]
-"""How a later command treats the value of an option in a saved run.
+"""How a later command uses the value of an option in a saved run.
 
-weights: fixes the shape or the meaning of trained weights; test takes it from the run, and nobody may change it later.
+weights: fixes the shape or the meaning of trained weights; test takes it from the run, and it may not be changed.
 data:    describes the data set; test takes it from the run, and a command line may change it.
 recipe:  how to train; only training takes it from the run.
-session: belongs to one command and is never taken from a run.
+session: for one command only, never taken from a run.
 """
 
 
 class OptionError(ValueError):
-    """An option that cannot be used. The message is one line: flag, value, what is allowed, the fix."""
+    """An invalid option. The message is one line: flag, value, allowed values, fix."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What a value must be: `holds(value)`, and the words that finish the sentence "must be ..."."""
+    """A condition on a value: `holds(value)`, and words that complete "must be ..."."""
 
     words: str
     holds: Callable[[Any], bool]
@@ -63,7 +63,7 @@ def _are_gpu_ids(text: str) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """All there is to know about one field of an options class.
+    """One field of an options class.
 
     Attributes:
         name: field name, which is also the main spelling (`--name`).
@@ -75,10 +75,10 @@ class Option:
         choices: allowed values; empty when there is no list.
         aliases: other spellings; a boolean's `x` gives both `--x` and `--no_x`.
         off_aliases: other spellings that turn a boolean off.
-        rule: what a value other than None must be.
-        role: how a later command treats its value in a saved run.
-        unset: what None means, in words; None is allowed only where this is given.
-        retired: values of earlier versions, each with what to type instead.
+        rule: condition on a value other than None.
+        role: how a later command uses its value in a saved run.
+        unset: text for the meaning of None; without it, None is not allowed.
+        retired: values of earlier versions, with what to type instead.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Option:
 
     @property
     def switches(self) -> dict[str, bool]:
-        """Every spelling of a boolean and the value it stands for."""
+        """Every spelling of a boolean, and its value."""
         names = (self.name, *self.aliases)
         on = {f"--{name}": True for name in names}
         off = {f"--no_{name}": False for name in names} | {f"--{name}": False for name in self.off_aliases}
@@ -115,7 +115,7 @@ class Option:
         return f"--{self.name} {self.shown(value)}"
 
     def shown(self, value: Any) -> str:
-        """`value` for people: what None stands for instead of None."""
+        """`value` as text, with the meaning of None instead of None."""
         return str(self.unset) if value is None else str(value)
 
     def from_text(self, text: str) -> Any:
@@ -155,7 +155,7 @@ def option(default: Any, help: str, **facts: Any) -> Any:
 
 
 def reuse(cls: type, name: str, **changes: Any) -> Any:
-    """The option `name` of another class, or of a base, declared again, with `changes` of its attributes."""
+    """Declare the option `name` of another class, or of a base, again, with `changes` of its attributes."""
     (field,) = (field for field in dataclasses.fields(cls) if field.name == name)
     default = changes.pop("default", field.default)
     group = declared_options(cls)[name].group
@@ -166,7 +166,7 @@ def reuse(cls: type, name: str, **changes: Any) -> Any:
 def declared_options(cls: type) -> Mapping[str, Option]:
     """The options of a dataclass by name, those of its bases first, in the order that the bases are listed.
 
-    An option belongs to the group that declared it first: its heading is the `heading` of that class.
+    An option stays in the group that declared it first, under the `heading` of that class.
     """
     options: dict[str, Option] = {}
     for base in filter(dataclasses.is_dataclass, cls.__bases__):

@@ -10,7 +10,7 @@ from options.field import ODD, POSITIVE, OptionError, at_least, option
 NETG_NAMES = ("spade", "pix2pixhd")
 INIT_TYPES = ("normal", "xavier", "xavier_uniform", "kaiming", "orthogonal", "none")
 UPSAMPLINGS = {"normal": 5, "more": 6, "most": 7}
-"""How many times each `--num_upsampling_layers` of the spade generator doubles the size."""
+"""Number of doublings of the spade generator for each `--num_upsampling_layers`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class GeneratorOptions(Options, heading="generator"):
 
     @property
     def upsamplings(self) -> int:
-        """How many times the spade generator doubles the size of its first feature map."""
+        """Number of times that the spade generator doubles the size of its first feature map."""
         return UPSAMPLINGS[self.num_upsampling_layers]
 
 
@@ -89,11 +89,11 @@ class DiscriminatorOptions(Options, heading="discriminator"):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOptions(LayoutOptions, GeneratorOptions, EncoderOptions):
-    """Everything that fixes generator and encoder of a trained run: what they take, and how they are built."""
+    """Everything that defines generator and encoder of a trained run: their inputs and their architecture."""
 
     @property
     def size_step(self) -> tuple[int, str]:
-        """The generator makes multiples of 2^n pixels; others would not match the photos in the discriminator."""
+        """The generator's sizes are multiples of 2^n; with others, images and photos would differ in size."""
         if self.netG == "spade":
             return 2**self.upsamplings, f" with --num_upsampling_layers {self.num_upsampling_layers}"
         return 2**self.resnet_n_downsample, f" with --resnet_n_downsample {self.resnet_n_downsample}"

@@ -1,4 +1,4 @@
-"""`parse_options`: the one way from a command line to an options object."""
+"""Parses a command line into an options object."""
 
 import shlex
 import sys
@@ -11,15 +11,15 @@ from options.resolve import Program, resolve
 
 
 def parse_options(program: type[Program], argv: Sequence[str] | None, presets: Mapping[str, Preset]) -> Program:
-    """The options of a program for a command line; `resolve` states the precedence.
+    """The options of a program for a command line; for the precedence see `resolve`.
 
     Args:
         program: `TrainOptions` or another class composed of groups, among them `RunOptions` and `LayoutOptions`.
-        argv: words after the program's name; None for those of this process.
+        argv: words after the program's name; None for those of `sys.argv`.
         presets: preset of every data set; its keys are the choices of `--dataset_mode`.
 
     Raises:
-        SystemExit: status 2 after one line on standard error, for anything the user got wrong; 0 after `--help`.
+        SystemExit: status 2 after one line on standard error, for any mistake of the user; 0 after `--help`.
     """
     command_line = CommandLine(program, presets)
     typed = command_line.typed(sys.argv[1:] if argv is None else argv)
@@ -35,16 +35,16 @@ def parse_options(program: type[Program], argv: Sequence[str] | None, presets: M
 def parse_embedded(
     program: type[Program], text: str, presets: Mapping[str, Preset], saved: Mapping[str, Any], **given: Any
 ) -> tuple[Program, set[str]]:
-    """The options of a program for flags that are the value of another program's option.
+    """The options of a program for flags in the value of another program's option.
 
     Args:
         text: the flags, as in a shell.
-        saved: options by name of the run that they are about, which are not read from its file.
-        given: options that count as typed.
+        saved: options of the saved run by name, instead of its file.
+        given: options that are treated as typed.
     Returns:
         (options object, names of the options in `text`).
     Raises:
-        OptionError: anything the user got wrong.
+        OptionError: any mistake of the user.
     """
     try:
         words = shlex.split(text)
@@ -56,7 +56,7 @@ def parse_embedded(
 
 
 class _Embedded(CommandLine):
-    """A command line whose mistakes are raised, for the caller to report."""
+    """A command line that raises errors instead of printing them."""
 
     def error(self, message: str) -> NoReturn:
         raise OptionError(explained(message))

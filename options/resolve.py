@@ -1,4 +1,4 @@
-"""Which value an option gets when several sources set it."""
+"""The precedence of the sources of an option's value."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ Program = TypeVar("Program", bound=Options)
 Values = dict[str, Any]
 
 SIZE = ("crop_size", "aspect_ratio")
-"""Not part of the weights unless there is an encoder: then `fc` has one input row for every latent position."""
+"""These do not fix the weights unless there is an encoder: then `fc` has output rows for every latent position."""
 
 CUSTOM_ONLY = {f"{kind}_{what}" for kind in ("label", "image", "instance") for what in ("dir", "suffix")}
 
@@ -28,24 +28,24 @@ def resolve(
 ) -> tuple[Program, list[str]]:
     """Build the options of `program` from what the user typed, and warnings about the saved run.
 
-    The precedence of everything, weakest first:
+    The precedence, weakest first:
 
         field default  <  what follows from other options  <  data set preset  <  saved run  <  what the user typed
 
-    A value that changes brings along what follows from it (`follow`), at its own strength: `--netG` decides `norm_G`,
-    and `--crop_size` decides `load_size`, unless that comes from the same source or a stronger one. Presets and saved
-    runs may hold more options than the program has.
+    A changed value also sets the options that follow from it (`follow`), with its own precedence: `--netG` sets
+    `norm_G`, and `--crop_size` sets `load_size`, unless the same source or a stronger one sets them. Presets and saved
+    runs may have more options than the program.
 
     Args:
-        options: those of the program that have an effect; the others keep their defaults.
-        saved_run: options of the saved run; None reads them from its file, if there is one.
+        options: options of the program that have an effect; the others keep their defaults.
+        saved_run: options of the saved run; None to read them from its file, if there is one.
     Returns:
         (options object, list of one-line warnings).
     """
     path = _saved_path(options, typed)
     saved, warnings = _saved_layer(program, options, path, typed, saved_run)
     preset = _data_set_preset(program, options, presets, saved, typed, path)
-    layers = [preset, saved, typed]  # weakest first: the preset of a method would be one more, before the data set's
+    layers = [preset, saved, typed]  # weakest first; a preset of a method would come before the data set's
 
     values = {name: option.default for name, option in options.items()}
     usual = values | preset
@@ -68,13 +68,13 @@ def _data_set_preset(
     typed: Values,
     path: Path,
 ) -> Values:
-    """The preset of the data set that is named by the stronger layers."""
+    """The preset of the data set that the stronger layers name."""
     given = saved | typed
     mode = given.get("dataset_mode", options["dataset_mode"].default)
     if mode not in presets:
         raise OptionError(f"--dataset_mode {mode}: must be one of {', '.join(presets)}")
     preset = presets[mode].values(program.is_train)
-    if mode == "custom":  # the one preset that follows from an option
+    if mode == "custom":  # the only preset that depends on an option
         return preset | {"instance": bool(given.get("instance_dir"))}
     where = "" if program.is_train or saved else f", or name a saved run: there is none at {path}"
     _check_folders(typed, mode, where)
@@ -82,10 +82,10 @@ def _data_set_preset(
 
 
 def follow(program: type[Options], name: str, values: Values, usual: Values) -> Values:
-    """Defaults that change when option `name` becomes what it is in `values`; as in the published code.
+    """Options that follow from the value of option `name` in `values`, as in the published code.
 
     Args:
-        usual: defaults and preset, whose sizes give the ratio of `load_size` to `crop_size` in training.
+        usual: defaults and preset, which give the ratio of `load_size` to `crop_size` in training.
     """
     match name, values[name]:
         case "netG", "spade":
@@ -102,7 +102,7 @@ def follow(program: type[Options], name: str, values: Values, usual: Values) -> 
 
 
 def _check_folders(typed: Values, mode: str, or_else: str) -> None:
-    """Refuse folders that the data set would not read: ignoring them would read the wrong data."""
+    """Refuse folders that the data set would ignore, as it would then read other data than the user means."""
     for name in sorted(CUSTOM_ONLY & typed.keys()):
         if typed[name]:
             raise OptionError(
@@ -123,7 +123,7 @@ def _saved_layer(
     typed: Values,
     content: Mapping[str, Any] | None,
 ) -> tuple[Values, list[str]]:
-    """What this program takes from the saved run, checked; and warnings about options that no program has."""
+    """Checked values that this program takes from the saved run, and warnings about unknown options."""
     asked = typed.get("load_from_opt_file", False)
     resumes = typed.get("continue_train", False) or typed.get("auto_resume", False)
     if program.is_train and not asked and not resumes:
@@ -131,7 +131,7 @@ def _saved_layer(
     if content is None and not path.exists():
         if asked:
             raise OptionError(f"--load_from_opt_file: there is no saved run at {path}")
-        return {}, []  # test runs on released weights, and training reports the missing checkpoint itself
+        return {}, []  # test works on released weights alone; training reports a missing checkpoint later
 
     content = load_saved(path) if content is None else content
     roles = {"weights", "data", "recipe"} if program.is_train else {"weights", "data"}
@@ -148,7 +148,7 @@ def _saved_layer(
 
 
 def _check_architecture(options: Mapping[str, Option], typed: Values, saved: Values, path: Path) -> None:
-    """Trained weights fit only the architecture they were trained with."""
+    """Refuse options that contradict the architecture of the trained weights."""
     for name in sorted(typed.keys() & saved.keys()):
         fixed = options[name].role == "weights" and (name not in SIZE or saved.get("use_vae"))
         if fixed and typed[name] != saved[name]:

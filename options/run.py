@@ -1,4 +1,4 @@
-"""Groups of options about one run of a program: its name, its saved files, the device, and how networks compute."""
+"""Groups of options about a run of a program: its name, its saved files, device and arithmetic."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from options.field import FOLDER, GPU_IDS, PLAIN_NAME, between, option
 from options.saved import SAVED_NAME
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
-LARGEST_SEED = 2**32 - 1  # what NumPy takes
+LARGEST_SEED = 2**32 - 1  # NumPy's limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +27,13 @@ class RunOptions(Options, heading="run"):
 
     @property
     def is_saved(self) -> bool:
-        """Whether a saved run fixes the architecture; weights alone need flags that say what they are."""
+        """Whether a saved run fixes the architecture; for weights alone, flags must."""
         return (self.run_dir / SAVED_NAME).exists()
 
 
 @dataclass(frozen=True, kw_only=True)
 class SavedRunOptions(Options, heading="run"):
-    """What is loaded from a saved run."""
+    """What to load from a saved run."""
 
     which_epoch: str = option(
         "latest",
@@ -50,7 +50,7 @@ class SavedRunOptions(Options, heading="run"):
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceOptions(Options, heading="run"):
-    """Where a program computes, and from which random numbers."""
+    """The device, and the seed."""
 
     gpu_ids: str = option(
         "auto",
@@ -70,7 +70,7 @@ class DeviceOptions(Options, heading="run"):
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeOptions(Options, heading="run"):
-    """How networks compute: faster, or with the same bits each time."""
+    """How networks are computed: speed, precision and determinism."""
 
     channels_last: bool | None = option(
         None,
@@ -93,12 +93,12 @@ class ComputeOptions(Options, heading="run"):
         unset="table on a CPU, dense on a GPU",
     )
     compile: bool = option(False, "compile the networks with torch.compile: slow to start, then faster")
-    deterministic: bool = option(False, "use only kernels that give the same bits each time, which are slower")
+    deterministic: bool = option(False, "use only deterministic kernels, which are slower")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadOptions(Options, heading="run"):
-    """Whether weights of frozen networks may come from the network."""
+    """Whether weights of frozen networks may be downloaded."""
 
     download: bool = option(
         True,

@@ -1,4 +1,4 @@
-"""The options of a run on disk: `<checkpoints_dir>/<name>/options.json`."""
+"""The file of a run's options, `<checkpoints_dir>/<name>/options.json`."""
 
 import json
 import uuid
@@ -16,7 +16,7 @@ def write_saved(path: str | Path, values: Mapping[str, Any]) -> None:
     """Write options as JSON to a temporary name, then replace the file at once."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")  # the form of util.files, which cleans up after a kill
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")  # a name that util.files removes after a kill
     try:
         temporary.write_text(json.dumps({"options": dict(values)}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         temporary.replace(path)  # os.replace
@@ -27,7 +27,7 @@ def write_saved(path: str | Path, values: Mapping[str, Any]) -> None:
 def load_saved(path: str | Path) -> dict[str, Any]:
     """The options in a file written by `save`, by field name and unchecked.
 
-    Those that are settled by now (`SETTLED`) are left out.
+    Options of `SETTLED` are left out.
 
     Raises:
         OptionError: `save` did not write this file, or it has another value of a settled option.

@@ -1,4 +1,4 @@
-"""Options of the test program, and groups about its results."""
+"""Options of the test program, and the groups about its results."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,7 +13,7 @@ from options.train import LoggingOptions
 
 @dataclass(frozen=True, kw_only=True)
 class ResultsOptions(Options, heading="results"):
-    """Where generated images are, and how many."""
+    """Folder and number of generated images."""
 
     results_dir: str = option("./results/", "folder that results are written to", rule=FOLDER)
     how_many: int | None = option(None, "stop after this many", unit="images", rule=at_least(1), unset="all")
@@ -24,7 +24,7 @@ class GenerationOptions(Options, heading="results"):
     """How images are generated."""
 
     style_image: str | None = option(
-        None, "photo whose style every image takes, with --use_vae", unset="a random style"
+        None, "photo that gives every image its style, with --use_vae", unset="a random style"
     )
     num_styles: int = option(
         1, "images for each label map, each in a random style, with --use_vae", unit="images", rule=at_least(1)
@@ -32,7 +32,7 @@ class GenerationOptions(Options, heading="results"):
     use_raw_G: bool = option(False, "use the trained weights themselves, not their average of --ema")
     recalibrate_bn: int = option(
         0,
-        "before testing, estimate the generator's batch-norm statistics anew from so many label maps",
+        "before testing, recompute the generator's batch-norm statistics on this many label maps",
         unit="images",
         rule=at_least(0),
     )
@@ -54,13 +54,13 @@ class TestOptions(
 
     is_train: ClassVar[bool] = False
     program: ClassVar[str] = "test.py"
-    __test__: ClassVar[bool] = False  # its name makes pytest take it for a test
+    __test__: ClassVar[bool] = False  # or pytest would collect it, by its name
 
     norm_D: str = reuse(DiscriminatorOptions, "norm_D")
     display_winsize: int = reuse(LoggingOptions, "display_winsize", default=256)
 
     def check(self) -> None:
-        """Refuse what options of different groups cannot be together."""
+        """Refuse contradictions between options of different groups."""
         super().check()
         if self.lacks_instance_maps:
             others = "" if self.is_saved else ", or use --no_instance for networks without that channel"

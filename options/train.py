@@ -1,4 +1,4 @@
-"""Options of the training program, and the groups that it alone has."""
+"""Options of the training program, and the groups that only it has."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,7 +10,7 @@ from options.networks import DiscriminatorOptions, InitializationOptions, Networ
 from options.run import ComputeOptions, DeviceOptions, DownloadOptions, RunOptions, SavedRunOptions
 
 DECIDING_SCORES = ("fid", "miou", "random_feature_distance", "accuracy", "kid")
-"""Scores of evaluate.py that can choose the best networks; the first of them that is measured does."""
+"""Scores of evaluate.py that can choose the best networks; the first one that is measured does."""
 # The keys of `trainers.player.ADAM_SWITCHES` and `models.losses.GAN_LOSSES`, which import torch; options do not.
 ADAMS = ("auto", "loop", "foreach", "fused")
 GAN_MODES = ("ls", "original", "hinge", "w")
@@ -18,7 +18,7 @@ GAN_MODES = ("ls", "original", "hinge", "w")
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeOptions(SavedRunOptions, heading="run"):
-    """How a training starts or resumes, and what it survives."""
+    """How a training starts or resumes, and which faults it tolerates."""
 
     continue_train: bool = option(
         False, "resume the run of this name: its options, networks and progress", role="session"
@@ -30,7 +30,7 @@ class ResumeOptions(SavedRunOptions, heading="run"):
     )
     load_pretrained: str | None = option(
         None,
-        "folder with <which_epoch>_net_G.pth, and D and E if there are, to start from; optimizers start from scratch",
+        "folder with <which_epoch>_net_G.pth, and D and E if they exist, to start from; optimizers start from scratch",
         rule=FOLDER,
         role="session",
         unset="new weights",
@@ -43,19 +43,19 @@ class ResumeOptions(SavedRunOptions, heading="run"):
     )
     skip_bad_samples: int = option(
         0,
-        "when a sample cannot be read, take the next one instead, for at most so many samples",
+        "when a sample cannot be read, use the next one instead, for at most this many samples",
         unit="samples",
         rule=at_least(0),
     )
     skip_nonfinite: int = option(
         0,
-        "skip a step whose losses or gradients are not finite, at most so many in a row; waits for the GPU each step",
+        "skip a step whose losses or gradients are not finite, at most this many in a row; waits for the GPU each step",
         unit="steps",
         rule=at_least(0),
     )
 
     def check(self) -> None:
-        """Refuse networks of a certain epoch that nothing would load."""
+        """Refuse an epoch whose networks would not be loaded."""
         super().check()
         if self.which_epoch == "latest":
             return
@@ -70,7 +70,7 @@ class ResumeOptions(SavedRunOptions, heading="run"):
 
 @dataclass(frozen=True, kw_only=True)
 class LossOptions(Options, heading="losses"):
-    """The terms of both losses, and their weights."""
+    """The loss terms and their weights."""
 
     gan_mode: str = option("hinge", "adversarial loss", choices=GAN_MODES)
     gan_feat_loss: bool = option(True, "feature matching loss", aliases=("ganFeat_loss",))
@@ -85,7 +85,7 @@ class LossOptions(Options, heading="losses"):
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleOptions(Options, heading="schedule and optimization"):
-    """How long a training is, and how each step changes the weights."""
+    """Length of a training, and its optimization."""
 
     niter: int = option(50, "length of the first part, at the full learning rate", unit="epochs", rule=at_least(0))
     niter_decay: int = option(
@@ -105,7 +105,7 @@ class ScheduleOptions(Options, heading="schedule and optimization"):
     D_steps_per_G: int = option(1, "discriminator steps for each generator step", unit="steps", rule=at_least(1))
     accumulate: int = option(
         1,
-        "compute each batch in so many parts, to save memory; batch norm sees each part alone",
+        "compute each batch in this many parts, to save memory; batch norm sees each part alone",
         unit="parts",
         rule=at_least(1),
     )
@@ -132,12 +132,12 @@ class ScheduleOptions(Options, heading="schedule and optimization"):
 
 @dataclass(frozen=True, kw_only=True)
 class LoggingOptions(Options, heading="logging"):
-    """What a training prints, shows and saves, and how often."""
+    """What to print, show and save in training, and how often."""
 
     print_freq: int = option(100, "how often losses are printed", unit="images", rule=at_least(1))
     display_freq: int = option(100, "how often images are shown", unit="images", rule=at_least(1))
     save_latest_freq: int = option(5000, "how often 'latest' is saved", unit="images", rule=at_least(1))
-    save_epoch_freq: int = option(10, "how often an epoch is saved for good", unit="epochs", rule=at_least(1))
+    save_epoch_freq: int = option(10, "how often an epoch is saved and kept", unit="epochs", rule=at_least(1))
     display_winsize: int = option(400, "width of images on web pages", unit="pixels", rule=at_least(1), role="data")
     html: bool = option(True, "write a web page of training images")
     tensorboard: bool = option(True, "write TensorBoard files", aliases=("tf_log",))
@@ -146,7 +146,7 @@ class LoggingOptions(Options, heading="logging"):
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringOptions(Options, heading="logging"):
-    """Scores while training, which choose the best networks."""
+    """Scores in training, which choose the best networks."""
 
     eval_freq: int | None = option(
         None,
@@ -169,13 +169,13 @@ class ScoringOptions(Options, heading="logging"):
     )
     best_score: str | None = option(
         None,
-        "score that tells which is the best, such as fid or miou",
+        "score that decides which networks are the best, such as fid or miou",
         choices=DECIDING_SCORES,
         unset="the first of these that is measured: " + ", ".join(DECIDING_SCORES),
     )
 
     def check(self) -> None:
-        """Refuse flags of a scoring that never happens."""
+        """Refuse flags for scores that are never computed."""
         super().check()
         if self.eval_flags and not self.eval_freq:
             raise OptionError(
@@ -206,7 +206,7 @@ class TrainOptions(
     program: ClassVar[str] = "train.py"
 
     def check(self) -> None:
-        """Refuse what options of different groups cannot be together."""
+        """Refuse contradictions between options of different groups."""
         super().check()
         if self.lacks_instance_maps:
             raise OptionError(

@@ -332,8 +332,8 @@ def test_a_scale_that_test_does_not_have_is_said_once_in_training(coco, tmp_path
     assert train(tmp_path, "--name", "large", *flags, "--load_size", "128") == 0
     said = [line for line in capsys.readouterr().err.splitlines() if "times smaller" in line]
     assert said == [
-        "train.py: warning: training sees crops of 64 (--crop_size) from pictures scaled to 128 (--load_size), 50% "
-        "across; test scales whole pictures to 64, so objects are 2.0 times smaller there: --load_size 72 trains near "
+        "train.py: warning: training sees crops of 64 (--crop_size) from images scaled to 128 (--load_size), 50% "
+        "across; test scales whole images to 64, so objects are 2.0 times smaller there: --load_size 72 trains near "
         "that scale"
     ]
 

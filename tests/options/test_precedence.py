@@ -128,7 +128,7 @@ def test_modes_that_do_not_crop_scale_to_the_size_of_the_network(mode, size, par
 SCALES = {
     "preset": ("", None),
     "small": ("--crop_size 128", None),
-    "whole pictures": ("--load_size 256", None),
+    "whole images": ("--load_size 256", None),
     "small, whole": ("--crop_size 128 --load_size 128", None),
     "small, from large": ("--crop_size 128 --load_size 286", ("45% across", "2.2 times smaller", "--load_size 143")),
     "from twice the size": ("--load_size 512", ("50% across", "2.0 times smaller", "--load_size 286")),
