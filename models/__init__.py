@@ -42,7 +42,11 @@ def create_generator(opt) -> Generator:
     if opt.modulation == "dense":
         block = _maybe_recomputed(SPADEResnetBlock, opt)
     else:
-        block = partial(_maybe_recomputed(TableResnetBlock, opt), always=opt.modulation == "table")
+        block = partial(
+            _maybe_recomputed(TableResnetBlock, opt),
+            always=opt.modulation == "table",
+            recomputes_parts=not _recomputes_blocks(opt),
+        )
     return GENERATORS[opt.netG](
         semantic_nc=opt.semantic_nc,
         ngf=opt.ngf,
@@ -110,5 +114,9 @@ def _create_discriminator(opt) -> MultiscaleDiscriminator:
     return PresentLabelsDiscriminator(**sizes, always=opt.modulation == "table")
 
 
+def _recomputes_blocks(opt) -> bool:
+    return opt.is_train and opt.checkpoint_activations
+
+
 def _maybe_recomputed(block: type[nn.Module], opt) -> type[nn.Module]:
-    return recomputed(block) if opt.is_train and opt.checkpoint_activations else block
+    return recomputed(block) if _recomputes_blocks(opt) else block

@@ -24,8 +24,6 @@ def recomputed(block: type[nn.Module]) -> type[nn.Module]:
     """
 
     class Recomputed(block):
-        recomputes_parts = False  # of `TableResnetBlock`: the whole block is recomputed already
-
         def forward(self, *inputs: object) -> Tensor:
             if not torch.is_grad_enabled():
                 return super().forward(*inputs)

@@ -22,21 +22,19 @@ class TableResnetBlock(SPADEResnetBlock):
 
     Args:
         always: use tables also on GPUs and for noise-like maps.
-
-    Attributes:
-        recomputes_parts: whether the full-size normalized and modulated activations are recomputed in the backward pass
-            instead of kept. False in a block that is recomputed as a whole.
+        recomputes_parts: recompute the full-size normalized and modulated activations in the backward pass instead of
+            keeping them. Off in a block that `models.recompute` recomputes as a whole.
     """
 
     spade = TableSPADE
-    recomputes_parts = True
     norm_0: TableSPADE
     norm_1: TableSPADE
     norm_s: TableSPADE
 
-    def __init__(self, *args, always: bool = False):
+    def __init__(self, *args, always: bool = False, recomputes_parts: bool = True):
         super().__init__(*args)
         self.always = always
+        self.recomputes_parts = recomputes_parts
 
     def forward(self, x: Tensor, layout: SemanticLayout, scale: int = 1) -> Tensor:
         """(N, in_channels, h, w) -> (N, out_channels, H, W), where H, W = scale * h, scale * w."""

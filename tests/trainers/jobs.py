@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from models.methods.spade import SPADEMethod
@@ -34,7 +36,8 @@ def make_model(
     """
     torch.manual_seed(0)
     block = SPADEResnetBlock if dense else TableResnetBlock
-    block = recomputed(block) if recompute else block
+    if recompute:
+        block = recomputed(block) if dense else partial(recomputed(block), recomputes_parts=False)
     netG = SPADEGenerator(4, 2, norm_G, latent_size=(size // 32, size // 32), z_dim=3 if vae else None, block=block)
     netD = (MultiscaleDiscriminator if dense else PresentLabelsDiscriminator)(4, 2)
     netE = ConvEncoder(32, 2, z_dim=3) if vae else None
