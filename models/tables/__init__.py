@@ -1,7 +1,13 @@
 """The fast path: subclasses of the networks with the same parameters, which compute repeated label patterns once.
 
 `SPADE` computes gamma and beta at every site. `TableResnetBlock` computes them once for each distinct neighborhood of
-the label map, as the rows of a table, and looks them up. Where that is not faster, it calls its parent class.
+the label map, a row of a table, and looks them up. `PresentLabelsDiscriminator` has no table: it leaves out the
+channels of labels that do not occur.
+
+`create_model` builds these classes unless `--modulation dense` asks for the definition. By default they use tables on
+CPUs alone. On GPUs, while torch.compile traces, and for label maps like noise, whose distinct neighborhoods number at
+least 0.9 of the sites (`sites.MOST_NEW`), they fall back to their parent class, the definition. `--modulation table`
+uses tables on GPUs and for noise, too.
 """
 
 from models.tables.blocks import TableResnetBlock

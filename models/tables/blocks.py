@@ -42,7 +42,10 @@ class TableResnetBlock(SPADEResnetBlock):
         return super().forward(x, layout, scale) if sites is None else self._by_table(x, sites, scale)
 
     def prepare(self, layout: SemanticLayout, height: int, width: int) -> None:
-        """Compute the rows of all SPADE layers for H x W sites if tables are used, for `layout` to keep."""
+        """Compute the rows of all SPADE layers for H x W sites, where tables are used.
+
+        Only a layout of `prepared.keeping_rows` keeps them.
+        """
         sites = self._sites(layout, height, width)
         for module in self.children():
             if sites is not None and isinstance(module, TableSPADE):
@@ -52,7 +55,9 @@ class TableResnetBlock(SPADEResnetBlock):
         return sites_of(layout, height, width, self.norm_0.kernel, self.always)
 
     def _by_table(self, x: Tensor, sites: Sites, scale: int) -> Tensor:
-        if self.norm_0.is_synchronized:  # another process may take the dense path: normalize equal sizes
+        # Processes that normalize together must hold tensors of one size, and another process may be on the dense path,
+        # which normalizes after the upsampling.
+        if self.norm_0.is_synchronized:
             x, scale = upsample(x, scale), 1
         normalized = self.norm_0.normalize(x, scale)  # (N, in, h, w)
         residual = self._stage(self.conv_0, self.norm_0, x, normalized, sites, scale=scale)  # (N, middle, H, W)
@@ -70,17 +75,19 @@ class TableResnetBlock(SPADEResnetBlock):
     def _stage(
         self, conv: nn.Conv2d, norm: TableSPADE, x: Tensor, normalized: Tensor, sites: Sites, slope: float = SLOPE, **kw
     ) -> Tensor:
-        """`conv` of `normalized`, modulated by `norm` with the further arguments of `modulate`.
+        """Modulate `normalized` by the rows of `norm`, apply leaky ReLU, and convolve.
 
         Args:
-            x: input of the normalization. It is kept for the backward pass; the activations computed from it are not.
+            x: the input of `norm`, from which `normalized` was computed. It is all that autograd keeps: normalized and
+                modulated activations are recomputed from it in the backward pass, unless `recomputes_parts` is off.
+            kw: further arguments of `modulate`.
         """
         if not self.recomputes_parts:
             return conv(norm.by_table(normalized, sites, slope, **kw))
         y = norm.by_table(normalized, sites, slope, source=x, **kw)
-        if y.grad_fn is None:
+        if y.grad_fn is None:  # no gradients are wanted
             return convolve(conv, y)
-        with look_up_in_backward(y):
+        with look_up_in_backward(y):  # the convolution needs its input for the gradient of its weight
             return conv(y)
 
 
@@ -92,7 +99,7 @@ def is_spectral(conv: nn.Module) -> bool:
 def convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """`conv(x)`; for wide layers on small maps as one matrix product, two to three times as fast on a CPU.
 
-    There a convolution spends most of its time on reordering the weight in every call.
+    Convolutions on CPUs reorder their weight in every call, and there this takes most of their time.
     """
     count, _, height, width = x.shape
     if conv.kernel_size != (3, 3):

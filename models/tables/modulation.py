@@ -82,10 +82,10 @@ def _look_up(x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int, in_
 def _modulated_parts(
     x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int, into: Tensor | None = None
 ) -> Iterator[tuple[int, Tensor]]:
-    """Modulate some lines at a time, so that the looked-up rows stay in the cache: memory bandwidth is the bottleneck.
+    """Modulate a few lines at a time, so that their looked-up rows stay in the cache: memory traffic limits the speed.
 
     Args:
-        into: (sites, C), receives the result; without it, every part overwrites the one before in the same buffer.
+        into: (sites, C) to write the results to. Without it all parts use one buffer, so each overwrites the last one.
     Yields:
         index of the first site of a part, and the part (sites, C).
     """
@@ -107,7 +107,11 @@ def _modulated_parts(
 
 
 class _Modulation(torch.autograd.Function):
-    """`modulate` with gradients. Its output is not saved: another lookup costs less than the memory."""
+    """`modulate` with gradients.
+
+    Leaky ReLU needs the sign of the output in the backward pass, which looks the output up once more instead of
+    keeping it.
+    """
 
     @staticmethod
     def forward(ctx, x: Tensor, rows: Tensor, sites: Sites, slope: float, scale: int) -> Tensor:
@@ -118,11 +122,11 @@ class _Modulation(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        x, rows = ctx.__dict__.pop("unpacked", None) or ctx.saved_tensors
+        x, rows = ctx.__dict__.pop("unpacked", None) or ctx.saved_tensors  # see `look_up_in_backward`
         sites, scale, (count, channels, height, width) = ctx.sites, ctx.scale, x.shape
-        blocks = count, height, scale, width, scale, channels  # scale x scale sites for each site of x
-        before = by_site(gradient)  # (sites, C), the gradient before the leaky ReLU after the next lines
-        if ctx.slope != 1:
+        blocks = count, height, scale, width, scale, channels  # of scale x scale sites for each value of x
+        before = by_site(gradient)  # (sites, C)
+        if ctx.slope != 1:  # the gradient before the leaky ReLU
             positive = by_site(_look_up(x, rows, sites.ids, ctx.slope, scale)) > 0
             before = torch.where(positive, before, ctx.slope * before)
             del positive
@@ -133,19 +137,20 @@ class _Modulation(torch.autograd.Function):
         gradient_x = F.embedding(sites.ids.flatten(), rows[:, :channels].contiguous()).mul_(before)
         if scale > 1:
             gradient_x = gradient_x.view(blocks).sum((2, 4))  # (N, h, w, C): each value of x went to scale^2 sites
-        # The factor 1 + gamma multiplies x: its gradient is `before` times x, upsampled without a copy.
-        before.view(blocks).mul_(x.permute(0, 2, 3, 1)[:, :, None, :, None])  # times (N, h, 1, w, 1, C)
+        # The output is x * (1 + gamma) + beta: the gradient of 1 + gamma has the factor x, upsampled without a copy.
+        before.view(blocks).mul_(x.permute(0, 2, 3, 1)[:, :, None, :, None])  # by (N, h, 1, w, 1, C)
         gradient_rows[:, :channels] = sites.sum_by_neighborhood(before)
         gradient_x = gradient_x.view(count, height, width, channels).permute(0, 3, 1, 2)  # (N, C, h, w)
         return gradient_x, gradient_rows, None, None, None
 
 
 def look_up_in_backward(y: Tensor) -> AbstractContextManager[None]:
-    """`recompute_in_backward` for `y`, an output of `modulate` with gradients: operations inside do not save it."""
-    node: Any = y.grad_fn  # of `_Modulation`, which carries what its forward has noted
+    """`recompute_in_backward` for `y`, a result of `modulate` with gradients: operations inside do not save it."""
+    node: Any = y.grad_fn  # the `ctx` of `_Modulation.forward`
 
     def look_up() -> Tensor:
-        # Its saved tensors may be recomputed on access: keep them for the backward of the node itself, which is next.
+        # To unpack saved tensors may recompute them. `_Modulation.backward`, which comes next, needs the same ones and
+        # takes these, so that they are recomputed once.
         node.unpacked = x, rows = node.saved_tensors
         return _look_up(x, rows, node.sites.ids, node.slope, node.scale)
 

@@ -21,7 +21,7 @@ OUTSIDE = 0
 BITS = 21
 """Three ids below 2^21 fit into one int64: at most two million distinct neighborhoods at each size."""
 PIECE = 256
-"""Sites in one partial sum. Partial sums balance the load when most sites have the same neighborhood."""
+"""Most sites in one bag of a sum. Bags run in parallel; a single one would hold most sites of a map of one class."""
 
 
 class TooManyNeighborhoodsError(OverflowError):

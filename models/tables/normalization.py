@@ -20,7 +20,11 @@ from util.distributed import process_count
 
 
 class TableSPADE(SPADE):
-    """SPADE as two methods for `TableResnetBlock`, `normalize` and `by_table`. `forward` is that of `SPADE`."""
+    """SPADE in two halves for `TableResnetBlock`: `normalize` and `by_table`. `forward` stays the definition.
+
+    Where gamma and beta need no gradients, the first use of a table moves their weights: `weight.data` becomes a view
+    of one packed tensor, with the same values. Tensors that shared memory with a weight before do not afterwards.
+    """
 
     def __init__(self, channels: int, semantic_nc: int, norm: NormSpec):
         super().__init__(channels, semantic_nc, norm)
@@ -67,8 +71,8 @@ class TableSPADE(SPADE):
         """Modulate activations that are already normalized, by lookup; see `modulate`.
 
         Args:
-            source: input of the normalization, to recompute `normalized` and the rows from in the backward pass;
-                None to keep them.
+            source: what `normalized` was computed from. If given, normalized activations and rows are recomputed in the
+                backward pass; else they are kept.
         """
         dtype = normalized.dtype
         rows = self.rows(sites).to(dtype)
@@ -105,19 +109,20 @@ class TableSPADE(SPADE):
 
         if neighborhoods.kept is None or torch.is_grad_enabled():
             return compute(0)
-        self._weight_by_step()  # may move the weights, whose address is part of the stamp
+        self._weight_by_step()  # first: it may move the weights, and stamps contain their addresses
         stamp = *map(_stamp, self.parameters()), torch.is_autocast_enabled(sites.ids.device.type)
         return neighborhoods.kept.setdefault(self, KeptRows()).up_to(len(neighborhoods.outer), stamp, compute)
 
     def _weight_by_step(self) -> Tensor:
         """`weight_by_step` of gamma and beta, (k * k, hidden, 2C).
 
-        If neither weight requires gradients, both become views of it: it is computed once, and memory is not doubled.
+        Where neither needs gradients, both weights become views of the result, so that it is computed once and takes no
+        memory beside them.
         """
         weights = self.mlp_gamma.weight, self.mlp_beta.weight
         if any(weight.requires_grad for weight in weights):
             return weight_by_step(*weights)
-        # Weights that were loaded, moved or converted since are no longer views, and are packed again.
+        # To move or convert a module replaces the memory of its weights. They are views no more, and are packed again.
         packed = self._packed
         if packed is None or any(map(_is_other_memory, weights, self._views(packed))):
             self._packed = packed = weight_by_step(*weights)  # (k * k, hidden, 2C)
@@ -135,5 +140,5 @@ def _is_other_memory(a: Tensor, b: Tensor) -> bool:
 
 
 def _stamp(parameter: Tensor) -> tuple[int, int]:
-    """Address and version, which change whenever the values of a parameter do."""
+    """Address and version of a parameter: they change when its values do, unless these are written through `.data`."""
     return parameter.data_ptr(), parameter._version

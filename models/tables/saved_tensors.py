@@ -12,10 +12,13 @@ from torch import Tensor
 
 @contextlib.contextmanager
 def recompute_in_backward(*recipes: tuple[Tensor, Callable[[], Tensor]]) -> Iterator[None]:
-    """Operations inside save, instead of the tensor of each recipe, its function, which recomputes the tensor.
+    """Inside, autograd saves a function that computes a tensor again where it would save that tensor.
 
-    A function must not refer to its tensor. It is called in the backward pass, under the present autocast settings. A
-    tensor is recognized as the same object, unchanged in place: other views of its memory are saved as usual.
+    Only the very object counts, and only until it is written to; other views of its memory are saved as usual.
+
+    Args:
+        recipes: tensors with their functions. A function is called in the backward pass, without gradients and under
+            the autocast settings of the block. It must not refer to its tensor, or that is kept all the same.
     """
     device_type = recipes[0][0].device.type
     autocast = device_type, torch.get_autocast_dtype(device_type), torch.is_autocast_enabled(device_type)
