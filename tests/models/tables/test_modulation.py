@@ -3,6 +3,7 @@
 import copy
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -14,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from models import create_generator
 from models.folding import fold_norms
 from models.networks.blocks import SPADEResnetBlock
 from models.networks.generators import SPADEGenerator
@@ -26,6 +28,7 @@ from models.tables.normalization import TableSPADE
 from models.tables.prepared import keeping_rows
 from models.tables.saved_tensors import recompute_in_backward
 from models.tables.sites import store_of
+from options import TrainOptions
 
 CLASSES = 4
 
@@ -344,6 +347,16 @@ def test_a_generator_without_tables_needs_no_preparation(networks):
     layout, z = layout_of(regions(1, 64, 64)), torch.randn(1, 3)
     assert work(lambda: prepare(networks[0], layout)) == 0
     assert torch.equal(networks[0](prepare(networks[0], layout), z), networks[0](layout, z))
+
+
+@pytest.mark.parametrize(("modulation", "uses_tables"), [(None, True), ("table", True), ("dense", False)])
+def test_the_option_chooses_between_tables_and_the_definition(modulation, uses_tables):
+    opt = TrainOptions(
+        preprocess_mode="fixed", crop_size=64, ngf=2, instance=False, label_nc=CLASSES, modulation=modulation
+    )
+    netG, layout = create_generator(opt), layout_of(regions(1, 64, 64))
+    definition = create_generator(replace(opt, modulation="dense"))
+    assert (work(lambda: netG(layout)) < work(lambda: definition(layout))) == uses_tables
 
 
 def test_noise_takes_the_dense_path_and_regions_do_not(monkeypatch):
