@@ -19,7 +19,7 @@ from models.tables import PresentLabelsDiscriminator, TableResnetBlock
 from models.vgg import VGGLoss
 from util.errors import InputError
 
-__all__ = ["Pix2PixModel", "create_generator", "create_method", "create_model"]
+__all__ = ["Pix2PixModel", "create_encoder", "create_generator", "create_method", "create_model"]
 
 
 def create_generator(opt) -> Generator:
@@ -58,6 +58,11 @@ def create_generator(opt) -> Generator:
     )
 
 
+def create_encoder(opt) -> ConvEncoder:
+    """The encoder that the options describe, with PyTorch's default weights."""
+    return ConvEncoder(crop_size=opt.crop_size, ngf=opt.ngf, norm=opt.norm_E, z_dim=opt.z_dim)
+
+
 def create_model(opt) -> Pix2PixModel:
     """Model for training (G, D, perhaps E) or testing (G, perhaps E), initialized by `--init_type`."""
     netG = create_generator(opt)
@@ -66,7 +71,7 @@ def create_model(opt) -> Pix2PixModel:
     if opt.is_train:
         netD = _create_discriminator(opt)
     if opt.use_vae:
-        netE = ConvEncoder(crop_size=opt.crop_size, ngf=opt.ngf, norm=opt.norm_E, z_dim=opt.z_dim)
+        netE = create_encoder(opt)
     for network in (netG, netD, netE):
         if network is not None:
             init_weights(network, opt.init_type, opt.init_gain)

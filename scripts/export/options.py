@@ -19,10 +19,7 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
 
     is_train: ClassVar[bool] = False
     program: ClassVar[str] = "python -m scripts.export"
-    # Further options that `create_model` reads. Graphs have no tables, and trained weights replace initial ones.
-    modulation: ClassVar[str | None] = "dense"
-    init_type: ClassVar[str] = "none"
-    init_gain: ClassVar[float] = 1.0
+    modulation: ClassVar[str | None] = "dense"  # a graph cannot have tables, whose sizes depend on the label map
 
     crop_size: int = reuse(TestOptions, "crop_size")
     which_epoch: str = reuse(SavedRunOptions, "which_epoch")

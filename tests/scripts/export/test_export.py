@@ -11,12 +11,15 @@ import pytest
 import torch
 from torch import nn
 
+from data import PRESETS
 from models.networks.blocks import SPADEResnetBlock
+from options import parse_options
 from scripts.export import __main__ as export
 from scripts.export import formats
 from scripts.export.__main__ import main
 from scripts.export.generate import Model
 from scripts.export.graphs import ExportLayout, Sizes
+from scripts.export.options import ExportOptions
 from scripts.export.variants import EightBits
 from scripts.export.verify import Comparison
 from tests.scripts.export.conftest import DYNAMIC
@@ -57,6 +60,13 @@ def test_a_file_of_dynamic_size_makes_any_that_it_names(runs, exported, name, su
         if name == "plain":
             model.netG.latent_size = (size[0] // 32, size[1] // 32)
         assert np.abs(file.run(**inputs) - synthesize(model, inputs)).max() < 1e-4
+
+
+def test_the_definition_is_exported_and_not_its_tables(runs, tmp_path):
+    opt = parse_options(ExportOptions, argv(runs, "plain", tmp_path / "plain.onnx"), PRESETS)
+    model, _ = export.load_model(opt)
+    blocks = [block for block, _ in model.netG.stages()]
+    assert {type(block) for block in blocks} == {SPADEResnetBlock}
 
 
 def test_the_graph_is_lean(runs, exported):
