@@ -210,9 +210,12 @@ class Checkpoints:
         """Link the networks of a save under their published names."""
         letters = [name.removeprefix("net_").removesuffix(".pth") for name in save.files if name != TRAINING_STATE]
         labels, without_average = save.manifest["labels"], save.manifest.get("without_average", ())
-        names = {network_file(letter): [f"{label}_{network_file(letter)}" for label in labels] for letter in letters}
-        for label in without_average:
-            names.get(network_file(EMA), []).remove(f"{label}_{network_file(EMA)}")
+        names = {
+            network_file(letter): [
+                f"{label}_{network_file(letter)}" for label in labels if letter != EMA or label not in without_average
+            ]
+            for letter in letters
+        }
         self.saves.publish(save, names)
         for label in without_average:
             network_path(self.run_dir, label, EMA).unlink(missing_ok=True)  # of an earlier save

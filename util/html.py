@@ -122,10 +122,17 @@ def enliven(doc: document, style: str, script: str, data: Any = None) -> None:
     doc.body.add(tags.script(raw(script)))
 
 
-def refuse_other_page(path: Path, made_by: str) -> None:
-    """Raise an `InputError` if --output names a file that is not a page of the same tool."""
+def refuse_other_page(path: Path, made_by: str, formerly: str) -> None:
+    """Raise an `InputError` if --output names a file that is not a page of the same tool.
+
+    Args:
+        made_by: the tool's name in its pages.
+        formerly: its name in pages of earlier versions, which may be replaced, too.
+    """
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--output {path}: the name must end in .html")
+    if path.is_file() and f'content="{formerly}"'.encode() in path.read_bytes():
+        return
     refuse_foreign("--output", path, f"page of {made_by}", f'content="{made_by}"'.encode())
 
 

@@ -48,7 +48,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.how_many is not None and args.how_many < 1:
         raise InputError(f"--how_many {args.how_many}: must be 1 or more")
-    html.refuse_other_page(args.output, "scripts.compare")
+    html.refuse_other_page(args.output, "scripts.compare", formerly="compare_runs.py")
     return args
 
 

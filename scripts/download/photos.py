@@ -49,7 +49,7 @@ def read_list(path: Path) -> list[Photo]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
+        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', error)})") from error
     photos: dict[str, Photo] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):

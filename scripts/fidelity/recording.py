@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from util.errors import InputError
+from util.errors import InputError, describe
 
 Results = dict[str, Any]
 """Quantity -> numbers, arrays, strings, and dicts and lists of them."""
@@ -37,7 +37,8 @@ class Recording:
                 with np.load(file) as content:
                     arrays |= dict(content)
         except (OSError, ValueError) as error:
-            raise InputError(f"{path}: not a recording (NAME.json with NAME.npz beside it): {error!r}") from None
+            reason = describe(error) if isinstance(error, OSError) else error
+            raise InputError(f"{path}: not a recording (NAME.json with NAME.npz beside it): {reason}") from None
         if not isinstance(scalars, dict):
             raise InputError(f"{path}: not a recording (NAME.json with NAME.npz beside it)")
         return cls(scalars, arrays)

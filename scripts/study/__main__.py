@@ -66,7 +66,7 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"--pairs {args.pairs}: a study needs 1 pair or more")
     if args.checks < 0:
         raise InputError(f"--checks {args.checks}: must be 0 or more")
-    html.refuse_other_page(args.output, "scripts.study")
+    html.refuse_other_page(args.output, "scripts.study", formerly="preference_study.py")
 
 
 def make_pairs(args: argparse.Namespace) -> list[Pair]:

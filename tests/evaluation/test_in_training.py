@@ -185,6 +185,17 @@ def test_the_raw_generator_alone_can_be_the_best(folder):
     assert (run / "latest_net_G_ema.pth").exists()
 
 
+def test_scores_need_no_average_of_the_generator(folder):
+    for epochs in "12":
+        argv = [word for word in command(folder, "plain", "--niter", epochs) if word not in ("--ema", "0.5")]
+        ((status, printed),) = run_together(1, train, argv)
+        assert status == 0 and len(scores_in(printed)) == 1
+    assert sorted(path.name for path in (folder / "plain").glob("best_net_*.pth")) == [
+        "best_net_D.pth",
+        "best_net_G.pth",
+    ]
+
+
 def test_a_training_shorter_than_the_interval_is_scored_at_its_end(folder):
     argv = [*command(folder, "short", "--niter", "2"), "--eval_freq", "100"]
     assert run_together(1, train, argv)[0][0] == 0

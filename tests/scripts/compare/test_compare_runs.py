@@ -123,6 +123,10 @@ def test_a_page_takes_the_place_of_such_pages_alone(tmp_path, capsys):
     write_run(tmp_path, "two")
     for _ in range(2):
         compare(tmp_path, "one", "two")
+    page = (tmp_path / "compare.html").read_text()
+    (tmp_path / "compare.html").write_text(page.replace('content="scripts.compare"', 'content="compare_runs.py"'))
+    compare(tmp_path, "one", "two")  # over a page of an earlier version
+    assert (tmp_path / "compare.html").read_text() == page
     (tmp_path / "compare.html").write_text("<!DOCTYPE html><p>mine</p>")
     assert "compare.html: is there already and is no page of scripts.compare" in refusal(capsys, tmp_path, "one", "two")
     assert (tmp_path / "compare.html").read_text() == "<!DOCTYPE html><p>mine</p>"
