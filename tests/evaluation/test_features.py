@@ -193,7 +193,7 @@ def test_files_with_code_are_refused_and_not_run(tmp_path, monkeypatch):
 def test_files_of_other_networks_are_refused(inception_state, tmp_path):
     path = tmp_path / "other.pth"
     contents = {
-        "holds something else": [1, 2],
+        "holds something other": [1, 2],
         "holds another network": {"fc.weight": torch.zeros(1008, 2048)},
         "holds another network; get pt_inception": inception_state | {"fc.bias": torch.zeros(1000)},
         "not a readable": None,
