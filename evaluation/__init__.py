@@ -1,1 +1,1 @@
-"""How far generated images are from real ones, and from each other: the distances that papers report."""
+"""Scores of generated images, as papers report them: FID, KID, LPIPS and segmentation scores."""

@@ -17,21 +17,21 @@ from util.errors import InputError
 from util.files import checksum, replacing
 
 MOST_KEPT = 50_000
-"""Images whose features are kept by default: 400 MB of Inception's."""
+"""Number of images whose features are kept by default: 400 MB of Inception's."""
 AT_ONCE = 1024
-"""Images whose covariance is taken in one go: a product of 2048 x 2048 numbers a batch would take longer than a GPU."""
+"""Images in one update of the covariance, a 2048 x 2048 product: one for each batch would take longer than a GPU."""
 
 
 class FeatureSet:
-    """Features of a set of images: their number, mean and covariance, and the features themselves if not too many.
+    """Features of a set of images: their number, mean and covariance, and the features themselves unless too many.
 
     Everything is on the CPU. Mean and covariance are updated about the running mean (Chan, Golub and LeVeque 1983) in
-    64 bits, so neither order nor a large mean costs digits.
+    64 bits, so neither their order nor a large mean costs precision.
 
     Attributes:
-        n: number of images; None if a file of statistics does not tell.
-        facts: what was saved with the statistics, such as how the features were made; empty if nothing.
-        file_sha256: of the file that the statistics are from, in hexadecimal digits; None without a file.
+        n: number of images; None if the statistics are from a file without it.
+        facts: metadata saved with the statistics, such as the features' network; empty if there is none.
+        file_sha256: hexadecimal SHA-256 of the file of the statistics; None without a file.
     """
 
     def __init__(self, most_kept: int = MOST_KEPT):
@@ -40,16 +40,16 @@ class FeatureSet:
         self.file_sha256: str | None = None
         self._most_kept = most_kept
         self._kept: list[Tensor] | None = []
-        self._pending: list[Tensor] = []  # not yet in mean and scatter
-        self._measured = 0  # how many images are in them
-        # Mean, and sum of outer products of deviations from it; the covariance in its place if n is not known.
+        self._pending: list[Tensor] = []  # features that are not yet in mean and scatter
+        self._measured = 0  # number of images in mean and scatter
+        # Mean (dim,), and scatter (dim, dim), the sum of outer products of deviations; the covariance if n is unknown.
         self._moments: tuple[Tensor, Tensor] | None = None
 
     def add(self, features: Tensor) -> None:
-        """Take in the features (k, dim) of k more images.
+        """Add the features (k, dim) of k more images.
 
         Raises:
-            InputError: NaN or infinity among them, or another dim than before.
+            InputError: a feature is NaN or infinite, or dim is not that of earlier images.
         """
         if features.ndim != 2:
             raise ValueError(f"features {tuple(features.shape)}: must be (k, dim)")
@@ -57,7 +57,7 @@ class FeatureSet:
             raise ValueError("statistics of an unknown number of images cannot be added to")
         if self.dim is not None and features.shape[1] != self.dim:
             raise InputError(f"features of {features.shape[1]} numbers cannot join those of {self.dim}")
-        # A copy, for the caller may go on writing into it; as exact as it came, but 16 bits are too few for sums.
+        # A copy, as the caller may overwrite its tensor; in 32 bits at least, as 16 are too few for sums.
         kept = torch.float64 if features.dtype == torch.float64 else torch.float32
         features = features.detach().to("cpu", kept, copy=True)
         finite = features.isfinite().all(dim=1)
@@ -71,7 +71,7 @@ class FeatureSet:
                 self._measure()
 
     def _count(self, n: int, features: Tensor | None) -> None:
-        """Count n more images; keep their features (n, dim), if these are known and not too many."""
+        """Count n more images; keep their features (n, dim) if they are known and not too many."""
         self.n = (self.n or 0) + n
         if self._kept is None or features is None or self.n > self._most_kept:
             self._kept = None
@@ -79,7 +79,7 @@ class FeatureSet:
             self._kept.append(features)
 
     def _measure(self) -> None:
-        """Take the pending features into mean and scatter."""
+        """Update mean and scatter with the pending features."""
         if self._pending:
             rows = torch.cat(self._pending).double()
             self._pending = []
@@ -100,7 +100,7 @@ class FeatureSet:
 
     @property
     def dim(self) -> int | None:
-        """How many features an image has; None before the first image."""
+        """Number of features of an image; None before the first image."""
         if self._pending:
             return self._pending[0].shape[1]
         return None if self._moments is None else len(self._moments[0])
@@ -112,13 +112,13 @@ class FeatureSet:
 
     @property
     def covariance(self) -> Tensor:
-        """(dim, dim) float64, with n - 1 below. Raises InputError for fewer than 2 images."""
+        """(dim, dim) float64, divided by n - 1. Raises InputError for fewer than 2 images."""
         scatter = self._measured_moments(least=2)[1]
         return scatter if self.n is None else scatter / (self.n - 1)
 
     @property
     def features(self) -> Tensor | None:
-        """(n, dim) in the order and with the bits they came, 32 at least; None if only statistics are known."""
+        """(n, dim) in the order of `add`, in 32 or 64 bits; None if only statistics are known."""
         if self._kept is None:
             return None
         if len(self._kept) > 1:
@@ -137,12 +137,12 @@ class FeatureSet:
         return self._moments
 
     def gathered(self, world: World) -> FeatureSet:
-        """The union of the sets that the processes hold, in order of their ranks; the same in every process.
+        """The union of the sets of all processes, in order of rank; the same in every process.
 
-        All processes must call this, also one without images.
+        All processes must call this, also those without images.
 
         Raises:
-            InputError: their features differ in number.
+            InputError: the processes have features of different dims.
         """
         if self.n is None:
             raise ValueError("statistics of an unknown number of images cannot be merged")
@@ -160,7 +160,7 @@ class FeatureSet:
         return union
 
     def save_npz(self, path: str | Path, facts: dict[str, Any]) -> None:
-        """Write the statistics as pytorch-fid does, mu and sigma, and beside them n and `facts`, which is JSON.
+        """Write mu and sigma as pytorch-fid does, and also n and `facts` as JSON.
 
         Raises:
             InputError: fewer than 2 images.
@@ -177,7 +177,7 @@ class FeatureSet:
         """Read statistics that `save_npz` or pytorch-fid has written; code in the file is never run.
 
         Raises:
-            InputError: no such file, or one that does not hold the mean and covariance of a set.
+            InputError: there is no such file, or it does not hold a mean and a covariance.
         """
         arrays = _read_npz(Path(path))
         for key in ("mu", "sigma"):
@@ -189,7 +189,7 @@ class FeatureSet:
         if not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in (mu, sigma)):
             raise InputError(f"{path}: mu or sigma holds something other than finite numbers")
         if not np.allclose(sigma, sigma.T, rtol=0, atol=1e-6 * np.abs(sigma).max()):
-            raise InputError(f"{path}: sigma is not symmetric, so it is no covariance")
+            raise InputError(f"{path}: sigma is not symmetric, so it is not a covariance")
         result = cls()
         result._kept = None
         mean, covariance = (torch.from_numpy(array.astype(np.float64)) for array in (mu, sigma))
@@ -197,7 +197,7 @@ class FeatureSet:
             result.n = int(arrays["n"]) if "n" in arrays else None
             result.facts = dict(json.loads(str(arrays["facts"]))) if "facts" in arrays else {}
         except (TypeError, ValueError):
-            raise InputError(f"{path}: n is no number, or facts are not JSON") from None
+            raise InputError(f"{path}: n is not a number, or facts are not JSON") from None
         result.file_sha256 = checksum(Path(path))
         result.check(least=2)
         result._measured = result.n or 0
@@ -232,14 +232,14 @@ def frechet_distance(a: FeatureSet, b: FeatureSet) -> float:
     _check_pair(a, b)
     trace_of_root = torch.linalg.svdvals(_factor(a).T @ _factor(b)).sum()
     distance = (a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace() - 2 * trace_of_root
-    return max(float(distance), 0.0)  # it is a square; rounding does not know
+    return max(float(distance), 0.0)  # rounding can make a zero negative
 
 
 def _factor(features: FeatureSet) -> Tensor:
-    """(dim, k) float64 whose product with its transpose is the covariance."""
+    """A factor F (dim, k) float64 of the covariance, F F^T."""
     rows = features.features
     if rows is not None and rows.shape[0] <= rows.shape[1]:
-        # The centered features themselves: no rounding of a null space, and smaller than the covariance.
+        # The centered features themselves, which are smaller than the covariance, and exact in its null space.
         return (rows.double() - features.mean).T / (len(rows) - 1) ** 0.5
     values, vectors = torch.linalg.eigh(features.covariance)
     return vectors * values.clamp(min=0).sqrt()
@@ -250,17 +250,17 @@ def kernel_distance(
 ) -> tuple[float, float]:
     """Kernel distance, the squared maximum mean discrepancy; KID if the features are Inception's.
 
-    The unbiased estimate with the kernel (x.y / dim + 1)^3 (Bińkowski et al. 2018, section 4), so equal distributions
-    give 0 on average and at times less, for few images too.
+    The unbiased estimate with the kernel (x.y / dim + 1)^3 (Bińkowski et al. 2018, section 4), so the mean for
+    equal distributions is 0, even for few images, and values can be negative.
 
     Args:
-        subsets: how many random subsets are measured; torch-fidelity draws the same ones from the same seed.
-        subset_size: images of each set in a subset; all of the smaller set if it has fewer.
+        subsets: number of random subsets; torch-fidelity draws the same ones from the same seed.
+        subset_size: images of each set in a subset; at most those of the smaller set.
     Returns:
-        mean and standard deviation over the subsets. Where each set is one whole subset there is one value, and no
-        deviation.
+        mean and standard deviation over the subsets. If each set is one whole subset, there is one value, and the
+        deviation is 0.
     Raises:
-        InputError: fewer than 2 images in a set, features of different dims, or only statistics of a set.
+        InputError: fewer than 2 images in a set, features of different dims, or a set of statistics only.
     """
     _check_pair(a, b)
     if a.features is None or b.features is None:

@@ -1,4 +1,4 @@
-"""How much the images of one label map in different styles differ: LPIPS over all pairs of them."""
+"""Diversity of the images of one label map in different styles: LPIPS over all pairs."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from util.errors import InputError
 from util.optional import require
 
 SMALLEST = 31
-"""Smallest side of an image that AlexNet's poolings leave something of."""
+"""Smallest side of an image for AlexNet's pooling layers."""
 
 
 class LPIPSDistance:
     """Learned perceptual distance of image pairs (Zhang et al. 2018), version 0.1 on AlexNet, its authors' default.
 
-    Through the authors' package `lpips`: its documented switch for a random trunk lets the trunk's weights come from a
-    file, the learned heads are inside it, and its numbers are the definition.
+    It uses the authors' package `lpips`, which defines the numbers and contains the learned heads. The trunk is built
+    with random weights, a documented option, and then loaded from a file.
 
     Attributes:
-        facts: what the distance depends on, as JSON values.
+        facts: everything that the distance depends on, as JSON values.
     """
 
     def __init__(self, network: nn.Module, device: torch.device | str, facts: dict):
@@ -36,10 +36,12 @@ class LPIPSDistance:
 
     @torch.no_grad()
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
-        """Two batches (N, 3, H, W) uint8, RGB -> distances (N,) float32 of the pairs; 0 is equal, about 0.7 is much.
+        """Two batches (N, 3, H, W) uint8, RGB -> distances (N,) float32 of the pairs.
+
+        0 is for equal images, about 0.7 for very different ones.
 
         Raises:
-            InputError: images smaller than AlexNet can see.
+            InputError: the images are too small for AlexNet.
         """
         if first.shape != second.shape or first.ndim != 4 or first.shape[1] != 3:
             raise ValueError(f"images {tuple(first.shape)} and {tuple(second.shape)}: must both be (N, 3, H, W)")
@@ -58,17 +60,17 @@ def lpips_distance(weights: str | None, may_download: bool, device: torch.device
 
     Args:
         weights: torchvision's AlexNet file; None for torch hub's folder of checkpoints, or a download.
-        may_download: whether the file may be downloaded if it is nowhere.
+        may_download: whether a missing file may be downloaded.
     Raises:
         InputError: the weights are missing, damaged, unsafe, or of another network.
     """
     lpips = require("lpips")
     path, state, facts = read_measuring("alexnet", weights, may_download)
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():  # first weights are drawn but replaced
-        warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")  # it uses an old spelling
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():  # random weights, which are replaced
+        warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")  # it uses deprecated arguments
         network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
     trunk = network.net
-    # The package cuts torchvision's `features.6` into `slice3.6`.
+    # The package renames torchvision's `features.6` to `slice3.6`.
     named = {name: f"features.{name.partition('.')[2]}" for name in trunk.state_dict()}
     try:
         trunk.load_state_dict({name: state[theirs] for name, theirs in named.items() if theirs in state})
@@ -91,6 +93,6 @@ def mean_pairwise(distance: Callable[[Tensor, Tensor], Tensor], styles: Sequence
         raise InputError(f"the diversity of styles needs 2 styles or more of every label map; there are {len(styles)}")
     if len(shapes := {tuple(style.shape) for style in styles}) > 1 or not len(styles[0]):
         raise ValueError(f"styles {sorted(shapes)}: must be batches of the same label maps, one at least")
-    # Every pair has all the label maps, so the mean of the pairs' means is the mean over maps of each map's mean.
+    # Every pair has all label maps, so this is also the mean over label maps of their means over pairs.
     pairs = [distance(first, second).double().mean() for first, second in itertools.combinations(styles, 2)]
     return float(torch.stack(pairs).mean())

@@ -1,4 +1,4 @@
-"""Distances of generated images to one set of real ones by their features: FID and KID, if those are Inception's."""
+"""Distances of features of generated and real images: FID and KID, if the features are Inception's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS_AT_ONCE = 4096
 
 
 class FeatureCollector:
-    """Gathers the features of images under their indices, so that their order is that of the samples in the end."""
+    """Collects the features of images by index, so that the result is in the order of the samples."""
 
     def __init__(self, extractor: FeatureExtractor, names: Sequence[str]):
         self.extractor, self.names = extractor, names
@@ -25,7 +25,7 @@ class FeatureCollector:
         self.indices: list[int] = []
 
     def add(self, indices: Sequence[int], images: Tensor) -> None:
-        """Images (N, 3, H, W) uint8. Raises `InputError` that names the first one whose features are not finite."""
+        """Add images (N, 3, H, W) uint8. Raises `InputError`, which names the first one with features not finite."""
         rows = self.extractor(images)
         finite = rows.isfinite().all(dim=1).tolist()
         if not all(finite):
@@ -35,7 +35,7 @@ class FeatureCollector:
         self.indices += indices
 
     def gathered(self, world: World) -> FeatureSet:
-        """The features of all processes, in order of the samples: KID draws subsets by place."""
+        """The features of all processes, in the order of the samples, on which KID's subsets depend."""
         union = self.set.gathered(world)
         indices = [index for part in world.all_gather(self.indices) for index in part]
         if union.features is None:
@@ -51,9 +51,9 @@ class FeatureScores:
 
     Args:
         real: the features of the real images, or statistics of them from a file.
-        images: how many generated images there will be.
+        images: number of generated images.
         kid: whether to compute KID, if the features are Inception's and those of every image are known.
-        seed: of KID's subsets.
+        seed: for KID's subsets.
     """
 
     def __init__(self, extractor: FeatureExtractor, real: FeatureSet, images: int, kid: bool, seed: int):
@@ -71,9 +71,9 @@ class FeatureScores:
         return scores
 
     def protocol(self, real_is_given: bool) -> Protocol:
-        """How the scores are measured.
+        """The protocol of the scores.
 
         Args:
-            real_is_given: the statistics of the real images are from a file.
+            real_is_given: whether the statistics of the real images are from a file.
         """
         return features_protocol(self.extractor, self.real, self.images, real_is_given, self.with_kid, self.seed)

@@ -1,7 +1,7 @@
-"""Features of images, between whose distributions distances are taken: Inception's, or those of a random network.
+"""Features of images, whose distributions FID and KID compare: Inception's, or those of a random network.
 
-A score is only as comparable as its features: the resize before Inception alone moves FID by tenths, so each way has a
-name that travels with the score.
+Scores compare only with equal features: the resize before Inception alone changes FID by tenths, so it has a name in
+the protocol of the score.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class FeatureExtractor:
 
     Attributes:
         name: "inception" or "random".
-        score_name: what a Fréchet distance of these features is called in results: "fid" for Inception's only.
+        score_name: name of the Fréchet distance of these features in results: "fid" for Inception's only.
         dim: number of features of an image.
-        facts: what the features depend on, as JSON values: network, resize, weight file, library.
+        facts: everything that the features depend on, as JSON values: network, resize, weight file, library.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class FeatureExtractor:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Raises ValueError for images of another kind: what people look at, 8 bits a channel, is what is measured."""
+        """Raises `ValueError` for other images: scores are of images with 8 bits a channel, as people see them."""
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"images {tuple(images.shape)} {images.dtype}: must be (N, 3, H, W) uint8")
         with torch.autocast(self.device.type, enabled=False):
@@ -71,14 +71,14 @@ def inception_features(
 
     Args:
         weights: a file of the published weights; None for torch hub's folder of checkpoints, or a download.
-        resize: a name in RESIZES.
-        may_download: whether the weights may be downloaded if they are nowhere.
+        resize: key of `RESIZES`.
+        may_download: whether missing weights may be downloaded.
     Raises:
         InputError: an unknown resize; the weights are missing, damaged, unsafe, or of another network.
     """
     if resize not in RESIZES:
         raise InputError(f"resize {resize}: must be one of {', '.join(RESIZES)}")
-    require("torch_fidelity")  # before its weights are fetched
+    require("torch_fidelity")  # before its weights are downloaded
     path, state, facts = read_measuring("inception", weights, may_download)
     try:
         network = _inception(state)
@@ -94,20 +94,20 @@ def _inception(state: dict[str, Tensor]) -> nn.Module:
     Raises:
         RuntimeError: the state dict is of another network.
     """
-    # torch-fidelity unpickles whatever file it is given, code included. This one is of our own making: tensors that
-    # have been read safely, written anew.
+    # torch-fidelity unpickles its weight file, which can run code. So it gets a new file, written from tensors that
+    # have been read safely.
     file = io.BytesIO()
     torch.save(dict(state), file)
     file.seek(0)
     network_of = require("torch_fidelity").FeatureExtractorInceptionV3
-    with torch.random.fork_rng(devices=[]):  # first weights are drawn although they are replaced
+    with torch.random.fork_rng(devices=[]):  # random weights, which are replaced
         network = network_of("inception-v3-compat", ["2048"], feature_extractor_weights_path=file)
-    # Its own `forward` would resize its own way. All its layers but the classifier, in order, are the same function.
+    # Its `forward` would resize images again. All its layers but the classifier, in order, are the same function.
     return nn.Sequential(*list(network.children())[:-1], nn.Flatten())
 
 
 def _resize_tf(images: Tensor) -> Tensor:
-    """As in TensorFlow 1, with which FID was published: bilinear, corners aligned at the upper left, no half pixels."""
+    """As in TensorFlow 1, with which FID was published: bilinear, without half-pixel centers."""
     from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
     size = (INCEPTION_SIZE, INCEPTION_SIZE)
@@ -115,7 +115,7 @@ def _resize_tf(images: Tensor) -> Tensor:
 
 
 def _resize_pytorch_fid(images: Tensor) -> Tensor:
-    """As pytorch-fid: bilinear about pixel centers without antialiasing, and 127.5 in the middle."""
+    """As pytorch-fid: bilinear about pixel centers without antialiasing; 127.5 becomes 0."""
     size = (INCEPTION_SIZE, INCEPTION_SIZE)
     return 2 * F.interpolate(images.float() / 255, size, mode="bilinear", align_corners=False) - 1
 
@@ -124,18 +124,18 @@ def _resize_clean(images: Tensor) -> Tensor:
     """As clean-fid (Parmar et al. 2022): Pillow's bicubic with antialiasing on each channel as floats, on the CPU."""
     resized = [_resize_by_pillow(channel) for channel in images.cpu().numpy().reshape(-1, *images.shape[2:])]
     stack = np.stack(resized) if resized else np.empty((0, INCEPTION_SIZE, INCEPTION_SIZE), np.float32)
-    resized = torch.from_numpy(stack).view(-1, 3, INCEPTION_SIZE, INCEPTION_SIZE)
+    resized = torch.from_numpy(stack).view(-1, 3, INCEPTION_SIZE, INCEPTION_SIZE)  # (N, 3, 299, 299)
     return (resized.to(images.device) - 128) / 128
 
 
 def _resize_by_pillow(channel: np.ndarray) -> np.ndarray:
-    picture = Image.fromarray(channel.astype(np.float32))
-    resized = picture.resize((INCEPTION_SIZE, INCEPTION_SIZE), Image.Resampling.BICUBIC)
+    image = Image.fromarray(channel.astype(np.float32))
+    resized = image.resize((INCEPTION_SIZE, INCEPTION_SIZE), Image.Resampling.BICUBIC)
     return np.asarray(resized).clip(0, 255)  # bicubic overshoots
 
 
-# Ways to Inception's 299x299, images (N, 3, H, W) uint8 -> (N, 3, 299, 299) float32, about -1 to 1. Each is a whole
-# protocol: `clean-fid` and TensorFlow's code subtract 128, pytorch-fid 127.5.
+# Functions from images (N, 3, H, W) uint8 to Inception's inputs (N, 3, 299, 299) float32, about -1 to 1. They include
+# the scaling of values: `clean-fid` and TensorFlow's code subtract 128, pytorch-fid 127.5.
 RESIZES: dict[str, Callable[[Tensor], Tensor]] = {
     "tf": _resize_tf,
     "pytorch-fid": _resize_pytorch_fid,
@@ -144,11 +144,11 @@ RESIZES: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def random_features(device: torch.device | str, seed: int = 0) -> FeatureExtractor:
-    """128 features of a small network with random weights, for machines without Inception's.
+    """128 features of a small network with random weights, for machines without Inception's weights.
 
-    Random convolutions tell colors and textures apart, but not what people care about: distances of these features
-    show whether training moves at all, and compare only with each other. Weights follow from `seed` by NumPy alone, so
-    features are the same on every machine, up to rounding.
+    Random convolutions respond to colors and textures, not to content: distances of these features show whether
+    training makes progress, and compare only with each other. Weights are drawn by NumPy from `seed`, so features are
+    the same on every machine, up to rounding.
     """
     with torch.random.fork_rng(devices=[]):
         network = _RandomNetwork()
@@ -164,7 +164,7 @@ def _resize_antialiased(images: Tensor) -> Tensor:
 
 
 class _RandomNetwork(nn.Module):
-    """Mean and deviation over the image of every channel at three scales, (N, 3, H, W) -> (N, 128)."""
+    """Mean and standard deviation over the image of every channel at three scales, (N, 3, H, W) -> (N, 128)."""
 
     WIDTHS = (16, 24, 24)
 
@@ -179,7 +179,7 @@ class _RandomNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         features = []
         for layer in self.layers:
-            x = layer(x).abs()  # unlike ReLU, leaves no channel dead
+            x = layer(x).abs()  # not ReLU, which could leave channels dead
             deviation, mean = torch.std_mean(x, dim=(2, 3))
             features += [mean, deviation]
             x = F.avg_pool2d(x, 2)

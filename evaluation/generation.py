@@ -1,4 +1,4 @@
-"""From label maps to 8-bit images, as `test.py` makes them: also what is scored while a model is trained."""
+"""Generates 8-bit images of label maps, for `test.py` and for scores in training."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ CALIBRATION_BATCH = 16
 
 
 class IndexedSubset(Subset[Sample]):
-    """Samples of these indices, each with its "index" in the data set, whatever order a loader reads them in."""
+    """Samples of these indices, each with its "index" in the data set."""
 
     def __getitem__(self, place: int) -> dict[str, Any]:
         return {**super().__getitem__(place), "index": self.indices[place]}
 
     def __getitems__(self, places: list[int]) -> list[dict[str, Any]]:
-        return [self[place] for place in places]  # torch asks for both
+        return [self[place] for place in places]  # `Subset` has both
 
 
 def indexed_batches(opt: Any, dataset: SampleDataset, indices: Sequence[int]) -> SampleLoader:
@@ -48,12 +48,12 @@ def indexed_batches(opt: Any, dataset: SampleDataset, indices: Sequence[int]) ->
 
 
 class Generation:
-    """Generates images by the options of `test.py`: precision, seed and styles, statistics measured anew, folded norms.
+    """Generates images by the options of `test.py`: precision, seed, styles, recalibrated batch norm, folded norms.
 
     Args:
-        opt: of `test.py`, or of a program that has them too.
-        model: with trained weights, on its device. It is changed in place, and of no use for training afterwards.
-        dataset: what --recalibrate_bn takes its first label maps from.
+        opt: of `test.py`, or of a program with the same options.
+        model: with trained weights, on its device. It is changed in place and cannot be trained afterwards.
+        dataset: its first label maps are for --recalibrate_bn.
     Raises:
         InputError: --style_image cannot be read.
     """
@@ -70,7 +70,7 @@ class Generation:
 
     @torch.no_grad()
     def images(self, batch: dict[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
-        """(caption, images (N, H, W, 3) uint8) of every style, for a batch of `indexed_batches`."""
+        """Yield (caption, images (N, H, W, 3) uint8) of every style, for a batch of `indexed_batches`."""
         with arithmetic(self.opt.precision, self.model.device):
             layout = self.model.layout(batch)
             if self.styles.are_many and isinstance(self.model.netG, SPADEGenerator):
@@ -82,9 +82,9 @@ class Generation:
 
 
 def recalibrate(opt: Any, dataset: SampleDataset, model: Pix2PixModel) -> None:
-    """Estimate the batch-norm statistics of the generator anew from label maps of the test, as one large batch would.
+    """Recompute the batch-norm statistics of the generator on label maps of the test.
 
-    Batches of a few samples in training leave statistics that are too noisy for single images.
+    Statistics from training with batches of a few samples are too noisy for single images.
     """
     count = min(opt.recalibrate_bn, len(dataset))
     batches = create_loader(replace(opt, batch_size=min(count, CALIBRATION_BATCH)), Subset(dataset, range(count)))
@@ -97,7 +97,7 @@ def style_photos(opt: Any) -> dict[str, Tensor]:
     if not opt.style_image:
         return {}
     given = Path(opt.style_image)
-    # Photos of one file name in two folders have two names.
+    # Names contain the subfolder: photos with one file name in two folders are different.
     found = find_image_files(given, "style photos") if given.is_dir() else {given.stem: given}
     if not opt.apply_exif:
         warn_of_turned({"style photos": list(found.values())})
@@ -108,7 +108,7 @@ def style_photos(opt: Any) -> dict[str, Tensor]:
 
 
 class Styles:
-    """The latents of a test: one a style photo, `num_styles` random ones a label map, or none without encoder."""
+    """The latents of a test: one per style photo, or `num_styles` random ones per label map; none without encoder."""
 
     def __init__(self, opt: Any, model: Pix2PixModel):
         self.z_dim = opt.z_dim if opt.use_vae else None
@@ -120,11 +120,11 @@ class Styles:
 
     @property
     def are_many(self) -> bool:
-        """Whether a label map gets more than one image."""
+        """Whether there is more than one image for each label map."""
         return self.z_dim is not None and (len(self.mu) > 1 if self.mu else self.num_styles > 1)
 
     def of(self, indices: Sequence[int]) -> Iterator[tuple[str, Tensor | None]]:
-        """(caption, z (N, z_dim) or None) of every style, for label maps of these indices in the data set."""
+        """Yield (caption, z (N, z_dim) or None) of every style, for label maps of these indices in the data set."""
         if self.z_dim is None:
             yield "synthesized", None
         elif self.mu:

@@ -36,23 +36,23 @@ UNKNOWN_IN_FILES = 255
 
 
 def to_gray_levels(image: Tensor) -> Tensor:
-    """A photo in [-1, 1], as data sets give it, back to the uint8 levels it was read from.
+    """Convert a photo in [-1, 1] back to the uint8 levels it was read from.
 
-    Rounded, not cut off as generated images are: 255 levels through float32 and back would lose one now and then.
+    Rounded, not truncated as generated images are: truncation after float32 would sometimes lose one level.
     """
     return ((image + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 @dataclass(frozen=True)
 class LabelRule:
-    """How ids of samples become ids of label files, which segmentation networks know: unknown ones alone differ."""
+    """Converts ids of samples to ids of label files, which segmentation networks need: only the unknown id differs."""
 
     label_nc: int
     contain_dontcare_label: bool
     unknown_value: int | None = UNKNOWN_IN_FILES
 
     def as_in_files(self, labels: Tensor) -> Tensor:
-        """Ids (H, W) of a sample, as label files hold them."""
+        """Ids (H, W) of a sample as ids of label files."""
         if not self.contain_dontcare_label or self.unknown_value is None:
             return labels
         return torch.where(labels == self.label_nc, self.unknown_value, labels.to(torch.int32))
@@ -64,12 +64,12 @@ class LabelRule:
 
 
 def _mode_in_words(preprocess: Preprocess | None, *, fast_decode: bool, apply_exif: bool) -> str:
-    """What decides how files come to size, equal for equal ways; for the protocol.
+    """Flags that say how files are resized, for the protocol; equal text means equal results.
 
     Args:
         preprocess: None for samples that are drawn at the size of the images.
-        fast_decode: photos are decoded at a part of their size.
-        apply_exif: files are turned as their EXIF orientation says.
+        fast_decode: whether photos are decoded at a fraction of their size.
+        apply_exif: whether files are rotated by their EXIF orientation.
     """
     if preprocess is None:
         return "none"
@@ -83,15 +83,14 @@ def _mode_in_words(preprocess: Preprocess | None, *, fast_decode: bool, apply_ex
 class Truth(Dataset[dict[str, Any]], ABC):
     """Photos and label maps that generated images are compared with.
 
-    Sample i is a dict: "index", "photo" (3, H, W) uint8, and "labels" (h, w) with the ids of label files; less what is
-    not wanted.
+    Sample i is a dict: "index", and as requested "photo" (3, H, W) uint8, and "labels" (h, w) with ids of label files.
     """
 
     names: Sequence[str]  # of the samples
     size: Size  # of the images
-    preprocess_mode: str  # how files come to size, for the protocol
+    preprocess_mode: str  # how files are resized, for the protocol
     class_names: Sequence[str]  # of the ids of label files
-    files: Files  # what is read; empty where samples are drawn in memory
+    files: Files  # files that are read; empty if samples are drawn in memory
 
     def __len__(self) -> int:
         return len(self.names)
@@ -100,19 +99,19 @@ class Truth(Dataset[dict[str, Any]], ABC):
     def __getitem__(self, index: int) -> dict[str, Any]: ...
 
     def drawn(self, index: int) -> Mapping[str, Any]:
-        """All there is of a sample that is no file, wanted or not."""
+        """All values of a sample that is drawn in memory, requested or not."""
         return self[index]
 
 
 class DataSetTruth(Truth):
-    """Photos and label maps of a data set, as it reads them for testing: photos bicubic, labels by nearest pixels.
+    """Photos and label maps of a data set, as it reads them for testing: photos bicubic, labels nearest neighbor.
 
     Args:
         dataset: any of `data.DATASETS`, not in training mode.
         opt: its options.
-        count: how many of its samples, from the first; all if None.
-        photos, labels: what is wanted.
-        whole_labels: label maps of the size of their files instead of the size of the images.
+        count: number of samples, from the first; None for all.
+        photos, labels: whether samples have photos, and label maps.
+        whole_labels: whether label maps have the size of their files instead of the size of the images.
     """
 
     def __init__(
@@ -138,9 +137,9 @@ class DataSetTruth(Truth):
         if labels and whole_labels and dataset.preprocess:
             _check_uncropped(dataset.preprocess, dataset.paths[0].labels, opt.apply_exif)
         indices = range(len(dataset))[:count]
-        # A data set that draws its samples tells a name only with the sample.
+        # A data set that draws its samples has a name only in the sample.
         self.names = [dataset.paths[i].name if dataset.paths else dataset[i]["name"] for i in indices]
-        # Label maps in any case: images are generated from them.
+        # Always with label maps: images are generated from them.
         samples = dataset.paths[: len(indices)]
         files = {"label_maps": {sample.name: sample.labels for sample in samples}}
         if photos:
@@ -151,7 +150,7 @@ class DataSetTruth(Truth):
         return self.dataset[index]
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Raises `InputError` for files that cannot be read, wrong ids, sizes that differ, and photos that are not."""
+        """Raises `InputError` for unreadable files, wrong ids, different sizes, and missing photos."""
         item: dict[str, Any] = {"index": index}
         sample = self.dataset[index]
         if self.photos:
@@ -168,15 +167,16 @@ class DataSetTruth(Truth):
 
 
 class FolderTruth(Truth):
-    """As `DataSetTruth`, from folders of photos and label maps that somebody names.
+    """Photos and label maps from folders that the user names.
 
     Args:
-        names: samples, in order.
-        photos, labels: path by name; None for what is not given.
-        preprocess: how files come to the size of the images; without random parts.
-        rule: which ids label files hold.
-        with_labels: read label maps too, if they are given.
-        apply_exif: turn files as their EXIF orientation says.
+        names: of the samples, in order.
+        photos, labels: paths by name; None if not given.
+        preprocess: resizes files to the size of the images; not random.
+        rule: the ids of label files.
+        with_labels: whether to read label maps if they are given.
+        whole_labels: see `DataSetTruth`.
+        apply_exif: whether to rotate files by their EXIF orientation.
     """
 
     def __init__(
@@ -227,25 +227,25 @@ class FolderTruth(Truth):
             item["labels"] = self.rule.as_in_files(torch.from_numpy(ids.astype(np.int32)))
         return item
 
-    def _fit(self, picture: Image.Image, path: Path, resample: Resampling) -> np.ndarray:
-        """(H, W) or (H, W, 3) at the size of the images: resized, and the middle cut out where the mode crops."""
-        size = self.preprocess.resized(picture.size)
+    def _fit(self, image: Image.Image, path: Path, resample: Resampling) -> np.ndarray:
+        """Resize an image, with a center crop if the mode crops: (H, W) or (H, W, 3) at the size of the images."""
+        size = self.preprocess.resized(image.size)
         if not self.preprocess.fits(size):
             raise InputError(
-                f"--preprocess_mode {self.preprocess.mode}: {path} ({picture.width}x{picture.height}) becomes "
+                f"--preprocess_mode {self.preprocess.mode}: {path} ({image.width}x{image.height}) becomes "
                 f"{size[0]}x{size[1]}, and the generated images are {self.size[1]}x{self.size[0]}; leave out "
                 f"--preprocess_mode and --load_size to have it resized to that"
             )
-        return self.preprocess.draw(size).apply(resize(picture, size, resample))
+        return self.preprocess.draw(size).apply(resize(image, size, resample))
 
 
 def _check_uncropped(preprocess: Preprocess, path: Path, upright: bool) -> None:
-    """Label maps of the size of their files lie over images that show all of them."""
+    """Refuse a crop for label maps at the size of their files, which must match whole images."""
     width, height = preprocess.resized(image_size(path, upright))
     if (width, height) != preprocess.output_size:
         raise InputError(
             f"--preprocess_mode {preprocess.mode}: cuts a part out of {path}, and the segmentation network sees whole "
-            f"pictures; use --resolution 512"
+            f"images; use --resolution 512"
         )
 
 
@@ -254,11 +254,11 @@ def _read_whole_labels(path: Path, rule: LabelRule, upright: bool) -> Tensor:
 
 
 class GeneratedImages(Dataset):
-    """Images as they were written. Sample i is a dict of "index" and "image" (3, H, W) uint8.
+    """Generated images from files. Sample i is a dict of "index" and "image" (3, H, W) uint8.
 
     Args:
-        paths: in the order of the samples they are of.
-        size: height and width they must have.
+        paths: in the order of the samples.
+        size: required height and width.
     """
 
     def __init__(self, paths: Sequence[Path], size: Size):
@@ -268,29 +268,29 @@ class GeneratedImages(Dataset):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Raises `InputError` for a file that cannot be read, is no RGB picture or has another size."""
+        """Raises `InputError` for a file that cannot be read, is not an RGB image or has another size."""
         path = self.paths[index]
-        picture = open_image(path)
-        if picture.mode != "RGB":
-            what = {"L": "gray", "P": "a palette picture", "RGBA": "transparent"}.get(picture.mode, "not RGB")
+        image = open_image(path)
+        if image.mode != "RGB":
+            what = {"L": "gray", "P": "a palette image", "RGBA": "transparent"}.get(image.mode, "not RGB")
             raise InputError(
-                f"{path}: is {what} (mode {picture.mode}), and scores are of RGB images of 8 bits a channel; if it is "
+                f"{path}: is {what} (mode {image.mode}), and scores are of RGB images of 8 bits a channel; if it is "
                 f"an image, and no label map, save it as such"
             )
-        if picture.size != self.size[::-1]:
+        if image.size != self.size[::-1]:
             raise InputError(
-                f"{path}: is {picture.width}x{picture.height}, and photos and label maps are read at "
-                f"{self.size[1]}x{self.size[0]}; give --crop_size {picture.width} --aspect_ratio "
-                f"{picture.width / picture.height:g} if all images are of that size"
+                f"{path}: is {image.width}x{image.height}, and photos and label maps are read at "
+                f"{self.size[1]}x{self.size[0]}; give --crop_size {image.width} --aspect_ratio "
+                f"{image.width / image.height:g} if all images are of that size"
             )
-        return {"index": index, "image": torch.from_numpy(np.array(picture).transpose(2, 0, 1).copy())}
+        return {"index": index, "image": torch.from_numpy(np.array(image).transpose(2, 0, 1).copy())}
 
 
 def batches(
     images: Dataset, indices: Sequence[int], batch_size: int, num_workers: int, title: str, show: bool
 ) -> Iterator[dict[str, Tensor]]:
     """Samples of these indices, batched, with a progress bar if `show`."""
-    # With a generator of its own: a training that looks at its scores must draw what it would have drawn without.
+    # With its own generator, so that scores in training do not change the training's random numbers.
     generator = torch.Generator().manual_seed(0)
     loader = QuietLoader(Subset(images, indices), batch_size, num_workers=num_workers, generator=generator)
     return iter(tqdm(loader, desc=title, unit="batch", dynamic_ncols=True, disable=not show))

@@ -1,4 +1,4 @@
-"""Scores while a model is trained: the validation photos are read once, and the generator is scored again and again."""
+"""Scores in training: validation photos are read once, and the generator is scored repeatedly."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from util.errors import InputError
 from util.precision import arithmetic
 
 FLAG = "--eval_flags"
-SAYS_NOTHING = {
+WITHOUT_EFFECT = {
     "name": "the run that is trained is scored",
     "checkpoints_dir": "the run that is trained is scored",
     "load_from_opt_file": "the run that is trained is scored",
     "fake": "the run that is trained is scored",
     "real": "photos are those of the data set",
     "labels": "label maps are those of the data set",
-    "which_epoch": "the networks of the moment are scored",
+    "which_epoch": "the present networks are scored",
     "use_raw_G": "--eval_generator raw, beside it, scores the trained weights",
     "gpu_ids": "scores are computed where the training runs",
-    "deterministic": "it goes with the training's own",
+    "deterministic": "it is that of the training",
     "num_styles": "every label map gets one image",
     "lpips": "every label map gets one image; evaluate.py --lpips compares styles after test.py --num_styles 2",
     "lpips_weights": "every label map gets one image; evaluate.py --lpips compares styles after test.py --num_styles 2",
@@ -42,26 +42,26 @@ SAYS_NOTHING = {
     "output": "no images are written, and scores go into the run's folder",
     "save_real_statistics": "no images are written, and scores go into the run's folder",
 }
-"""Options of evaluate.py that would have no effect in training -> why."""
+"""Options of evaluate.py that have no effect in training, and why."""
 
 
 def evaluation_options(opt: TrainOptions) -> EvaluateInTrainingOptions:
-    """What `--eval_flags` says, for the run of the training options `opt`.
+    """The options in `--eval_flags`, for the run of the training options `opt`.
 
     Raises:
         InputError: the flags are wrong, or would have no effect.
     """
     session = {"name": opt.name, "checkpoints_dir": opt.checkpoints_dir, "gpu_ids": opt.gpu_ids, "num_workers": 0}
-    with about_the_flags(opt):
+    with naming_eval_flags(opt):
         options, typed = parse_embedded(EvaluateInTrainingOptions, opt.eval_flags, PRESETS, asdict(opt), **session)
-        if useless := sorted(typed & SAYS_NOTHING.keys()):
-            raise OptionError(f"--{useless[0]}: leave it out; {SAYS_NOTHING[useless[0]]}")
+        if useless := sorted(typed & WITHOUT_EFFECT.keys()):
+            raise OptionError(f"--{useless[0]}: leave it out; {WITHOUT_EFFECT[useless[0]]}")
     return options if "download" in typed else replace(options, download=opt.download)
 
 
 @contextlib.contextmanager
-def about_the_flags(opt: TrainOptions) -> Iterator[None]:
-    """Let errors of the block speak of `--eval_flags`; a custom data set's say which folders it wants.
+def naming_eval_flags(opt: TrainOptions) -> Iterator[None]:
+    """Add `--eval_flags` to errors inside, and for a custom data set the validation folders that are missing.
 
     Args:
         opt: training options.
@@ -73,23 +73,23 @@ def about_the_flags(opt: TrainOptions) -> Iterator[None]:
         if opt.dataset_mode == "custom" and "--image_dir" not in opt.eval_flags:
             folders = "--label_dir LABELS --image_dir PHOTOS" + (" --instance_dir INSTANCES" if opt.instance else "")
             hint = f'; name the validation folders: {FLAG} "{" ".join([opt.eval_flags, folders]).strip()}"'
-        told = InputError(f"{FLAG}: {error}{hint}")
-        told.said_elsewhere = getattr(error, "said_elsewhere", False)
-        raise told from None
+        named = InputError(f"{FLAG}: {error}{hint}")
+        named.said_elsewhere = getattr(error, "said_elsewhere", False)
+        raise named from None
 
 
 class ScoresInTraining:
-    """What `test.py` and then `evaluate.py` would say of a generator, without files in between.
+    """The scores that `test.py` and then `evaluate.py` would give a generator, without files in between.
 
-    Each process of `world` generates and scores its part of the label maps; all of them get the same scores. Random
-    numbers of the training are not touched.
+    Each process of `world` generates and scores its shard of the label maps; all get the same scores. The random state
+    of the training does not change.
 
     Args:
         opt: of `evaluation_options`.
     Raises:
         InputError: as `evaluate.py`, before anything is trained.
     Attributes:
-        facts: what evaluate.py writes about scores into scores.jsonl: phase, images, protocol_hash.
+        facts: phase, images and protocol_hash, as evaluate.py writes them into scores.jsonl.
     """
 
     def __init__(self, opt: EvaluateInTrainingOptions, world: World, device: torch.device):
@@ -110,21 +110,21 @@ class ScoresInTraining:
                 )
             self.evaluation = tools.evaluation(opt, truth, world, opt.batch_size)
         images, digits = len(truth), protocol_hash(self.evaluation.protocol)
-        # Of the main process: one without samples knows no size of label maps.
+        # From the main process: one without samples does not know the size of label maps.
         self.facts = world.broadcast({"phase": opt.phase, "images": images, "protocol_hash": digits})
 
     @property
     def names(self) -> set[str]:
-        """The scores that can come out."""
+        """Names of the scores."""
         evaluation = self.evaluation
         features = {evaluation.features.score_name} if evaluation.features else set()
         kid = {"kid"} if evaluation.with_kid else set()
         return features | kid | ({"miou", "accuracy"} if evaluation.segmenter else set())
 
     def trained_on(self, opt: TrainOptions, dataset: SampleDataset) -> int:
-        """How many of the label maps belong to the training, of options `opt` and data set `dataset`, too."""
+        """Number of the label maps that are also in `dataset`, the training set with options `opt`."""
         indices = range(len(self.evaluation.truth))
-        if not self.dataset.paths:  # drawn in memory: a phase has scenes of its own
+        if not self.dataset.paths:  # drawn in memory: phases have different scenes
             same = (opt.dataset_mode, opt.phase) == (self.opt.dataset_mode, self.opt.phase)
             return len(indices[: len(dataset)]) if same else 0
         trained = {paths.labels.resolve() for paths in dataset.paths}
@@ -133,10 +133,10 @@ class ScoresInTraining:
     def of(
         self, netG: nn.Module, netE: nn.Module | None = None, check: Callable[[], None] = lambda: None
     ) -> dict[str, float]:
-        """Finite scores by name of a generator, and the encoder beside it, whose weights are copied.
+        """Finite scores, by name, of a generator and its encoder, whose weights are copied.
 
         Args:
-            check: called before each batch; may raise `InputError` to stop in all processes.
+            check: called before each batch; may raise `InputError`, which stops all processes.
         """
         with arithmetic("fp32", self.device):
             scores = self.evaluation.score(self._generated(netG, netE, check))
@@ -152,7 +152,7 @@ class ScoresInTraining:
             yield batch["index"].tolist(), torch.from_numpy(images).movedim(-1, 1)  # (N, 3, H, W)
 
     def _copy(self, trained: Mapping[str, nn.Module]) -> Pix2PixModel:
-        with torch.random.fork_rng(devices=[]):  # first weights are drawn although they are replaced
+        with torch.random.fork_rng(devices=[]):  # random weights, which are replaced
             model = create_model(self.opt)
         for letter, network in model.networks.items():
             network.load_state_dict(trained[letter].state_dict())

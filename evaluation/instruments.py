@@ -1,4 +1,4 @@
-"""What measures: the networks behind the scores, as the options of `evaluate.py` ask for them."""
+"""The networks that scores need, as the options of `evaluate.py` ask for them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from util.errors import InputError
 from util.files import checksum
 
 SEGMENTED_AS = {"ade20k_outdoor": "ade20k", "flickr": "coco"}
-"""--dataset_mode -> the data set whose ids it has, and whose network segments its images."""
+"""Data sets by --dataset_mode whose label ids, and so whose segmentation network, the data set uses."""
 
 
 @dataclass(frozen=True)
 class Instruments:
-    """Everything that measures; None for what was not asked for.
+    """The networks and statistics that scores need; None for those that were not asked for.
 
     Attributes:
-        real: statistics of real features from a file, in place of photos.
+        real: statistics of real features from a file, instead of photos.
         segmenter_files: {"name", "sha256"} of each file of the segmenter.
     """
 
@@ -48,11 +48,11 @@ class Instruments:
         num_workers: int = 0,
         show: bool = False,
     ) -> Evaluation:
-        """What scores images against `truth`, which it reads. All processes of `world` must call this.
+        """Create the evaluation against `truth`, and read `truth`. All processes of `world` must call this.
 
         Args:
-            batch_size, num_workers: for reading; they change no score but by rounding.
-            show: a progress bar.
+            batch_size, num_workers: for reading; they change scores only by rounding.
+            show: whether to show a progress bar.
         """
         return Evaluation(
             truth,
@@ -70,7 +70,7 @@ class Instruments:
 
 
 def create_instruments(opt: EvaluateOptions, device: torch.device) -> Instruments:
-    """All that the options ask for. Raises `InputError` for files that are missing or do not fit."""
+    """Everything that the options ask for. Raises `InputError` for files that are missing or do not fit."""
     real = FeatureSet.load_npz(opt.real_statistics) if opt.real_statistics else None
     features = create_features(opt, device)
     if features and real and opt.real_statistics:
@@ -81,17 +81,17 @@ def create_instruments(opt: EvaluateOptions, device: torch.device) -> Instrument
 
 
 def create_features(opt: EvaluateOptions, device: torch.device) -> FeatureExtractor | None:
-    """What FID and KID compare; None with --features none. Raises `InputError` without weights."""
+    """The features that FID and KID compare; None with --features none. Raises `InputError` without weights."""
     if opt.features == "inception":
         return inception_features(opt.inception_weights, opt.fid_resize, opt.download, device)
     return random_features(device) if opt.features == "random" else None
 
 
 def create_segmenter(opt: EvaluateOptions, device: torch.device) -> Segmenter | None:
-    """The network behind segmentation scores, or None if none was given.
+    """The network for segmentation scores; None if none was given.
 
     Raises:
-        InputError: its files are missing or of another network, or it is of another data set.
+        InputError: its files are missing or for another network, or there is none for the data set.
     """
     if opt.segmenter:
         return load_own_segmenter(_own_path(opt.segmenter, opt.checkpoints_dir), device)
@@ -108,7 +108,7 @@ def create_segmenter(opt: EvaluateOptions, device: torch.device) -> Segmenter | 
 
 
 def scores_whole_labels(opt: EvaluateOptions) -> bool:
-    """Whether the segmenter's output is compared with label maps of the size of their files."""
+    """Whether the segmenter's output is compared with label maps at the size of their files."""
     return bool(opt.segmenter_files) and opt.dataset_mode == "cityscapes" and opt.resolution != "512"
 
 
@@ -122,7 +122,7 @@ def segmenter_files(opt: EvaluateOptions, segmenter: Segmenter | None) -> list[d
 
 
 def names_of_classes(segmenter: Segmenter, names: Sequence[str]) -> list[str]:
-    """A name for each class of the segmenter, no two alike.
+    """A unique name for each class of the segmenter.
 
     Args:
         names: of the ids of the data set's label files.
@@ -132,7 +132,7 @@ def names_of_classes(segmenter: Segmenter, names: Sequence[str]) -> list[str]:
 
 
 def missing_scores(opt: EvaluateOptions, features: FeatureExtractor | None, with_kid: bool) -> dict[str, str]:
-    """{scores that will be missing: why, and how to get them}."""
+    """Scores that will be missing, by name, and why, with a way to get them."""
     missing = {}
     if features is None or features.score_name != "fid":
         missing["FID, KID"] = f"--features {opt.features}; --features inception computes them"

@@ -1,4 +1,4 @@
-"""The scores on the page of a test: values, published ones, protocols, classes, and the confusion matrix."""
+"""The section of scores on the page of a test: values, published values, protocols, classes, confusion matrix."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from util.files import replacing
 from util.segmentation_scores import ConfusionMatrix
 
 BEGIN, END = "<!-- scores -->", "<!-- end of scores -->"
-NAMED_CLASSES = 60  # more names than these could not be read
+NAMED_CLASSES = 60  # with more, their names would be illegible
 DOTS_PER_INCH = 120
 
 
-def show_on_page(page: Path, report: Report, picture: Path | None) -> bool:
-    """Put the section "Scores" into a page that test.py wrote, in place of an earlier one; return whether it is there.
+def show_on_page(page: Path, report: Report, plot: Path | None) -> bool:
+    """Insert the section "Scores" into a page of test.py, or replace it; return whether there is a page.
 
-    When test.py is run again it removes page and scores, as those would be of other images.
+    When test.py runs again it removes page and scores, which are for the earlier images.
 
     Args:
-        picture: of the confusion matrix, in the page's folder or below.
+        plot: image of the confusion matrix, in the folder of the page or below.
     """
     if not page.is_file():
         return False
@@ -35,14 +35,14 @@ def show_on_page(page: Path, report: Report, picture: Path | None) -> bool:
     else:
         before, main, after = text.partition("<main>")
         before += main
-    section = _section(report, picture and PurePosixPath(picture.relative_to(page.parent)))
+    section = _section(report, plot and PurePosixPath(plot.relative_to(page.parent)))
     with replacing(page) as temporary:
         content = f"{before}{BEGIN}{section.render(pretty=False)}{END}{after}"
         temporary.write_text(content, encoding="utf-8", errors="surrogateescape")
     return True
 
 
-def _section(report: Report, picture: PurePosixPath | None) -> tags.article:
+def _section(report: Report, plot: PurePosixPath | None) -> tags.article:
     content = report.content
     head = tags.tr([tags.th(cell, style=_cell(i)) for i, cell in enumerate(["score", "ours", *content["published"]])])
     rows = [head]
@@ -63,9 +63,9 @@ def _section(report: Report, picture: PurePosixPath | None) -> tags.article:
         section.add(tags.p(f"Published: {source}", cls="note"))
     if content["per_class_iou"]:
         section.add(tags.details(tags.summary("IoU of each class"), _scrolling(_classes(content["per_class_iou"]))))
-    if picture:
+    if plot:
         figure = html.image_figure(
-            picture, _size(content), "rows: label map, columns: predicted as", "confusion matrix", "photo"
+            plot, _size(content), "rows: label map, columns: predicted as", "confusion matrix", "photo"
         )
         section.add(tags.details(tags.summary("Confusion matrix"), html.image_row([figure], 800)))
     return section
@@ -85,18 +85,18 @@ def _cell(column: int) -> str:
 
 
 def _classes(iou: dict[str, float | None]) -> tags.table:
-    """Best first; classes that never occur last."""
+    """A table of classes, the best first, those that never occur last."""
     order = sorted(iou.items(), key=lambda entry: (entry[1] is None, -(entry[1] or 0)))
     rows = [(name, "never occurs" if value is None else f"{value:.1%}") for name, value in order]
     return tags.table([tags.tr(tags.td(name), tags.td(text, style=_cell(1))) for name, text in rows])
 
 
 def draw_confusion(matrix: ConfusionMatrix, names: Sequence[str], path: Path) -> Path:
-    """Write a PNG of the confusion matrix, each row divided by its sum: as what the pixels of a class are predicted.
+    """Write a PNG of the confusion matrix, each row divided by its sum; return `path`.
 
-    Class names stand beside it where they are few enough to be read. Return `path`.
+    A row is a class of the label maps; its fractions are the predictions. Names are shown if they are legible.
     """
-    import matplotlib  # slow, and needed only here: see `util.optional`
+    import matplotlib  # optional, slow to import: see `util.optional`
     from matplotlib.figure import Figure
 
     counts = matrix.counts[:-1].cpu().numpy().astype(np.float64)
@@ -106,13 +106,13 @@ def draw_confusion(matrix: ConfusionMatrix, names: Sequence[str], path: Path) ->
     with matplotlib.rc_context({"font.size": 8, "text.parse_math": False}), replacing(path) as temporary:
         figure = Figure(figsize=(side, side), layout="constrained")
         axes = figure.add_subplot()
-        axes.set_facecolor("0.9")  # of classes without a pixel
-        picture = axes.imshow(fractions, vmin=0, vmax=1, cmap="viridis", interpolation="nearest")
+        axes.set_facecolor("0.9")  # color of classes without a pixel
+        plot = axes.imshow(fractions, vmin=0, vmax=1, cmap="viridis", interpolation="nearest")
         axes.set(xlabel="predicted as", ylabel="label map")
         if len(names) <= NAMED_CLASSES:
             axes.set_xticks(range(len(names)), names, rotation=90)
             axes.set_yticks(range(len(names)), names)
-        figure.colorbar(picture, ax=axes, shrink=0.6, label="fraction of the row")
+        figure.colorbar(plot, ax=axes, shrink=0.6, label="fraction of the row")
         figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH, facecolor="white")
     return path
 

@@ -1,4 +1,4 @@
-"""How scores come about: as facts in files, so that two numbers can be told comparable, and in words beside them."""
+"""Protocols of scores: JSON values, which tell whether two numbers are comparable, and their description as text."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ MEAN_IOU_IN_WORDS = {
 
 
 def data_digests(truth: Truth) -> dict[str, str]:
-    """Hexadecimal digits that stand for the contents of photos and label maps, by what they are of.
+    """Hexadecimal digests of the contents of photos and of label maps, by kind.
 
-    The same data in another folder has the same. Of samples that are drawn in memory, their pixels count.
+    They do not depend on the folder. For samples that are drawn in memory, they are of the pixels.
     """
     if truth.files:
         return {kind: digest_of(paths) for kind, paths in truth.files.items()}
-    # The label maps of a data set count also where no segmentation is scored: images are generated from them.
+    # Label maps count even without segmentation scores: images are generated from them.
     digest = hashlib.sha256()
     for index in range(len(truth)):
         for _, value in sorted(truth.drawn(index).items()):
@@ -44,10 +44,10 @@ def data_digests(truth: Truth) -> dict[str, str]:
 
 
 def images_protocol(truth: Truth, digests: Mapping[str, str]) -> Protocol:
-    """What holds for all scores: which pixels are compared with which.
+    """The part of the protocol that is common to all scores: the images that are compared.
 
     Args:
-        digests: of the data, as `data_digests` has them.
+        digests: see `data_digests`.
     """
     height, width = truth.size
     return {
@@ -62,7 +62,7 @@ def images_protocol(truth: Truth, digests: Mapping[str, str]) -> Protocol:
 def features_protocol(
     features: FeatureExtractor, real: FeatureSet, generated: int, given: bool, with_kid: bool, seed: int
 ) -> Protocol:
-    """How distances of distributions are measured."""
+    """The protocol of distances between distributions of features."""
     facts = {
         **features.facts,
         "generated_images": generated,
@@ -75,7 +75,7 @@ def features_protocol(
         return {features.score_name: facts}
     protocol = {"inception": facts}
     if with_kid:
-        photos = real.n or 0  # known wherever the features of every image are
+        photos = real.n or 0  # known if the features of every image are
         size = min(KID_SUBSET_SIZE, generated, photos)
         subsets = 1 if size == generated == photos else KID_SUBSETS
         protocol["kid"] = {
@@ -90,7 +90,7 @@ def features_protocol(
 def segmenter_protocol(
     segmenter: Segmenter, image_size: tuple[int, int], scored_size: tuple[int, int] | None
 ) -> Protocol:
-    """How the segmentation of images is compared with their label maps; its words are part of the protocol's hash."""
+    """The protocol of segmentation scores. Its text must not change, because it is part of the protocol's hash."""
     facts = {
         "network": type(segmenter).__name__,
         "of": segmenter.name,
@@ -102,23 +102,23 @@ def segmenter_protocol(
         "accuracy": "share of the pixels with a class",
         "accuracy_with_void": "share of all pixels, those without a class counted as wrong",
     }
-    for name in ("resolution", "preprocessing", "scales"):  # what some networks let one choose
+    for name in ("resolution", "preprocessing", "scales"):  # settings of some networks
         value = getattr(segmenter, name, None)
         if isinstance(value, (str, int, tuple)):
             facts[name] = list(value) if isinstance(value, tuple) else value
-    # The scores of a segmenter of one's own on real photos: the most that generated images can hope for.
+    # Scores of a user's segmenter on real photos: an upper bound for generated images.
     on_real = getattr(segmenter, "facts", {}).get("validation", {})
     worth = {name: on_real[name] for name in ("mean_iou", "pixel_accuracy", "photos") if on_real.get(name) is not None}
     return facts | ({"on_real_photos": worth} if worth else {})
 
 
 def protocol_hash(protocol: Protocol) -> str:
-    """Twelve digits that are equal where everything about the measurement is."""
+    """Twelve hexadecimal digits, equal for equal protocols."""
     return hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def check_statistics(features: FeatureExtractor, statistics: FeatureSet, path: str) -> None:
-    """Raise an `InputError` if statistics from a file are of other features. Those of pytorch-fid do not say."""
+    """Raise an `InputError` if statistics from a file are of other features, as far as the file says."""
     if statistics.dim != features.dim:
         raise InputError(
             f"--real_statistics {path}: are of {statistics.dim} features, and --features {features.name} has "
@@ -133,7 +133,7 @@ def check_statistics(features: FeatureExtractor, statistics: FeatureSet, path: s
 
 
 def in_words(score: str, protocol: Mapping[str, Any]) -> str:
-    """One sentence on how a score was measured."""
+    """A description of the protocol of a score, in one sentence."""
     images = protocol.get("images", {})
     seen = f"{images.get('count')} images of {images.get('size')}"
     if score == "random_feature_distance":

@@ -1,4 +1,4 @@
-"""Weights of networks that measure, and the hash that tells whether they are the published ones."""
+"""Published weights of networks that scores need, checked by their hash."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from util.weight_files import WEIGHT_FILES
 
 
 def read_measuring(name: str, given: str | None, may_download: bool) -> tuple[Path, dict[str, Tensor], dict[str, Any]]:
-    """The file, the tensors by name, and the facts that travel with a score, of a network of `WEIGHT_FILES`.
+    """Path, state dict and facts for the protocol of a network of `WEIGHT_FILES`.
+
+    A file with another hash than the published one is used, with a warning. Raises as `read_published` does.
 
     Returns:
-        file and tensors as `read_published`, whose errors these are; {"weights": file name, "weights_sha256": hex
-        digits, "weights_published": whether the file is the published one}. Another file is used all the same, and a
-        warning says so once.
+        path and state dict, as `read_published`; {"weights": file name, "weights_sha256": hexadecimal digits,
+        "weights_published": whether the file is the published one}.
     """
     path, state = read_published(name, given, may_download)
     digest, wanted = checksum(path), WEIGHT_FILES[name].sha256

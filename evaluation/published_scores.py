@@ -1,4 +1,4 @@
-"""Scores that papers report, by data set and method, to stand beside one's own."""
+"""Scores that papers report, by data set and method, for comparison."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ TABLE_3 = "Park et al. 2019 (arXiv 1903.07291), table 3 and the text"
 
 Rows = dict[str, dict[str, float]]
 
-# --dataset_mode -> method -> score -> as printed: mIoU and accuracy in per cent, FID as it is. Benchmark lists quote
-# some of them: FID 22.6 for COCO-Stuff; mIoU 38.5, 30.8 and 62.3 for ADE20K, its outdoor scenes and Cityscapes.
+# By --dataset_mode, method and score, as printed: mIoU and accuracy in percent. Benchmark lists quote some of them:
+# FID 22.6 for COCO-Stuff; mIoU 38.5, 30.8 and 62.3 for ADE20K, its outdoor scenes and Cityscapes.
 # The accuracies of Cityscapes count pixels without a class as errors: without those, 81.9 would be about 93.5.
 PRINTED: dict[str, Rows] = {
     "coco": {
@@ -48,5 +48,5 @@ def published_scores(dataset_mode: str) -> Rows:
 
 
 def source_of(method: str) -> str:
-    """Where the row of a method is printed."""
+    """The table in which the row of a method is printed."""
     return SOURCES.get(method, TABLE_1)

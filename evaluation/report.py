@@ -33,11 +33,11 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Report:
-    """The scores of one evaluation and all that belongs beside them.
+    """The scores of one evaluation, with protocol and provenance.
 
     Attributes:
-        content: what scores.json holds, in JSON values; fractions are 0 to 1.
-        left_out: why scores are missing and how to get them, by name.
+        content: content of scores.json, in JSON values; fractions are 0 to 1.
+        left_out: missing scores by name, and why, with a way to get them.
         confusion: None without segmentation scores.
     """
 
@@ -46,7 +46,7 @@ class Report:
     confusion: ConfusionMatrix | None = None
 
     def row(self, score: str) -> list[str]:
-        """Title, our value and the published ones, as text."""
+        """Title, our value and the published values, as text."""
         shown = SCORES[score]
         deviation = self.content["scores"].get(f"{score}_deviation")
         ours = shown.text(self.content["scores"][score]) + (f" ± {shown.text(deviation)}" if deviation else "")
@@ -63,14 +63,14 @@ class Report:
 
     @property
     def sources(self) -> list[str]:
-        """Where published numbers are from."""
+        """Sources of the published numbers."""
         methods: dict[str, list[str]] = {}
         for method in self.content["published"]:
             methods.setdefault(source_of(method), []).append(method)
         return [f"{', '.join(names)}: {source}" for source, names in methods.items()]
 
     def table(self) -> str:
-        """The scores beside published ones, each with its protocol in words."""
+        """A text table of our scores and published ones, each with its protocol."""
         content = self.content
         head = ["score", "ours", *content["published"]]
         cells = [head, *map(self.row, self.rows)]
@@ -88,14 +88,14 @@ class Report:
         return "\n".join(lines)
 
     def save(self, path: Path) -> Path:
-        """Write scores.json whole; return its path."""
+        """Write scores.json atomically; return its path."""
         with replacing(path) as temporary:
             text = json.dumps(self.content, indent=2, ensure_ascii=False, allow_nan=False)
             temporary.write_text(text + "\n", encoding="utf-8")
         return path
 
     def append_history(self, run_dir: Path, phase: str, epoch: str) -> None:
-        """Add a line to the run's scores.jsonl, if the run is here: equal protocol hashes make lines comparable."""
+        """Add a line to scores.jsonl if the run's folder exists. Lines with equal protocol hashes are comparable."""
         if not run_dir.is_dir():
             return
         append_scores(
@@ -112,16 +112,16 @@ class Report:
         )
 
     def log_scalars(self, run_dir: Path, phase: str, epoch: str) -> None:
-        """Add `scores/*` to the run's TensorBoard events, if it has any, at the images it had seen.
+        """Add `scores/*` to the run's TensorBoard events, if it has any, at the number of images seen in training.
 
-        Scores on another phase than "test" have curves of their own, such as `scores_train/*`.
+        Scores of another phase than "test" have other curves, such as `scores_train/*`.
         """
         logs = run_dir / "logs"
         if not logs.is_dir():
             return
         try:
             tensorboard = require("tensorboard")
-        except InputError as error:  # the scores are safe, and this is the last of what was asked for
+        except InputError as error:  # the scores have been saved, and nothing follows
             print(f"warning: the scores are not in {logs}: {error}", file=sys.stderr)
             return
         with tensorboard.SummaryWriter(logs) as writer:
@@ -140,11 +140,11 @@ def create_report(
     left_out: Mapping[str, str],
     provenance: Mapping[str, Any] | None = None,
 ) -> Report:
-    """Put everything together; a score that is not finite is left out, with the reason.
+    """Assemble the report; a score that is not finite is left out, with the reason.
 
     Args:
         class_names: of the classes of the confusion matrix.
-        provenance: what else tells where the scores are from, in JSON values.
+        provenance: further facts about the origin of the scores, in JSON values.
     """
     finite = {name: value for name, value in measurement.scores.items() if math.isfinite(value)}
     strange = {name: "no pixel or class that counts" for name in measurement.scores if name not in finite}
@@ -175,7 +175,7 @@ def _indented(text: str) -> list[str]:
 
 
 def step_of(run_dir: Path, epoch: str) -> int:
-    """Images that a run had seen at the end of an epoch, or by now ("latest"), by its loss log; 0 if that is silent."""
+    """Number of images that a run had seen after an epoch, or so far ("latest"), from its loss log; 0 without a log."""
     log = run_dir / "loss_log.txt"
     history = read_history(log) if log.exists() else []
     steps = [
@@ -187,7 +187,7 @@ def step_of(run_dir: Path, epoch: str) -> int:
 
 
 def versions() -> dict[str, str | None]:
-    """What numbers may depend on: Python, libraries, and the commit of this project if it is a checkout."""
+    """Versions of Python and libraries, and the commit of this project if it is a checkout."""
     found: dict[str, str | None] = {"python": platform.python_version()}
     for name, package in (("torch", "torch"), ("torchvision", "torchvision"), ("torch_fidelity", "torch-fidelity")):
         try:
@@ -198,7 +198,7 @@ def versions() -> dict[str, str | None]:
 
 
 def _commit() -> str | None:
-    """The commit, with "-dirty" after it if files differ from it; None where git does not tell."""
+    """The commit, with the suffix "-dirty" if files differ from it; None if git does not know."""
     if not (ROOT / ".git").exists():
         return None
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
@@ -209,7 +209,7 @@ def _commit() -> str | None:
     return done.stdout.strip() or None
 
 
-# Option -> the usual name of what it writes, what that is, and marks of every such file.
+# For each option, the usual name of its file, a description, and bytes that every such file contains.
 WRITTEN = {
     "--output": ("scores.json", "file of scores", b'"protocol_hash"', b'"scores"'),
     "--save_real_statistics": ("real.npz", "file that --save_real_statistics wrote", b"mu.npy", b"facts.npy"),
@@ -217,7 +217,7 @@ WRITTEN = {
 
 
 def check_writable(flag: str, path: Path) -> None:
-    """Raise an `InputError` now rather than after hours if `flag`'s file cannot be written, or would replace another.
+    """Raise an `InputError` now, rather than after hours, if the file of `flag` cannot be written or is foreign.
 
     Args:
         flag: a key of `WRITTEN`.
@@ -236,5 +236,5 @@ def check_writable(flag: str, path: Path) -> None:
         raise InputError(f"{path}: cannot be written ({error.strerror}); give {flag} FILE") from None
 
 
-class _Writable(Exception):  # noqa: N818 (it is no error)
-    """Leaves the block of `replacing` without anything being put in place."""
+class _Writable(Exception):  # noqa: N818 (not an error)
+    """Leaves the block of `replacing` before the file is replaced."""

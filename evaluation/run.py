@@ -1,4 +1,4 @@
-"""One run of evaluate.py: from its options to a report, and from the report to everything that is written."""
+"""Runs evaluate.py: computes a report from the options, and writes it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from util.results_page import CONFUSION_NAME, read_facts
 def evaluate(
     opt: EvaluateOptions, world: World, device: torch.device, command: str | None = None
 ) -> tuple[Report, Sources]:
-    """Measure what the options ask for; the same in every process of the world, which must have met.
+    """Compute the scores that the options ask for, in all processes of `world`, which must have joined.
 
     Args:
-        command: what was typed, for the report.
+        command: the command line, for the report.
     """
     workers = count_workers(uses_gpu(opt), world.local_size) if opt.num_workers is None else opt.num_workers
     hash_of_images = None
@@ -68,7 +68,7 @@ def evaluate(
 
 
 def check_outputs(opt: EvaluateOptions, sources: Sources) -> None:
-    """Raise an `InputError` now rather than after hours for what would be in the way of the results."""
+    """Raise an `InputError` now, rather than after hours, if the results could not be written."""
     check_writable("--output", scores_path(opt, sources))
     if opt.save_real_statistics:
         check_writable("--save_real_statistics", Path(opt.save_real_statistics))
@@ -78,7 +78,7 @@ def check_outputs(opt: EvaluateOptions, sources: Sources) -> None:
 
 
 def publish(opt: EvaluateOptions, report: Report, sources: Sources) -> None:
-    """Print the table, write scores.json, and of a run also its history, its curves and the page of its test.
+    """Print the table and write scores.json; for a run, also update its history, its curves and the page of its test.
 
     Raises:
         InputError: the images have been replaced while they were scored.
@@ -90,8 +90,8 @@ def publish(opt: EvaluateOptions, report: Report, sources: Sources) -> None:
         return
     report.append_history(opt.run_dir, opt.phase, opt.which_epoch)
     report.log_scalars(opt.run_dir, opt.phase, opt.which_epoch)
-    folder, picture = sources.folder.parents[1], None
+    folder, plot = sources.folder.parents[1], None
     if report.confusion is not None:
-        picture = draw_confusion(report.confusion, list(report.content["per_class_iou"]), folder / CONFUSION_NAME)
-    if show_on_page(folder / "index.html", report, picture):
+        plot = draw_confusion(report.confusion, list(report.content["per_class_iou"]), folder / CONFUSION_NAME)
+    if show_on_page(folder / "index.html", report, plot):
         print(f"Look at {folder / 'index.html'}")

@@ -1,4 +1,4 @@
-"""Which images scores are of: other images in their place are never taken for them."""
+"""Identifies the images of scores by a hash, so that scores are never attributed to other images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def style_folder(folder: Path, k: int) -> Path:
 
 
 def images_hash(folder: Path, styles: int = 1) -> str:
-    """Hexadecimal digits that stand for names and contents of all images in a folder, and in those of its styles."""
+    """Hexadecimal digest of names and contents of all images in a folder, and in the folders of further styles."""
     files = {}
     for k in range(1, styles + 1):
         found = find_image_files(style_folder(folder, k), "generated images", required=False)
@@ -28,14 +28,14 @@ def images_hash(folder: Path, styles: int = 1) -> str:
 
 
 def check_scores_hold(content: Mapping[str, Any], path: Path, folder: Path) -> bool:
-    """Whether scores say which images they are of.
+    """Check that scores are of the images in a folder; return False if the scores have no hash of their images.
 
     Args:
         content: of scores.json.
         path: of scores.json.
-        folder: of the images beside it.
+        folder: of the images.
     Raises:
-        InputError: they are of other images than those that lie there now; the message has the command for new ones.
+        InputError: they are of other images; the message has the command to score the present ones.
     """
     known = content.get("images_hash")
     if not isinstance(known, str):
@@ -50,7 +50,7 @@ def check_scores_hold(content: Mapping[str, Any], path: Path, folder: Path) -> b
 
 
 def scoring_command(content: Mapping[str, Any], folder: Path) -> str:
-    """What to type to have images scored, as they were before if that is known.
+    """The command that scores images, the earlier one if it is known.
 
     Args:
         content: of scores.json.

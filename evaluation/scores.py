@@ -1,4 +1,4 @@
-"""The scores there are: what each is called, how it is written, and which way it is better."""
+"""The table of scores: label, format, and which values are better."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 FORMAT = 1
-"""Of scores.json."""
+"""Version of the format of scores.json."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """How a score is read.
+    """One kind of score.
 
     Attributes:
-        label: what people call it.
-        better: `min` or `max`: takes the better of several values.
-        form: how a value is written, such as "{:.2f}".
-        is_fraction: kept as a fraction, 0 to 1; shown in percent.
-        group: name of the protocol that it shares with others; its own name names one, too.
+        label: its name in reports.
+        better: `min` or `max`, which returns the better of several values.
+        form: format of a value, such as "{:.2f}".
+        is_fraction: stored as a fraction, 0 to 1, and shown in percent.
+        group: key of a protocol for several scores; a protocol may also have the name of the score.
     """
 
     label: str
@@ -33,12 +33,12 @@ class Score:
         return f"{self.label}, %" if self.is_fraction else self.label
 
     def text(self, value: float) -> str:
-        """A value as it is kept, in words of the title's unit."""
+        """A stored value as text, in the unit of the title."""
         return self.form.format(100 * value if self.is_fraction else value)
 
 
 def score_text(scores: Mapping[str, float]) -> dict[str, str]:
-    """{title: text} of scores by name; a deviation stands beside what it is of."""
+    """Texts by title of scores by name, with the deviation of a score if there is one."""
     texts = {}
     for name, score in SCORES.items():
         if name in scores:

@@ -1,4 +1,4 @@
-"""All scores of a set of generated images against one set of references, which is read once and kept."""
+"""Computes all scores of generated images against references, which are read once."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from util.segmentation_scores import ConfusionMatrix
 LEAST_IMAGES = 2
 
 Batches = Iterable[tuple[Sequence[int] | Tensor, Tensor]]
-"""(indices (N), images (N, 3, H, W) uint8) of generated images; an index says of which sample."""
+"""Indices (N,) of samples, and their generated images (N, 3, H, W) uint8."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured on one set of generated images. Fractions are 0 to 1.
+    """The scores of one set of generated images. Fractions are 0 to 1.
 
     Attributes:
-        scores: by name: "fid" or "random_feature_distance", "kid", "kid_deviation", "miou", "miou_present",
-            "accuracy", "accuracy_with_void", "lpips_diversity"; those that were computed.
-        confusion: over all images; None without segmentation network.
+        scores: those that were computed, by name: "fid" or "random_feature_distance", "kid", "kid_deviation",
+            "miou", "miou_present", "accuracy", "accuracy_with_void", "lpips_diversity".
+        confusion: of all images; None without segmentation network.
         per_image: {sample: {"accuracy": fraction of its labeled pixels, None if it has none}}.
     """
 
@@ -43,22 +43,22 @@ class Measurement:
 
 
 class Evaluation:
-    """Scores generated images again and again against the same photos and label maps.
+    """Scores sets of generated images against the same photos and label maps.
 
-    The references are read when it is built, by each process its shard: samples rank, rank + size, ... Every process
-    of `world` makes the same calls; all of them get the same scores, which are those of one process.
+    The constructor reads the references, each process its shard: samples rank, rank + size, ... All processes of
+    `world` must make the same calls; all get the same scores, which do not depend on their number.
 
     Args:
         truth: the references; read with photos unless `real` is given, with labels if there is a segmenter.
-        features: what the Fréchet distance compares; None leaves the distances out.
-        segmenter: on its device; None leaves segmentation scores out.
+        features: for FID and KID; None for no distances.
+        segmenter: on its device; None for no segmentation scores.
         segmenter_files: {"name", "sha256"} of each of its files, for the protocol.
-        real: statistics to take in place of the photos'.
+        real: statistics of real features, instead of photos.
         kid: whether to compute KID, if the features are Inception's.
-        batch_size: samples read at once; it changes no score but by rounding.
-        seed: of KID's subsets.
+        batch_size: samples read at once; it changes scores only by rounding.
+        seed: for KID's subsets.
     Raises:
-        InputError: fewer than two samples, and whatever is wrong with files, labels or features.
+        InputError: there are fewer than two samples, or files, labels or features are invalid.
 
     Attributes:
         shard: indices of the samples of this process.
@@ -108,14 +108,14 @@ class Evaluation:
             self.feature_scores = FeatureScores(features, real, len(truth), kid, seed)
 
     def score(self, generated: Batches) -> dict[str, float]:
-        """The scores of `measure` alone."""
+        """Only the scores of `measure`."""
         return self.measure(generated).scores
 
     def measure(self, generated: Batches) -> Measurement:
         """Score one set of images.
 
         Args:
-            generated: of this process's `shard`, each sample once or more (the first one counts), in any order.
+            generated: images of this process's `shard` in any order; of several images of a sample, the first counts.
         Raises:
             InputError: images of another size, or whose features are not finite.
             ValueError: images of another type, or of samples that are not in the shard, or too few.
@@ -155,7 +155,7 @@ class Evaluation:
         return [indices[place] for place in new], images[new]
 
     def _feature_scores(self, generated: FeatureSet) -> dict[str, float]:
-        """Computed by one process for all: the others would only take cores from it."""
+        """Computed by the main process only, and broadcast: more processes would compete for cores."""
         scores: dict[str, float] = {}
         with self.world.failing_together():
             if self.world.is_main and self.feature_scores:
@@ -164,12 +164,12 @@ class Evaluation:
 
     @property
     def with_kid(self) -> bool:
-        """Whether KID is computed: only of Inception's features, and only where those of every image are known."""
+        """Whether KID is computed, which needs Inception's features of every image."""
         return self.feature_scores is not None and self.feature_scores.with_kid
 
     @property
     def protocol(self) -> Protocol:
-        """How the scores come about, as JSON values, by score or group of scores. Paths are no part of it."""
+        """The protocol as JSON values, by score or group of scores, without paths."""
         protocol: Protocol = {"images": images_protocol(self.truth, self._digests)}
         if self.feature_scores:
             protocol |= self.feature_scores.protocol(self._real_is_given)
@@ -185,7 +185,7 @@ def style_diversity(
     """Mean LPIPS over all pairs of styles of a label map, and over all label maps.
 
     Args:
-        styles: one set of images a style, in one order.
+        styles: a set of images for each style, all in the same order.
     """
     shard = range(world.rank, len(styles[0]), world.size)
     total = 0.0
@@ -199,6 +199,6 @@ def style_diversity(
 def generated_batches(
     images: GeneratedImages, shard: Sequence[int], batch_size: int, num_workers: int, show: bool = False
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """What `Evaluation.measure` takes, from files."""
+    """Read images for `Evaluation.measure`."""
     for batch in batches(images, shard, batch_size, num_workers, "generated", show):
         yield batch["index"], batch["image"]

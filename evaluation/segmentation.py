@@ -1,4 +1,4 @@
-"""How well a segmentation network finds the label maps again in generated images."""
+"""Segmentation scores: compares the segmentation of generated images with their label maps."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from util.errors import InputError
 from util.segmentation_scores import IGNORED, ConfusionMatrix
 
 PIXELS_AT_ONCE = 2**18
-"""Pixels of label maps segmented in one go: four images of 256x256. A network's scores of 182 classes are large."""
+"""Pixels segmented at once, four images of 256x256: the network's scores of 182 classes need much memory."""
 
 Size = tuple[int, int]
 """Height and width in pixels."""
 
 
 class TrueClasses:
-    """The classes of label maps as a segmentation network numbers them.
+    """Label maps as class numbers of a segmentation network.
 
     Attributes:
         size: at which predictions and label maps are compared; that of the images until a label map is added.
@@ -32,7 +32,7 @@ class TrueClasses:
         self._classes: dict[int, Tensor] = {}  # (h, w) uint8 by index of the sample
 
     def add(self, indices: Sequence[int], names: Sequence[str], labels: Tensor) -> None:
-        """Label maps (N, h, w) of samples; raises `InputError` that names the one with an id of no class."""
+        """Add label maps (N, h, w) of samples; raises `InputError`, which names one with an unknown id."""
         _, height, width = labels.shape
         self.size = self.segmenter.scored_size(self.image_size, (height, width))
         for index, name, label_map in zip(indices, names, labels):
@@ -48,10 +48,10 @@ class TrueClasses:
 
 
 class SegmentationCounter:
-    """Counts what the segmentation network sees in images, over classes, and the accuracy of each image.
+    """Accumulates the confusion matrix over images, and the accuracy of each image.
 
     Attributes:
-        accuracy: fraction of the labeled pixels that is right, by index of the image; None if it has no such pixel.
+        accuracy: fraction of the labeled pixels that are correct, by index of the image; None without such pixels.
     """
 
     def __init__(self, truth: TrueClasses):
@@ -60,7 +60,7 @@ class SegmentationCounter:
         self.matrix = ConfusionMatrix(truth.segmenter.num_classes)
 
     def add(self, indices: Sequence[int], images: Tensor) -> None:
-        """Images (N, 3, H, W) uint8, segmented a few at a time."""
+        """Segment images (N, 3, H, W) uint8, a few at a time, and count."""
         height, width = self.truth.size
         at_once = max(1, PIXELS_AT_ONCE // (height * width))
         for start in range(0, len(indices), at_once):
@@ -76,7 +76,7 @@ class SegmentationCounter:
                 self.accuracy[index] = right / pixels if pixels else None
 
     def gathered(self, world: World) -> tuple[ConfusionMatrix, dict[int, float | None]]:
-        """The counts, and the accuracy by index, of all processes."""
+        """Confusion matrix and accuracies of all processes."""
         if world.size > 1:
             self.matrix.counts = sum_over_processes(self.matrix.counts)
         accuracy = {index: value for part in world.all_gather(self.accuracy) for index, value in part.items()}

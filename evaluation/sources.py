@@ -1,4 +1,4 @@
-"""Which generated images are scored against which references, as the options of `evaluate.py` say."""
+"""Finds the generated images to score, and their references, as the options of `evaluate.py` say."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from data import DATASETS, create_dataset, pairs
 from data.files import find_image_files
 from data.preprocess import Preprocess
 from data.read import image_size
+from evaluation.image_folders import check_one_size, images_in, pair
 from evaluation.image_sets import (
     DataSetTruth,
     FolderTruth,
@@ -18,7 +19,6 @@ from evaluation.image_sets import (
     LabelRule,
     Truth,
 )
-from evaluation.pictures import check_one_size, pair, pictures_in
 from evaluation.scored_images import style_folder
 from options import EvaluateOptions
 from options.field import declared_options
@@ -27,19 +27,19 @@ from util.errors import InputError
 from util.results_page import RESULTS, SCORES_NAME
 from util.warn import warn_once
 
-# What stems of files end with beside the sample's name: of photos, of label maps.
+# Suffixes of file names after the sample's name: of photos, of label maps.
 SUFFIXES = {"cityscapes": ("_leftImg8bit", "_gtFine_labelIds")}
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What is scored.
+    """Generated images and their references.
 
     Attributes:
         folder: of the generated images.
-        real, labels: where the real side comes from, for people; None where it plays no part.
-        truth: the real side.
-        styles: the generated images, and with --lpips those of the other styles of the same label maps.
+        real, labels: origin of photos and label maps, as text for the report; None if they are not used.
+        truth: the references.
+        styles: the generated images, and with --lpips those in further styles of the same label maps.
     """
 
     folder: Path
@@ -54,7 +54,7 @@ class Sources:
 
     @property
     def folders(self) -> dict[str, str]:
-        """The folders whose files are really read, by what they hold, as absolute paths."""
+        """Absolute paths of the folders that files are read from, by kind of file."""
         files = {"generated": dict(enumerate(self.generated.paths)), **self.truth.files}
         return {kind: pairs.folder({k: path.resolve() for k, path in paths.items()}) for kind, paths in files.items()}
 
@@ -73,12 +73,12 @@ def find_images(opt: EvaluateOptions, whole_labels: bool) -> Sources:
     wanted = {"photos": photos, "labels": labels, "whole_labels": labels and whole_labels}
     folder = Path(opt.fake) if opt.fake else results_of(opt)
     if opt.fake:
-        first = next(iter(pictures_in(folder, "generated images", "--fake").values()))
+        first = next(iter(images_in(folder, "generated images", "--fake").values()))
         opt = _at_size(opt, image_size(first))
     if not opt.uses_data_set:
         truth = _from_folders(opt, folder, **wanted)
     else:
-        # Without instance maps, whose edges are for networks alone.
+        # Without instance maps, which only networks need.
         truth = DataSetTruth(create_dataset(dataclasses.replace(opt, instance=False)), opt, opt.how_many, **wanted)
     names_from = "the data set" if opt.uses_data_set else opt.real or opt.labels or str(folder)
     styles = [_images(opt, truth, names_from, style) for style in style_folders(opt, folder)]
@@ -94,15 +94,15 @@ def find_images(opt: EvaluateOptions, whole_labels: bool) -> Sources:
 
 
 def warn_of_one_folder(opt: EvaluateOptions) -> None:
-    """Say so if images are compared with themselves."""
+    """Warn if images are compared with themselves."""
     if opt.fake and opt.real and Path(opt.fake).samefile(opt.real):
         warn_once(f"--fake {opt.fake} and --real {opt.real} are one folder: distances are 0 and say nothing")
 
 
 def _at_size(opt: EvaluateOptions, size: tuple[int, int]) -> EvaluateOptions:
-    """The options under which photos and label maps come out at the size of images that are given.
+    """The options with which photos and label maps are read at the size of given images.
 
-    Everything is resized to exactly that size, unless `--preprocess_mode` asks for a part of the picture.
+    Files are resized to exactly that size, unless `--preprocess_mode` crops.
 
     Args:
         opt: evaluation options.
@@ -119,14 +119,14 @@ def _at_size(opt: EvaluateOptions, size: tuple[int, int]) -> EvaluateOptions:
 
 
 def scores_path(opt: EvaluateOptions, sources: Sources) -> Path:
-    """Where scores.json goes: beside the page of the test, or into the folder of images."""
+    """Path of scores.json: beside the page of the test, or in the folder of images."""
     if opt.output:
         return Path(opt.output)
     return (sources.folder.parents[1] if opt.name else sources.folder) / SCORES_NAME
 
 
 def results_of(opt: EvaluateOptions) -> Path:
-    """The folder of images that test.py wrote for the options' run. Raises `InputError` if it did not."""
+    """The folder of images that test.py wrote for the options' run. Raises `InputError` if there are none."""
     results = Path(opt.results_dir) / opt.name
     if not opt.run_dir.is_dir() and not results.is_dir():
         folders = [path for parent in (opt.checkpoints_dir, opt.results_dir) for path in Path(parent).glob("*/")]
@@ -141,7 +141,7 @@ def results_of(opt: EvaluateOptions) -> Path:
     return folder
 
 
-# What decides, beside the saved run, which images test.py makes, and where it puts them.
+# Options that decide, besides the saved run, which images test.py generates, and where it writes them.
 TEST_FLAGS = (
     "checkpoints_dir", "results_dir", "phase", "which_epoch", "label_dir", "image_dir", "instance_dir", "label_suffix",
     "image_suffix", "instance_suffix", "file_list", "max_dataset_size", "how_many",
@@ -149,7 +149,7 @@ TEST_FLAGS = (
 
 
 def test_command(opt: EvaluateOptions, *more: str) -> str:
-    """What to type to have the images made."""
+    """The command that generates the images."""
     words = ["python", "test.py", "--name", opt.name]
     for flag in TEST_FLAGS:
         value = getattr(opt, flag)
@@ -176,7 +176,7 @@ def style_folders(opt: EvaluateOptions, folder: Path) -> list[Path]:
 
 
 def _images(opt: EvaluateOptions, truth: Truth, names_from: str, folder: Path) -> GeneratedImages:
-    found = pictures_in(folder, "generated images", "--fake" if opt.fake else "--name")
+    found = images_in(folder, "generated images", "--fake" if opt.fake else "--name")
     fix = "files of one sample must have the same name"
     if not opt.fake:
         fix = f"make all again with: {test_command(opt)}"
@@ -191,11 +191,11 @@ def _images(opt: EvaluateOptions, truth: Truth, names_from: str, folder: Path) -
 
 
 def _from_folders(opt: EvaluateOptions, fake: Path, photos: bool, labels: bool, whole_labels: bool) -> FolderTruth:
-    """The real side in folders; names are of the photos, else of the label maps, else of the images themselves."""
+    """References from folders; sample names are those of photos, else of label maps, else of the generated images."""
     suffixes = SUFFIXES.get(opt.dataset_mode, ("", ""))
     real = _find(opt.real, "real photos", "--real", suffixes[0]) if photos and opt.real else None
     ids = _find(opt.labels, "label maps", "--labels", suffixes[1]) if opt.labels else None
-    names = list(real or ids or pictures_in(fake, "generated images", "--fake"))
+    names = list(real or ids or images_in(fake, "generated images", "--fake"))
     if opt.real and opt.labels and real and ids:
         pair(names, opt.real, ids, "label map", Path(opt.labels), extras_allowed=True)
     kind = DATASETS[opt.dataset_mode]
@@ -210,6 +210,6 @@ def _from_folders(opt: EvaluateOptions, fake: Path, photos: bool, labels: bool, 
 
 
 def _find(folder: str, what: str, flag: str, suffix: str) -> dict[str, Path]:
-    """Pictures by name, less the suffix they have in the data set's own tree, if they have it."""
+    """Image files by name, without the suffix that the data set gives them, if they have it."""
     with_suffix = find_image_files(Path(folder), what, suffix, required=False) if suffix else {}
-    return with_suffix or pictures_in(Path(folder), what, flag)
+    return with_suffix or images_in(Path(folder), what, flag)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from data import SampleDataset
-from evaluation.in_training import ScoresInTraining, about_the_flags
+from evaluation.in_training import ScoresInTraining, naming_eval_flags
 from options import EvaluateInTrainingOptions, TrainOptions
 from trainers.best import BestScore
 from trainers.checkpoint import Checkpoints
@@ -90,7 +90,7 @@ def create_scores(
     Raises:
         InputError: the flags, or their data, cannot be used, or do not measure --best_score.
     """
-    with about_the_flags(opt):
+    with naming_eval_flags(opt):
         scores = ScoresInTraining(evaluation, world, device)
     if opt.best_score and opt.best_score not in scores.names:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Folders of pictures that somebody names for an evaluation: found, of one size, and paired by name."""
+"""Finds images in folders that the user names for an evaluation, checks their sizes, and pairs them by name."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from util.errors import InputError
 from util.results_page import RESULTS
 
 
-def pictures_in(folder: Path, what: str, flag: str) -> dict[str, Path]:
-    """The pictures below a folder by name, in natural order.
+def images_in(folder: Path, what: str, flag: str) -> dict[str, Path]:
+    """The image files in a folder and its subfolders by name, in natural order.
 
     Args:
-        what: they are, in the plural.
-        flag: by which the folder was given.
+        what: kind of the images, in the plural, for messages.
+        flag: option that named the folder.
     Raises:
-        InputError: there is no such folder, or none of these pictures in it.
+        InputError: there is no such folder, or no image in it.
     """
     if folder.is_file() and folder.suffix == ".npz":
         raise InputError(f"{flag} {folder}: is a file of statistics; give it with --real_statistics")
@@ -36,7 +36,7 @@ def pictures_in(folder: Path, what: str, flag: str) -> dict[str, Path]:
 
 
 def check_one_size(paths: Sequence[Path]) -> None:
-    """Raise an `InputError` that names two images of different sizes, if there are such. Only heads are read."""
+    """Raise an `InputError` that names two images of different sizes, if there are any. Reads only file headers."""
     first, size = paths[0], image_size(paths[0])
     for path in paths:
         if (other := image_size(path)) != size:
@@ -55,17 +55,17 @@ def pair(
     extras_allowed: bool,
     fix: str = "files of one sample must have the same name",
 ) -> list[Path]:
-    """The file of every name, in their order.
+    """The files of samples, in the order of `names`.
 
     Args:
         names: of the samples.
-        source: where these names come from, in words.
+        source: origin of the names, for messages.
         found: files by name in the folder `where`.
-        what: they are, in the singular.
-        extras_allowed: pass over files that have none of the names.
-        fix: what to do about it.
+        what: kind of the files, in the singular, for messages.
+        extras_allowed: whether to ignore files with other names.
+        fix: advice, for messages.
     Raises:
-        InputError: a name without file, or a file without name; the message has the first few.
+        InputError: a sample without file, or a file without sample; the message lists the first few.
     """
     missing = [name for name in names if name not in found]
     known = set(names)
