@@ -104,11 +104,11 @@ def files(draw) -> Written:
     form = draw(st.sampled_from([*KEEPING, *SPOILING]))
     seed, side = draw(st.integers(0, 99)), draw(st.sampled_from([SIDE, SIDE, SIDE, 9, 40]))
     ids = np.random.default_rng(seed).integers(0, 2 if form == "1-bit png" else CLASSES, (side, side))
-    content = (KEEPING | SPOILING)[form](ids)
+    content, keeps_ids = (KEEPING | SPOILING)[form](ids), form in KEEPING
     if draw(st.booleans()):
         content = content[: draw(st.integers(0, len(content)))]
         form += f", {len(content)} bytes of it"
-    return Written(content, None if form in SPOILING else ids, f"{form}, {side}x{side}")
+    return Written(content, ids if keeps_ids else None, f"{form}, {side}x{side}")
 
 
 @contextlib.contextmanager
