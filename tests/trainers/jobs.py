@@ -39,8 +39,8 @@ def make_model(
     if recompute:
         block = recomputed(block) if dense else partial(recomputed(block), recomputes_parts=False)
     netG = SPADEGenerator(4, 2, norm_G, latent_size=(size // 32, size // 32), z_dim=3 if vae else None, block=block)
-    netD = (MultiscaleDiscriminator if dense else PresentLabelsDiscriminator)(4, 2)
     netE = ConvEncoder(32, 2, z_dim=3) if vae else None
+    netD = (MultiscaleDiscriminator if dense else PresentLabelsDiscriminator)(4, 2)
     return Pix2PixModel(netG, netD, netE, num_labels=3).train()
 
 
