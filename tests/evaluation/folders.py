@@ -1,4 +1,4 @@
-"""Small sets of pictures on disk, and a segmenter, for tests of the evaluation."""
+"""Small sets of images on disk, and a segmenter, for tests of the evaluation."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def write_set(root: Path, names=NAMES, size=(64, 64), seed=0) -> Path:
 
 
 def noise(root: Path, folder: str, size: tuple[int, int], names="abc", seed=0) -> Path:
-    """A folder of pictures of `size`, width and height, of random pixels."""
+    """A folder of images of `size`, width and height, of random pixels."""
     rng = np.random.default_rng(seed)
     for name in names:
         save(rng.integers(0, 256, (*size[::-1], 3), dtype=np.uint8), root / folder / f"{name}.png")

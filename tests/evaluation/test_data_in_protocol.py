@@ -78,7 +78,7 @@ def test_label_maps_that_are_given_count_without_a_segmenter_too(world, tmp_path
     after = of_folders(tmp_path / "copy", *labels)
     assert len({content["protocol_hash"] for content in (without, before, after)}) == 3
     assert without["protocol"]["images"]["photos"] == after["protocol"]["images"]["photos"]
-    # A run and a folder that were held against the same files compare.
+    # Scores of a run and of a folder against the same references are comparable.
     sized = of_run(world, world / "val")["protocol"]["images"]
     assert sized == before["protocol"]["images"]
 

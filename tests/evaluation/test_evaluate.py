@@ -70,8 +70,8 @@ def test_a_folder_alone_is_held_against_the_data_set(tmp_path):
         (tmp_path / kind).mkdir()
         for i in range(4):
             sample = dataset[i]
-            picture = ((sample["image"] + 1) * 127.5).round().to(torch.uint8).movedim(0, -1).numpy()[::step]
-            save(picture, tmp_path / kind / f"{sample['name']}.png")
+            pixels = ((sample["image"] + 1) * 127.5).round().to(torch.uint8).movedim(0, -1).numpy()[::step]
+            save(pixels, tmp_path / kind / f"{sample['name']}.png")
         content = evaluate(["--fake", str(tmp_path / kind), *data, "--features", "random"])
         scores[kind] = content["scores"]["random_feature_distance"]
     assert scores["real"] == pytest.approx(0, abs=1e-6)

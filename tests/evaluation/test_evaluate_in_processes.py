@@ -62,7 +62,7 @@ def test_two_processes_measure_what_one_does_and_fail_as_one(tmp_path):
         write_set(tmp_path / kind)
         write_segmenter(tmp_path / kind / "segmenter.pt")
     bad = tmp_path / "spoiled" / "fake" / f"{NAMES[1]}.png"
-    bad.write_bytes(b"no picture")
+    bad.write_bytes(b"not an image")
     argv = [segmented(tmp_path / kind, "--output", str(tmp_path / f"{kind}.json")) for kind in ("good", "spoiled")]
 
     results = run_together(2, job, *argv)

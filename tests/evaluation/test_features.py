@@ -121,9 +121,9 @@ def test_clean_way_is_pillows_with_antialiasing(height):
     images = some_images(height=height) // 2 + 64  # far from 0 and 255, where Pillow cuts what bicubic overshoots
     found = RESIZES["clean"](images) * 128 + 128
     for image, resized in zip(images, found):
-        picture = Image.fromarray(image.permute(1, 2, 0).numpy()).resize((299, 299), Image.Resampling.BICUBIC)
-        # Pillow rounds pictures after each direction; ours are floats.
-        assert np.abs(np.asarray(picture, dtype=float) - resized.permute(1, 2, 0).numpy()).max() < 2
+        pil_image = Image.fromarray(image.permute(1, 2, 0).numpy()).resize((299, 299), Image.Resampling.BICUBIC)
+        # Pillow rounds images after each direction; ours are floats.
+        assert np.abs(np.asarray(pil_image, dtype=float) - resized.permute(1, 2, 0).numpy()).max() < 2
     hard = RESIZES["clean"](images.sign() * 255 * (torch.arange(56) % 8 > 3).byte())
     assert hard.min() == -1 and hard.max() == 127 / 128
     assert not torch.equal(found, found.round())

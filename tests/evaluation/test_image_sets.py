@@ -103,7 +103,7 @@ def cityscapes(root: Path) -> Path:
     return root
 
 
-def test_cityscapes_label_maps_come_whole_where_the_network_sees_whole_pictures(tmp_path):
+def test_cityscapes_label_maps_come_whole_where_the_network_sees_whole_images(tmp_path):
     root = cityscapes(tmp_path)
     places = f"--fake {root}/fake --real {root}/leftImg8bit/val --labels {root}/gtFine/val --features random"
     opt = options(f"{places} --dataset_mode cityscapes --segmenter x")

@@ -32,7 +32,7 @@ def used(network: nn.Module, *inputs) -> nn.Module:
 
 
 @pytest.mark.parametrize("norm", ["spectralspadesyncbatch3x3", "spectralspadebatch1x1", "spadeinstance3x3"])
-def test_spade_generator_paints_the_same(norm):
+def test_spade_generator_generates_the_same_images(norm):
     layout = SemanticLayout(LABELS, None, 5)
     network = used(SPADEGenerator(5, 2, norm, (2, 2)), layout)
     before = network(layout)
@@ -40,7 +40,7 @@ def test_spade_generator_paints_the_same(norm):
 
 
 @pytest.mark.parametrize("norm", ["instance", "spectralbatch", "spectralsyncbatch"])
-def test_pix2pixhd_generator_paints_the_same(norm):
+def test_pix2pixhd_generator_generates_the_same_images(norm):
     layout = SemanticLayout(LABELS, None, 5)
     network = used(Pix2PixHDGenerator(5, 2, norm, n_downsample=2, n_blocks=2), layout)
     before = network(layout)

@@ -14,7 +14,7 @@ from util.segmentation_scores import IGNORED
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning", "ignore::FutureWarning")
 
 
-class ThreeColours(nn.Module):
+class ThreeColors(nn.Module):
     """Photos to logits of red, green and blue, at half their size; with a weight, as most networks have."""
 
     def __init__(self):
@@ -110,17 +110,17 @@ def test_runs_that_cannot_be_used_are_one_line(tmp_path):
 
 
 def script(path):
-    torch.jit.save(torch.jit.trace(ThreeColours(), torch.rand(2, 3, 8, 6)), path)
+    torch.jit.save(torch.jit.trace(ThreeColors(), torch.rand(2, 3, 8, 6)), path)
 
 
 def export(path):
     sides = {2: 2 * torch.export.Dim("h", max=500), 3: 2 * torch.export.Dim("w", max=500)}
     shapes = {"photos": {0: torch.export.Dim("n", max=64), **sides}}
-    torch.export.save(torch.export.export(ThreeColours(), (torch.rand(2, 3, 8, 6),), dynamic_shapes=shapes), path)
+    torch.export.save(torch.export.export(ThreeColors(), (torch.rand(2, 3, 8, 6),), dynamic_shapes=shapes), path)
 
 
 def export_of_one_size(path):
-    torch.export.save(torch.export.export(ThreeColours(), (torch.rand(2, 3, 32, 48),)), path)
+    torch.export.save(torch.export.export(ThreeColors(), (torch.rand(2, 3, 32, 48),)), path)
 
 
 @pytest.mark.parametrize(

@@ -202,14 +202,14 @@ def test_pixels_are_resized_as_pillow_does(size):
     pixels = photos(2, 3, 30, 40)
     resized = resize_pixels(pixels, size)
     for image, ours in zip(pixels, resized):
-        picture = Image.fromarray(image.permute(1, 2, 0).numpy().astype(np.uint8))
-        assert np.array_equal(ours.permute(1, 2, 0), np.asarray(picture.resize(size[::-1], Image.Resampling.BILINEAR)))
+        photo = Image.fromarray(image.permute(1, 2, 0).numpy().astype(np.uint8))
+        assert np.array_equal(ours.permute(1, 2, 0), np.asarray(photo.resize(size[::-1], Image.Resampling.BILINEAR)))
 
 
 # Cityscapes: resolution
 
 
-class Painter(nn.Module):
+class InputAsLogits(nn.Module):
     """Stands in for DRN: three channels of its input among 19, sides rounded up to multiples of 8; counts sizes."""
 
     def __init__(self):
@@ -229,13 +229,13 @@ class Painter(nn.Module):
 def test_resolution_says_what_is_fed_and_where_it_is_scored(monkeypatch, resolution, fed, scored):
     monkeypatch.setattr(drn, "FULL_SIZE", (48, 80))
     segmenter = empty("cityscapes", resolution=resolution)
-    segmenter.network = Painter()
+    segmenter.network = InputAsLogits()
     images = photos(2, 3, 12, 20)
     size = segmenter.scored_size((12, 20), (48, 80))
     scores = segmenter.scores(images / 255, size)
     assert size == scored and segmenter.network.sizes == [fed] and scores.shape == (2, 19, *scored)
-    picture = Image.fromarray(images[1].permute(1, 2, 0).numpy().astype(np.uint8))
-    x = np.asarray(picture.resize(fed[::-1], Image.Resampling.BILINEAR))
+    photo = Image.fromarray(images[1].permute(1, 2, 0).numpy().astype(np.uint8))
+    x = np.asarray(photo.resize(fed[::-1], Image.Resampling.BILINEAR))
     x = ((x / 255 - drn.MEAN) / drn.STD).astype(np.float32)
     maps = (Image.fromarray(np.ascontiguousarray(x[..., channel])) for channel in range(3))
     expected = np.stack([np.asarray(one.resize(size[::-1], Image.Resampling.BILINEAR)) for one in maps])

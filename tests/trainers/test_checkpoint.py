@@ -206,7 +206,7 @@ def test_pretrained_networks_start_a_run_with_whatever_there_is(make_trainer, ba
         starting.load_pretrained(tmp_path / "absent")
 
 
-def test_nothing_to_continue_names_what_there_is(make_trainer, tmp_path):
+def test_nothing_to_continue_names_the_available_runs(make_trainer, tmp_path):
     checkpoints(tmp_path / "run", make_trainer()).save("3")
     (tmp_path / "run" / "latest_net_G.pth").unlink()
     with pytest.raises(InputError, match=r"latest_net_G.pth does not exist; --which_epoch may be 3"):
