@@ -69,11 +69,7 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
 
 
 def tested_generator(files: list[Path]) -> str:
-    """Which generator was loaded, a key of `GENERATOR_NAMES`.
-
-    Args:
-        files: of the networks, the generator's first.
-    """
+    """The key of `GENERATOR_NAMES` for the generator that was loaded, whose file is the first of `files`."""
     return "average" if files[0].name.endswith(network_file(EMA)) else "raw"
 
 
