@@ -212,4 +212,6 @@ def test_compiled_networks_train_the_same(make_trainer, double, recomputed):
                 network.compile(backend="aot_eager")
         iterate(trainer, double, times=1)
         trainers.append(trainer)
-    assert_same_training(*trainers, rtol=1e-8, atol=1e-10)
+    # A gradient that is zero but for rounding, 1e-13, moves a weight by 1e-9: Adam adds 1e-8 where it divides. A step
+    # is 1e-4.
+    assert_same_training(*trainers, rtol=1e-8, atol=1e-8)
