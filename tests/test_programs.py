@@ -245,9 +245,9 @@ def strong_styles(checkpoints):
 @pytest.mark.usefixtures("strong_styles")
 def test_style_images_decide_the_style(run_test, tmp_path):
     photos = tmp_path / "photos"
-    for name, colour in (("a", (30, 30, 200)), ("b", (200, 30, 30))):
+    for name, color in (("a", (30, 30, 200)), ("b", (200, 30, 30))):
         (photos / name).mkdir(parents=True)
-        Image.new("RGB", (90, 50), colour).save(photos / name / "same_name.png")
+        Image.new("RGB", (90, 50), color).save(photos / name / "same_name.png")
     both = run_test("--how_many", "2", "--style_image", str(photos), results=tmp_path / "both")
     red = run_test("--how_many", "2", "--style_image", str(photos / "b" / "same_name.png"), results=tmp_path / "one")
     # in name order: a/same_name, b/same_name

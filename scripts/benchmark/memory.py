@@ -42,9 +42,13 @@ def peak_on_cpu(workload: Workload, flags: str) -> float:
     Raises:
         RuntimeError: the process was killed.
     """
+    return _in_own_process(_resident_peak, workload, flags)
+
+
+def _in_own_process(measure: Callable[..., float], *args: object) -> float:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), begin_worker) as pool:
         try:
-            return pool.submit(_resident_peak, workload, flags).result()
+            return pool.submit(measure, *args).result()
         except BrokenProcessPool:
             raise RuntimeError("its process was ended, perhaps for lack of memory") from None
 
@@ -66,11 +70,7 @@ def peak_of_first_call(make: Callable[..., Callable[[], object]], *args: object)
     Raises:
         RuntimeError: the process was killed.
     """
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), begin_worker) as pool:
-        try:
-            return pool.submit(_peak_of_first_call, make, args).result()
-        except BrokenProcessPool:
-            raise RuntimeError("its process was ended, perhaps for lack of memory") from None
+    return _in_own_process(_peak_of_first_call, make, args)
 
 
 def _peak_of_first_call(make: Callable[..., Callable[[], object]], args: tuple) -> float:
