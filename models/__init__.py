@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from torch import nn
@@ -22,11 +23,14 @@ from util.errors import InputError
 __all__ = ["Pix2PixModel", "create_encoder", "create_generator", "create_method", "create_model"]
 
 
-def create_generator(opt) -> Generator:
+def create_generator(opt, spade: Callable[..., Generator] = GENERATORS["spade"]) -> Generator:
     """The generator that the options describe, with PyTorch's default weights.
 
     `--modulation dense` builds the classes of `models.networks`; any other value builds their faster subclasses in
     `models.tables`, with the same parameters.
+
+    Args:
+        spade: builds the generator for `--netG spade`.
     """
     if opt.netG == "pix2pixhd":
         return GENERATORS[opt.netG](
@@ -47,7 +51,7 @@ def create_generator(opt) -> Generator:
             always=opt.modulation == "table",
             recomputes_parts=not _recomputes_blocks(opt),
         )
-    return GENERATORS[opt.netG](
+    return spade(
         semantic_nc=opt.semantic_nc,
         ngf=opt.ngf,
         norm=opt.norm_G,

@@ -94,7 +94,7 @@ class SPADEGenerator(Generator):
         Args:
             z: (N, z_dim); drawn from N(0, 1) if it is None and z_dim is set.
         """
-        x = self._latent(layout, z)
+        x = self.first_map(layout, z)
         for block, scale in self.stages():
             x = block(x, layout, scale)
         return torch.tanh(self.conv_img(leaky_relu(x)))
@@ -106,7 +106,7 @@ class SPADEGenerator(Generator):
         stages += [(block, 2) for block in (self.up_0, self.up_1, self.up_2, self.up_3)]
         return [*stages, (self.up_4, 2)] if self.num_upsampling_layers == "most" else stages
 
-    def _latent(self, layout: SemanticLayout, z: Tensor | None) -> Tensor:
+    def first_map(self, layout: SemanticLayout, z: Tensor | None) -> Tensor:
         """The first feature map (N, 16 ngf, *latent_size)."""
         if self.z_dim is None:
             return self.fc(layout.at(*self.latent_size))

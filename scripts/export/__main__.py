@@ -50,10 +50,10 @@ LEAST_PSNR = 35.0
 """dB; minimum PSNR of a variant in fewer bits."""
 
 
-def load_model(opt: ExportOptions) -> tuple[Pix2PixModel, list[Path]]:
+def load_model(opt: ExportOptions, spade: type[SPADEGenerator] = SPADEGenerator) -> tuple[Pix2PixModel, list[Path]]:
     """The trained networks in evaluation mode, as test.py loads them, and their files."""
     netE = create_encoder(opt) if opt.use_vae else None
-    model = Pix2PixModel(create_generator(opt), None, netE, opt.num_labels)
+    model = Pix2PixModel(create_generator(opt, spade), None, netE, opt.num_labels)
     files = load_networks(opt.run_dir, opt.which_epoch, model, averaged=not opt.use_raw_G)
     return model.eval(), files
 
@@ -78,10 +78,9 @@ def export_generator(opt: ExportOptions, live: Pix2PixModel, metadata: dict[str,
         InputError: its images differ too much from those of the trained generator.
     """
     sizes, edges, z_dim = Sizes.of(opt), metadata["edges"], metadata["z_dim"]
-    netG = fold_norms(load_model(opt)[0].netG)  # a separate copy: the trained network is still needed
+    exported, _ = load_model(opt, AnySizeSPADEGenerator if opt.dynamic_size else SPADEGenerator)
+    netG = fold_norms(exported.netG)
     dtype = convert(netG, opt.precision)
-    if opt.dynamic_size and isinstance(netG, SPADEGenerator):
-        netG.__class__ = AnySizeSPADEGenerator  # the same weights under the same names
     graph = GeneratorGraph(netG, opt.num_labels, dtype)
     program = write(opt, *trace_generator(graph, sizes, edges, z_dim, opt.dynamic_size), "images", metadata, path)
 

@@ -70,7 +70,7 @@ class ExportLayout:
 class AnySizeSPADEGenerator(SPADEGenerator):
     """A generator without latent whose images have the size of the layout, instead of the training size."""
 
-    def _latent(self, layout: ExportLayout, z: None) -> Tensor:
+    def first_map(self, layout: ExportLayout, z: None) -> Tensor:
         """The first feature map (N, 16 ngf, H / scale, W / scale)."""
         height, width = layout.size
         return self.fc(layout.at(height // self.scale, width // self.scale))
