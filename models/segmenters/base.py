@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -18,7 +19,7 @@ Size = tuple[int, int]
 """Height and width in pixels."""
 
 
-class Segmenter(nn.Module):
+class Segmenter(nn.Module, ABC):
     """A segmentation network with its preprocessing and its rule for label maps; inference only.
 
     Subclasses set these attributes and implement `score_pixels`.
@@ -63,9 +64,9 @@ class Segmenter(nn.Module):
         device = next(self.parameters()).device
         return self.score_pixels((images.to(device, torch.float32) * 255).round(), size)
 
+    @abstractmethod
     def score_pixels(self, pixels: Tensor, size: Size) -> Tensor:
         """As `scores`, for pixels (N, 3, H, W) in 0, 1, ... 255."""
-        raise NotImplementedError
 
     def predict(self, images: Tensor, size: Size) -> Tensor:
         """Classes (N, *size) int64 of images (N, 3, H, W) in [0, 1]."""

@@ -69,6 +69,5 @@ def test_every_step_before_the_training_of_own_data_ends_well(tmp_path, monkeypa
 def test_own_data_goes_from_masks_to_images():
     steps = ["landscapes", "check", "convert_labels", "check", "train.py", "test.py"]
     programs = [re.sub(r"^python (-m scripts\.prepare )?", "", command).split()[0] for command in COMMANDS]
-    at = programs.index(steps[0])
-    for step in steps:
-        at = programs.index(step, at)
+    remaining = iter(programs)
+    assert [step for step in steps if step in remaining] == steps, "in this order, perhaps with others between"
