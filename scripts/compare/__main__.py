@@ -14,6 +14,7 @@ are, so it moves together with them.
 from util.console import exit_statuses
 
 import argparse
+import difflib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -86,7 +87,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     if argv and argv[0] in COMMANDS:
         importlib.import_module(COMMANDS[argv[0]]).main(argv[1:])
     else:
-        write_page(parse_args(argv))
+        args = parse_args(argv)
+        try:
+            write_page(args)
+        except InputError as error:
+            near = difflib.get_close_matches(args.runs[0], COMMANDS, n=1, cutoff=0.8)
+            if near and str(error).startswith(args.runs[0]):
+                raise InputError(f"{args.runs[0]}: no such run, folder or command; did you mean {near[0]}?") from None
+            raise
 
 
 if __name__ == "__main__":

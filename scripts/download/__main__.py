@@ -25,6 +25,7 @@ from scripts.download.archives import fetch_and_unpack, unpack_given
 from scripts.download.photos import FLICKR_API, fetch_photos
 from util.fetch import Expected, Patience, fetch
 
+PROGRAM = "python -m scripts.download"
 SECONDS = (r"\d{1,9}(\.\d*)?|\.\d+", float, "seconds, 0 or more")
 
 
@@ -41,17 +42,15 @@ def checked(pattern: str, kind: Callable[[str], Any], words: str) -> Callable[[s
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line; wrong arguments end the program with status 2."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.download", description=(__doc__ or "").partition("\n")[0], allow_abbrev=False
-    )
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def command(name: str, what: str) -> Callable[..., argparse.Action]:
         return commands.add_parser(name, help=what, description=what, allow_abbrev=False).add_argument
 
     option = command("fetch", "Download a file, check that it is whole, and unpack it if asked.")
-    option("url", metavar="URL")
-    option("file", metavar="FILE", type=Path)
+    option("url", metavar="URL", help="where the file is")
+    option("file", metavar="FILE", type=Path, help="where to write it")
     size, md5, sha256 = r"\d{1,18}", "[0-9a-fA-F]{32}", "[0-9a-fA-F]{1,64}"
     option("--size", type=checked(size, int, "a number of bytes"), metavar="N", help="published size in bytes")
     option("--md5", type=checked(md5, str, "32 hexadecimal digits"), metavar="HEX", help="published checksum")
@@ -61,7 +60,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     option("--attempts", type=attempts, default=Patience.attempts, metavar="N", help="(%(default)s)")
     pause_help = "before the second attempt"
     option("--pause", type=checked(*SECONDS), default=Patience.pause, metavar="SECONDS", help=pause_help)
-    unpack = {"nargs": 2, "action": "append", "metavar": ("DIR", "FOLDER"), "help": "unpack FOLDER to DIR"}
+    unpack = {
+        "nargs": 2,
+        "action": "append",
+        "metavar": ("DIR", "FOLDER"),
+        "help": "unpack FOLDER of the archive to DIR",
+    }
     option("--unpack", **unpack)
     remove_help = "delete the archive when it is unpacked, unless it was there before"
     option("--remove", action="store_true", help=remove_help)
@@ -96,5 +100,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    with exit_statuses("download", interrupted="interrupted; the same command goes on from here"):
+    with exit_statuses(PROGRAM, interrupted="interrupted; the same command goes on from here"):
         main()

@@ -31,7 +31,11 @@ def usage() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int | None:
     """Run the command that the first word names; return the exit status."""
-    name, *words = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv:
+        print(usage(), file=sys.stderr)
+        return 2
+    name, *words = argv
     if name in ("-h", "--help"):
         print(usage())
         return 0

@@ -109,6 +109,12 @@ def test_what_cannot_be_compared_is_refused(tmp_path, capsys):
     assert "--how_many 0" in refusal(capsys, tmp_path, "known", "--how_many", "0")
 
 
+def test_a_command_that_is_nearly_one_is_named(tmp_path, capsys):
+    assert refusal(capsys, tmp_path, "lossess", "two").endswith(
+        "lossess: no such run, folder or command; did you mean losses?"
+    )
+
+
 # ---- In a browser ----
 
 

@@ -37,7 +37,7 @@ def test_a_quota_ends_in_one_line_and_status_2(server, tmp_path):
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("download: error: ")
+    assert last.startswith("python -m scripts.download: error: ")
     assert "File too large" in last
     assert (file.parent / "a.bin.part").stat().st_size == 500 * 1024
 

@@ -12,10 +12,10 @@ pytestmark = pytest.mark.tools
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.mark.parametrize("words", [[], ["--help"]])
-def test_without_a_command_all_of_them_are_listed(words, capsys):
-    assert main(words) == 0
-    printed = capsys.readouterr().out
+@pytest.mark.parametrize("words, status, stream", [([], 2, "err"), (["--help"], 0, "out")])
+def test_without_a_command_all_of_them_are_listed(words, status, stream, capsys):
+    assert main(words) == status
+    printed = getattr(capsys.readouterr(), stream)
     for name, purpose in COMMANDS.items():
         assert f"    {name} " in printed and purpose in printed
 
