@@ -12,9 +12,6 @@ from torch.utils.checkpoint import checkpoint
 
 from models.networks.statistics import frozen_statistics
 
-# torch.compile cannot trace a checkpoint with a `context_fn`: under it, these blocks run uncompiled.
-uncompiled_checkpoint: Callable[..., Any] = torch.compiler.disable(checkpoint)
-
 
 def recomputed(block: type[nn.Module]) -> type[nn.Module]:
     """A subclass of `block` that keeps only its inputs for the backward pass, and runs its forward again there.
@@ -22,6 +19,10 @@ def recomputed(block: type[nn.Module]) -> type[nn.Module]:
     Needs less memory and about a third more time. Outputs and gradients are the same: the second run does not advance
     batch-norm statistics and spectral-norm vectors again.
     """
+
+    # torch.compile cannot trace a checkpoint with a `context_fn`: under it, these blocks run uncompiled. This is
+    # not at the top of the file because it imports the compiler, which takes a second.
+    uncompiled_checkpoint: Callable[..., Any] = torch.compiler.disable(checkpoint)
 
     class Recomputed(block):
         def forward(self, *inputs: object) -> Tensor:

@@ -6,7 +6,6 @@ from functools import reduce
 from pathlib import Path
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from models.losses import l1_loss
@@ -28,6 +27,8 @@ class VGGLoss(nn.Module):
 
     def __init__(self):
         super().__init__()
+        import torchvision  # late: importing it takes a second
+
         layers = list(torchvision.models.vgg19(weights=None).features.children())
         self.features = nn.Sequential(*layers[: max(TAPS) + 1]).eval().requires_grad_(False)
 

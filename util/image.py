@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from util.files import replacing
 
@@ -31,6 +30,8 @@ def save_png(array: np.ndarray, path: Path) -> None:
 
 def mosaic(images: np.ndarray, per_row: int = 4) -> np.ndarray:
     """Lay images (N, H, W, 3) uint8 out row by row with `GAP` black pixels between; one image stays as it is."""
+    from torchvision.utils import make_grid  # late: importing it takes a second
+
     grid = make_grid(torch.from_numpy(images).movedim(-1, 1), nrow=per_row, padding=GAP)
     if len(images) > 1:  # make_grid also adds an outer border
         grid = grid[:, GAP:-GAP, GAP:-GAP]

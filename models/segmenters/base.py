@@ -9,8 +9,6 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.transforms import functional
-from torchvision.transforms.functional import InterpolationMode
 
 from util.errors import InputError
 from util.segmentation_scores import IGNORED
@@ -97,7 +95,7 @@ class Segmenter(nn.Module, ABC):
         if not known.all():
             raise InputError(f"label maps hold {int(labels[~known][0])}, which is not an id of {self.name}")
         if size is not None and size != size_of(labels):
-            truth = _resize(truth[:, None], size, InterpolationMode.NEAREST)[:, 0]
+            truth = _resize(truth[:, None], size, "nearest")[:, 0]
         return truth
 
     def train(self, mode: bool = True) -> Segmenter:
@@ -118,13 +116,17 @@ def resize_scores(scores: Tensor, size: Size) -> Tensor:
 
 def resize_pixels(pixels: Tensor, size: Size) -> Tensor:
     """Pixels (N, 3, H, W) in 0, 1, ... 255 to (N, 3, *size), bilinear and rounded as Pillow does it."""
-    return _resize(pixels, size, InterpolationMode.BILINEAR)
+    return _resize(pixels, size, "bilinear")
 
 
-def _resize(values: Tensor, size: Size, mode: InterpolationMode) -> Tensor:
+def _resize(values: Tensor, size: Size, mode: str) -> Tensor:
+    from torchvision.transforms import InterpolationMode, functional  # late: importing it takes a second
+
     # By Pillow, on the CPU: PyTorch rounds differently in up to 4 % of the pixels.
     images = (functional.to_pil_image(image) for image in values.to("cpu", torch.uint8))
-    resized = [functional.pil_to_tensor(functional.resize(image, list(size), mode)) for image in images]
+    resized = [
+        functional.pil_to_tensor(functional.resize(image, list(size), InterpolationMode(mode))) for image in images
+    ]
     return torch.stack(resized).to(values)
 
 

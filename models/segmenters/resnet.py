@@ -1,7 +1,6 @@
 """Parts of ResNet under torchvision's names, which published weight files use."""
 
 from torch import nn
-from torchvision.models.resnet import Bottleneck
 
 
 def conv_norm_relu(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, dilation: int = 1):
@@ -19,6 +18,8 @@ def bottlenecks(in_channels: int, width: int, blocks: int, stride: int = 1, dila
 
     The first block projects its shortcut and has the stride, on its 3x3 convolution; all blocks have the dilation.
     """
+    from torchvision.models.resnet import Bottleneck  # late: importing it takes a second
+
     out_channels = width * Bottleneck.expansion
     shortcut = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels))
     first = Bottleneck(in_channels, width, stride, shortcut, dilation=dilation)

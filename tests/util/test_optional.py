@@ -93,3 +93,12 @@ def test_programs_start_without_any_of_them(tmp_path):
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.system
+def test_programs_start_without_what_takes_long_to_import():
+    """torchvision and the compiler of torch take longer than all of the project."""
+    slow = {"torchvision", "torch._dynamo", "scipy.stats"}
+    code = f"import sys, train, test, evaluate; print({slow} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
