@@ -15,7 +15,10 @@ from util.precision import autocast
 
 @dataclass(frozen=True)
 class FixedInput:
-    """A batch of label maps (and instances), and a latent z (N, z_dim) for each, or None; all on the CPU."""
+    """A batch of label maps and all that is known of them but the photos, and latents z (N, z_dim) or None.
+
+    All are on the CPU.
+    """
 
     batch: dict
     z: Tensor | None
@@ -40,7 +43,7 @@ def fixed_inputs(
         places = range(first, first + len(batch["labels"]) * world.size)
         first = places.stop
         z = None if z_dim is None else draw_latents(seed, places[world.rank :: world.size], z_dim)[:, 0]
-        yield FixedInput({name: batch[name] for name in ("labels", "instances") if name in batch}, z)
+        yield FixedInput({name: value for name, value in batch.items() if name != "image"}, z)
 
 
 def forward_passes(

@@ -1,12 +1,13 @@
-"""Generator, discriminator and encoder as one conditional GAN."""
+"""The networks of a method as one model: for SPADE generator, discriminator and encoder."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from models.losses import Features
-from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import Generator
 from models.networks.layout import SemanticLayout
@@ -21,25 +22,31 @@ class Pix2PixModel(nn.Module):
         netD: a discriminator, (layout, images) -> features; None outside training.
         netE: an encoder, photos -> (mu, logvar); None without `use_vae`.
         num_labels: channels of the one-hot map, the unknown class included.
+        others: further networks of a method, by the letter in their file names.
+        map_names: what else of a batch becomes part of its layout, see `SemanticLayout.maps`.
     """
 
     def __init__(
         self,
         netG: Generator,
-        netD: MultiscaleDiscriminator | None,
+        netD: nn.Module | None,
         netE: ConvEncoder | None,
         num_labels: int,
+        others: Mapping[str, nn.Module] | None = None,
+        map_names: Sequence[str] = (),
     ):
         super().__init__()
         self.netG = netG
         self.netD = netD
         self.netE = netE
         self.num_labels = num_labels
+        self.others = nn.ModuleDict(others or {})
+        self.map_names = tuple(map_names)
 
     @property
     def networks(self) -> dict[str, nn.Module]:
         """The networks that exist, by the letter in their file names."""
-        networks = {"G": self.netG, "D": self.netD, "E": self.netE}
+        networks: dict[str, nn.Module | None] = {"G": self.netG, "D": self.netD, "E": self.netE, **self.others}
         return {letter: network for letter, network in networks.items() if network is not None}
 
     @property
@@ -53,7 +60,8 @@ class Pix2PixModel(nn.Module):
 
     def layout(self, batch: dict) -> SemanticLayout:
         """The layout of a batch, on the model's device."""
-        layout = SemanticLayout.from_instances(batch["labels"], batch.get("instances"), self.num_labels)
+        maps = {name: batch[name] for name in self.map_names if name in batch}
+        layout = SemanticLayout.from_instances(batch["labels"], batch.get("instances"), self.num_labels, maps)
         return layout.to(self.device)
 
     def encode(self, style: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -39,22 +39,26 @@ class SemanticLayout:
         labels: class ids (N, H, W), any integer type, 0 <= id < num_labels. Unknown pixels are a class of their own.
         edges: (N, H, W) bool, or None when the networks are built without instance maps.
         num_labels: channels of the one-hot map, the unknown class included.
+        maps: further maps of the samples (N, ...) that some networks take, by name.
 
     Attributes:
         memo: values computed from the labels so far, by key; see `once`.
     """
 
-    def __init__(self, labels: Tensor, edges: Tensor | None, num_labels: int):
+    def __init__(self, labels: Tensor, edges: Tensor | None, num_labels: int, maps: Mapping[str, Tensor] | None = None):
         assert labels.dim() == 3 and (edges is None or edges.shape == labels.shape), "labels and edges are (N, H, W)"
         self.labels = labels
         self.edges = edges
         self.num_labels = num_labels
+        self.maps = dict(maps or {})
         self.memo: dict[Hashable, Any] = {}
 
     @classmethod
-    def from_instances(cls, labels: Tensor, instances: Tensor | None, num_labels: int) -> SemanticLayout:
+    def from_instances(
+        cls, labels: Tensor, instances: Tensor | None, num_labels: int, maps: Mapping[str, Tensor] | None = None
+    ) -> SemanticLayout:
         """Layout with the edges of an instance map (N, H, W), or without an edge channel when it is None."""
-        return cls(labels, None if instances is None else instance_edges(instances), num_labels)
+        return cls(labels, None if instances is None else instance_edges(instances), num_labels, maps)
 
     @property
     def channels(self) -> int:
@@ -76,13 +80,18 @@ class SemanticLayout:
     def to(self, device: torch.device | str) -> SemanticLayout:
         """The same layout on another device."""
         edges = None if self.edges is None else self.edges.to(device, non_blocking=True)
-        return SemanticLayout(self.labels.to(device, non_blocking=True), edges, self.num_labels)
+        maps = {name: tensor.to(device, non_blocking=True) for name, tensor in self.maps.items()}
+        return SemanticLayout(self.labels.to(device, non_blocking=True), edges, self.num_labels, maps)
 
     def split(self, parts: int) -> list[SemanticLayout]:
         """Layouts of equal parts of the batch, in its order; `parts` must divide its length."""
         labels = self.labels.chunk(parts)
         edges = [None] * parts if self.edges is None else self.edges.chunk(parts)
-        return [SemanticLayout(*both, self.num_labels) for both in zip(labels, edges)]
+        maps = {name: tensor.chunk(parts) for name, tensor in self.maps.items()}
+        return [
+            SemanticLayout(labels[i], edges[i], self.num_labels, {name: chunks[i] for name, chunks in maps.items()})
+            for i in range(parts)
+        ]
 
     def once(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """`make()`, called when `key` is asked for the first time; its value is kept as long as the layout."""
