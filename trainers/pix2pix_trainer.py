@@ -11,7 +11,6 @@ from models.methods.base import Method
 from trainers.average import GeneratorAverage
 from trainers.finite import FiniteWatch
 from trainers.player import Player
-from trainers.schedule import learning_rate
 from util.distributed import World
 
 
@@ -53,6 +52,7 @@ class Pix2PixTrainer:
         ema: float | None = None,
         skip_nonfinite: int = 0,
     ):
+        self.method = method
         self.model = method.model
         self.world = world or World()
         self.lr, self.niter, self.niter_decay, self.precision = lr, niter, niter_decay, precision
@@ -68,7 +68,7 @@ class Pix2PixTrainer:
     def set_learning_rate(self, epoch: int) -> None:
         """Use the learning rates of `epoch` (counted from 1)."""
         for player in self.players:
-            player.set_learning_rate(learning_rate(epoch, self.lr, self.niter, self.niter_decay))
+            player.set_learning_rate(epoch, self.lr, self.niter, self.niter_decay)
 
     def step(self, batch: dict[str, Any], index: int = 0) -> None:
         """Train on the part of a batch that this process has: labels, image, and instances if there are any.
@@ -121,18 +121,22 @@ class Pix2PixTrainer:
         return {f"optimizer_{player.name}": player.optimizer for player in self.players}
 
     def state_dict(self) -> dict[str, Any]:
-        """Counters and loss scales; networks, average and optimizers are saved separately."""
+        """Counters, loss scales and the method's state; networks, average and optimizers are saved separately."""
         return {
             "steps": self.steps,
             "finite": self.finite.state_dict(),
             "scalers": {player.name: player.scaler.state_dict() for player in self.players},
+            "holds": {player.name: player.holds for player in self.players},
+            "method": self.method.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore `state`, after the optimizers have been restored."""
         self.steps = state["steps"]
         self.finite.load_state_dict(state["finite"])
+        self.method.load_state_dict(state.get("method", {}))  # missing in saves of earlier versions
         for player in self.players:
             if player.scaler.is_enabled() and state["scalers"][player.name]:
                 player.scaler.load_state_dict(state["scalers"][player.name])
+            player.holds = state.get("holds", {}).get(player.name, False)
             player.restore_settings()

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from models.methods.base import Method, Objective, Outcome, Part
+from models.methods.base import Held, Method, Objective, Outcome, Part
 from models.networks.statistics import frozen_spectral_norm
 from trainers.finite import GRADIENT, FiniteWatch
+from trainers.schedule import learning_rate
 from util.distributed import World
 from util.precision import autocast
 
@@ -49,6 +50,7 @@ class Player:
     Attributes:
         losses: detached scalars of the last step in this process, by name, on the device.
         metrics: other scalars of the last step, likewise: gradient norm and the metrics of the objective.
+        holds: whether the held parameters of the objective still keep their values.
         shown: labels (N, H, W), fake and real (N, 3, H, W) in [-1, 1] of the last step; None without fakes.
     """
 
@@ -67,7 +69,8 @@ class Player:
         self.finite, self.world, self.precision, self.accumulate = finite, world, precision, accumulate
         module = _ObjectiveModule(objective)
         self.settings: dict[str, Any] = {"betas": objective.betas, "foreach": None, "fused": None} | ADAM_SWITCHES[adam]
-        self.optimizer = torch.optim.Adam(module.parameters(), lr=lr, **self.settings)
+        self.optimizer = torch.optim.Adam(_parameter_groups(module, objective.held), lr=lr, **self.settings)
+        self.holds = objective.held is not None
         self.module = _parallel(module) if world.size > 1 else module
         self.scaler = torch.amp.GradScaler(self.model.device.type, enabled=precision == "fp16")
         self.losses: dict[str, Tensor] = {}
@@ -78,10 +81,20 @@ class Player:
     def name(self) -> str:
         return self.objective.name
 
-    def set_learning_rate(self, lr: float) -> None:
-        """Use the base learning rate `lr` from the next step on."""
+    def set_learning_rate(self, epoch: int, lr: float, niter: int, niter_decay: int) -> None:
+        """Use the learning rate of `epoch` (counted from 1) from the next step on."""
+        schedule = self.objective.schedule or learning_rate
+        rate = schedule(epoch, lr, niter, niter_decay) * self.objective.lr_factor
         for group in self.optimizer.param_groups:
-            group["lr"] = lr * self.objective.lr_factor
+            group["lr"] = rate
+        held = self.objective.held
+        if held is None:
+            return
+        if self.holds and epoch > held.epochs:
+            self.optimizer.state.clear()  # as the published code, which made a new Adam for all parameters
+            self.holds = False
+        if self.holds:
+            self.optimizer.param_groups[-1]["lr"] = 0.0  # a step of this length changes no bit
 
     def restore_settings(self) -> None:
         """Set this run's optimizer settings again: a loaded optimizer state brings those of the saved run."""
@@ -145,6 +158,17 @@ class Player:
             noises = noise[self.world.rank :: self.world.size].chunk(self.accumulate)
         for part in zip(layout.split(self.accumulate), real.chunk(self.accumulate), noises):
             yield Part(*part, num_parts=self.world.size * self.accumulate)
+
+
+def _parameter_groups(module: nn.Module, held: Held | None) -> list[dict[str, Any]]:
+    """The parameters as one group, or those that are held at first as a second one."""
+    if held is None:
+        return [{"params": list(module.parameters())}]
+    late = {id(parameter) for parameter in held.parameters}
+    return [
+        {"params": [p for p in module.parameters() if id(p) not in late]},
+        {"params": [p for p in module.parameters() if id(p) in late]},
+    ]
 
 
 class _ObjectiveModule(nn.Module):

@@ -1,15 +1,20 @@
-"""The interface between a method and the trainer: players in order, with networks, losses and optimizer settings."""
+"""What a training method is: its options and networks, and its players in order, with losses and optimizer settings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from models.networks.layout import SemanticLayout
 from models.pix2pix_model import Pix2PixModel
+from util.errors import InputError
+
+Schedule = Callable[[int, float, int, int], float]
+"""(epoch from 1, base learning rate, niter, niter_decay) -> base learning rate in that epoch."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,19 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Held:
+    """Parameters that keep their values in the first epochs; then the optimizer starts afresh, with all parameters.
+
+    Attributes:
+        parameters: of networks of the objective.
+        epochs: number of epochs, counted from the first.
+    """
+
+    parameters: Collection[nn.Parameter]
+    epochs: int
+
+
+@dataclass(frozen=True)
 class Objective:
     """What one optimizer minimizes.
 
@@ -57,6 +75,8 @@ class Objective:
         lr_factor: factor on the base learning rate.
         betas: of Adam.
         interval: the player takes a step every `interval` batches, beginning with the first.
+        schedule: learning rate by epoch; None for the schedule of SPADE and pix2pixHD (`trainers.schedule`).
+        held: parameters that are not trained in the first epochs; None if all are.
     """
 
     name: str
@@ -66,26 +86,70 @@ class Objective:
     lr_factor: float = 1.0
     betas: tuple[float, float] = (0.0, 0.9)
     interval: int = 1
+    schedule: Schedule | None = None
+    held: Held | None = None
 
 
-class Method(Protocol):
-    """A way to train a model."""
+class Method(ABC):
+    """A way to train a model.
 
-    @property
-    def model(self) -> Pix2PixModel:
-        """The model to train, on its device."""
-        ...
+    All players of a step see the same batch in the same micro-batches. What one player computes and a later one needs,
+    such as the fakes, the method keeps in between.
 
-    @property
-    def objectives(self) -> Sequence[Objective]:
-        """One objective for each player, in the order of their steps."""
-        ...
+    Attributes:
+        preset: defaults of options under this method, weaker than those of the data set.
+        options: those that this method uses, of the options that some methods use and others do not.
+        size_fixes_weights: whether networks trained at one size have other parameters than those of another size.
+        loads_partially: whether `--load_pretrained` takes what fits and leaves the rest as initialized.
+        model: the model to train, on its device.
+        objectives: one for each player, in the order of their steps.
+    """
+
+    preset: ClassVar[Mapping[str, Any]] = {}
+    options: ClassVar[frozenset[str]]
+    size_fixes_weights: ClassVar[bool] = False
+    loads_partially: ClassVar[bool] = False
+    model: Pix2PixModel
+    objectives: Sequence[Objective]
+
+    @classmethod
+    def size_step(cls, opt: Any) -> tuple[int, str]:
+        """The number that width and height of images are multiples of, and the end of a phrase that says why."""
+        return 1, ""
+
+    @classmethod
+    def check(cls, opt: Any) -> None:
+        """Refuse options that this method cannot use. Raises `InputError`."""
+        step, why = cls.size_step(opt)
+        width, height = opt.crop_size, round(opt.crop_size / opt.aspect_ratio)
+        if width % step or height % step or not height:
+            raise InputError(
+                f"--crop_size {width}: images of {width}x{height}, but --method {opt.method} makes sizes that are "
+                f"multiples of {step}{why}; change --crop_size or --aspect_ratio"
+            )
+
+    @classmethod
+    @abstractmethod
+    def create_model(cls, opt: Any) -> Pix2PixModel:
+        """The initialized networks for training (`opt.is_train`) or testing."""
+
+    @classmethod
+    @abstractmethod
+    def create(cls, opt: Any, model: Pix2PixModel) -> Method:
+        """The losses and players for training `model`, which is on its device."""
 
     @property
     def fixed_networks(self) -> Collection[nn.Module]:
         """Networks that the losses use and no player trains."""
-        ...
+        return ()
 
     def draw_noise(self, count: int) -> Tensor | None:
         """The random input of `count` samples, drawn anew for each step of a player; None if there is none."""
-        ...
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed training needs besides networks and optimizers."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 (most methods have no state)
+        """Restore `state`."""
