@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from data import PRESETS, create_dataset
 from evaluation.generation import Generation, Styles, indexed_batches
-from models import create_model
+from models import METHODS, create_model
 from options import TestOptions, parse_options
 from trainers.checkpoint import EMA, load_networks, network_file, network_path
 from util.device import choose_device, place, prepare_torch
@@ -86,7 +86,7 @@ def describe_generator(opt: TestOptions, files: list[Path]) -> str:
 @exit_statuses("test.py")
 def main(argv: list[str] | None = None) -> int:
     """Test as the command line says; return the exit status."""
-    opt = parse_options(TestOptions, argv, PRESETS)
+    opt = parse_options(TestOptions, argv, PRESETS, METHODS)
     require_one_process("test.py")
     page = test(opt)
     print(f"Images are in {page.parent / 'images'}; look at {page}")

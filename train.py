@@ -7,6 +7,7 @@ import sys
 from contextlib import ExitStack
 
 from data import PRESETS
+from models import METHODS
 from options import TrainOptions, parse_options
 from options.scale import scale_note
 from trainers.run import Run, create_run
@@ -31,7 +32,7 @@ def train(opt: TrainOptions, run: Run) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Train as the command line says; return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    opt = parse_options(TrainOptions, argv, PRESETS)
+    opt = parse_options(TrainOptions, argv, PRESETS, METHODS)
     gpus = len(opt.gpu_id_list or ())
     if gpus > 1 and not under_launcher():
         return launch(gpus, __file__, argv)

@@ -15,7 +15,7 @@ from evaluation.generation import Generation, indexed_batches, style_photos
 from evaluation.image_sets import DataSetTruth
 from evaluation.instruments import create_instruments, scores_whole_labels
 from evaluation.protocol import protocol_hash
-from models import Pix2PixModel, create_model
+from models import METHODS, Pix2PixModel, create_model
 from options import EvaluateInTrainingOptions, OptionError, TrainOptions
 from options.parse import parse_embedded
 from util.device import place
@@ -53,7 +53,9 @@ def evaluation_options(opt: TrainOptions) -> EvaluateInTrainingOptions:
     """
     session = {"name": opt.name, "checkpoints_dir": opt.checkpoints_dir, "gpu_ids": opt.gpu_ids, "num_workers": 0}
     with naming_eval_flags(opt):
-        options, typed = parse_embedded(EvaluateInTrainingOptions, opt.eval_flags, PRESETS, asdict(opt), **session)
+        options, typed = parse_embedded(
+            EvaluateInTrainingOptions, opt.eval_flags, PRESETS, METHODS, asdict(opt), **session
+        )
         if useless := sorted(typed & WITHOUT_EFFECT.keys()):
             raise OptionError(f"--{useless[0]}: leave it out; {WITHOUT_EFFECT[useless[0]]}")
     return options if "download" in typed else replace(options, download=opt.download)

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from options.base import Options
 from options.classic import DEAD, SETTLED
 from options.field import Option, OptionError, Preset, declared_options
+from options.method import SPADE_ALONE, MethodFacts
 
 
 class CommandLine(argparse.ArgumentParser):
@@ -20,14 +21,22 @@ class CommandLine(argparse.ArgumentParser):
 
     Args:
         presets: preset of every data set; its keys are the choices of `--dataset_mode`.
+        methods: facts of every method; its keys are the choices of `--method`.
     Attributes:
         options: the options that have an effect, by name.
     """
 
-    def __init__(self, program: type[Options], presets: Mapping[str, Preset]):
+    def __init__(
+        self,
+        program: type[Options],
+        presets: Mapping[str, Preset],
+        methods: Mapping[str, MethodFacts] = SPADE_ALONE,
+    ):
         ignored = program.without_effect()
         options = {name: option for name, option in declared_options(program).items() if name not in ignored}
         options["dataset_mode"] = dataclasses.replace(options["dataset_mode"], choices=tuple(presets))
+        if "method" in options:
+            options["method"] = dataclasses.replace(options["method"], choices=tuple(methods))
         self.options = options
         super().__init__(
             prog=program.program,

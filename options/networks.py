@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from options.base import Options
-from options.data import LayoutOptions
+from options.data import LayoutOptions, either
 from options.field import ODD, POSITIVE, OptionError, at_least, option
+from options.method import MethodOptions
 
 # The keys of `GENERATORS` and `INITIALIZERS` in models/networks, which import torch; options do not.
 NETG_NAMES = ("spade", "pix2pixhd")
+PIX2PIXHD_NETG_NAMES = ("global", "local")
 INIT_TYPES = ("normal", "xavier", "xavier_uniform", "kaiming", "orthogonal", "none")
 UPSAMPLINGS = {"normal": 5, "more": 6, "most": 7}
 """Number of doublings of the spade generator for each `--num_upsampling_layers`."""
@@ -17,7 +19,12 @@ UPSAMPLINGS = {"normal": 5, "more": 6, "most": 7}
 class GeneratorOptions(Options, heading="generator"):
     """The architecture of the generator."""
 
-    netG: str = option("spade", "generator", choices=NETG_NAMES, role="weights")
+    netG: str = option(
+        "spade",
+        "generator: that of SPADE, or of pix2pixHD as SPADE's code changed it; with --method pix2pixhd global or local",
+        choices=(*NETG_NAMES, *PIX2PIXHD_NETG_NAMES),
+        role="weights",
+    )
     norm_G: str = option(
         "spectralspadesyncbatch3x3",
         "norm layers of the generator: [spectral]spade(instance|batch|syncbatch)KxK; with --netG pix2pixhd "
@@ -88,12 +95,14 @@ class DiscriminatorOptions(Options, heading="discriminator"):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkOptions(LayoutOptions, GeneratorOptions, EncoderOptions):
+class NetworkOptions(LayoutOptions, MethodOptions, GeneratorOptions, EncoderOptions):
     """Everything that defines generator and encoder of a trained run: their inputs and their architecture."""
 
     @property
     def size_step(self) -> tuple[int, str]:
         """The generator's sizes are multiples of 2^n; with others, images and photos would differ in size."""
+        if self.method != "spade":
+            return 1, ""  # the method checks its sizes
         if self.netG == "spade":
             return 2**self.upsamplings, f" with --num_upsampling_layers {self.num_upsampling_layers}"
         return 2**self.resnet_n_downsample, f" with --resnet_n_downsample {self.resnet_n_downsample}"
@@ -101,5 +110,9 @@ class NetworkOptions(LayoutOptions, GeneratorOptions, EncoderOptions):
     def check(self) -> None:
         """Refuse a latent for a generator that takes none."""
         super().check()
+        if self.method == "spade" and self.netG not in NETG_NAMES:
+            raise OptionError(
+                f"--netG {self.netG}: a generator of --method pix2pixhd; add that, or use {either(NETG_NAMES)}"
+            )
         if self.use_vae and self.netG == "pix2pixhd":
             raise OptionError("--use_vae: --netG pix2pixhd takes no latent; use --netG spade or --no_use_vae")

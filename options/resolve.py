@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from options.base import Options
 from options.field import Option, OptionError, Preset, declared_options
+from options.method import SPADE_ALONE, MethodFacts, refuse_unused, unused_options
 from options.saved import SAVED_NAME, load_saved
 from options.scale import usual_load_size
 from options.train import TrainOptions
@@ -14,7 +15,7 @@ Program = TypeVar("Program", bound=Options)
 Values = dict[str, Any]
 
 SIZE = ("crop_size", "aspect_ratio")
-"""These do not fix the weights unless there is an encoder: then `fc` has output rows for every latent position."""
+"""These fix the weights only with some methods, and with an encoder: then `fc` has rows for every latent position."""
 
 CUSTOM_ONLY = {f"{kind}_{what}" for kind in ("label", "image", "instance") for what in ("dir", "suffix")}
 
@@ -25,12 +26,14 @@ def resolve(
     presets: Mapping[str, Preset],
     typed: Values,
     saved_run: Mapping[str, Any] | None = None,
+    methods: Mapping[str, MethodFacts] = SPADE_ALONE,
 ) -> tuple[Program, list[str]]:
     """Build the options of `program` from what the user typed, and warnings about the saved run.
 
     The precedence, weakest first:
 
-        field default  <  what follows from other options  <  data set preset  <  saved run  <  what the user typed
+        field default  <  what follows from other options  <  method preset  <  data set preset  <  saved run  <
+        what the user typed
 
     A changed value also sets the options that follow from it (`follow`), with its own precedence: `--netG` sets
     `norm_G`, and `--crop_size` sets `load_size`, unless the same source or a stronger one sets them. Presets and saved
@@ -39,16 +42,23 @@ def resolve(
     Args:
         options: options of the program that have an effect; the others keep their defaults.
         saved_run: options of the saved run; None to read them from its file, if there is one.
+        methods: facts of every method. Options that the method does not use keep the values of its preset, or their
+            defaults; typed ones are refused.
     Returns:
         (options object, list of one-line warnings).
     """
     path = _saved_path(options, typed)
     saved, warnings = _saved_layer(program, options, path, typed, saved_run)
     preset = _data_set_preset(program, options, presets, saved, typed, path)
-    layers = [preset, saved, typed]  # weakest first; a preset of a method would come before the data set's
+    method = _method(options, saved, typed, methods)
+    refuse_unused(typed, method, methods, lambda name: options[name].typed_as(typed[name]))
+    unused = unused_options(method, methods)
+    preset, saved = ({name: layer[name] for name in layer if name not in unused} for layer in (preset, saved))
+    of_method = dict(methods[method].preset)
+    layers = [of_method, preset, saved, typed]  # weakest first
 
     values = {name: option.default for name, option in options.items()}
-    usual = values | preset
+    usual = values | of_method | preset
     for layer in ({name: layer[name] for name in layer if name in options} for layer in layers):
         ahead = values | layer
         for name, value in layer.items():
@@ -56,8 +66,21 @@ def resolve(
                 values |= {key: new for key, new in follow(program, name, ahead, usual).items() if key in options}
         values |= layer
     if not program.is_train or values.get("continue_train") or values.get("auto_resume"):
-        _check_architecture(options, typed, saved, path)
-    return program(**values), warnings
+        _check_architecture(options, typed, saved, path, methods[method].size_fixes_weights)
+    opt = program(**values)
+    if "method" in options:
+        methods[method].check(opt)
+    return opt, warnings
+
+
+def _method(options: Mapping[str, Option], saved: Values, typed: Values, methods: Mapping[str, MethodFacts]) -> str:
+    """The method that the strongest source names."""
+    if "method" not in options:
+        return next(iter(methods))
+    method = (saved | typed).get("method", options["method"].default)
+    if method not in methods:
+        raise OptionError(f"--method {method}: must be one of {', '.join(methods)}")
+    return method
 
 
 def _data_set_preset(
@@ -147,10 +170,12 @@ def _saved_layer(
     return taken, [f"{path}: unknown option {name} ignored" for name in sorted(content.keys() - known.keys())]
 
 
-def _check_architecture(options: Mapping[str, Option], typed: Values, saved: Values, path: Path) -> None:
+def _check_architecture(
+    options: Mapping[str, Option], typed: Values, saved: Values, path: Path, size_fixes_weights: bool
+) -> None:
     """Refuse options that contradict the architecture of the trained weights."""
     for name in sorted(typed.keys() & saved.keys()):
-        fixed = options[name].role == "weights" and (name not in SIZE or saved.get("use_vae"))
+        fixed = options[name].role == "weights" and (name not in SIZE or saved.get("use_vae") or size_fixes_weights)
         if fixed and typed[name] != saved[name]:
             raise OptionError(
                 f"{options[name].typed_as(typed[name])}: the saved run has {options[name].typed_as(saved[name])} "

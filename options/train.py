@@ -6,6 +6,7 @@ from typing import ClassVar
 from options.base import Options
 from options.data import DataOptions, either, multiples_around
 from options.field import BELOW_ONE, FILE, FOLDER, POSITIVE, OptionError, at_least, option
+from options.method import MethodTrainingOptions
 from options.networks import DiscriminatorOptions, InitializationOptions, NetworkOptions
 from options.run import ComputeOptions, DeviceOptions, DownloadOptions, RunOptions, SavedRunOptions
 
@@ -196,6 +197,7 @@ class TrainOptions(
     InitializationOptions,
     DiscriminatorOptions,
     LossOptions,
+    MethodTrainingOptions,
     ScheduleOptions,
     LoggingOptions,
     ScoringOptions,

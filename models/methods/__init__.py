@@ -1,1 +1,11 @@
-"""Training methods, one file each: the networks to train, their losses, and the order of the steps."""
+"""Training methods, one file each: networks, losses, optimizer settings, and the order of the steps.
+
+To add a method: one file with a class, and its line in `METHODS`.
+"""
+
+from models.methods.base import Method
+from models.methods.spade import SPADEMethod
+
+METHODS: dict[str, type[Method]] = {
+    "spade": SPADEMethod,
+}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from models.losses import GAN_LOSSES, feature_matching_loss, gan_loss, kl_loss, mean_logit
-from models.methods.base import Objective, Outcome, Part
+from models.methods.base import Method, Objective, Outcome, Part
+from models.methods.spade_networks import OPTIONS, create_networks
 from models.networks.layout import SemanticLayout
 from models.pix2pix_model import Pix2PixModel
+from models.vgg import VGGLoss
 
 
-class SPADEMethod:
+class SPADEMethod(Method):
     """The losses of both players, and the order of their steps.
 
     Args:
@@ -26,6 +29,11 @@ class SPADEMethod:
         betas: of both Adam optimizers; (0, 0.9) in the published code.
         D_steps_per_G: discriminator steps for each generator step.
     """
+
+    options = OPTIONS | {
+        *("gan_mode", "gan_feat_loss", "vgg_loss", "vgg_weights", "lambda_feat", "lambda_vgg", "lambda_kld"),
+        *("TTUR", "D_steps_per_G"),
+    }
 
     def __init__(
         self,
@@ -56,6 +64,26 @@ class SPADEMethod:
                 interval=D_steps_per_G,
             ),
             Objective("D", {"D": netD}, self.discriminator_losses, lr_factor=D_factor, betas=betas),
+        )
+
+    @classmethod
+    def create_model(cls, opt: Any) -> Pix2PixModel:
+        """The networks that the options describe."""
+        return create_networks(opt)
+
+    @classmethod
+    def create(cls, opt: Any, model: Pix2PixModel) -> SPADEMethod:
+        """Losses and players for training `model`; loads VGG-19 unless `--no_vgg_loss`."""
+        return cls(
+            model,
+            gan_mode=opt.gan_mode,
+            lambda_feat=opt.lambda_feat if opt.gan_feat_loss else None,
+            lambda_vgg=opt.lambda_vgg,
+            lambda_kld=opt.lambda_kld,
+            vgg=VGGLoss.pretrained(opt.vgg_weights, opt.download).to(model.device) if opt.vgg_loss else None,
+            TTUR=opt.TTUR,
+            betas=(opt.beta1, opt.beta2),
+            D_steps_per_G=opt.D_steps_per_G,
         )
 
     @property

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from data import PRESETS, create_dataset
-from models import create_method, create_model
+from models import METHODS, create_method, create_model
 from models.vgg import VGGLoss
 from options import TrainOptions, parse_options
 from scripts.benchmark.made_up_data import draw_cells
@@ -82,7 +82,7 @@ class Workload:
         said = io.StringIO()
         try:
             with contextlib.redirect_stderr(said):
-                return parse_options(TrainOptions, argv, PRESETS)
+                return parse_options(TrainOptions, argv, PRESETS, METHODS)
         except SystemExit:
             line = said.getvalue().strip().splitlines()[-1]
             raise InputError(line.removeprefix(f"{TrainOptions.program}: error: ")) from None

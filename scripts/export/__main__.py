@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from data import PRESETS
-from models import Pix2PixModel, create_encoder, create_generator
+from models import METHODS, Pix2PixModel, create_encoder, create_generator
 from models.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
@@ -171,7 +171,7 @@ def export(opt: ExportOptions) -> list[str]:
 @exit_statuses(ExportOptions.program)
 def main(argv: Sequence[str] | None = None) -> int:
     """Export according to the command line; return the exit status."""
-    opt = parse_options(ExportOptions, argv, PRESETS)
+    opt = parse_options(ExportOptions, argv, PRESETS, METHODS)
     print("\n".join(export(opt)))
     return 0
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from data import PRESETS
-from models import Pix2PixModel, create_method, create_model
+from models import METHODS, Pix2PixModel, create_model
 from models.losses import kl_loss
 from models.methods.base import Part
 from models.methods.spade import SPADEMethod
@@ -107,7 +107,7 @@ class Replay:
     def __init__(self, recording: Recording, modulation: str | None = None):
         self.recorded, arrays = recording.scalars, recording.arrays
         self.seed = self.recorded["fill_seed"]
-        self.opt = parse_options(TrainOptions, _command_line(recording), PRESETS)
+        self.opt = parse_options(TrainOptions, _command_line(recording), PRESETS, METHODS)
         self.model: Pix2PixModel = create_model(dataclasses.replace(self.opt, modulation=modulation))
         self.networks = self.model.networks
         if "eps" in arrays:
@@ -124,7 +124,7 @@ class Replay:
         self.real = self.batch["image"]
 
     def _method(self) -> SPADEMethod:
-        method = create_method(dataclasses.replace(self.opt, vgg_loss=False), self.model)
+        method = SPADEMethod.create(dataclasses.replace(self.opt, vgg_loss=False), self.model)
         if self.opt.vgg_loss:
             method.vgg = VGGLoss()
             fill(method.vgg.features, self.seed)

@@ -35,6 +35,7 @@ from data.checking.advice import conversion, find_warnings, flags, palette_lines
 from data.checking.inspection import KINDS, SampleReport
 from data.checking.survey import Survey, survey
 from data.paired import PairedDataset
+from models import METHODS
 from options import TestOptions, TrainOptions, parse_options
 from scripts.prepare.arguments import add_workers, subcommand_parser
 from util.errors import InputError
@@ -81,7 +82,7 @@ def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, TrainOptions | 
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     peek.add_argument("--phase", nargs="?", default="train")
     program = TrainOptions if peek.parse_known_args(rest)[0].phase == "train" else TestOptions
-    return own, parse_options(program, rest, PRESETS)
+    return own, parse_options(program, rest, PRESETS, METHODS)
 
 
 def main(argv: Sequence[str]) -> int:
