@@ -54,6 +54,8 @@ def _in_own_process(measure: Callable[..., float], *args: object) -> float:
 
 
 def _resident_peak(workload: Workload, flags: str) -> float:
+    import torchvision  # noqa: F401 (the perceptual loss imports it late; it is no memory of the training)
+
     before = _resident("VmRSS")
     training = Training(workload, flags)
     for _ in range(WARM_UP_STEPS):
