@@ -43,7 +43,7 @@ SWITCHES = {
     "lean": "--precision bf16 --channels_last --checkpoint_activations --accumulate 2",
 }
 """Name of a switch -> flags that are added to the command line of train.py."""
-GPU_ONLY = ("tf32",)
+GPU_ONLY = (SWITCHES["tf32"],)
 
 
 def flags_of(switch: str, device: str) -> str:
@@ -59,9 +59,10 @@ class Workload:
         device: "cpu" or "cuda".
         mode: --dataset_mode, which selects the preset; its files are read only with `dataroot`.
         batch_size, crop_size: samples, and pixels across.
-        ngf: width of the generator and of the discriminator.
+        ngf: width of the networks, in the sense of a generator's and a discriminator's.
         vgg_weights: of the perceptual loss; None leaves it out.
         dataroot: of the data set, to train on its first samples; None for synthetic ones.
+        method: --method.
     """
 
     device: str
@@ -71,14 +72,14 @@ class Workload:
     ngf: int
     vgg_weights: Path | None = None
     dataroot: str | None = None
+    method: str = "spade"
 
     def options(self, flags: str = "") -> TrainOptions:
         """The options of train.py with more flags. Raises `InputError` for options that train.py refuses."""
-        vgg = ["--no_vgg_loss"] if self.vgg_weights is None else ["--vgg_weights", str(self.vgg_weights)]
-        size = f"--batch_size {self.batch_size} --crop_size {self.crop_size} --load_size {self.crop_size}"
-        width = f"--ngf {self.ngf} --ndf {self.ngf} --gpu_ids {-1 if self.device == 'cpu' else 0}"
-        root = [] if self.dataroot is None else ["--dataroot", self.dataroot, "--no_flip"]
-        argv = ["--dataset_mode", self.mode, *f"{size} {width} {flags}".split(), *vgg, *root]
+        size = f"--batch_size {self.batch_size} --crop_size {self.crop_size} --load_size {self.crop_size} --no_flip"
+        place = f"--dataset_mode {self.mode} --gpu_ids {-1 if self.device == 'cpu' else 0} --method {self.method}"
+        root = [] if self.dataroot is None else ["--dataroot", self.dataroot]
+        argv = [*f"{place} {size} {flags}".split(), *self.method_flags(), *root]
         said = io.StringIO()
         try:
             with contextlib.redirect_stderr(said):
@@ -86,6 +87,15 @@ class Workload:
         except SystemExit:
             line = said.getvalue().strip().splitlines()[-1]
             raise InputError(line.removeprefix(f"{TrainOptions.program}: error: ")) from None
+
+    def method_flags(self) -> list[str]:
+        """Flags for the width of the method's networks, and for VGG-19."""
+        used = METHODS[self.method].options
+        widths = {"ngf": self.ngf, "ndf": self.ngf, "crn_channels": 16 * self.ngf, "sims_width": self.ngf}
+        words = [word for name, width in widths.items() if name in used for word in (f"--{name}", str(width))]
+        if self.vgg_weights and "vgg_weights" in used:
+            words += ["--vgg_weights", str(self.vgg_weights)]
+        return words if self.vgg_weights or "vgg_loss" not in used else [*words, "--no_vgg_loss"]
 
     def __str__(self) -> str:
         opt = self.options()

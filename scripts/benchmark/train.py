@@ -5,19 +5,20 @@ import gc
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from data import PRESETS
+from models import METHODS
 from scripts.benchmark.memory import WARM_UP_STEPS, kept_bytes, peak_on_cpu, peak_on_gpu
 from scripts.benchmark.switches import GPU_ONLY, PLAIN, SWITCHES, Training, Workload, flags_of, write_vgg_weights
 from scripts.benchmark.timing import Times, take_turns
 from util.errors import InputError
 
-HELP = "images per second and peak memory of training with each switch that trades time, memory and accuracy"
+HELP = "images per second and peak memory of training with each switch that trades time, memory and accuracy, or method"
 # On a GPU, the paper's networks at the size for COCO. On a CPU, each step of these would take minutes.
 DEFAULTS = {
     "cuda": {"batch_size": 16, "crop_size": 256, "ngf": 64, "iterations": 20},
@@ -33,7 +34,7 @@ REASON_LENGTH = 160
 
 @dataclass(frozen=True)
 class Row:
-    """The results of one switch.
+    """The results of one switch or method.
 
     Attributes:
         flags: of train.py; empty for the plain training.
@@ -68,6 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", metavar="SWITCH", nargs="+", choices=SWITCHES, help=f"some of: {', '.join(SWITCHES)} (default: all)"
     )
+    parser.add_argument(
+        "--method",
+        nargs="+",
+        choices=METHODS,
+        help="measure a step of each of these in place of switches, in turns with one of spade",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -82,9 +89,13 @@ def run(args: argparse.Namespace) -> None:
         workload.options()
         switches = [switch for switch in SWITCHES if switch == PLAIN or args.only is None or switch in args.only]
         print(heading(args, workload), flush=True)
-        for line in table(measure(switches, workload, args.iterations), workload.batch_size):
+        cases = {flags_of(switch, workload.device): workload for switch in switches}
+        if args.method:
+            others = [name for name in args.method if name != workload.method]
+            cases = {"": workload} | {f"--method {name}": replace(workload, method=name) for name in others}
+        for line in table(measure(cases, workload, args.iterations), workload.batch_size):
             print(line, flush=True)
-    if "checkpoint_activations" in switches:
+    if "checkpoint_activations" in switches and not args.method:
         print("\n" + kept_line(workload))
 
 
@@ -92,27 +103,33 @@ def complete(args: argparse.Namespace) -> argparse.Namespace:
     """Fill in the defaults of the device. Raises `InputError` for impossible arguments."""
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     given = {name: value for name, value in vars(args).items() if value is not None}
-    args = argparse.Namespace(**{"only": None, "dataroot": None, **DEFAULTS[device], **given, "device": device})
+    unset = {"only": None, "method": None, "dataroot": None}
+    args = argparse.Namespace(**{**unset, **DEFAULTS[device], **given, "device": device})
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: there is no GPU here; use --device cpu")
     if args.iterations < 3:
         raise InputError(f"--iterations {args.iterations}: must be 3 or more, for quartiles")
+    if args.only and args.method:
+        raise InputError("--only: measures switches, and --method methods; leave one of them out")
     return args
 
 
-def measure(switches: Iterable[str], workload: Workload, iterations: int) -> Iterator[Row]:
-    """Yield the row of each switch; one that fails yields a row with the reason."""
+def measure(cases: Mapping[str, Workload], workload: Workload, iterations: int) -> Iterator[Row]:
+    """Yield the row of each case, of flags and a workload; one that fails yields a row with the reason.
+
+    Args:
+        workload: of the plain training, with which all take turns.
+    """
     try:
         plain = Training(workload, "")
         warm_up(plain)
     except Exception:  # reported by the row of the plain training, which is measured again there
         plain = None
-    for switch in switches:
-        flags = flags_of(switch, workload.device)
+    for flags, own_workload in cases.items():
         try:
-            if switch in GPU_ONLY and workload.device != "cuda":
+            if flags in GPU_ONLY and workload.device != "cuda":
                 raise InputError("for GPUs only")
-            row = measure_one(flags, workload, iterations, plain)
+            row = measure_one(flags, own_workload, iterations, plain)
         except Exception as error:  # lack of memory, a compiler or a kernel, for example
             row = Row(flags, failure=reason(error))
         forget(compiled="--compile" in flags)
@@ -161,6 +178,7 @@ def heading(args: argparse.Namespace, workload: Workload) -> str:
     flags = [f"--{name} {getattr(args, name)}" for name in ("device", "dataset_mode", *DEFAULTS["cpu"])]
     flags += [f"--dataroot {args.dataroot}"] if args.dataroot else []
     flags += ["--no_vgg_loss"] * args.no_vgg_loss + ([f"--only {' '.join(args.only)}"] if args.only else [])
+    flags += [f"--method {' '.join(args.method)}"] if args.method else []
     lines = [
         f"{device_name(args.device)}, torch {torch.__version__}, threads: {torch.get_num_threads()}",
         f"Workload: {workload}; {'real' if args.dataroot else 'made-up'} labels and photos",

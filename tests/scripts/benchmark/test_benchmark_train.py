@@ -87,9 +87,8 @@ def test_every_switch_has_a_row_and_failing_ones_do_not_end_the_run(feathers, ca
 
 
 def test_without_a_plain_training_the_others_have_no_ratios(feathers, monkeypatch):
-    monkeypatch.setitem(train.SWITCHES, PLAIN, "--accumulate 2")
     monkeypatch.setattr(train, "Training", lambda workload, flags: Feather(workload, flags or "--accumulate"))
-    plain, other = train.measure([PLAIN, "fused"], TINY, 3)
+    plain, other = train.measure({"": TINY, "--adam fused": TINY}, TINY, 3)
     assert plain.failure and not other.failure
     assert list(other.times.seconds) == ["--adam fused"]
     assert rows("\n".join(train.table([plain, other], 2)))["--adam fused"][1] == ""
