@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 import torchvision
 
-from models.vgg import TAPS, VGGLoss
+from models.vgg import CRN_TAPS, TAPS, AveragePoolVGG, VGGLoss
 from util.errors import InputError
 from util.fill import fill
 from util.weight_files import WEIGHT_FILES
@@ -27,7 +27,7 @@ def test_loss_is_the_weighted_l1_of_the_five_relu_outputs(vgg):
     expected, x, y = 0.0, fake, real
     convolutions_seen = {1: 1 / 32, 3: 1 / 16, 5: 1 / 8, 9: 1 / 4, 13: 1.0}  # relu1_1, 2_1, 3_1, 4_1, 5_1
     count = 0
-    for layer in torchvision.models.vgg19(weights=None).features[:30].__class__(*vgg.features):
+    for layer in vgg.features:
         x, y = layer(x), layer(y)
         if isinstance(layer, torch.nn.ReLU):
             count += 1
@@ -93,5 +93,30 @@ def test_weights_are_fetched_where_they_are_missing_if_that_is_allowed(vgg, serv
 
 
 def test_taps_are_relu_layers():
-    layers = torchvision.models.vgg19(weights=None).features
-    assert all(isinstance(layers[index], torch.nn.ReLU) for index in TAPS)
+    with torch.device("meta"):
+        layers = torchvision.models.vgg19(weights=None).features
+    assert all(isinstance(layers[index], torch.nn.ReLU) for index in (*TAPS, *CRN_TAPS))
+
+
+@pytest.mark.parametrize("caffe", [True, False])
+def test_features_with_average_pooling(caffe):
+    """relu1_2, 2_2, 3_2, 4_2, 5_2, the last of each resolution's first two convolutions."""
+    vgg = AveragePoolVGG(caffe)
+    fill(vgg.features, seed=3)
+    pixels = torch.rand(1, 3, 32, 32) * 255
+    mean, std = ([123.68, 116.779, 103.939], [1, 1, 1]) if caffe else ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    mean, std = torch.tensor(mean).view(3, 1, 1), torch.tensor(std).view(3, 1, 1)
+    x = ((pixels if caffe else pixels / 255) - mean) / std
+    expected, weights = [], [vgg.features.state_dict()[f"{i}.weight"] for i in (0, 2, 5, 7, 10, 12, 14, 16, 19, 21)]
+    for number, weight in enumerate(weights):
+        x = F.avg_pool2d(x, 2) if number in (2, 4, 8) else x
+        index = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21)[number]
+        x = F.relu(F.conv2d(x, weight, vgg.features[index].bias, padding=1))
+        if number in (1, 3, 5, 9):
+            expected.append(x)
+    found = vgg(pixels)
+    assert [tuple(feature.shape[1:]) for feature in found] == [
+        (64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4), (512, 2, 2)
+    ]  # fmt: skip
+    for ours, theirs in zip(found, expected):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
