@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.networks.normalization import SPADE
-from models.networks.norms import bias_of
+from models.networks.norms import OwnStatisticsBatchNorm, bias_of
 from models.networks.spectral_norm import remove_spectral_norm, spectral_layers
 
 
@@ -17,7 +17,7 @@ def fold_norms(network: nn.Module) -> nn.Module:
     """Fold in place every norm that is linear in evaluation mode into the layer before or after it; return `network`.
 
     Spectral norm divides its weight once and is removed. Batch norm after a convolution is folded into that
-    convolution; batch norm inside SPADE is folded into gamma and beta. Instance norm depends on the image and stays.
+    convolution; batch norm inside SPADE is folded into gamma and beta. Norms with statistics of each image stay.
 
     Outputs are those of evaluation mode, up to rounding. The network is in evaluation mode and its parameters need
     no gradients afterwards; it can neither be trained nor saved under the names of the released weights.
@@ -51,6 +51,8 @@ def _fold_into_modulation(spade: SPADE) -> None:
 def _fold_into_convolutions(layers: nn.Sequential) -> None:
     for i in range(len(layers) - 1):
         conv, norm = layers[i], layers[i + 1]
+        if isinstance(norm, OwnStatisticsBatchNorm) and norm.own_statistics:
+            continue
         if isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, _BatchNorm):
             layers[i] = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))
             layers[i + 1] = nn.Identity()

@@ -45,6 +45,26 @@ class InstanceNorm(nn.InstanceNorm2d):
         return super().forward(full).to(x.dtype)
 
 
+class OwnStatisticsBatchNorm(nn.BatchNorm2d):
+    """Batch norm that normalizes each image with its own statistics in evaluation mode.
+
+    This is what batch norm in training mode does with one image at a time.
+
+    Args:
+        own_statistics: False for plain batch norm, with running statistics in evaluation mode.
+    """
+
+    def __init__(self, channels: int, own_statistics: bool = True):
+        super().__init__(channels)
+        self.own_statistics = own_statistics
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        if self.training or not self.own_statistics:
+            return super().forward(x)
+        return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
+
+
 @dataclass(frozen=True)
 class NormSpec:
     """A parsed norm string such as `spectralspadesyncbatch3x3`.
