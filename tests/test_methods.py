@@ -19,6 +19,7 @@ DATA = "--dataset_mode landscapes --crop_size 64 --load_size 64 --preprocess_mod
 SHORT = "--max_dataset_size 2 --batch_size 1 --save_epoch_freq 1 --no_html --no_tensorboard --seed 3"
 TINY = {
     "spade": "--ngf 2 --ndf 2 --use_vae --z_dim 4 --norm_G spectralspadesyncbatch1x1 --no_vgg_loss",
+    "pix2pix": "--ngf 2 --ndf 2 --niter_decay 0",
 }
 """Method -> flags of its small networks."""
 
