@@ -96,11 +96,17 @@ class MethodTrainingOptions(Options, heading="method"):
         0, "pix2pixhd: earlier fakes that the discriminator also sees", unit="images", rule=at_least(0)
     )
     lambda_L1: float = option(100.0, "pix2pix: weight of the L1 distance of images", rule=at_least(0))
+    vgg_origin: str = option(
+        "torchvision",
+        "crn, sims: where the VGG-19 weights of the loss come from: torchvision, or caffe for the original ones under "
+        "torchvision's names, given with --vgg_weights, for which the published weights of the loss terms were found",
+        choices=("torchvision", "caffe"),
+    )
     crn_weights: str | None = option(
         None,
-        "crn: JSON file with the weights of the loss terms, as saved in a run",
+        "crn, sims: JSON file of one object with the weights of the loss terms, by term: input, relu1_2, ... relu5_2",
         rule=FILE,
-        unset="published with Caffe's VGG19, derived with torchvision's",
+        unset="published with --vgg_origin caffe, derived with torchvision",
     )
     crn_train_from: int | None = option(
         None, "crn: train only modules of this height and larger", unit="pixels", rule=at_least(4), unset="all"

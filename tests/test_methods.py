@@ -20,6 +20,7 @@ SHORT = "--max_dataset_size 2 --batch_size 1 --save_epoch_freq 1 --no_html --no_
 TINY = {
     "spade": "--ngf 2 --ndf 2 --use_vae --z_dim 4 --norm_G spectralspadesyncbatch1x1 --no_vgg_loss",
     "pix2pix": "--ngf 2 --ndf 2 --niter_decay 0",
+    "crn": "--crn_channels 4 --crn_images 2 --vgg_weights {vgg}",
 }
 """Method -> flags of its small networks."""
 
