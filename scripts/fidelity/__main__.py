@@ -14,13 +14,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.fidelity import scores, segmenters, training
+from scripts.fidelity import crn, pix2pix, scores, segmenters, training
 from scripts.fidelity.comparison import Result, compare
 from scripts.fidelity.recording import Recording
 from util.errors import InputError
 
 PROGRAM = "python -m scripts.fidelity"
-KINDS = {"training": training, "segmentation network": segmenters, "segmentation scores": scores}
+KINDS = {
+    "training": training,
+    "pix2pix training": pix2pix,
+    "CRN training": crn,
+    "segmentation network": segmenters,
+    "segmentation scores": scores,
+}
 """Kind of recording -> module with `recognizes(scalars)`, `replay(recording, modulation)` and `TOLERANCES`."""
 
 
