@@ -99,17 +99,21 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def _describe_spade(shapes: Shapes) -> dict[str, object]:
-    shared = shapes["head_0.norm_0.mlp_shared.0.weight"]
-    ngf = shapes["head_0.conv_0.weight"][0] // 16
+    wide, joined = shapes["head_0.conv_0.weight"][:2]  # 16 ngf, and as many without concatenated channels
+    ngf, shared = wide // 16, shapes.get("head_0.norm_0.mlp_shared.0.weight")
+    batch_statistics = {"head_0.norm_0.param_free_norm.running_mean", "head_0.norm_0.running_mean"}
     facts = {
         "--netG": "spade",
+        "--conditioning": "spade" if shared else "concat" if joined > wide else "none",
         "--ngf": ngf,
-        _SEMANTIC_NC: shared[1],
-        "SPADE kernel (--norm_G)": f"{shared[2]}x{shared[2]}",
-        "batch statistics (--norm_G)": "head_0.norm_0.param_free_norm.running_mean" in shapes,
+        "batch statistics (--norm_G)": not batch_statistics.isdisjoint(shapes),
         "--num_upsampling_layers most": "up_4.conv_0.weight" in shapes,
         "--use_vae": len(shapes["fc.weight"]) == 2,
     }
+    if shared:
+        facts |= {_SEMANTIC_NC: shared[1], "SPADE kernel (--norm_G)": f"{shared[2]}x{shared[2]}"}
+    else:
+        facts[_SEMANTIC_NC] = joined - wide or shapes["fc.weight"][1]
     if facts["--use_vae"]:
         rows, z_dim = shapes["fc.weight"]
         positions = "number of latent positions (--crop_size, --aspect_ratio, --num_upsampling_layers)"
@@ -122,15 +126,20 @@ def _describe_pix2pixhd(shapes: Shapes) -> dict[str, object]:
     blocks = sorted({int(match[1]) for name in shapes if (match := re.match(r"model\.(\d+)\.conv_block", name))})
     facts = {
         "--netG": "pix2pixhd",
+        "--conditioning": "none",
         "--ngf": first[0],
         _SEMANTIC_NC: first[1],
         "--resnet_initial_kernel_size": first[2],
         "--resnet_n_blocks": len(blocks),
     }
+    if "model.1.1.mlp_shared.0.weight" in shapes:
+        facts["--conditioning"] = "spade"
     if blocks:
         kernel = next(
-            shape for name, shape in shapes.items() if re.match(r"model\.\d+\.conv_block\.1\..*weight$", name)
+            shape for name, shape in shapes.items() if re.fullmatch(r"model\.\d+\.conv_block\.1(\.0)?\.weight", name)
         )
+        if kernel[1] > kernel[0]:  # more channels in than out
+            facts["--conditioning"] = "concat"
         # pad, first convolution and its ReLU, then convolution and ReLU per downsampling
         facts |= {"--resnet_n_downsample": (blocks[0] - 3) // 2, "--resnet_kernel_size": kernel[-1]}
     return facts

@@ -10,6 +10,8 @@ from options.method import MethodOptions
 # The keys of `GENERATORS` and `INITIALIZERS` in models/networks, which import torch; options do not.
 NETG_NAMES = ("spade", "pix2pixhd")
 PIX2PIXHD_NETG_NAMES = ("global", "local")
+CONDITIONINGS = ("spade", "concat", "none")
+"""How the label map enters the inner layers of a generator: the rows of the paper's table 3."""
 INIT_TYPES = ("normal", "xavier", "xavier_uniform", "kaiming", "orthogonal", "none")
 UPSAMPLINGS = {"normal": 5, "more": 6, "most": 7}
 """Number of doublings of the spade generator for each `--num_upsampling_layers`."""
@@ -25,10 +27,17 @@ class GeneratorOptions(Options, heading="generator"):
         choices=(*NETG_NAMES, *PIX2PIXHD_NETG_NAMES),
         role="weights",
     )
+    conditioning: str = option(
+        "spade",
+        "how the label map enters the inner layers: it modulates norms (spade), it is concatenated to features, or not "
+        "at all; none by default with --netG pix2pixhd",
+        choices=CONDITIONINGS,
+        role="weights",
+    )
     norm_G: str = option(
         "spectralspadesyncbatch3x3",
-        "norm layers of the generator: [spectral]spade(instance|batch|syncbatch)KxK; with --netG pix2pixhd "
-        "[spectral][none|instance|batch|syncbatch], instance by default",
+        "norm layers of the generator: [spectral]spade(instance|batch|syncbatch)KxK; without --conditioning spade "
+        "[spectral][none|instance|batch|syncbatch], spectralsyncbatch by default, with --netG pix2pixhd instance",
         role="weights",
     )
     ngf: int = option(64, "width of generator and encoder", unit="channels", rule=at_least(2), role="weights")
@@ -108,11 +117,18 @@ class NetworkOptions(LayoutOptions, MethodOptions, GeneratorOptions, EncoderOpti
         return 2**self.resnet_n_downsample, f" with --resnet_n_downsample {self.resnet_n_downsample}"
 
     def check(self) -> None:
-        """Refuse a latent for a generator that takes none."""
+        """Refuse a latent for a generator that takes none, and one that leaves the label map no way in."""
         super().check()
         if self.method == "spade" and self.netG not in NETG_NAMES:
             raise OptionError(
                 f"--netG {self.netG}: a generator of --method pix2pixhd; add that, or use {either(NETG_NAMES)}"
             )
-        if self.use_vae and self.netG == "pix2pixhd":
+        if not self.use_vae:
+            return
+        if self.netG == "pix2pixhd":
             raise OptionError("--use_vae: --netG pix2pixhd takes no latent; use --netG spade or --no_use_vae")
+        if self.conditioning == "none":
+            raise OptionError(
+                "--conditioning none: with --use_vae the generator would not see the label map; use --conditioning "
+                "spade or --no_use_vae"
+            )

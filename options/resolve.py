@@ -36,8 +36,8 @@ def resolve(
         what the user typed
 
     A changed value also sets the options that follow from it (`follow`), with its own precedence: `--netG` sets
-    `norm_G`, and `--crop_size` sets `load_size`, unless the same source or a stronger one sets them. Presets and saved
-    runs may have more options than the program.
+    `conditioning` and `norm_G`, and `--crop_size` sets `load_size`, unless the same source or a stronger one sets them.
+    Presets and saved runs may have more options than the program.
 
     Args:
         options: options of the program that have an effect; the others keep their defaults.
@@ -55,11 +55,13 @@ def resolve(
     unused = unused_options(method, methods)
     preset, saved = ({name: layer[name] for name in layer if name not in unused} for layer in (preset, saved))
     of_method = dict(methods[method].preset)
+    defaults = {name: option.default for name, option in options.items()}
+    usual = defaults | of_method | preset
     layers = [of_method, preset, saved, typed]  # weakest first
 
-    values = {name: option.default for name, option in options.items()}
-    usual = values | of_method | preset
-    for layer in ({name: layer[name] for name in layer if name in options} for layer in layers):
+    values = dict(defaults)
+    # In the order of the declarations: `netG` decides `conditioning`, and both decide `norm_G`.
+    for layer in ({name: layer[name] for name in options if name in layer} for layer in layers):
         ahead = values | layer
         for name, value in layer.items():
             if value != values[name]:
@@ -112,9 +114,15 @@ def follow(program: type[Options], name: str, values: Values, usual: Values) -> 
     """
     match name, values[name]:
         case "netG", "spade":
-            return {"norm_G": "spectralspadesyncbatch3x3"}
+            return {"conditioning": "spade", "norm_G": "spectralspadesyncbatch3x3"}
         case "netG", "pix2pixhd":
+            return {"conditioning": "none", "norm_G": "instance"}
+        case "conditioning", "spade":
+            return {"norm_G": "spectralspadesyncbatch3x3"}
+        case "conditioning", "none" if values["netG"] == "pix2pixhd":
             return {"norm_G": "instance"}
+        case "conditioning", _:
+            return {"norm_G": "spectralsyncbatch"}
         case "TTUR", True:
             return {"beta1": 0.0, "beta2": 0.9}
         case "TTUR", False:

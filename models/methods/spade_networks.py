@@ -8,7 +8,13 @@ from typing import Any
 
 from torch import nn
 
-from models.networks.blocks import ResnetBlock, SPADEResnetBlock
+from models.networks.blocks import (
+    ConcatHDResnetBlock,
+    ConcatResnetBlock,
+    PlainResnetBlock,
+    ResnetBlock,
+    SPADEResnetBlock,
+)
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import GENERATORS, Generator, first_map_size
@@ -21,7 +27,7 @@ from util.errors import InputError
 
 OPTIONS = frozenset(
     {
-        *("instance", "netG", "norm_G", "ngf", "num_upsampling_layers"),
+        *("instance", "netG", "conditioning", "norm_G", "ngf", "num_upsampling_layers"),
         *("resnet_n_downsample", "resnet_n_blocks", "resnet_kernel_size", "resnet_initial_kernel_size"),
         *("use_vae", "z_dim", "norm_E", "norm_D", "num_D", "n_layers_D", "ndf"),
         *("init_type", "init_gain", "checkpoint_activations", "modulation", "style_image", "num_styles"),
@@ -39,7 +45,9 @@ def create_generator(opt, spade: Callable[..., Generator] = GENERATORS["spade"])
     Args:
         spade: builds the generator for `--netG spade`.
     """
+    _check_norm_of_conditioning(opt)
     if opt.netG == "pix2pixhd":
+        block = ConcatHDResnetBlock if opt.conditioning == "concat" else ResnetBlock
         return GENERATORS[opt.netG](
             semantic_nc=opt.semantic_nc,
             ngf=opt.ngf,
@@ -48,15 +56,7 @@ def create_generator(opt, spade: Callable[..., Generator] = GENERATORS["spade"])
             n_blocks=opt.resnet_n_blocks,
             kernel_size=opt.resnet_kernel_size,
             initial_kernel_size=opt.resnet_initial_kernel_size,
-            block=_maybe_recomputed(ResnetBlock, opt),
-        )
-    if opt.modulation == "dense":
-        block = _maybe_recomputed(SPADEResnetBlock, opt)
-    else:
-        block = partial(
-            _maybe_recomputed(TableResnetBlock, opt),
-            always=opt.modulation == "table",
-            recomputes_parts=not _recomputes_blocks(opt),
+            block=_maybe_recomputed(block, opt),
         )
     return spade(
         semantic_nc=opt.semantic_nc,
@@ -65,7 +65,7 @@ def create_generator(opt, spade: Callable[..., Generator] = GENERATORS["spade"])
         latent_size=first_map_size(opt.crop_size, opt.aspect_ratio, opt.upsamplings),
         num_upsampling_layers=opt.num_upsampling_layers,
         z_dim=opt.z_dim if opt.use_vae else None,
-        block=block,
+        block=_decoder_block(opt),
     )
 
 
@@ -84,6 +84,29 @@ def create_networks(opt: Any) -> Pix2PixModel:
         if network is not None:
             init_weights(network, opt.init_type, opt.init_gain)
     return Pix2PixModel(netG, netD, netE, opt.num_labels)
+
+
+def _decoder_block(opt) -> Callable[..., nn.Module]:
+    """The block of `--netG spade`."""
+    if opt.conditioning != "spade":
+        return _maybe_recomputed(ConcatResnetBlock if opt.conditioning == "concat" else PlainResnetBlock, opt)
+    if opt.modulation == "dense":
+        return _maybe_recomputed(SPADEResnetBlock, opt)
+    return partial(
+        _maybe_recomputed(TableResnetBlock, opt),
+        always=opt.modulation == "table",
+        recomputes_parts=not _recomputes_blocks(opt),
+    )
+
+
+def _check_norm_of_conditioning(opt) -> None:
+    """Refuse a SPADE norm without `--conditioning spade`, and a plain norm with it."""
+    is_spade = bool(NormSpec.parse(opt.norm_G, "norm_G").spade_kernel)
+    if is_spade != (opt.conditioning == "spade"):
+        kind = (
+            "a plain norm such as spectralsyncbatch" if is_spade else "a SPADE norm such as spectralspadesyncbatch3x3"
+        )
+        raise InputError(f"--norm_G {opt.norm_G}: --conditioning {opt.conditioning} needs {kind}")
 
 
 def _check_smallest_feature_map(opt) -> None:

@@ -9,9 +9,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from models.networks.blocks import ResnetBlock, SPADEResnetBlock, leaky_relu
+from models.networks.blocks import (
+    LayoutSequential,
+    PlainResnetBlock,
+    ResnetBlock,
+    SPADEResnetBlock,
+    conditional_conv,
+    leaky_relu,
+)
 from models.networks.layout import SemanticLayout
-from models.networks.norms import NormSpec, normalized_conv
+from models.networks.norms import NormSpec
 
 
 def first_map_size(crop_size: int, aspect_ratio: float, upsamplings: int) -> tuple[int, int]:
@@ -39,10 +46,12 @@ class SPADEGenerator(Generator):
     Args:
         semantic_nc: channels of the semantic map.
         ngf: base number of channels: the first blocks have 16 ngf, the last one ngf, or ngf / 2 with "most".
-        norm: norm string or `NormSpec`, such as "spectralspadesyncbatch3x3".
+        norm: norm string or `NormSpec` as `block` takes it: a SPADE norm such as "spectralspadesyncbatch3x3", or a
+            plain one for `PlainResnetBlock` and `ConcatResnetBlock`.
         latent_size: (height, width) of the first feature map; see `first_map_size`.
         num_upsampling_layers: "normal", "more" or "most": 5, 6 or 7 doublings.
-        z_dim: length of the style latent; None to start from the downsampled semantic map instead.
+        z_dim: length of the latent that the first feature map is made of; None to make it of the downsampled semantic
+            map instead.
         block: makes a block of (in_channels, out_channels, semantic_nc, norm).
     """
 
@@ -54,10 +63,9 @@ class SPADEGenerator(Generator):
         latent_size: tuple[int, int] = (8, 8),
         num_upsampling_layers: str = "normal",
         z_dim: int | None = None,
-        block: Callable[..., SPADEResnetBlock] = SPADEResnetBlock,
+        block: Callable[..., SPADEResnetBlock | PlainResnetBlock] = SPADEResnetBlock,
     ):
         super().__init__()
-        norm = NormSpec.of(norm, spade=True, flag="norm_G")
         self.latent_size = latent_size
         self.num_upsampling_layers = num_upsampling_layers
         self.z_dim = z_dim
@@ -99,7 +107,7 @@ class SPADEGenerator(Generator):
             x = block(x, layout, scale)
         return torch.tanh(self.conv_img(leaky_relu(x)))
 
-    def stages(self) -> list[tuple[SPADEResnetBlock, int]]:
+    def stages(self) -> list[tuple[SPADEResnetBlock | PlainResnetBlock, int]]:
         """The blocks in their order, each with the factor by which it first upsamples its input."""
         middle = 1 if self.num_upsampling_layers == "normal" else 2
         stages = [(self.head_0, 1), (self.G_middle_0, 2), (self.G_middle_1, middle)]
@@ -121,9 +129,10 @@ class Pix2PixHDGenerator(Generator):
     Args:
         semantic_nc: channels of the semantic map.
         ngf: base number of channels: doubled in each of the `n_downsample` layers.
-        norm: plain norm string or `NormSpec`, such as "instance" or "spectralinstance".
+        norm: norm string or `NormSpec`, such as "instance" or "spectralsyncbatch"; a SPADE norm makes all norms, one
+            after every convolution but the last, SPADE: "pix2pixHD++ w/ SPADE" (table 3).
         n_downsample, n_blocks, kernel_size, initial_kernel_size: the `resnet_` options.
-        block: makes a residual block of (channels, norm, kernel_size).
+        block: makes a residual block of (channels, norm, kernel_size, semantic_nc).
     """
 
     def __init__(
@@ -138,26 +147,26 @@ class Pix2PixHDGenerator(Generator):
         block: Callable[..., ResnetBlock] = ResnetBlock,
     ):
         super().__init__()
-        norm = NormSpec.of(norm, spade=False, flag="norm_G")
+        norm = NormSpec.parse(norm, "norm_G") if isinstance(norm, str) else norm
         layers = [
             nn.ReflectionPad2d(initial_kernel_size // 2),
-            normalized_conv(nn.Conv2d, semantic_nc, ngf, norm, kernel_size=initial_kernel_size),
+            conditional_conv(nn.Conv2d, semantic_nc, ngf, norm, semantic_nc, kernel_size=initial_kernel_size),
             nn.ReLU(),
         ]
         widths = [ngf * 2**i for i in range(n_downsample + 1)]
         for narrow, wide in itertools.pairwise(widths):
-            conv = normalized_conv(nn.Conv2d, narrow, wide, norm, kernel_size=3, stride=2, padding=1)
-            layers += [conv, nn.ReLU()]
-        layers += [block(widths[-1], norm, kernel_size) for _ in range(n_blocks)]
+            sizes = {"kernel_size": 3, "stride": 2, "padding": 1}
+            layers += [conditional_conv(nn.Conv2d, narrow, wide, norm, semantic_nc, **sizes), nn.ReLU()]
+        layers += [block(widths[-1], norm, kernel_size, semantic_nc) for _ in range(n_blocks)]
         for wide, narrow in itertools.pairwise(reversed(widths)):
             sizes = {"kernel_size": 3, "stride": 2, "padding": 1, "output_padding": 1}
-            layers += [normalized_conv(nn.ConvTranspose2d, wide, narrow, norm, **sizes), nn.ReLU()]
+            layers += [conditional_conv(nn.ConvTranspose2d, wide, narrow, norm, semantic_nc, **sizes), nn.ReLU()]
         layers += [nn.ReflectionPad2d(3), nn.Conv2d(ngf, 3, 7), nn.Tanh()]
-        self.model = nn.Sequential(*layers)
+        self.model = LayoutSequential(*layers)
 
     def forward(self, layout: SemanticLayout, z: Tensor | None = None) -> Tensor:
         """Images (N, 3, H, W) in [-1, 1], as large as the layout; `z` is ignored."""
-        return self.model(layout.at(*layout.size))
+        return self.model(layout.at(*layout.size), layout)
 
 
 GENERATORS = {"spade": SPADEGenerator, "pix2pixhd": Pix2PixHDGenerator}

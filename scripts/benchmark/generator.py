@@ -17,7 +17,7 @@ from models.tables.blocks import convolve
 from options import TrainOptions
 from scripts.benchmark.label_maps import MODES, command_line_options, layouts_of
 from scripts.benchmark.memory import peak_of_first_call
-from scripts.benchmark.multiply_adds import Counts, count
+from scripts.benchmark.multiply_adds import Counts, count, spade_kernel
 from scripts.benchmark.switches import height
 from scripts.benchmark.timing import Times, take_turns
 from scripts.benchmark.train import DEFAULTS, device_name
@@ -205,7 +205,7 @@ def fraction_table(layouts: list[SemanticLayout], network: SPADEGenerator) -> li
         height, width = scale * height, scale * width
         if (height, width) not in sizes:
             sizes.append((height, width))
-    kernel = network.head_0.norm_0.mlp_gamma.kernel_size[0]
+    kernel = spade_kernel(network)
     inner, outer = [], []
     for size in sizes:
         height, width = size

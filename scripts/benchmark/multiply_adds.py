@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from models.networks.blocks import SPADEResnetBlock
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
 from models.networks.normalization import SPADE
@@ -35,13 +36,19 @@ class Counts:
         return self.rows + self.others
 
 
+def spade_kernel(network: SPADEGenerator) -> int:
+    """Kernel size of the modulation layers."""
+    assert isinstance(network.head_0, SPADEResnetBlock), "this generator has SPADE in its blocks"
+    return network.head_0.norm_0.mlp_gamma.kernel_size[0]
+
+
 @torch.no_grad()
 def count(network: SPADEGenerator, layout: SemanticLayout) -> Counts:
     """Count for one batch of label maps; `rows` depends on the number of distinct neighborhoods."""
     layout = SemanticLayout(layout.labels, layout.edges, layout.num_labels)
     shared = gamma_beta = rows = others = 0
     height, width = network.latent_size
-    kernel = network.head_0.norm_0.mlp_gamma.kernel_size[0]
+    kernel = spade_kernel(network)
     if network.z_dim is None:
         others += len(layout) * height * width * network.fc.weight.numel()
     for block, scale in network.stages():

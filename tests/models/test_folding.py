@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from models.folding import fold_norms
+from models.networks.blocks import ConcatHDResnetBlock, ConcatResnetBlock, PlainResnetBlock, ResnetBlock
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator
 from models.networks.layout import SemanticLayout
@@ -39,10 +40,26 @@ def test_spade_generator_generates_the_same_images(norm):
     assert torch.allclose(fold_norms(network)(layout), before, rtol=1e-9, atol=1e-12) and before.std() > 0.01
 
 
-@pytest.mark.parametrize("norm", ["instance", "spectralbatch", "spectralsyncbatch"])
-def test_pix2pixhd_generator_generates_the_same_images(norm):
+@pytest.mark.parametrize("block", [PlainResnetBlock, ConcatResnetBlock])
+def test_decoder_without_spade_generates_the_same_images(block):
     layout = SemanticLayout(LABELS, None, 5)
-    network = used(Pix2PixHDGenerator(5, 2, norm, n_downsample=2, n_blocks=2), layout)
+    network = used(SPADEGenerator(5, 2, "spectralsyncbatch", (2, 2), block=block), layout)
+    before = network(layout)
+    assert torch.allclose(fold_norms(network)(layout), before, rtol=1e-9, atol=1e-12) and before.std() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("norm", "block"),
+    [
+        ("instance", ResnetBlock),
+        ("spectralbatch", ResnetBlock),
+        ("spectralsyncbatch", ConcatHDResnetBlock),
+        ("spectralspadesyncbatch3x3", ResnetBlock),
+    ],
+)
+def test_pix2pixhd_generator_generates_the_same_images(norm, block):
+    layout = SemanticLayout(LABELS, None, 5)
+    network = used(Pix2PixHDGenerator(5, 2, norm, n_downsample=2, n_blocks=2, block=block), layout)
     before = network(layout)
     assert torch.allclose(fold_norms(network)(layout), before, rtol=1e-9, atol=1e-12) and before.std() > 0.01
 

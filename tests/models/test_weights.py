@@ -6,6 +6,7 @@ import re
 import pytest
 import torch
 
+from models.networks.blocks import ConcatHDResnetBlock, ConcatResnetBlock, PlainResnetBlock
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator
@@ -15,6 +16,10 @@ from util.errors import InputError
 
 def spade(semantic_nc=5, ngf=2, norm="spectralspadesyncbatch3x3", latent_size=(2, 2), **kwargs):
     return SPADEGenerator(semantic_nc, ngf, norm, latent_size, **kwargs)
+
+
+def plain(block, semantic_nc=5):
+    return SPADEGenerator(semantic_nc, 2, "spectralsyncbatch", (2, 2), block=block)
 
 
 def saved(network, path, change=lambda state: state):
@@ -49,6 +54,24 @@ def test_files_of_old_versions_and_parallel_wrappers_load(tmp_path):
         (lambda: spade(norm="spectralspadeinstance3x3"), spade, "batch statistics .* is False in the file"),
         (lambda: spade(norm="spectralspadesyncbatch5x5"), spade, "SPADE kernel .* is 5x5 in the file and 3x3 here"),
         (lambda: spade(z_dim=4), spade, "--use_vae is True in the file and False here"),
+        (lambda: plain(ConcatResnetBlock), spade, "--conditioning is concat in the file and spade here"),
+        (spade, lambda: plain(PlainResnetBlock), "--conditioning is spade in the file and none here"),
+        (lambda: plain(PlainResnetBlock, 5), lambda: plain(PlainResnetBlock, 6), "channels .* is 5 in the file and 6"),
+        (
+            lambda: plain(ConcatResnetBlock, 5),
+            lambda: plain(ConcatResnetBlock, 6),
+            "channels .* is 5 in the file and 6",
+        ),
+        (
+            lambda: Pix2PixHDGenerator(5, 2, "spectralspadesyncbatch3x3", n_blocks=1),
+            lambda: Pix2PixHDGenerator(5, 2, "spectralsyncbatch", n_blocks=1),
+            "--conditioning is spade in the file and none here$",
+        ),
+        (
+            lambda: Pix2PixHDGenerator(5, 2, n_blocks=1, block=ConcatHDResnetBlock),
+            lambda: Pix2PixHDGenerator(5, 2, n_blocks=1),
+            "--conditioning is concat in the file and none here$",
+        ),
         (lambda: spade(z_dim=4), lambda: spade(z_dim=8), "--z_dim is 4 in the file and 8 here"),
         (
             lambda: spade(z_dim=4),

@@ -113,6 +113,7 @@ def test_the_crop_lies_inside_what_is_loaded(mode, parse_train, refused):
         "--batch_size 4 --accumulate 3",
         "--batch_size 2 --accumulate 3",
         "--use_vae --netG pix2pixhd",
+        "--use_vae --conditioning none",
         "--niter 0",
         "--dataset_mode custom --label_dir l --image_dir i --instance",
         "--dataset_mode custom --label_dir l --image_dir i --instance_dir n --load_size 100",
@@ -138,6 +139,11 @@ def test_other_modes_do_not_crop_what_was_scaled(mode, parse_train):
     ("line", "message"),
     [
         ("--use_vae --netG pix2pixhd", "--use_vae: --netG pix2pixhd takes no latent; use --netG spade or --no_use_vae"),
+        (
+            "--use_vae --conditioning none",
+            "--conditioning none: with --use_vae the generator would not see the label map; use --conditioning spade "
+            "or --no_use_vae",
+        ),
         ("--niter 0", "--niter 0: with --niter_decay 0 there are no epochs; use --niter 1 or more"),
         ("--dataset_mode custom", "--dataset_mode custom: add --label_dir FOLDER, the folder of label maps"),
         (

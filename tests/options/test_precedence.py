@@ -72,6 +72,30 @@ def test_the_generator_decides_its_norm(parse_train, save_run):
     assert parse_train("--name run --load_from_opt_file --netG pix2pixhd").norm_G == "instance"
 
 
+def test_the_generator_decides_how_the_label_map_enters_and_both_decide_the_norm(parse_train, save_run):
+    def choice(line):
+        opt = parse_train(line)
+        return opt.conditioning, opt.norm_G
+
+    spade = ("spade", "spectralspadesyncbatch3x3")
+    assert choice("") == choice("--conditioning spade") == spade
+    assert choice("--conditioning concat") == ("concat", "spectralsyncbatch")
+    assert choice("--conditioning none --norm_G batch") == ("none", "batch")
+    assert choice("--netG pix2pixhd") == choice("--conditioning none --netG pix2pixhd") == ("none", "instance")
+    for line in ("--netG pix2pixhd --conditioning spade", "--conditioning spade --netG pix2pixhd"):
+        assert choice(line) == spade
+    assert choice("--conditioning concat --netG pix2pixhd") == ("concat", "spectralsyncbatch")
+
+    resumed = "--name run --continue_train"
+    save_run(netG="pix2pixhd", norm_G="spectralinstance")  # of a version without the option
+    assert choice(resumed) == ("none", "spectralinstance")
+    save_run(netG="spade", norm_G="spectralspadebatch1x1")
+    assert choice(resumed) == ("spade", "spectralspadebatch1x1")
+    save_run(netG="pix2pixhd", conditioning="spade", norm_G="spectralspadebatch1x1")
+    assert choice(resumed) == ("spade", "spectralspadebatch1x1")
+    assert choice("--name run --load_from_opt_file --netG pix2pixhd --conditioning none") == ("none", "instance")
+
+
 def test_no_ttur_decides_the_betas(parse_train):
     def betas(line):
         opt = parse_train(line)

@@ -15,6 +15,7 @@ from models.networks.init import parameter_count
 from models.networks.layout import SemanticLayout
 from options import TrainOptions, parse_options
 from options.networks import UPSAMPLINGS
+from util.errors import InputError
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 ARCHITECTURES = json.loads((GOLDEN / "architectures.json").read_text())
@@ -54,6 +55,19 @@ def test_state_dict_names_and_shapes_are_the_published_ones(name):
 def test_parameter_counts_are_the_published_ones(argv, counts):
     networks = model_for(*argv.split()).networks
     assert {letter: parameter_count(network) for letter, network in networks.items()} == counts
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--conditioning concat --norm_G spadebatch3x3", "--norm_G spadebatch3x3: --conditioning concat needs a plain"),
+        ("--netG pix2pixhd --norm_G spadebatch3x3", "--norm_G spadebatch3x3: --conditioning none needs a plain norm"),
+        ("--netG pix2pixhd --conditioning spade --norm_G batch", "--norm_G batch: --conditioning spade needs a SPADE"),
+    ],
+)
+def test_a_norm_that_the_conditioning_has_no_use_for_is_refused(flags, message):
+    with pytest.raises(InputError, match=message):
+        model_for(*flags.split())
 
 
 @pytest.mark.parametrize("num_upsampling_layers", UPSAMPLINGS)
