@@ -108,10 +108,10 @@ def style_photos(opt: Any) -> dict[str, Tensor]:
 
 
 class Styles:
-    """The latents of a test: one per style photo, or `num_styles` random ones per label map; none without encoder."""
+    """The latents of a test: one per style photo, or `num_styles` random ones per label map, or none."""
 
     def __init__(self, opt: Any, model: Pix2PixModel):
-        self.z_dim = opt.z_dim if opt.use_vae else None
+        self.z_dim = model.z_dim
         self.num_styles, self.seed = opt.num_styles, opt.seed
         self.device = model.device
         self.photos = style_photos(opt)

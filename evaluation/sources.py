@@ -22,6 +22,7 @@ from evaluation.image_sets import (
 from evaluation.scored_images import style_folder
 from options import EvaluateOptions
 from options.field import declared_options
+from options.networks import has_latent
 from options.saved import SAVED_NAME, load_saved
 from util.errors import InputError
 from util.results_page import RESULTS, SCORES_NAME
@@ -166,9 +167,9 @@ def style_folders(opt: EvaluateOptions, folder: Path) -> list[Path]:
     while (sibling := style_folder(folder, len(folders) + 1)).is_dir():
         folders.append(sibling)
     if len(folders) == 1:
-        if not opt.fake and opt.is_saved and not load_saved(opt.run_dir / SAVED_NAME).get("use_vae"):
+        if not opt.fake and opt.is_saved and not has_latent(load_saved(opt.run_dir / SAVED_NAME)):
             raise InputError(
-                "--lpips: a network without encoder has one style, so there are none to compare; leave it out"
+                "--lpips: a network without latent has one style, so there are none to compare; leave it out"
             )
         command = f"; make them with: {test_command(opt, '--num_styles', '2')}" if opt.name else ""
         raise InputError(f"--lpips: needs images in 2 styles or more, and there is no folder {sibling}{command}")

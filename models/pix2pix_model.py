@@ -71,8 +71,8 @@ class Pix2PixModel(nn.Module):
         return mu + eps * torch.exp(0.5 * logvar), mu, logvar
 
     def draw_eps(self, count: int) -> Tensor | None:
-        """The random part of the reparameterization, (count, z_dim) from N(0, 1); None without an encoder."""
-        return None if self.netE is None else torch.randn(count, self.netE.z_dim, device=self.device)
+        """(count, z_dim) from N(0, 1): latents, or with an encoder their random part; None for netG without latent."""
+        return None if self.z_dim is None else torch.randn(count, self.z_dim, device=self.device)
 
     def discriminate(self, layout: SemanticLayout, fake: Tensor, real: Tensor) -> tuple[Features, Features]:
         """Discriminator features of fake and real images, from one pass, as batch norm in D sees both together."""

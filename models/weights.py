@@ -95,6 +95,7 @@ def describe_architecture(state: State) -> dict[str, object]:
 
 
 _SEMANTIC_NC = "number of semantic channels (--label_nc + --contain_dontcare_label + --instance)"
+_LATENT = "input from a latent (--use_vae or --random_input)"
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -108,13 +109,13 @@ def _describe_spade(shapes: Shapes) -> dict[str, object]:
         "--ngf": ngf,
         "batch statistics (--norm_G)": not batch_statistics.isdisjoint(shapes),
         "--num_upsampling_layers most": "up_4.conv_0.weight" in shapes,
-        "--use_vae": len(shapes["fc.weight"]) == 2,
+        _LATENT: len(shapes["fc.weight"]) == 2,
     }
     if shared:
         facts |= {_SEMANTIC_NC: shared[1], "SPADE kernel (--norm_G)": f"{shared[2]}x{shared[2]}"}
     else:
         facts[_SEMANTIC_NC] = joined - wide or shapes["fc.weight"][1]
-    if facts["--use_vae"]:
+    if facts[_LATENT]:
         rows, z_dim = shapes["fc.weight"]
         positions = "number of latent positions (--crop_size, --aspect_ratio, --num_upsampling_layers)"
         facts |= {"--z_dim": z_dim, positions: rows // (16 * ngf)}

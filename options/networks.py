@@ -1,6 +1,8 @@
 """Groups of options about the networks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from options.base import Options
 from options.data import LayoutOptions, either
@@ -79,7 +81,12 @@ class EncoderOptions(Options, heading="encoder"):
     """The architecture of the encoder."""
 
     use_vae: bool = option(False, "encode a style image into the latent", role="weights")
-    z_dim: int = option(256, "length of the latent", rule=at_least(1), role="weights")
+    random_input: bool = option(
+        False,
+        "start the generator from a random latent, without encoder; implied by --z_dim without --use_vae in a new run",
+        role="weights",
+    )
+    z_dim: int = option(256, "length of the latent, with --use_vae or --random_input", rule=at_least(1), role="weights")
     norm_E: str = option(
         "spectralinstance",
         "norm layers of the encoder: [spectral][none|instance|batch|syncbatch]",
@@ -116,6 +123,11 @@ class NetworkOptions(LayoutOptions, MethodOptions, GeneratorOptions, EncoderOpti
             return 2**self.upsamplings, f" with --num_upsampling_layers {self.num_upsampling_layers}"
         return 2**self.resnet_n_downsample, f" with --resnet_n_downsample {self.resnet_n_downsample}"
 
+    @property
+    def has_latent(self) -> bool:
+        """Whether the generator takes a latent; random ones give different images of one label map."""
+        return has_latent(vars(self))
+
     def check(self) -> None:
         """Refuse a latent for a generator that takes none, and one that leaves the label map no way in."""
         super().check()
@@ -123,12 +135,22 @@ class NetworkOptions(LayoutOptions, MethodOptions, GeneratorOptions, EncoderOpti
             raise OptionError(
                 f"--netG {self.netG}: a generator of --method pix2pixhd; add that, or use {either(NETG_NAMES)}"
             )
-        if not self.use_vae:
+        if self.use_vae and self.random_input:
+            raise OptionError("--random_input: with --use_vae the latent is a style; use --no_use_vae")
+        if not (self.use_vae or self.random_input):
             return
+        latent = "use_vae" if self.use_vae else "random_input"
         if self.netG == "pix2pixhd":
-            raise OptionError("--use_vae: --netG pix2pixhd takes no latent; use --netG spade or --no_use_vae")
+            raise OptionError(f"--{latent}: --netG pix2pixhd takes no latent; use --netG spade or --no_{latent}")
         if self.conditioning == "none":
             raise OptionError(
-                "--conditioning none: with --use_vae the generator would not see the label map; use --conditioning "
-                "spade or --no_use_vae"
+                f"--conditioning none: with --{latent} the generator would not see the label map; use --conditioning "
+                f"spade or --no_{latent}"
             )
+
+
+def has_latent(values: Mapping[str, Any]) -> bool:
+    """Whether the generator of these options, perhaps those of a saved run, takes a latent."""
+    # The latent of pix2pix is the noise of its dropout.
+    dropout = values.get("method") == "pix2pix" and values.get("dropout") and values.get("test_statistics") == "own"
+    return bool(values.get("use_vae") or values.get("random_input") or dropout)

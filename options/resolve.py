@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from options.base import Options
 from options.field import Option, OptionError, Preset, declared_options
 from options.method import SPADE_ALONE, MethodFacts, refuse_unused, unused_options
+from options.networks import has_latent
 from options.saved import SAVED_NAME, load_saved
 from options.scale import usual_load_size
 from options.train import TrainOptions
@@ -15,7 +16,7 @@ Program = TypeVar("Program", bound=Options)
 Values = dict[str, Any]
 
 SIZE = ("crop_size", "aspect_ratio")
-"""These fix the weights only with some methods, and with an encoder: then `fc` has rows for every latent position."""
+"""These fix the weights only with some methods, and with a latent: then `fc` has rows for every latent position."""
 
 CUSTOM_ONLY = {f"{kind}_{what}" for kind in ("label", "image", "instance") for what in ("dir", "suffix")}
 
@@ -57,6 +58,8 @@ def resolve(
     of_method = dict(methods[method].preset)
     defaults = {name: option.default for name, option in options.items()}
     usual = defaults | of_method | preset
+    if program.is_train and not saved:
+        typed = _random_input(usual | typed, typed) | typed
     layers = [of_method, preset, saved, typed]  # weakest first
 
     values = dict(defaults)
@@ -73,6 +76,12 @@ def resolve(
     if "method" in options:
         methods[method].check(opt)
     return opt, warnings
+
+
+def _random_input(values: Values, typed: Values) -> Values:
+    """In a new run, a typed length of the latent asks for one: a random input, unless there is an encoder."""
+    asks = "z_dim" in typed and values.get("netG") == "spade" and not values.get("use_vae")
+    return {"random_input": True} if asks else {}
 
 
 def _method(options: Mapping[str, Option], saved: Values, typed: Values, methods: Mapping[str, MethodFacts]) -> str:
@@ -183,7 +192,7 @@ def _check_architecture(
 ) -> None:
     """Refuse options that contradict the architecture of the trained weights."""
     for name in sorted(typed.keys() & saved.keys()):
-        fixed = options[name].role == "weights" and (name not in SIZE or saved.get("use_vae") or size_fixes_weights)
+        fixed = options[name].role == "weights" and (name not in SIZE or has_latent(saved) or size_fixes_weights)
         if fixed and typed[name] != saved[name]:
             raise OptionError(
                 f"{options[name].typed_as(typed[name])}: the saved run has {options[name].typed_as(saved[name])} "

@@ -27,7 +27,10 @@ class GenerationOptions(Options, heading="results"):
         None, "photo that gives every image its style, with --use_vae", unset="a random style"
     )
     num_styles: int = option(
-        1, "images for each label map, each in a random style, with --use_vae", unit="images", rule=at_least(1)
+        1,
+        "images for each label map, each from a random latent, with --use_vae or --random_input",
+        unit="images",
+        rule=at_least(1),
     )
     use_raw_G: bool = option(False, "use the trained weights themselves, not their average of --ema")
     recalibrate_bn: int = option(
@@ -68,10 +71,8 @@ class TestOptions(
                 f"--instance: with --dataset_mode custom add --instance_dir FOLDER, the instance maps of --label_dir"
                 f"{others}"
             )
-        if self.use_vae:
-            return
         fix = "leave it out, or name a run that was trained with --use_vae" if self.is_saved else "add --use_vae"
-        if self.style_image:
+        if self.style_image and not self.use_vae:
             raise OptionError(f"--style_image {self.style_image}: a network without encoder has no styles; {fix}")
-        if self.num_styles > 1:
-            raise OptionError(f"--num_styles {self.num_styles}: a network without encoder has one style; {fix}")
+        if self.num_styles > 1 and not self.has_latent:
+            raise OptionError(f"--num_styles {self.num_styles}: a network without latent has one style; {fix}")

@@ -92,14 +92,14 @@ class SPADEMethod(Method):
         return () if self.vgg is None else (self.vgg,)
 
     def draw_noise(self, count: int) -> Tensor | None:
-        """The random part of `count` latents, drawn again for each player's step; None without an encoder."""
+        """`count` random latents, or with an encoder their random part, drawn again for each player's step."""
         return self.model.draw_eps(count)
 
     def generator_losses(self, part: Part) -> Outcome:
         """KLD (with an encoder), GAN, GAN_Feat and VGG."""
-        losses, z = {}, None
-        if part.noise is not None:
-            z, mu, logvar = self.model.encode(part.real, part.noise)
+        losses, z = {}, part.noise
+        if self.model.netE is not None and z is not None:
+            z, mu, logvar = self.model.encode(part.real, z)
             losses["KLD"] = self.lambda_kld * part.num_parts * kl_loss(mu, logvar)  # a sum, not a mean, over the batch
         fake = self.model.generate(part.layout, z)
         return Outcome(losses | self.image_losses(part.layout, fake, part.real), fake=fake.detach())
@@ -121,7 +121,9 @@ class SPADEMethod(Method):
         spectral-norm vectors of G and E advance a second time in each iteration, as published.
         """
         with torch.no_grad():
-            z = None if part.noise is None else self.model.encode(part.real, part.noise)[0]
+            z = part.noise
+            if self.model.netE is not None and z is not None:
+                z = self.model.encode(part.real, z)[0]
             fake = self.model.generate(part.layout, z)
         return self.discriminator_losses_of(part.layout, fake, part.real)
 

@@ -29,7 +29,7 @@ OPTIONS = frozenset(
     {
         *("instance", "netG", "conditioning", "norm_G", "ngf", "num_upsampling_layers"),
         *("resnet_n_downsample", "resnet_n_blocks", "resnet_kernel_size", "resnet_initial_kernel_size"),
-        *("use_vae", "z_dim", "norm_E", "norm_D", "num_D", "n_layers_D", "ndf"),
+        *("use_vae", "random_input", "z_dim", "norm_E", "norm_D", "num_D", "n_layers_D", "ndf"),
         *("init_type", "init_gain", "checkpoint_activations", "modulation", "style_image", "num_styles"),
     }
 )
@@ -64,7 +64,7 @@ def create_generator(opt, spade: Callable[..., Generator] = GENERATORS["spade"])
         norm=opt.norm_G,
         latent_size=first_map_size(opt.crop_size, opt.aspect_ratio, opt.upsamplings),
         num_upsampling_layers=opt.num_upsampling_layers,
-        z_dim=opt.z_dim if opt.use_vae else None,
+        z_dim=opt.z_dim if opt.use_vae or opt.random_input else None,
         block=_decoder_block(opt),
     )
 

@@ -159,7 +159,7 @@ def export(opt: ExportOptions) -> list[str]:
     for path in (opt.output_path, opt.encoder_path)[: 1 + opt.use_vae]:
         refuse_foreign("--output", path, "file of scripts.export", METADATA.encode())
     live, files = load_model(opt)
-    metadata = describe(opt, files, Sizes.of(opt))
+    metadata = describe(opt, files, Sizes.of(opt), live.z_dim)
     with replacing(opt.output_path) as path:
         lines = export_generator(opt, live, metadata, path)
         if live.netE is not None:

@@ -304,6 +304,10 @@ def choose_styles(args: argparse.Namespace, metadata: dict[str, Any]) -> Callabl
         if args.style_image or args.num_styles != 1:
             raise InputError("--style_image, --num_styles: the model was trained without an encoder and has no styles")
         return lambda index: [{}]
+    if args.style_image and metadata["encoder"] is None:
+        raise InputError(
+            f"--style_image {args.style_image}: the model was trained without an encoder; use --num_styles"
+        )
     if args.style_image:
         if args.num_styles != 1:
             raise InputError(f"--num_styles {args.num_styles}: --style_image is one style; give one of the two")

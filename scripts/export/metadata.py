@@ -16,7 +16,7 @@ from scripts.export.options import ExportOptions
 VERSION = 1  # of the keys below
 
 
-def describe(opt: ExportOptions, weights: list[Path], sizes: Sizes) -> dict[str, Any]:
+def describe(opt: ExportOptions, weights: list[Path], sizes: Sizes, z_dim: int | None) -> dict[str, Any]:
     """Metadata of a generator in JSON types.
 
     Label maps hold ids 0 .. file_ids - 1, and `unknown_value` for unknown pixels, which are class `unknown_id` to the
@@ -47,7 +47,7 @@ def describe(opt: ExportOptions, weights: list[Path], sizes: Sizes) -> dict[str,
         "dynamic_size": opt.dynamic_size,
         "size_multiple": sizes.unit,
         "smallest_side": sizes.smallest,
-        "z_dim": opt.z_dim if opt.use_vae else None,
+        "z_dim": z_dim,
         "encoder": opt.encoder_path.name if opt.use_vae else None,
         "torch": str(torch.__version__),
         "opset": OPSET if opt.format == "onnx" else None,

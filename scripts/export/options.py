@@ -38,7 +38,7 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
         "in 32. Encoders stay in 32 bits",
         choices=VARIANTS,
     )
-    dynamic_size: bool = option(False, "let every call choose height and width; not for generators with an encoder")
+    dynamic_size: bool = option(False, "let every call choose height and width; not for generators with a latent")
     allow_low_psnr: bool = option(False, "write a variant even if it is far from the trained network")
     time: bool = option(False, "measure seconds per image, beside the trained network")
 
@@ -52,10 +52,10 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
             raise OptionError(f"--output {self.output}: with --format {self.format} the name must end in {suffix}")
         if self.output_path.is_dir():
             raise OptionError(f"--output {self.output}: is a folder; name a file")
-        if self.dynamic_size and self.use_vae:
+        if self.dynamic_size and self.has_latent:
             raise OptionError(
-                "--dynamic_size: a generator with an encoder (--use_vae) makes its first feature map from z by a "
-                "matrix with a row for every position, so it knows one size only, "
+                f"--dynamic_size: a generator with a latent (--{'use_vae' if self.use_vae else 'random_input'}) makes "
+                "its first feature map from z by a matrix with a row for every position, so it knows one size only, "
                 f"{self.size[1]}x{self.size[0]}; leave the flag out"
             )
 

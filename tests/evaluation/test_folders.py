@@ -189,10 +189,15 @@ def test_the_command_that_makes_images_of_ones_own_data_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "use_vae, said", [(False, "has one style, so there are none"), (True, "test.py .*--num_styles 2$")]
+    "options, said",
+    [
+        ({}, "has one style, so there are none"),
+        ({"use_vae": True}, "test.py .*--num_styles 2$"),
+        ({"random_input": True}, "test.py .*--num_styles 2$"),
+    ],
 )
-def test_styles_are_proposed_for_networks_that_have_them(tmp_path, use_vae, said):
-    trained = TrainOptions(name="run", checkpoints_dir=str(tmp_path), use_vae=use_vae)
+def test_styles_are_proposed_for_networks_that_have_them(tmp_path, options, said):
+    trained = TrainOptions(name="run", checkpoints_dir=str(tmp_path), **options)
     trained.run_dir.mkdir()
     trained.save(trained.run_dir / "options.json")
     argv = ["--name", "run", "--checkpoints_dir", str(tmp_path), "--lpips"]

@@ -53,7 +53,11 @@ def test_files_of_old_versions_and_parallel_wrappers_load(tmp_path):
         (lambda: spade(norm="spadebatch3x3"), spade, "spectral norm .* is False in the file and True here"),
         (lambda: spade(norm="spectralspadeinstance3x3"), spade, "batch statistics .* is False in the file"),
         (lambda: spade(norm="spectralspadesyncbatch5x5"), spade, "SPADE kernel .* is 5x5 in the file and 3x3 here"),
-        (lambda: spade(z_dim=4), spade, "--use_vae is True in the file and False here"),
+        (
+            lambda: spade(z_dim=4),
+            spade,
+            r"latent \(--use_vae or --random_input\) is True in the file and False here",
+        ),
         (lambda: plain(ConcatResnetBlock), spade, "--conditioning is concat in the file and spade here"),
         (spade, lambda: plain(PlainResnetBlock), "--conditioning is spade in the file and none here"),
         (lambda: plain(PlainResnetBlock, 5), lambda: plain(PlainResnetBlock, 6), "channels .* is 5 in the file and 6"),

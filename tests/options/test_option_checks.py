@@ -113,7 +113,9 @@ def test_the_crop_lies_inside_what_is_loaded(mode, parse_train, refused):
         "--batch_size 4 --accumulate 3",
         "--batch_size 2 --accumulate 3",
         "--use_vae --netG pix2pixhd",
-        "--use_vae --conditioning none",
+        "--random_input --netG pix2pixhd",
+        "--random_input --conditioning none",
+        "--use_vae --random_input",
         "--niter 0",
         "--dataset_mode custom --label_dir l --image_dir i --instance",
         "--dataset_mode custom --label_dir l --image_dir i --instance_dir n --load_size 100",
@@ -140,10 +142,15 @@ def test_other_modes_do_not_crop_what_was_scaled(mode, parse_train):
     [
         ("--use_vae --netG pix2pixhd", "--use_vae: --netG pix2pixhd takes no latent; use --netG spade or --no_use_vae"),
         (
+            "--random_input --netG pix2pixhd",
+            "--random_input: --netG pix2pixhd takes no latent; use --netG spade or --no_random_input",
+        ),
+        (
             "--use_vae --conditioning none",
             "--conditioning none: with --use_vae the generator would not see the label map; use --conditioning spade "
             "or --no_use_vae",
         ),
+        ("--random_input --use_vae", "--random_input: with --use_vae the latent is a style; use --no_use_vae"),
         ("--niter 0", "--niter 0: with --niter_decay 0 there are no epochs; use --niter 1 or more"),
         ("--dataset_mode custom", "--dataset_mode custom: add --label_dir FOLDER, the folder of label maps"),
         (
@@ -191,6 +198,11 @@ def test_custom_needs_no_photos_to_test(parse_test):
 def test_styles_need_an_encoder(line, parse_test, refused):
     assert refused(parse_test, line).endswith("add --use_vae")
     assert parse_test(f"{line} --use_vae")
+
+
+def test_random_input_gives_several_images_of_a_label_map_but_takes_no_style(parse_test, refused):
+    assert parse_test("--random_input --num_styles 2").num_styles == 2
+    assert "a network without encoder has no styles" in refused(parse_test, "--random_input --style_image a.jpg")
 
 
 @pytest.mark.parametrize("name", ["", "..", ".", "a/b", "/a", "a/", "a\\b", " a"])

@@ -96,6 +96,26 @@ def test_the_generator_decides_how_the_label_map_enters_and_both_decide_the_norm
     assert choice("--name run --load_from_opt_file --netG pix2pixhd --conditioning none") == ("none", "instance")
 
 
+def test_a_length_of_the_latent_without_encoder_asks_for_random_input_in_a_new_run(parse_train, parse_test, save_run):
+    def choice(parse, line):
+        opt = parse(line)
+        return opt.random_input, opt.z_dim, opt.has_latent
+
+    assert choice(parse_train, "") == (False, 256, False)
+    assert choice(parse_train, "--random_input") == (True, 256, True)
+    assert choice(parse_train, "--z_dim 256") == (True, 256, True)
+    assert choice(parse_train, "--z_dim 8 --no_use_vae --name run --auto_resume") == (True, 8, True)
+    assert choice(parse_train, "--z_dim 8 --use_vae") == (False, 8, True)
+    assert choice(parse_train, "--z_dim 8 --no_random_input") == (False, 8, False)
+
+    save_run(z_dim=8, use_vae=False)  # of a version without the option
+    assert choice(parse_train, "--name run --continue_train --z_dim 8") == (False, 8, False)
+    assert choice(parse_test, "--name run --z_dim 8") == (False, 8, False)
+    save_run(z_dim=8, random_input=True)
+    assert choice(parse_train, "--name run --auto_resume --z_dim 8") == (True, 8, True)
+    assert choice(parse_test, "--name run --num_styles 3") == (True, 8, True)
+
+
 def test_no_ttur_decides_the_betas(parse_train):
     def betas(line):
         opt = parse_train(line)

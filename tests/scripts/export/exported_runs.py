@@ -20,6 +20,7 @@ SPADE = f"{SMALL} --norm_G spectralspadesyncbatch1x1"
 RUNS = {
     "plain": f"{SPADE} --instance",
     "styles": f"{SPADE} --no_instance --use_vae --z_dim 20 --crop_size 128 --aspect_ratio 2",
+    "random": f"{SMALL} --no_instance --conditioning concat --random_input --z_dim 20",
     "pix2pixhd": f"{SMALL} --instance --netG pix2pixhd --resnet_n_downsample 2 --resnet_n_blocks 1 --ngf 16",
 }
 """Flags by name."""
@@ -89,6 +90,6 @@ def random_inputs(name: str, count: int, size: tuple[int, int] | None = None) ->
     rng = np.random.default_rng(count)
     shape = (count, *(size or ((64, 128) if name == "styles" else (64, 64))))
     inputs = {"labels": rng.integers(0, CLASSES + 1, shape)}
-    if name == "styles":
+    if name in ("styles", "random"):
         return inputs | {"z": rng.standard_normal((count, 20)).astype(np.float32)}
     return inputs | {"edges": rng.random(shape) < 0.3}

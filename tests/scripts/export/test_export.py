@@ -34,7 +34,10 @@ pytest.importorskip("onnxscript", reason="onnxscript is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 
-CASES = [("plain", ".onnx"), ("styles", ".onnx"), ("styles", ".pt2"), ("pix2pixhd", ".onnx"), ("pix2pixhd", ".pt2")]
+CASES = [
+    *(("plain", ".onnx"), ("styles", ".onnx"), ("styles", ".pt2"), ("random", ".onnx")),
+    *(("pix2pixhd", ".onnx"), ("pix2pixhd", ".pt2")),
+]
 
 
 @pytest.mark.parametrize(("name", "suffix"), CASES)
@@ -220,6 +223,7 @@ def test_a_generator_is_not_written_without_its_encoder(runs, tmp_path, capsys, 
         ("--name plain --output model.onnx --format torch_export", r"must end in \.pt2"),
         ("--name plain --output model.onnx --precision int4", "must be one of float32, float16, int8"),
         ("--name styles --output model.onnx --dynamic_size", "128x64; leave the flag out"),
+        ("--name random --output model.onnx --dynamic_size", r"latent \(--random_input\) .*64x64; leave the flag out"),
         ("--name nobody --output model.onnx --dataset_mode coco", "plain"),
         ("--name plain --output model.onnx --which_epoch 7", "--which_epoch may be latest"),
         ("--name plain --output model.onnx --ngf 4", "the saved run has --ngf 2"),

@@ -41,6 +41,7 @@ def models(exported, folder):
     styles = exported("styles", ".onnx")
     for path in (styles, styles.with_name("styles.encoder.onnx")):
         shutil.copy(path, folder)
+    shutil.copy(exported("random", ".onnx"), folder)
     for suffix in (".onnx", ".pt2"):
         shutil.copy(exported("pix2pixhd", suffix), folder / f"edges{suffix}")
     return {path.name: path for path in folder.iterdir()}
@@ -119,7 +120,7 @@ def test_it_needs_nothing_of_the_project():
 
 def call(models, maps, output, model="edges.onnx", labels=None, instances=None, *words) -> list[str]:
     argv = ["--model", models.get(model, model), "--labels", labels or maps / "labels", "--output", output]
-    if model != "styles.onnx":
+    if model not in ("styles.onnx", "random.onnx"):
         argv += ["--instances", instances or maps / "instances"]
     return [str(word) for word in [*argv, *words]]
 
@@ -202,6 +203,10 @@ class Command:
         """Of a model with an encoder."""
         return call(self.models, self.maps, self.folder / "out", "styles.onnx", labels, None, *words)
 
+    def random(self, *words) -> list[str]:
+        """Of a model with random input."""
+        return call(self.models, self.maps, self.folder / "out", "random.onnx", None, None, *words)
+
     def model(self, path) -> list[str]:
         return call(self.models, self.maps, self.folder / "out", path)
 
@@ -252,6 +257,10 @@ BROKEN = {
     "no instances": (lambda c: c.edges()[:-2], "--instances: needed"),
     "needless instances": (lambda c: c.styles(None, "--instances", c.folder), "without instance maps"),
     "styles of none": (lambda c: c.edges(None, None, "--num_styles", 2), "trained without an encoder"),
+    "style of random input": (
+        lambda c: c.random("--style_image", "no.png"),
+        "--style_image no.png: the model was trained without an encoder; use --num_styles",
+    ),
     "photo missing": (lambda c: c.styles(None, "--style_image", "no.png"), "no.png"),
     "two kinds of styles": (
         lambda c: c.styles(None, "--style_image", "no.png", "--num_styles", 2),
