@@ -1,0 +1,1 @@
+"""Train, score and compare the methods of the paper's tables: `python -m scripts.reproduce`."""
