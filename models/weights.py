@@ -91,6 +91,8 @@ def describe_architecture(state: State) -> dict[str, object]:
         return _describe_discriminator(shapes) | norms
     if "fc_mu.weight" in shapes:
         return _describe_encoder(shapes) | norms
+    if "g_encoder_conv1_1.0.weight" in shapes:
+        return _describe_sims(shapes)
     return {}
 
 
@@ -164,3 +166,16 @@ def _describe_encoder(shapes: Shapes) -> dict[str, object]:
         "--z_dim": shapes["fc_mu.weight"][0],
         "number of layers (--crop_size)": len(layers),
     }
+
+
+def _describe_sims(shapes: Shapes) -> dict[str, object]:
+    width, in_channels = shapes["g_encoder_conv1_1.0.weight"][:2]
+    facts: dict[str, object] = {
+        "--method": "sims",
+        "--sims_width": width,
+        "number of labels (--label_nc + --contain_dontcare_label)": in_channels - 4,  # canvas and mask
+    }
+    for name in shapes:
+        if match := re.fullmatch(r"g_semantic_(\d+)_conv100\.weight", name):
+            facts["height of the images (--crop_size, --aspect_ratio)"] = int(match[1])
+    return facts

@@ -10,6 +10,7 @@ from models.networks.blocks import ConcatHDResnetBlock, ConcatResnetBlock, Plain
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator
+from models.networks.sims import SIMSGenerator, Widths
 from models.weights import load_network
 from util.errors import InputError
 
@@ -95,6 +96,11 @@ def test_files_of_old_versions_and_parallel_wrappers_load(tmp_path):
             "--num_D is 3 in the file and 2 here; --n_layers_D is 4 in the file and 3 here",
         ),
         (lambda: ConvEncoder(64, 2), lambda: ConvEncoder(128, 2), r"number of layers \(--crop_size\) is 4"),
+        (
+            lambda: SIMSGenerator(5, 64, widths=Widths.scaled(2)),
+            lambda: SIMSGenerator(6, 128, widths=Widths.scaled(1)),
+            "--sims_width is 2 in the file and 1 here; .*--label_nc.* is 5 in .* 6 here; .*--crop_size.* is 64 .* 128",
+        ),
     ],
 )
 def test_a_file_of_another_architecture_names_the_option(in_file, here, option, tmp_path):
