@@ -37,10 +37,12 @@ def test(opt: TestOptions) -> Path:
     with loader.naming_dead_workers():
         for batch in tqdm(loader, desc="test", unit="batch", dynamic_ncols=True):
             results = list(generation.images(batch))
-            photos = to_uint8(batch["image"]) if "image" in batch else [None] * len(batch["name"])
+            none = [None] * len(batch["name"])
+            photos = to_uint8(batch["image"]) if "image" in batch else none
+            canvases = to_uint8(2 * batch["canvas"] - 1) if "canvas" in batch else none  # of SIMS
             for i, name in enumerate(batch["name"]):
                 row = [(caption, images[i]) for caption, images in results]
-                page.add(name, batch["labels"][i].numpy(), row, photos[i])
+                page.add(name, batch["labels"][i].numpy(), row, photos[i], canvases[i])
     return page.save()
 
 

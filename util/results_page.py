@@ -16,12 +16,13 @@ from util.files import replacing
 from util.image import save_png
 
 LABELS, RESULTS, PHOTOS = "input_label", "synthesized_image", "real_image"
+CANVASES = "input_canvas"
 STYLE_PHOTO = PurePosixPath("images/style_image.png")
 SCORES_NAME, CONFUSION_NAME = "scores.json", "confusion.png"
 """Files that evaluate.py writes beside the page."""
 FACTS_NAME = "test_facts.json"
 """The facts of the page, for other programs; exists only if the test that wrote the images has completed."""
-IMAGE_FOLDER = re.compile(rf"{LABELS}|{RESULTS}(_style\d+)?|{PHOTOS}")
+IMAGE_FOLDER = re.compile(rf"{LABELS}|{CANVASES}|{RESULTS}(_style\d+)?|{PHOTOS}")
 
 
 def result_folder(k: int) -> str:
@@ -74,6 +75,7 @@ class ResultsPage:
         labels: np.ndarray,
         results: Sequence[tuple[str, np.ndarray]],
         photo: np.ndarray | None = None,
+        canvas: np.ndarray | None = None,
     ) -> None:
         """Write the images of one sample, and add its row to the page.
 
@@ -82,10 +84,13 @@ class ResultsPage:
             labels: class ids (H, W).
             results: caption and uint8 image (H, W, 3) of every result; the same number for every sample.
             photo: the real image, uint8 (H, W, 3), if there is one.
+            canvas: photo segments that the network got with the labels, uint8 (H, W, 3), if it gets them.
         """
         assert name not in self._names, f"two samples are named {name}"
         self._names.add(name)
         figures = [self._sample(LABELS, name, colorize(labels, self.class_colors), "label map", "label")]
+        if canvas is not None:
+            figures.append(self._sample(CANVASES, name, canvas, "canvas", "photo"))
         for k, (caption, image) in enumerate(results, start=1):
             figures.append(self._sample(result_folder(k), name, image, caption, "result"))
         if photo is not None:

@@ -67,6 +67,15 @@ def test_pictures_are_written_at_once_where_scoring_finds_them(tmp_path):
     assert label_picture[3].tolist() == [[255, 0, 0]] * 8
 
 
+def test_a_canvas_is_shown_between_the_labels_and_the_result(tmp_path):
+    page = new_page(tmp_path)
+    page.add("a", two_classes(), [("result", gray(1))], photo=gray(2), canvas=gray(3))
+    assert Page(page.save()).words("figcaption") == ["label map", "canvas", "result", "photo"]
+    assert pixels(tmp_path / "images" / "input_canvas" / "a.png").tolist() == gray(3).tolist()
+    new_page(tmp_path)
+    assert not (tmp_path / "images" / "input_canvas").exists()
+
+
 @pytest.mark.parametrize("name", AWKWARD)
 def test_every_link_is_a_file_whatever_the_name(tmp_path, name):
     page = new_page(tmp_path)
