@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import torch
@@ -118,14 +119,16 @@ def from_tensorflow(variables: Mapping) -> dict[str, Tensor]:
     `tf.train.load_checkpoint(path)` reads them. The optimizer's variables are left out.
 
     Args:
-        variables: name -> array, such as "g_4_conv1/LayerNorm/gamma" -> (1024,); kernels are (3, 3, in, out).
+        variables: name -> array, such as "g_4_conv1/LayerNorm/gamma" -> (1024,); kernels are (3, 3, in, out). The
+            layers of SIMS are in scopes, as in "g_encoder_conv1/g_encoder_conv1_2/weights".
     """
     state = {}
     endings = {"weights": "0.weight", "LayerNorm/gamma": "1.weight", "LayerNorm/beta": "1.bias", "biases": "bias"}
+    name_of_entry = re.compile(f"((?:.+/)?([^/]+))/({'|'.join(endings)})")
     for name, value in variables.items():
-        layer, _, ending = name.partition("/")
-        if ending in endings:
-            linear = f"{layer}/biases" in variables  # without a norm
+        if match := name_of_entry.fullmatch(name):
+            path, layer, ending = match.groups()
+            linear = f"{path}/biases" in variables  # without a norm
             key = "weight" if linear and ending == "weights" else endings[ending]
             tensor = torch.as_tensor(value)
             state[f"{layer}.{key}"] = tensor.permute(3, 2, 0, 1).contiguous() if tensor.dim() == 4 else tensor

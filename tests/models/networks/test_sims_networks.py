@@ -15,6 +15,7 @@ from models.networks.sims import (
     Widths,
     affine_sample,
     average_pool,
+    from_tensorflow,
 )
 from util.errors import InputError
 
@@ -143,3 +144,24 @@ def test_the_order_of_a_pair_is_a_class():
     network = OrderingNetwork(5, TINY).eval()
     with torch.no_grad():
         assert network(torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)).shape == (2, 5)
+
+
+def test_variables_of_tensorflow_are_loaded():
+    """Kernels lie there as (rows, columns, in, out), and the matrix as (in, 6)."""
+    network = TransformationNetwork(3, TINY)
+    random = np.random.default_rng(0)
+    variables = {"g_transform_param": random.random((4, 6)), "g_b_fc1": random.random(6)}
+    for name, parameter in network.named_parameters():
+        layer, _, entry = name.partition(".")
+        path = f"{layer[:-2]}/{layer}"
+        if entry == "0.weight":
+            variables[f"{path}/weights"] = random.random([parameter.shape[i] for i in (2, 3, 1, 0)])
+            variables[f"{path}/weights/Adam"] = np.zeros(1)
+        elif layer != "fc":
+            variables[f"{path}/LayerNorm/{'gamma' if entry == '1.weight' else 'beta'}"] = random.random(parameter.shape)
+    network.load_state_dict(from_tensorflow(variables))
+    kernel = network.get_parameter("g_transfrom_conv2_1.0.weight").detach()
+    assert float(kernel[1, 0, 2, 1]) == np.float32(
+        variables["g_transfrom_conv2/g_transfrom_conv2_1/weights"][2, 1, 0, 1]
+    )
+    assert float(network.fc.weight.detach()[5, 3]) == np.float32(variables["g_transform_param"][3, 5])
