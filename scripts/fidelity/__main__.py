@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.fidelity import crn, pix2pix, scores, segmenters, training
+from scripts.fidelity import crn, pix2pix, scores, segmenters, sims, training
 from scripts.fidelity.comparison import Result, compare
 from scripts.fidelity.recording import Recording
 from util.errors import InputError
@@ -24,6 +24,7 @@ KINDS = {
     "training": training,
     "pix2pix training": pix2pix,
     "CRN training": crn,
+    "SIMS": sims,
     "segmentation network": segmenters,
     "segmentation scores": scores,
 }
