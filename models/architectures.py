@@ -1,0 +1,115 @@
+"""The options that a network was built with, as far as names and shapes of its state dict tell them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+
+State = Mapping[str, Tensor]
+Shapes = Mapping[str, tuple[int, ...]]
+Facts = dict[str, object]
+
+
+def describe_architecture(state: State) -> Facts:
+    """What the entries of the state dict of a G, D or E tell about it, by option; empty for an unknown network."""
+    shapes = {name.replace("weight_orig", "weight"): tuple(tensor.shape) for name, tensor in state.items()}
+    norms = {"spectral norm (norm_G, norm_D, norm_E)": any(name.endswith("weight_orig") for name in state)}
+    describe = next((describe for entry, describe in _DESCRIPTIONS.items() if entry in shapes), None)
+    return {} if describe is None else describe(shapes) | norms
+
+
+_SEMANTIC_NC = "number of semantic channels (--label_nc + --contain_dontcare_label + --instance)"
+_LATENT = "input from a latent (--use_vae or --random_input)"
+
+
+def _describe_spade(shapes: Shapes) -> Facts:
+    wide, joined = shapes["head_0.conv_0.weight"][:2]  # 16 ngf, and as many without concatenated channels
+    ngf, shared = wide // 16, shapes.get("head_0.norm_0.mlp_shared.0.weight")
+    batch_statistics = {"head_0.norm_0.param_free_norm.running_mean", "head_0.norm_0.running_mean"}
+    facts = {
+        "--netG": "spade",
+        "--conditioning": "spade" if shared else "concat" if joined > wide else "none",
+        "--ngf": ngf,
+        "batch statistics (--norm_G)": not batch_statistics.isdisjoint(shapes),
+        "--num_upsampling_layers most": "up_4.conv_0.weight" in shapes,
+        _LATENT: len(shapes["fc.weight"]) == 2,
+    }
+    if shared:
+        facts |= {_SEMANTIC_NC: shared[1], "SPADE kernel (--norm_G)": f"{shared[2]}x{shared[2]}"}
+    else:
+        facts[_SEMANTIC_NC] = joined - wide or shapes["fc.weight"][1]
+    if facts[_LATENT]:
+        rows, z_dim = shapes["fc.weight"]
+        positions = "number of latent positions (--crop_size, --aspect_ratio, --num_upsampling_layers)"
+        facts |= {"--z_dim": z_dim, positions: rows // (16 * ngf)}
+    return facts
+
+
+def _describe_pix2pixhd(shapes: Shapes) -> Facts:
+    first = shapes.get("model.1.weight") or shapes["model.1.0.weight"]
+    blocks = sorted({int(match[1]) for name in shapes if (match := re.match(r"model\.(\d+)\.conv_block", name))})
+    facts = {
+        "--netG": "pix2pixhd",
+        "--conditioning": "none",
+        "--ngf": first[0],
+        _SEMANTIC_NC: first[1],
+        "--resnet_initial_kernel_size": first[2],
+        "--resnet_n_blocks": len(blocks),
+    }
+    if "model.1.1.mlp_shared.0.weight" in shapes:
+        facts["--conditioning"] = "spade"
+    if blocks:
+        kernel = next(
+            shape for name, shape in shapes.items() if re.fullmatch(r"model\.\d+\.conv_block\.1(\.0)?\.weight", name)
+        )
+        if kernel[1] > kernel[0]:  # more channels in than out
+            facts["--conditioning"] = "concat"
+        # pad, first convolution and its ReLU, then convolution and ReLU per downsampling
+        facts |= {"--resnet_n_downsample": (blocks[0] - 3) // 2, "--resnet_kernel_size": kernel[-1]}
+    return facts
+
+
+def _describe_discriminator(shapes: Shapes) -> Facts:
+    first = shapes["discriminator_0.model0.0.weight"]
+    layers = {int(match[1]) for name in shapes if (match := re.match(r"discriminator_0\.model(\d+)", name))}
+    return {
+        "--ndf": first[0],
+        "number of input channels (--label_nc + --contain_dontcare_label + --instance + 3)": first[1],
+        "--num_D": len({name.split(".")[0] for name in shapes}),
+        "--n_layers_D": max(layers),
+    }
+
+
+def _describe_encoder(shapes: Shapes) -> Facts:
+    layers = [name for name in shapes if re.fullmatch(r"layer\d+(\.0)?\.weight", name)]
+    return {
+        "--ngf": shapes[layers[0]][0],
+        "--z_dim": shapes["fc_mu.weight"][0],
+        "number of layers (--crop_size)": len(layers),
+    }
+
+
+def _describe_sims(shapes: Shapes) -> Facts:
+    width, in_channels = shapes["g_encoder_conv1_1.0.weight"][:2]
+    facts: Facts = {
+        "--method": "sims",
+        "--sims_width": width,
+        "number of labels (--label_nc + --contain_dontcare_label)": in_channels - 4,  # canvas and mask
+    }
+    for name in shapes:
+        if match := re.fullmatch(r"g_semantic_(\d+)_conv100\.weight", name):
+            facts["height of the images (--crop_size, --aspect_ratio)"] = int(match[1])
+    return facts
+
+
+_DESCRIPTIONS: Mapping[str, Callable[[Shapes], Facts]] = {
+    "head_0.conv_0.weight": _describe_spade,
+    "model.1.weight": _describe_pix2pixhd,
+    "model.1.0.weight": _describe_pix2pixhd,
+    "discriminator_0.model0.0.weight": _describe_discriminator,
+    "fc_mu.weight": _describe_encoder,
+    "g_encoder_conv1_1.0.weight": _describe_sims,
+}
+"""Entry of a state dict that tells the kind of network -> its description; the first that is there counts."""
