@@ -29,6 +29,7 @@ def _describe_spade(shapes: Shapes) -> Facts:
     ngf, shared = wide // 16, shapes.get("head_0.norm_0.mlp_shared.0.weight")
     batch_statistics = {"head_0.norm_0.param_free_norm.running_mean", "head_0.norm_0.running_mean"}
     facts = {
+        "--method": "spade",
         "--netG": "spade",
         "--conditioning": "spade" if shared else "concat" if joined > wide else "none",
         "--ngf": ngf,
@@ -51,6 +52,7 @@ def _describe_pix2pixhd(shapes: Shapes) -> Facts:
     first = shapes.get("model.1.weight") or shapes["model.1.0.weight"]
     blocks = sorted({int(match[1]) for name in shapes if (match := re.match(r"model\.(\d+)\.conv_block", name))})
     facts = {
+        "--method": "spade",
         "--netG": "pix2pixhd",
         "--conditioning": "none",
         "--ngf": first[0],
@@ -104,11 +106,77 @@ def _describe_sims(shapes: Shapes) -> Facts:
     return facts
 
 
+_WITH_FEATURES = "number of input channels (--label_nc + --contain_dontcare_label + --instance + features)"
+
+
+def _describe_global_generator(shapes: Shapes) -> Facts:
+    """Of the published pix2pixHD; its encoder of features has the same names."""
+    first, blocks = shapes["model.1.weight"], _block_places(shapes, "model")
+    if not blocks and first[1] == 3:
+        return _describe_feature_encoder(shapes)
+    return {"--netG": "global", "--ngf": first[0]} | _describe_global_layers(shapes, first, blocks)
+
+
+def _describe_local_enhancer(shapes: Shapes) -> Facts:
+    enhancers = max(int(match[1]) for name in shapes if (match := re.match(r"model(\d+)_1\.", name)))
+    facts = {
+        "--netG": "local",
+        "--ngf": shapes[f"model{enhancers}_1.1.weight"][0],
+        "--n_local_enhancers": enhancers,
+        "--n_blocks_local": len(_block_places(shapes, "model1_2")),
+    }
+    return facts | _describe_global_layers(shapes, shapes["model.1.weight"], _block_places(shapes, "model"))
+
+
+def _describe_global_layers(shapes: Shapes, first: tuple[int, ...], blocks: list[int]) -> Facts:
+    facts: Facts = {
+        "--method": "pix2pixhd",
+        _WITH_FEATURES: first[1],
+        "--n_blocks_global": len(blocks),
+        "batch norm (--norm_G)": "model.2.weight" in shapes,
+    }
+    # pad, then convolution, norm and ReLU of the first layer and per downsampling
+    return facts | ({"--n_downsample_global": (blocks[0] - 4) // 3} if blocks else {})
+
+
+def _block_places(shapes: Shapes, sequence: str) -> list[int]:
+    """Places of the residual blocks in an nn.Sequential."""
+    matches = (re.fullmatch(rf"{sequence}\.(\d+)\.conv_block\.1\.weight", name) for name in shapes)
+    return sorted(int(match[1]) for match in matches if match)
+
+
+def _describe_feature_encoder(shapes: Shapes) -> Facts:
+    convolutions = [shape for shape in shapes.values() if len(shape) == 4]
+    return {
+        "--feat_width": convolutions[0][0],
+        "--feat_num": convolutions[-1][0],
+        "--n_downsample_E": len(convolutions) // 2 - 1,
+        "batch norm (--norm_G)": "model.2.weight" in shapes,
+    }
+
+
+def _describe_reversed_discriminator(shapes: Shapes) -> Facts:
+    """Of the published pix2pixHD."""
+    first = shapes["scale0_layer0.0.weight"]
+    places = [(int(match[1]), int(match[2])) for name in shapes if (match := re.match(r"scale(\d+)_layer(\d+)", name))]
+    return {
+        "--method": "pix2pixhd",
+        "--ndf": first[0],
+        "number of input channels (--label_nc + --contain_dontcare_label + --instance + 3)": first[1],
+        "--num_D": 1 + max(scale for scale, _ in places),
+        "--n_layers_D": max(layer for _, layer in places) - 1,
+        "batch norm (--norm_D)": "scale0_layer1.1.weight" in shapes,
+    }
+
+
 _DESCRIPTIONS: Mapping[str, Callable[[Shapes], Facts]] = {
     "head_0.conv_0.weight": _describe_spade,
+    "model1_1.1.weight": _describe_local_enhancer,
+    "model.4.weight": _describe_global_generator,
     "model.1.weight": _describe_pix2pixhd,
     "model.1.0.weight": _describe_pix2pixhd,
     "discriminator_0.model0.0.weight": _describe_discriminator,
+    "scale0_layer0.0.weight": _describe_reversed_discriminator,
     "fc_mu.weight": _describe_encoder,
     "g_encoder_conv1_1.0.weight": _describe_sims,
 }

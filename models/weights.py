@@ -47,16 +47,32 @@ def load_network(network: nn.Module, path: Path) -> None:
 
 def fit_network(network: nn.Module, state: dict, path: Path) -> None:
     """Load `state`, which `read_weights` returned for `path`, into `network`. Raises as `load_network` does."""
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(f"{path}: holds something other than a state dict of tensors")
-    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}  # of DataParallel
-    own = network.state_dict()
+    own, state = network.state_dict(), _checked(network, state, path)
     # Older PyTorch versions did not save num_batches_tracked, which only momentum=None reads.
     state = {name: t for name, t in own.items() if name.endswith("num_batches_tracked")} | state
     problem = _explain_mismatch(own, state)
     if problem:
         raise InputError(f"{path}: does not fit these options: {problem}")
     network.load_state_dict(state)
+
+
+def _checked(network: nn.Module, state: dict, path: Path) -> dict[str, Tensor]:
+    """The entries of a state dict by their present names, without those that `network` never needs."""
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"{path}: holds something other than a state dict of tensors")
+    unused = _unused_statistics(network)
+    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}  # of DataParallel
+    return {name: tensor for name, tensor in state.items() if name not in unused}
+
+
+def _unused_statistics(network: nn.Module) -> set[str]:
+    """Entries that instance norms of PyTorch before 0.4 saved and did not use, as in the released pix2pixHD."""
+    return {
+        f"{name}.{entry}"
+        for name, norm in network.named_modules()
+        if isinstance(norm, nn.InstanceNorm2d) and not norm.track_running_stats
+        for entry in ("running_mean", "running_var", "num_batches_tracked")
+    }
 
 
 def _explain_mismatch(own: State, found: State) -> str | None:

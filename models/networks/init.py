@@ -15,8 +15,12 @@ INITIALIZERS = {
 }
 
 
-def init_weights(network: nn.Module, init_type: str = "xavier", gain: float = 0.02) -> nn.Module:
+def init_weights(
+    network: nn.Module, init_type: str = "xavier", gain: float = 0.02, zero_biases: bool = True
+) -> nn.Module:
     """Initialize convolutions and linear layers in place: weights by `init_type`, biases 0; affine norms N(1, gain).
+
+    Without `zero_biases` those of convolutions and linear layers keep PyTorch's default (pix2pixHD).
 
     Spectrally normalized weights keep PyTorch's default. The published code meant to initialize them, too, but on a
     GPU it wrote to a copy that the layer no longer used. The published results come from that, and it matters: Adam's
@@ -29,7 +33,7 @@ def init_weights(network: nn.Module, init_type: str = "xavier", gain: float = 0.
         elif isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)):
             if isinstance(module.weight, nn.Parameter):  # spectral norm makes `weight` a plain tensor
                 INITIALIZERS[init_type](module.weight, gain)
-            if module.bias is not None:
+            if zero_biases and module.bias is not None:
                 nn.init.zeros_(module.bias)
     return network
 

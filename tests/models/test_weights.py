@@ -10,6 +10,7 @@ from models.networks.blocks import ConcatHDResnetBlock, ConcatResnetBlock, Plain
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator
+from models.networks.pix2pixhd import FeatureEncoder, GlobalGenerator, LocalEnhancer, Pix2PixHDDiscriminator
 from models.networks.sims import SIMSGenerator, Widths
 from models.weights import load_network
 from util.errors import InputError
@@ -44,6 +45,20 @@ def test_files_of_old_versions_and_parallel_wrappers_load(tmp_path):
     torch.save(torch.load(path, weights_only=True), path, _use_new_zipfile_serialization=False)
     load_network(other, path)
     assert torch.equal(other.fc.weight, original.fc.weight)
+
+
+def test_statistics_that_old_instance_norms_saved_are_dropped(tmp_path):
+    """PyTorch before 0.4, which saved the released pix2pixHD, stored them for norms that do not use them."""
+
+    def as_of_2017(state):
+        return state | {f"model.2.running_{kind}": torch.rand(2) for kind in ("mean", "var")}
+
+    original, other = GlobalGenerator(5, 2, 1, 1), GlobalGenerator(5, 2, 1, 1)
+    load_network(other, saved(original, tmp_path / "latest_net_G.pth", as_of_2017))
+    for name, tensor in original.state_dict().items():
+        assert torch.equal(other.state_dict()[name], tensor), name
+    with pytest.raises(InputError, match=r"batch norm \(--norm_G\) is True in the file and False here"):
+        load_network(other, saved(GlobalGenerator(5, 2, 1, 1, "batch"), tmp_path / "batch.pth"))
 
 
 @pytest.mark.parametrize(
@@ -100,6 +115,33 @@ def test_files_of_old_versions_and_parallel_wrappers_load(tmp_path):
             lambda: SIMSGenerator(5, 64, widths=Widths.scaled(2)),
             lambda: SIMSGenerator(6, 128, widths=Widths.scaled(1)),
             "--sims_width is 2 in the file and 1 here; .*--label_nc.* is 5 in .* 6 here; .*--crop_size.* is 64 .* 128",
+        ),
+        (
+            lambda: Pix2PixHDGenerator(5, 2),
+            lambda: GlobalGenerator(5, 2),
+            "--method is spade in the file and pix2pixhd",
+        ),
+        (lambda: LocalEnhancer(5, 2), lambda: GlobalGenerator(5, 2), "--netG is local in the file and global here"),
+        (
+            lambda: GlobalGenerator(5, 2, 2, 3, feat_num=3),
+            lambda: GlobalGenerator(5, 2, 3, 4, "batch"),
+            r"input channels .* is 8 in the file and 5 here; --n_blocks_global is 3 .* and 4 here; "
+            r"batch norm \(--norm_G\) is False .* and True here; --n_downsample_global is 2 .* and 3 here",
+        ),
+        (
+            lambda: LocalEnhancer(5, 2, 1, 1, 2, 1),
+            lambda: LocalEnhancer(5, 4, 1, 1, 1, 3),
+            "--ngf is 2 .* and 4 here; --n_local_enhancers is 2 .* and 1 here; --n_blocks_local is 1 .* and 3 here",
+        ),
+        (
+            lambda: FeatureEncoder(3, 2, 2),
+            lambda: FeatureEncoder(2, 4, 1),
+            "--feat_width is 2 .* and 4 here; --feat_num is 3 .* and 2 here; --n_downsample_E is 2 .* and 1 here",
+        ),
+        (
+            lambda: Pix2PixHDDiscriminator(5, 2, num_D=3),
+            lambda: Pix2PixHDDiscriminator(5, 4, n_layers=4),
+            "--ndf is 2 .* and 4 here; --num_D is 3 .* and 2 here; --n_layers_D is 3 .* and 4 here",
         ),
     ],
 )
