@@ -88,7 +88,7 @@ def recalibrate(opt: Any, dataset: SampleDataset, model: Pix2PixModel) -> None:
     """
     count = min(opt.recalibrate_bn, len(dataset))
     batches = create_loader(replace(opt, batch_size=min(count, CALIBRATION_BATCH)), Subset(dataset, range(count)))
-    inputs = fixed_inputs(batches, model.z_dim, opt.seed)
+    inputs = fixed_inputs(batches, model, opt.seed)
     recalibrate_batch_norm(model.netG, forward_passes(model, inputs, opt.precision))
 
 

@@ -132,22 +132,21 @@ class ScoresInTraining:
         trained = {paths.labels.resolve() for paths in dataset.paths}
         return sum(self.dataset.paths[index].labels.resolve() in trained for index in indices)
 
-    def of(
-        self, netG: nn.Module, netE: nn.Module | None = None, check: Callable[[], None] = lambda: None
-    ) -> dict[str, float]:
-        """Finite scores, by name, of a generator and its encoder, whose weights are copied.
+    def of(self, networks: Mapping[str, nn.Module], check: Callable[[], None] = lambda: None) -> dict[str, float]:
+        """Finite scores, by name, of networks, whose weights are copied.
 
         Args:
+            networks: by the letter in their file names, at least those that `test.py` loads.
             check: called before each batch; may raise `InputError`, which stops all processes.
         """
         with arithmetic("fp32", self.device):
-            scores = self.evaluation.score(self._generated(netG, netE, check))
+            scores = self.evaluation.score(self._generated(networks, check))
         return {name: value for name, value in scores.items() if math.isfinite(value)}
 
     def _generated(
-        self, netG: nn.Module, netE: nn.Module | None, check: Callable[[], None]
+        self, networks: Mapping[str, nn.Module], check: Callable[[], None]
     ) -> Iterator[tuple[list[int], Tensor]]:
-        generation = Generation(self.opt, self._copy({"G": netG} | ({"E": netE} if netE else {})), self.dataset)
+        generation = Generation(self.opt, self._copy(networks), self.dataset)
         for batch in indexed_batches(self.opt, self.dataset, self.evaluation.shard):
             check()
             _, images = next(generation.images(batch))  # (N, H, W, 3)

@@ -15,9 +15,9 @@ from util.precision import autocast
 
 @dataclass(frozen=True)
 class FixedInput:
-    """A batch of label maps and all that is known of them but the photos, and latents z (N, z_dim) or None.
+    """A batch of label maps and all that is known of them, and latents z (N, z_dim) or None; all on the CPU.
 
-    All are on the CPU.
+    It has photos only for a model that needs them.
     """
 
     batch: dict
@@ -31,9 +31,9 @@ class FixedInput:
 
 
 def fixed_inputs(
-    batches: Iterable[dict], z_dim: int | None, seed: int, world: World | None = None
+    batches: Iterable[dict], model: Pix2PixModel, seed: int, world: World | None = None
 ) -> Iterator[FixedInput]:
-    """The `batches` of this process with a latent for each sample, the same for any number of processes.
+    """The `batches` of this process with what `model` needs to generate images, the same for any number of processes.
 
     Sample i of process r is number i * world.size + r of all samples, and its latent is drawn for that number.
     """
@@ -42,8 +42,8 @@ def fixed_inputs(
     for batch in batches:
         places = range(first, first + len(batch["labels"]) * world.size)
         first = places.stop
-        z = None if z_dim is None else draw_latents(seed, places[world.rank :: world.size], z_dim)[:, 0]
-        yield FixedInput({name: value for name, value in batch.items() if name != "image"}, z)
+        z = None if model.z_dim is None else draw_latents(seed, places[world.rank :: world.size], model.z_dim)[:, 0]
+        yield FixedInput({name: value for name, value in batch.items() if name != "image" or model.needs_photos}, z)
 
 
 def forward_passes(

@@ -55,6 +55,11 @@ class Pix2PixModel(nn.Module):
         return self.netG.z_dim
 
     @property
+    def needs_photos(self) -> bool:
+        """Whether images are generated from label maps with photos."""
+        return False
+
+    @property
     def device(self) -> torch.device:
         return next(self.netG.parameters()).device
 

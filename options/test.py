@@ -32,6 +32,11 @@ class GenerationOptions(Options, heading="results"):
         unit="images",
         rule=at_least(1),
     )
+    use_encoded_image: bool = option(
+        False,
+        "pix2pixhd: take instance features from the photos of the label maps, instead of drawing them from the centers "
+        "of python -m scripts.prepare features",
+    )
     use_raw_G: bool = option(False, "use the trained weights themselves, not their average of --ema")
     recalibrate_bn: int = option(
         0,

@@ -21,6 +21,8 @@ TINY = {
     "spade": "--ngf 2 --ndf 2 --use_vae --z_dim 4 --norm_G spectralspadesyncbatch1x1 --no_vgg_loss",
     "pix2pix": "--ngf 2 --ndf 2 --niter_decay 0",
     "crn": "--crn_channels 4 --crn_images 2 --vgg_weights {vgg}",
+    "pix2pixhd": "--netG local --ngf 2 --ndf 2 --n_downsample_global 1 --n_blocks_global 1 --n_blocks_local 1 "
+    "--niter_fix_global 1 --pool_size 1 --no_vgg_loss --niter_decay 0",
 }
 """Method -> flags of its small networks."""
 

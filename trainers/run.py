@@ -134,7 +134,7 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
     @cache  # read at the first save and then kept: labels of 1 byte a pixel, instance ids of 4 more
     def calibration():
         batches = fixed_batches(opt, dataset, CALIBRATION_IMAGES, world.rank, world.size)
-        return forward_passes(model, fixed_inputs(batches, model.z_dim, opt.seed, world), opt.precision)
+        return forward_passes(model, fixed_inputs(batches, model, opt.seed, world), opt.precision)
 
     deciding = [opt.best_score] if opt.best_score else DECIDING_SCORES
     best = BestScore({name: SCORES[name].better for name in deciding})
@@ -146,7 +146,7 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
     with world.failing_together():
         if world.is_main:
             shown = replace(opt, batch_size=min(SHOWN_IMAGES, len(dataset)))
-            fixed = next(fixed_inputs(fixed_batches(shown, dataset, SHOWN_IMAGES), model.z_dim, opt.seed))
+            fixed = next(fixed_inputs(fixed_batches(shown, dataset, SHOWN_IMAGES), model, opt.seed))
             with claimed_folder(opt, world, progress, resumed):
                 visualizer = stack.enter_context(closing(_create_visualizer(opt, dataset, progress)))
     reporter = Reporter(trainer, progress, visualizer, fixed, opt.print_freq, opt.display_freq)

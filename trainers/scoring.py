@@ -74,7 +74,7 @@ class Scoring:
 
         model = self.checkpoints.trainer.model
         netG = self.checkpoints.consistent_average() if generator == "average" else model.netG
-        return self.scores.of(netG, model.netE, stop_if_ending)
+        return self.scores.of({**model.networks, "G": netG}, stop_if_ending)
 
 
 def create_scores(

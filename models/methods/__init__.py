@@ -6,10 +6,12 @@ To add a method: one file with a class, and its line in `METHODS`.
 from models.methods.base import Method
 from models.methods.crn import CRNMethod
 from models.methods.pix2pix import Pix2PixMethod
+from models.methods.pix2pixhd import Pix2PixHDMethod
 from models.methods.spade import SPADEMethod
 
 METHODS: dict[str, type[Method]] = {
     "spade": SPADEMethod,
+    "pix2pixhd": Pix2PixHDMethod,
     "pix2pix": Pix2PixMethod,
     "crn": CRNMethod,
 }
