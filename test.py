@@ -12,7 +12,8 @@ from data import PRESETS, create_dataset
 from evaluation.generation import Generation, Styles, indexed_batches
 from models import METHODS, create_model
 from options import TestOptions, parse_options
-from trainers.checkpoint import EMA, load_networks, network_file, network_path
+from trainers.loading import load_networks
+from trainers.published_names import EMA, network_file, network_path
 from util.device import choose_device, place, prepare_torch
 from util.image import to_uint8
 from util.launcher import require_one_process

@@ -9,12 +9,11 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from models.pix2pix_model import Pix2PixModel
-from models.weights import fit_network, load_network, read_weights
+from models.weights import load_network, read_weights
 from trainers.average import GeneratorAverage
 from trainers.best import BEST, keep_best
 from trainers.pix2pix_trainer import Pix2PixTrainer
-from trainers.published_names import describe_available, network_file, network_path
+from trainers.published_names import EMA, LATEST, describe_available, network_file, network_path
 from trainers.saves import Save, Saves
 from util.device import random_state, set_random_state
 from util.errors import InputError
@@ -22,9 +21,7 @@ from util.progress import Progress
 from util.results_folders import set_run_aside
 from util.warn import warn
 
-LATEST = "latest"
 TRAINING_STATE = "training_state.pth"
-EMA = "G_ema"
 ForwardPasses = Iterable[Callable[[nn.Module], object]]
 
 
@@ -252,41 +249,6 @@ class Checkpoints:
     def _warn(self, text: str) -> None:
         if self.trainer.world.is_main:
             warn(text)
-
-
-def load_networks(run_dir: Path, label: str, model: Pix2PixModel, averaged: bool = True) -> list[Path]:
-    """Load every network of `model` for testing; return the files, the generator's first.
-
-    Args:
-        averaged: load the average of the generator if there is one.
-    Raises:
-        InputError: a file is missing (the message lists the available labels), unreadable, or of another architecture.
-    """
-    paths = {letter: network_path(run_dir, label, letter) for letter in model.networks}
-    average = network_path(run_dir, label, EMA)
-    if averaged and average.exists():
-        paths["G"] = average
-    for letter, path in paths.items():
-        if not path.exists():
-            raise InputError(f"{path}: no such file; {describe_available(run_dir, letter)}")
-    paths, states = _read_all(run_dir, paths, fall_back=label == LATEST)
-    for letter, path in paths.items():
-        fit_network(model.networks[letter], states[letter], path)
-    return list(paths.values())
-
-
-def _read_all(run_dir: Path, paths: dict[str, Path], fall_back: bool) -> tuple[dict[str, Path], dict[str, dict]]:
-    """Files and their contents by letter; with `fall_back`, those of an earlier save if one of the files is damaged."""
-    try:
-        return paths, {letter: read_weights(path) for letter, path in paths.items()}
-    except InputError as error:
-        wanted = {letter: path.name.removeprefix(f"{LATEST}_") for letter, path in paths.items()}
-        for save in Saves(run_dir).all() if fall_back else ():
-            if set(wanted.values()) <= set(save.files) and save.damage() is None:
-                warn(f"{error}: the networks of {save.path} are used instead")
-                earlier = {letter: save.file(name) for letter, name in wanted.items()}
-                return earlier, {letter: read_weights(path) for letter, path in earlier.items()}
-        raise
 
 
 def set_aside(run_dir: Path) -> Path | None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+LATEST = "latest"
+"""Label of the newest save; others are numbers of epochs, and `best`."""
+EMA = "G_ema"
+"""In place of a letter: the average of the generator's weights."""
+
 
 def network_file(letter: str) -> str:
     """The end of a published name, such as `net_G.pth` or `net_G_ema.pth`."""

@@ -39,7 +39,7 @@ from scripts.export.graphs import (
 from scripts.export.metadata import describe
 from scripts.export.options import ExportOptions
 from scripts.export.variants import convert
-from trainers.checkpoint import load_networks
+from trainers.loading import load_networks
 from util.errors import InputError
 from util.files import refuse_foreign, replacing
 from util.optional import require

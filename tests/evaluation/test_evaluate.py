@@ -29,7 +29,7 @@ from options import TestOptions, parse_options
 from scripts.compare.__main__ import main as compare
 from tests.evaluation.folders import NAMES, flags, save, segmented, write_segmenter, write_set
 from tests.util.pages import Page
-from trainers.checkpoint import load_networks
+from trainers.loading import load_networks
 from util.image import to_uint8
 from util.results_page import ResultsPage
 from util.weight_files import WEIGHT_FILES

@@ -9,7 +9,8 @@ import torch
 
 from models.weights import read_weights
 from trainers.best import BEST, BestScore
-from trainers.checkpoint import LATEST, Checkpoints, load_networks, set_aside
+from trainers.checkpoint import LATEST, Checkpoints, set_aside
+from trainers.loading import load_networks
 from trainers.saves import Saves
 from util.errors import InputError
 from util.progress import Progress

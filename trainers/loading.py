@@ -1,0 +1,47 @@
+"""Loads the networks of a run for testing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.pix2pix_model import Pix2PixModel
+from models.weights import fit_network, read_weights
+from trainers.published_names import EMA, LATEST, describe_available, network_path
+from trainers.saves import Saves
+from util.errors import InputError
+from util.warn import warn
+
+
+def load_networks(run_dir: Path, label: str, model: Pix2PixModel, averaged: bool = True) -> list[Path]:
+    """Load every network of `model` for testing; return the files, the generator's first.
+
+    Args:
+        averaged: load the average of the generator if there is one.
+    Raises:
+        InputError: a file is missing (the message lists the available labels), unreadable, or of another architecture.
+    """
+    paths = {letter: network_path(run_dir, label, letter) for letter in model.networks}
+    average = network_path(run_dir, label, EMA)
+    if averaged and average.exists():
+        paths["G"] = average
+    for letter, path in paths.items():
+        if not path.exists():
+            raise InputError(f"{path}: no such file; {describe_available(run_dir, letter)}")
+    paths, states = _read_all(run_dir, paths, fall_back=label == LATEST)
+    for letter, path in paths.items():
+        fit_network(model.networks[letter], states[letter], path)
+    return list(paths.values())
+
+
+def _read_all(run_dir: Path, paths: dict[str, Path], fall_back: bool) -> tuple[dict[str, Path], dict[str, dict]]:
+    """Files and their contents by letter; with `fall_back`, those of an earlier save if one of the files is damaged."""
+    try:
+        return paths, {letter: read_weights(path) for letter, path in paths.items()}
+    except InputError as error:
+        wanted = {letter: path.name.removeprefix(f"{LATEST}_") for letter, path in paths.items()}
+        for save in Saves(run_dir).all() if fall_back else ():
+            if set(wanted.values()) <= set(save.files) and save.damage() is None:
+                warn(f"{error}: the networks of {save.path} are used instead")
+                earlier = {letter: save.file(name) for letter, name in wanted.items()}
+                return earlier, {letter: read_weights(path) for letter, path in earlier.items()}
+        raise
