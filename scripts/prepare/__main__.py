@@ -15,6 +15,7 @@ COMMANDS = {
     "check": "read every file of a data set before training, and propose the options that fit",
     "convert_labels": "turn color-coded masks into id maps",
     "edges": "make instance maps from label maps alone: the connected regions of each class",
+    "features": "cluster the instance features of a pix2pixHD run, to draw from in a test",
     "instances": "make the instance maps of COCO from its annotations",
     "label_photos": "label a folder of photos with a segmentation network",
     "landscapes": "write the landscapes as files, to try a training on files",
