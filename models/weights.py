@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from models.architectures import State, describe_architecture
 from util.errors import InputError
 
+ENTRIES_SHOWN = 3
+
 
 def read_weights(path: Path) -> dict:
     """Load a file of `torch.save` onto the CPU: tensors and plain containers only; code in it is never run.
@@ -43,6 +45,27 @@ def load_network(network: nn.Module, path: Path) -> None:
         InputError: the file is for another architecture; the message names the options that differ.
     """
     fit_network(network, read_weights(path), path)
+
+
+def load_what_fits(network: nn.Module, path: Path) -> str:
+    """Load the entries of a state dict that `network` has with the same shape; return a line about the others.
+
+    The others keep their values: a larger network starts from a smaller one.
+
+    Raises:
+        InputError: nothing fits.
+    """
+    own, state = network.state_dict(), _checked(network, read_weights(path), path)
+    fitting = {name: tensor for name, tensor in state.items() if name in own and own[name].shape == tensor.shape}
+    if not fitting:
+        raise InputError(f"{path}: no entry fits these options: {_explain_mismatch(own, state)}")
+    network.load_state_dict(fitting, strict=False)
+    missing = [name for name in own if name not in fitting]
+    line = f"{path}: {len(fitting)} of {len(state)} entries taken"
+    if not missing:
+        return line
+    shown = ", ".join(missing[:ENTRIES_SHOWN]) + (", ..." if len(missing) > ENTRIES_SHOWN else "")
+    return f"{line}; {len(missing)} entries of the network start from new weights: {shown}"
 
 
 def fit_network(network: nn.Module, state: dict, path: Path) -> None:

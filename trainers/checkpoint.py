@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from models.weights import load_network, read_weights
+from models.weights import load_network, load_what_fits, read_weights
 from trainers.average import GeneratorAverage
 from trainers.best import BEST, keep_best
 from trainers.pix2pix_trainer import Pix2PixTrainer
@@ -149,7 +149,7 @@ class Checkpoints:
         self._note_whether_best_is_known()
 
     def load_pretrained(self, folder: Path, label: str = LATEST) -> None:
-        """Start from the networks in a folder: G, and D and E if they exist.
+        """Start from the networks in a folder: G, and D and E if they exist; with some methods from what fits of them.
 
         Raises:
             InputError: there is no generator, or a file does not fit.
@@ -157,19 +157,26 @@ class Checkpoints:
         path = network_path(folder, label, "G")
         if not path.exists():
             raise InputError(f"--load_pretrained {folder}: {path.name} is not there; {describe_available(folder, 'G')}")
-        self._load_networks(folder, label)
+        self._load_networks(
+            folder, label, self._load_what_fits if self.trainer.method.loads_partially else load_network
+        )
 
-    def _load_networks(self, folder: Path, label: str) -> None:
+    def _load_what_fits(self, network: nn.Module, path: Path) -> None:
+        line = load_what_fits(network, path)
+        if self.trainer.world.is_main:
+            print(line)
+
+    def _load_networks(self, folder: Path, label: str, load: Callable[[nn.Module, Path], None] = load_network) -> None:
         trainer = self.trainer
         for letter, network in trainer.model.networks.items():
             path = network_path(folder, label, letter)
             if path.exists():
-                load_network(network, path)
+                load(network, path)
             else:
                 self._warn(f"{path} is missing: net{letter} starts from new weights")
         if trainer.average is not None:
             path = network_path(folder, label, EMA)
-            load_network(trainer.average.network, path if path.exists() else network_path(folder, label, "G"))
+            load(trainer.average.network, path if path.exists() else network_path(folder, label, "G"))
             trainer.average.load_state_dict({"updates": 1})  # so that it is not replaced by the first update
 
     def _restore_average(self, average: GeneratorAverage, save: Save) -> None:

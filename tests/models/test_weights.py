@@ -12,7 +12,7 @@ from models.networks.encoder import ConvEncoder
 from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator
 from models.networks.pix2pixhd import FeatureEncoder, GlobalGenerator, LocalEnhancer, Pix2PixHDDiscriminator
 from models.networks.sims import SIMSGenerator, Widths
-from models.weights import load_network
+from models.weights import load_network, load_what_fits
 from util.errors import InputError
 
 
@@ -194,3 +194,23 @@ def test_something_else_than_a_state_dict_is_refused(tmp_path):
     torch.save({"epoch": 3, "net": {"a": torch.zeros(1)}}, tmp_path / "net.pth")
     with pytest.raises(InputError, match="something other than a state dict"):
         load_network(spade(), tmp_path / "net.pth")
+
+
+def test_a_larger_network_takes_what_fits_of_a_smaller_one(tmp_path):
+    """The global generator of pix2pixHD is inside the local one; its last layer has no place there."""
+    small, large = GlobalGenerator(5, 4, 1, 1), LocalEnhancer(5, 2, 1, 1)
+    before = {name: tensor.clone() for name, tensor in large.state_dict().items()}
+    line = load_what_fits(large, saved(small, tmp_path / "latest_net_G.pth"))
+    inside = len(small.state_dict()) - 2
+    assert f"{inside} of {inside + 2} entries taken; {len(before) - inside} entries of the network" in line
+    assert line.endswith("start from new weights: model1_1.1.weight, model1_1.1.bias, model1_1.4.weight, ...")
+    for name, tensor in large.state_dict().items():
+        assert torch.equal(tensor, small.state_dict().get(name, before[name])), name
+
+
+def test_a_network_of_another_kind_has_nothing_that_fits(tmp_path):
+    path = saved(GlobalGenerator(5, 2), tmp_path / "latest_net_G.pth")
+    with pytest.raises(
+        InputError, match="no entry fits these options: --method is pix2pixhd in the file and spade here"
+    ):
+        load_what_fits(spade(), path)

@@ -2,12 +2,17 @@
 
 import os
 import pickle
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
+from models.methods.pix2pixhd import Pix2PixHDMethod
+from models.networks.pix2pixhd import GlobalGenerator, LocalEnhancer, Pix2PixHDDiscriminator
+from models.pix2pix_model import Pix2PixModel
 from models.weights import read_weights
+from trainers import Pix2PixTrainer
 from trainers.best import BEST, BestScore
 from trainers.checkpoint import LATEST, Checkpoints, set_aside
 from trainers.loading import load_networks
@@ -185,6 +190,27 @@ def test_best_networks_of_an_unknown_score_are_kept(make_trainer, tmp_path, caps
     again.restore()
     again.save("best")
     assert not list(tmp_path.glob("best2*"))
+
+
+def test_a_method_may_start_from_what_fits_of_pretrained_networks(tmp_path, capsys):
+    """Local enhancers of pix2pixHD around a trained global generator; the average starts from it, too."""
+    torch.manual_seed(0)
+    small = Pix2PixModel(GlobalGenerator(3, 4, 1, 1), Pix2PixHDDiscriminator(3, 2, num_D=1), None, 2)
+    checkpoints(tmp_path, Pix2PixTrainer(Pix2PixHDMethod(small))).save()
+    large = Pix2PixModel(LocalEnhancer(3, 2, 1, 1), Pix2PixHDDiscriminator(3, 2, num_D=2), None, 2)
+    started = Pix2PixTrainer(Pix2PixHDMethod(large), ema=0.9)
+    checkpoints(tmp_path / "run", started).load_pretrained(tmp_path)
+    said = capsys.readouterr().out.splitlines()
+    assert [re.sub(".*_net", "net", line).split(" entries taken")[0] for line in said] == [
+        "net_G.pth: 10 of 12",
+        "net_D.pth: 10 of 10",
+        "net_G.pth: 10 of 12",
+    ]
+    assert started.average is not None
+    for network, trained in ((large.netG, small.netG), (started.average.network, small.netG)):
+        assert torch.equal(network.state_dict()["model.1.weight"], trained.state_dict()["model.1.weight"])
+    D = large.networks["D"].state_dict()
+    assert torch.equal(D["scale0_layer0.0.weight"], small.networks["D"].state_dict()["scale0_layer0.0.weight"])
 
 
 def test_pretrained_networks_start_a_run_with_whatever_there_is(make_trainer, batch, tmp_path, capsys):
