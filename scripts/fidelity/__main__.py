@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.fidelity import crn, pix2pix, scores, segmenters, sims, training
+from scripts.fidelity import crn, pix2pix, pix2pixhd, scores, segmenters, sims, training
 from scripts.fidelity.comparison import Result, compare
 from scripts.fidelity.recording import Recording
 from util.errors import InputError
@@ -22,6 +22,7 @@ from util.errors import InputError
 PROGRAM = "python -m scripts.fidelity"
 KINDS = {
     "training": training,
+    "pix2pixHD training": pix2pixhd,
     "pix2pix training": pix2pix,
     "CRN training": crn,
     "SIMS": sims,

@@ -19,6 +19,7 @@ from models.networks.init import parameter_count
 from models.vgg import VGGLoss
 from options import TrainOptions, parse_options
 from options.classic import SETTLED
+from scripts.fidelity.measurements import floats, gradient_norms, norm, parameter_changes, parameters
 from scripts.fidelity.recording import Recording, Results
 from trainers import create_trainer
 from util.fill import fill
@@ -81,18 +82,6 @@ def _command_line(recording: Recording) -> list[str]:
         for flag in ("--label_dir", "--image_dir", "--instance_dir"):
             argv += [] if flag in argv else [flag, "unused"]
     return argv
-
-
-def _norm(tensor: Tensor) -> float:
-    return float(tensor.double().norm())
-
-
-def _floats(losses: dict[str, Tensor]) -> dict[str, float]:
-    return {name: float(loss.detach()) for name, loss in losses.items()}
-
-
-def _gradient_norms(network: nn.Module) -> dict[str, float]:
-    return {name: _norm(p.grad) for name, p in network.named_parameters() if p.grad is not None}
 
 
 def _buffers(network: nn.Module) -> dict[str, Tensor]:
@@ -190,8 +179,8 @@ class Replay:
                 results[f"eval_logits_{side}_{scale}"] = outputs[-1].numpy()
         # Without feature matching the published discriminator returned its logits alone.
         shown = slice(None) if self.opt.gan_feat_loss else slice(-1, None)
-        norms = [[_norm(layer) for layer in scale[shown]] for scale in fake_features]
-        return results | {"eval_fake": fake.numpy(), "eval_losses": _floats(losses), "eval_feature_norms": norms}
+        norms = [[norm(layer) for layer in scale[shown]] for scale in fake_features]
+        return results | {"eval_fake": fake.numpy(), "eval_losses": floats(losses), "eval_feature_norms": norms}
 
     def generator_gradients(self) -> Results:
         self._refill(training=True)
@@ -202,13 +191,11 @@ class Replay:
         assert outcome.fake is not None, "the generator's outcome has its images"
         return {
             "train_fake": outcome.fake.numpy(),
-            "train_g_losses": _floats(outcome.losses),
-            "train_g_grad_norms": {
-                player: _gradient_norms(self.networks[player]) for player in "GE" if player in after
-            },
-            "train_buffer_norms": _map_buffers(after, lambda letter, name, buffer: _norm(buffer)),
+            "train_g_losses": floats(outcome.losses),
+            "train_g_grad_norms": {player: gradient_norms(self.networks[player]) for player in "GE" if player in after},
+            "train_buffer_norms": _map_buffers(after, lambda letter, name, buffer: norm(buffer)),
             "train_buffer_changes": _map_buffers(
-                after, lambda letter, name, buffer: _norm(buffer - before[letter][name])
+                after, lambda letter, name, buffer: norm(buffer - before[letter][name])
             ),
         }
 
@@ -216,31 +203,24 @@ class Replay:
         self._refill(training=True)
         losses = self.method.discriminator_losses(Part(self._layout(), self.real, self._eps())).losses
         reduce(torch.add, losses.values()).backward()
-        return {"train_d_losses": _floats(losses), "train_d_grad_norms": _gradient_norms(self.networks["D"])}
+        return {"train_d_losses": floats(losses), "train_d_grad_norms": gradient_norms(self.networks["D"])}
 
     def iterations(self) -> Results:
         """Full iterations on the same batch, with the trainer that train.py uses."""
         self._refill(training=True)
         trainer = create_trainer(self.opt, self.method)
-        start = {
-            letter: {name: p.detach().clone() for name, p in network.named_parameters()}
-            for letter, network in self.networks.items()
-        }
+        start = parameters(self.networks)
         buffers = {letter: _buffers(network) for letter, network in self.networks.items()}
         steps = []
         for _ in self.recorded["steps"]:
             trainer.step(self.batch)
-            changes = {
-                letter: sum(_norm(p.detach() - start[letter][name]) ** 2 for name, p in network.named_parameters())
-                for letter, network in self.networks.items()
-            }
             now = {letter: _buffers(network) for letter, network in self.networks.items()}
             steps.append(
                 {
-                    "losses": _floats(trainer.losses),
-                    "parameter_changes": {letter: change**0.5 for letter, change in changes.items()},
+                    "losses": floats(trainer.losses),
+                    "parameter_changes": parameter_changes(self.networks, start),
                     "buffer_changes": _map_buffers(
-                        now, lambda letter, name, buffer: _norm(buffer - buffers[letter][name])
+                        now, lambda letter, name, buffer: norm(buffer - buffers[letter][name])
                     ),
                 }
             )
