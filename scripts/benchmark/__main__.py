@@ -1,6 +1,7 @@
 """Measure how fast parts of the project are on this machine, beside plain code for the same job.
 
     python -m scripts.benchmark data [--data DIR]
+    python -m scripts.benchmark bank [--segments 100000]
     python -m scripts.benchmark generator [--dataroot DIR]
     python -m scripts.benchmark train [--only bf16 compile]
 
@@ -13,12 +14,12 @@ from util.console import exit_statuses
 
 import argparse
 
-from scripts.benchmark import data, generator, train
+from scripts.benchmark import bank, data, generator, train
 
 PROGRAM = "python -m scripts.benchmark"
 
 # Command -> module with `HELP`, `add_arguments(parser)` and `run(args)`.
-COMMANDS = {"data": data, "generator": generator, "train": train}
+COMMANDS = {"data": data, "bank": bank, "generator": generator, "train": train}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
