@@ -7,6 +7,7 @@ any other class is a `SampleDataset`.
 import dataclasses
 import itertools
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from data.loader import SampleLoader
 from data.parallel import usable_cores
 from data.sample import AnySamples, Sample, SampleDataset
 from data.sampler import EpochSampler
+from data.sims.dataset import with_canvases
 from data.skipping import SkippedSamples
 from data.workers import DataWorkerError
 from options import Preset
@@ -56,13 +58,19 @@ PRESETS: dict[str, Preset] = {mode: dataset.preset for mode, dataset in DATASETS
 MOST_WORKERS = 8  # of the default; --num_workers may ask for more
 
 
-def create_dataset(opt) -> SampleDataset:
+def create_dataset(opt, maps: bool = True) -> SampleDataset:
     """Build the data set of `opt.dataset_mode`.
+
+    Args:
+        maps: with the further maps that the networks of `opt.method` take; label maps and photos are the same without.
 
     Raises:
         InputError: for files that are missing, do not pair, or do not suit the options.
     """
-    return DATASETS[opt.dataset_mode](opt)
+    dataset = DATASETS[opt.dataset_mode](opt)
+    if maps and getattr(opt, "method", None) == "sims":  # an option of programs with networks
+        return with_canvases(dataset, opt, partial(create_dataset, maps=False))
+    return dataset
 
 
 def create_loader(

@@ -26,6 +26,8 @@ class Sample(_Always, total=False):
 
     instances: Tensor  # instance ids, (H, W) int32; only their boundaries matter
     image: Tensor  # the photo, (3, H, W) float32 in [-1, 1]
+    canvas: Tensor  # SIMS: pasted segments, (3, H, W) float32 in 0..1; 0 where there is none, 1 where pixels are elided
+    changed_labels: Tensor  # SIMS: labels that fit the canvas, (H, W) int16; unlabeled is one more than all labels
     skipped: list[str]  # errors of the samples that this one replaces (`data.skipping`)
 
 

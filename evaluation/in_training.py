@@ -103,7 +103,7 @@ class ScoresInTraining:
                 self.dataset = create_dataset(opt)
                 tools = create_instruments(opt, device)
                 truth = DataSetTruth(
-                    create_dataset(replace(opt, instance=False)),
+                    create_dataset(replace(opt, instance=False), maps=False),
                     opt,
                     opt.how_many,
                     photos=tools.features is not None and tools.real is None,

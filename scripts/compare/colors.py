@@ -50,7 +50,7 @@ class ClassColors:
 
 def measure(opt: TestOptions) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Mean colors (num_labels, 3) of generated and of real images, and the class names."""
-    dataset = create_dataset(opt)
+    dataset = create_dataset(opt, maps=False)
     images = Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.which_epoch}" / "images" / "synthesized_image"
     generated, real = ClassColors(opt.num_labels), ClassColors(opt.num_labels)
     for index in range(min(len(dataset), opt.how_many or len(dataset))):

@@ -12,6 +12,7 @@ PROGRAM = "python -m scripts.prepare"
 # Command -> what it does. Each is a module of this package with `main(argv) -> int | None`, the exit status; only the
 # one that runs is imported.
 COMMANDS = {
+    "bank": "cut training photos into the bank of segments that --method sims pastes",
     "check": "read every file of a data set before training, and propose the options that fit",
     "convert_labels": "turn color-coded masks into id maps",
     "edges": "make instance maps from label maps alone: the connected regions of each class",

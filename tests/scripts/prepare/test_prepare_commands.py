@@ -36,7 +36,7 @@ def test_help_of_a_command_names_it_and_holds_its_whole_docstring(name, capsys):
 
 
 @pytest.mark.parametrize(
-    ("word", "hint"), [("chek", "did you mean check?"), ("zzz", "use one of check, convert_labels, edges")]
+    ("word", "hint"), [("chek", "did you mean check?"), ("zzz", "use one of bank, check, convert_labels")]
 )
 def test_an_unknown_command_is_one_line_and_status_2(word, hint, capsys):
     assert main([word]) == 2

@@ -1,0 +1,140 @@
+"""Samples of SIMS: those of a data set, with a canvas of segments and the layout that fits it."""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from data.sample import Sample, SampleDataset
+from data.sims.bank import HOW_TO_BUILD, Bank
+from data.sims.canvas import Canvas, Segment, back_to_front, compose
+from data.sims.components import components
+from data.sims.retrieval import find_segment
+from data.sims.roles import Roles
+from data.sims.training import OTHER_IMAGES, compose_own
+from util.errors import InputError
+
+
+class CanvasDataset(SampleDataset):
+    """Samples with the maps "canvas" and "changed_labels".
+
+    In testing, segments of training photos are pasted. In training, pixels of the photo itself are, within the masks of
+    other images' segments. Segments of the same image never count.
+
+    In training, random numbers come from torch's main generator, after those of the data set. In testing they follow
+    from the seed and the sample's name, so each label map has one canvas, in whatever order they are read.
+
+    Args:
+        dataset: the samples, of the bank's size.
+        bank: the segments.
+        images: the images of the bank in its order, with photos; see `whole_images`. None in training.
+        opt: of training or testing.
+    """
+
+    def __init__(self, dataset: SampleDataset, bank: Bank, images: SampleDataset | None, opt):
+        self.dataset, self.bank, self.images = dataset, bank, images
+        self.is_train, self.seed = opt.is_train, opt.seed
+        self.class_names, self.class_colors = dataset.class_names, dataset.class_colors
+        self.paths, self.preprocess = dataset.paths, dataset.preprocess
+        self.roles = Roles.of(dataset.class_names)
+        self.holds_own = opt.phase == bank.options["phase"]  # names of another phase mean other images
+
+    @classmethod
+    def classes(cls, label_nc: int, contain_dontcare_label: bool) -> tuple[tuple[str, ...], np.ndarray]:
+        """Not known here; those of `dataset` are attributes."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def describe(self, index: int) -> str:
+        """Name a sample in a message."""
+        return self.dataset.describe(index)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read a sample, and add its canvas. Raises `InputError` for files that cannot be read."""
+        sample = self.dataset[index]
+        seed = [self.seed, zlib.crc32(sample["name"].encode())]
+        random = np.random.default_rng(int(torch.randint(2**63 - 1, ())) if self.is_train else seed)
+        labels = sample["labels"].numpy()
+        own = self.bank.places.get(sample["name"]) if self.holds_own else None
+        if self.is_train:
+            made = self.for_training(labels, photo_of(sample), own, random)
+        else:
+            made = self.for_testing(labels, own, random)
+        return {
+            **sample,
+            "canvas": torch.from_numpy(made.pixels).permute(2, 0, 1).contiguous(),  # (3, H, W)
+            "changed_labels": torch.from_numpy(made.labels),
+        }
+
+    def for_testing(self, labels: np.ndarray, own: int | None, random: np.random.Generator) -> Canvas:
+        """The canvas of a label map (H, W), without segments of the image `own` of the bank."""
+        pasted = []
+        for component in back_to_front(components(labels, self.roles.ignored, self.bank.smallest), self.roles):
+            place = find_segment(self.bank, component, labels, without=own)
+            pasted.append((component, None if place is None else self.segment(place)))
+        return compose(labels, pasted, self.roles, self.bank.smallest, random)
+
+    def for_training(
+        self, labels: np.ndarray, photo: np.ndarray, own: int | None, random: np.random.Generator
+    ) -> Canvas:
+        """The canvas of a photo (H, W, 3) in 0..1 and its label map (H, W)."""
+        matched = []
+        for component in back_to_front(components(labels, self.roles.ignored, self.bank.smallest), self.roles):
+            count = len(self.bank.names)
+            others = random.choice(count, min(OTHER_IMAGES, count), replace=False)
+            place = find_segment(self.bank, component, without=own, among=others)
+            matched.append((component, None if place is None else self.bank.mask(place)))
+        return compose_own(labels, photo, matched, self.roles.unlabeled, random)
+
+    def segment(self, place: int) -> Segment:
+        """A segment of the bank with its photo."""
+        assert self.images is not None, "photos of other images are pasted in testing only"
+        sample = self.images[int(self.bank.images[place])]
+        return Segment(self.bank.mask(place), photo_of(sample), sample["labels"].numpy())
+
+
+def photo_of(sample: Sample) -> np.ndarray:
+    """The photo of a sample as (H, W, 3) float32 in 0..1."""
+    assert "image" in sample, "SIMS pastes photos"
+    return ((sample["image"] + 1) / 2).permute(1, 2, 0).numpy()
+
+
+def whole_images(dataset: SampleDataset) -> SampleDataset:
+    """Crop a data set in the center, as in testing. (Mirroring is switched off by `options_of_images`.)"""
+    if dataset.preprocess is not None:
+        dataset.preprocess = replace(dataset.preprocess, random=False, flip=False)
+    return dataset
+
+
+def with_canvases(dataset: SampleDataset, opt, open_dataset: Callable[[Any], SampleDataset]) -> CanvasDataset:
+    """The samples of a data set, with canvases of segments from the bank that `--bank` names.
+
+    Args:
+        opt: of training or testing.
+        open_dataset: the data set of options.
+
+    Raises:
+        InputError: there is no bank, or it is one of other images.
+    """
+    if not opt.bank:
+        raise InputError(f"--method sims: add --bank FILE, the segments of the training photos; {HOW_TO_BUILD}")
+    bank = Bank.load(opt.bank)
+    bank.check(opt.bank, opt)
+    if opt.is_train:
+        if dataset.paths and not any(paths.name in bank.places for paths in dataset.paths):
+            raise InputError(f"--bank {opt.bank}: holds none of the training images; {HOW_TO_BUILD}")
+        return CanvasDataset(dataset, bank, None, opt)
+    images = whole_images(open_dataset(replace(opt, **bank.options)))
+    if len(images) != len(bank.names) or any(
+        paths.name != name for paths, name in zip(images.paths, bank.names)
+    ):  # no paths: drawn in memory
+        raise InputError(
+            f"--bank {opt.bank}: the {len(bank.names)} photos that it was made of are not those that are there now; "
+            f"restore them, or make the bank again with python -m scripts.prepare bank"
+        )
+    return CanvasDataset(dataset, bank, images, opt)
