@@ -130,6 +130,12 @@ class CRNLoss(nn.Module):
         return [pixels] if self.vgg is None else [pixels, *self.vgg(pixels)]
 
 
+def check_loss(opt: Any) -> None:
+    """Refuse the original weights of VGG-19 without a file. Raises `InputError`."""
+    if opt.vgg_origin == "caffe" and opt.vgg_loss and not opt.vgg_weights:
+        raise InputError("--vgg_origin caffe: these weights are not downloaded; add --vgg_weights FILE")
+
+
 def create_loss(opt: Any, published: Sequence[float]) -> CRNLoss:
     """The loss that the options describe, with VGG-19 unless `--no_vgg_loss`.
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from scripts.prepare.bank import main as make_bank
 
 import evaluate as evaluate_program
 import test as test_program
@@ -23,6 +24,7 @@ TINY = {
     "crn": "--crn_channels 4 --crn_images 2 --vgg_weights {vgg}",
     "pix2pixhd": "--netG local --ngf 2 --ndf 2 --n_downsample_global 1 --n_blocks_global 1 --n_blocks_local 1 "
     "--niter_fix_global 1 --pool_size 1 --no_vgg_loss --niter_decay 0",
+    "sims": "--sims_width 2 --bank {bank} --vgg_weights {vgg}",
 }
 """Method -> flags of its small networks."""
 
@@ -34,7 +36,9 @@ def flags(method: str, files: dict[str, Path]) -> list[str]:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> dict[str, Path]:
     """Files that methods need, by name."""
-    return {"vgg": write_vgg_weights(tmp_path_factory.mktemp("files") / "vgg19.pth")}
+    folder = tmp_path_factory.mktemp("files")
+    make_bank([*DATA.split(), "--max_dataset_size", "4", "--output", str(folder / "bank.npz")])
+    return {"vgg": write_vgg_weights(folder / "vgg19.pth"), "bank": folder / "bank.npz"}
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -7,6 +7,7 @@ from models.methods.base import Method
 from models.methods.crn import CRNMethod
 from models.methods.pix2pix import Pix2PixMethod
 from models.methods.pix2pixhd import Pix2PixHDMethod
+from models.methods.sims import SIMSMethod
 from models.methods.spade import SPADEMethod
 
 METHODS: dict[str, type[Method]] = {
@@ -14,4 +15,5 @@ METHODS: dict[str, type[Method]] = {
     "pix2pixhd": Pix2PixHDMethod,
     "pix2pix": Pix2PixMethod,
     "crn": CRNMethod,
+    "sims": SIMSMethod,
 }

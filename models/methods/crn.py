@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from models.crn_loss import DIVERSITY_WEIGHTS, PLAIN_WEIGHTS, CRNLoss, create_loss
+from models.crn_loss import DIVERSITY_WEIGHTS, PLAIN_WEIGHTS, CRNLoss, check_loss, create_loss
 from models.methods.base import Method, Objective, Outcome, Part
 from models.networks.crn import CRNGenerator, module_channels, module_heights
 from models.networks.init import init_weights
@@ -70,8 +70,7 @@ class CRNMethod(Method):
             raise InputError(
                 f"--crn_train_from {opt.crn_train_from}: modules have heights {', '.join(map(str, heights))}"
             )
-        if opt.vgg_origin == "caffe" and opt.vgg_loss and not opt.vgg_weights:
-            raise InputError("--vgg_origin caffe: these weights are not downloaded; add --vgg_weights FILE")
+        check_loss(opt)
 
     @classmethod
     def create_model(cls, opt: Any) -> Pix2PixModel:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.crn_loss import PLAIN_WEIGHTS, CRNLoss, create_loss
+from models.crn_loss import PLAIN_WEIGHTS, CRNLoss, check_loss, create_loss
 from models.methods.base import Method, Objective, Outcome, Part
 from models.networks.init import init_weights
 from models.networks.sims import CANVAS, CHANGED_LABELS, SIMSGenerator, Widths, affine_sample
@@ -92,7 +92,14 @@ class SIMSMethod(Method):
     def size_step(cls, opt: Any) -> tuple[int, str]:
         """The smallest feature map is 1/64 of the image, or of the part of it that the first stage sees."""
         stages = num_stages(_height(opt))
-        return 64 << stages, f" with more than {BASE_HEIGHT} rows" if stages else ""
+        return 64 << stages, f" with {BASE_HEIGHT << stages} rows or more" if stages else ""
+
+    @classmethod
+    def check(cls, opt: Any) -> None:
+        """Refuse sizes that the generator cannot make, and missing weights of VGG-19. Raises `InputError`."""
+        super().check(opt)
+        if opt.is_train:
+            check_loss(opt)
 
     @classmethod
     def create_model(cls, opt: Any) -> Pix2PixModel:

@@ -1,10 +1,13 @@
 """SIMS as a method: its losses by hand, its players and their learning rates."""
 
 import math
+import re
 
 import pytest
 import torch
 
+from data import PRESETS
+from models import METHODS, create_method, create_model
 from models.crn_loss import CRNLoss, TermWeights
 from models.methods.base import Part
 from models.methods.sims import (
@@ -17,7 +20,8 @@ from models.methods.sims import (
 )
 from models.networks.sims import OrderingNetwork, SIMSGenerator, TransformationNetwork, Widths
 from models.pix2pix_model import Pix2PixModel
-from trainers import Pix2PixTrainer
+from options import TrainOptions, parse_options
+from trainers import Pix2PixTrainer, create_trainer
 
 TINY = Widths(2, 3, 3, 4, 5)
 NUM_LABELS = 3
@@ -156,7 +160,33 @@ def test_the_published_rates_of_the_generator(epoch, rate):
     assert warm_up_rate(epoch, 1e-4, 800, 0) == pytest.approx(rate)
 
 
+@pytest.mark.parametrize(
+    "argv, rate",
+    [("", 1e-6), ("--niter 700 --niter_decay 100", 1e-6), ("--niter 799", 1e-4), ("--crop_size 512", 1e-4)],
+)
+def test_only_the_published_training_begins_with_tiny_rates(argv, rate):
+    words = f"--method sims --dataset_mode landscapes --crop_size 64 --sims_width 1 --no_vgg_loss {argv}".split()
+    opt = parse_options(TrainOptions, words, PRESETS, METHODS)
+    trainer = create_trainer(opt, create_method(opt, create_model(opt)))
+    assert trainer.read_metrics()["lr/G"] == pytest.approx(rate)
+
+
 def test_the_published_rates_of_the_other_players():
     assert [ordering_rate(epoch, 1e-4, 100, 0) for epoch in (1, 2, 100)] == pytest.approx([1e-6, 1.1e-6, 1e-5])
     trainer = Pix2PixTrainer(make_method(letters="A"), lr=1e-4)
     assert trainer.read_metrics() == {"lr/G": 1e-4, "lr/A": pytest.approx(1e-5)}
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        ("--crop_size 96", "--crop_size 96: images of 96x96, .*multiples of 64; change"),
+        ("--crop_size 576", "multiples of 128 with 512 rows or more; change"),
+        ("--vgg_origin caffe", "--vgg_origin caffe: .* add --vgg_weights FILE"),
+        ("--lambda_feat 1", "--method sims does not use it"),
+    ],
+)
+def test_options_that_it_cannot_use_are_refused(argv, message, capsys):
+    with pytest.raises(SystemExit):
+        parse_options(TrainOptions, f"--method sims --crop_size 64 {argv}".split(), PRESETS, METHODS)
+    assert re.search(message, capsys.readouterr().err)
