@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from scripts.prepare.bank import main as make_bank
 
 import evaluate as evaluate_program
 import test as test_program
 from models import METHODS
 from scripts.benchmark.switches import write_vgg_weights
+from scripts.prepare.bank import main as make_bank
 from tests.runs import contents, differences, train
 
 pytestmark = pytest.mark.system

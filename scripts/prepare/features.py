@@ -72,7 +72,8 @@ def cluster(features: np.ndarray, n_clusters: int) -> np.ndarray:
     distinct = np.unique(features, axis=0)
     if len(distinct) <= n_clusters:
         return distinct
-    return kmeans2(features, n_clusters, minit="++", seed=np.random.default_rng(0))[0]
+    # SciPy 1.15 renamed seed to rng, and takes both.
+    return kmeans2(features, n_clusters, minit="++", seed=np.random.default_rng(0))[0]  # pyright: ignore[reportCallIssue]
 
 
 def make_centers(opt: FeatureOptions, model: InstanceFeatureModel) -> FeatureCenters:
