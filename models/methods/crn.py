@@ -9,7 +9,7 @@ from torch import nn
 
 from models.crn_loss import DIVERSITY_WEIGHTS, PLAIN_WEIGHTS, CRNLoss, check_loss, create_loss
 from models.methods.base import Method, Objective, Outcome, Part
-from models.networks.crn import CRNGenerator, module_channels, module_heights
+from models.networks.crn import FIRST_HEIGHT, CRNGenerator, module_channels, module_heights
 from models.networks.init import init_weights
 from models.pix2pix_model import Pix2PixModel
 from util.errors import InputError
@@ -54,11 +54,16 @@ class CRNMethod(Method):
         self.objectives = (Objective("G", {"G": model.netG}, self.losses, betas=betas),)
 
     @classmethod
+    def size_step(cls, opt: Any) -> tuple[int, str]:
+        """What one pixel of the first module becomes, as the height is that of the last module."""
+        return round(opt.crop_size / opt.aspect_ratio) // FIRST_HEIGHT, ""
+
+    @classmethod
     def check(cls, opt: Any) -> None:
         """Refuse sizes, modules and weights that do not exist. Raises `InputError`."""
         height = round(opt.crop_size / opt.aspect_ratio)
         heights = module_heights(height)
-        if height < SMALLEST or not heights or opt.crop_size % (height // heights[0]):
+        if height < SMALLEST or not heights or opt.crop_size % (height // FIRST_HEIGHT):
             raise InputError(
                 f"--crop_size {opt.crop_size}: images of {opt.crop_size}x{height}, but --method crn makes heights of "
                 f"{SMALLEST}, 32, 64, ..., with widths that are multiples of a quarter of it; "
@@ -77,9 +82,9 @@ class CRNMethod(Method):
         """The generator that the options describe; there is no other network."""
         channels = module_channels(round(opt.crop_size / opt.aspect_ratio), opt.crn_channels)
         netG = CRNGenerator(opt.semantic_nc, channels, opt.crn_images)
-        init_weights(netG, opt.init_type, opt.init_gain)
-        if opt.is_train and opt.crn_train_from is not None:
-            netG.train_from(opt.crn_train_from)
+        if opt.is_train:
+            init_weights(netG, opt.init_type, opt.init_gain)
+            netG.train_from(opt.crn_train_from or netG.heights[0])
         return Pix2PixModel(netG, None, None, opt.num_labels)
 
     @classmethod

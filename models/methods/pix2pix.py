@@ -102,10 +102,11 @@ class Pix2PixMethod(Method):
             dropout=opt.dropout,
             own_statistics=opt.test_statistics == "own",
         )
-        netD = PatchDiscriminator(opt.semantic_nc, opt.ndf, opt.norm_D, opt.n_layers_D) if opt.is_train else None
+        if not opt.is_train:
+            return Pix2PixModel(netG, None, None, opt.num_labels)
+        netD = PatchDiscriminator(opt.semantic_nc, opt.ndf, opt.norm_D, opt.n_layers_D)
         for network in (netG, netD):
-            if network is not None:
-                init_weights(network, opt.init_type, opt.init_gain)
+            init_weights(network, opt.init_type, opt.init_gain)
         return Pix2PixModel(netG, netD, None, opt.num_labels)
 
     @classmethod

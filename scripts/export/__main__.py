@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from data import PRESETS
-from models import METHODS, Pix2PixModel, create_encoder, create_generator
+from models import METHODS, Pix2PixModel, create_encoder, create_generator, create_model
 from models.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
@@ -52,8 +52,11 @@ LEAST_PSNR = 35.0
 
 def load_model(opt: ExportOptions, spade: type[SPADEGenerator] = SPADEGenerator) -> tuple[Pix2PixModel, list[Path]]:
     """The trained networks in evaluation mode, as test.py loads them, and their files."""
-    netE = create_encoder(opt) if opt.use_vae else None
-    model = Pix2PixModel(create_generator(opt, spade), None, netE, opt.num_labels)
+    if opt.method == "spade":
+        netE = create_encoder(opt) if opt.use_vae else None
+        model = Pix2PixModel(create_generator(opt, spade), None, netE, opt.num_labels)
+    else:
+        model = create_model(opt)
     files = load_networks(opt.run_dir, opt.which_epoch, model, averaged=not opt.use_raw_G)
     return model.eval(), files
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from models import METHODS
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import SPADEGenerator
 
@@ -128,6 +129,9 @@ class Sizes:
     @classmethod
     def of(cls, opt) -> Sizes:
         """The sizes of the generator that the options describe."""
+        if opt.method != "spade":
+            unit, _ = METHODS[opt.method].size_step(opt)
+            return cls(opt.size, unit, unit)
         if opt.netG == "spade":
             unit = 2**opt.upsamplings
             # One unit would be a first feature map of 1x1, which instance norm makes 0, and torch.export a constant.

@@ -33,6 +33,7 @@ def describe(opt: ExportOptions, weights: list[Path], sizes: Sizes, z_dim: int |
         "run": opt.name,
         "which_epoch": opt.which_epoch,
         "weights": [path.name for path in weights],
+        "method": opt.method,
         "netG": opt.netG,
         "precision": opt.precision,
         "num_labels": opt.num_labels,

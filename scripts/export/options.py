@@ -38,7 +38,9 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
         "in 32. Encoders stay in 32 bits",
         choices=VARIANTS,
     )
-    dynamic_size: bool = option(False, "let every call choose height and width; not for generators with a latent")
+    dynamic_size: bool = option(
+        False, "let every call choose height and width; with --method spade alone, and not for generators with a latent"
+    )
     allow_low_psnr: bool = option(False, "write a variant even if it is far from the trained network")
     time: bool = option(False, "measure seconds per image, beside the trained network")
 
@@ -52,6 +54,8 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
             raise OptionError(f"--output {self.output}: with --format {self.format} the name must end in {suffix}")
         if self.output_path.is_dir():
             raise OptionError(f"--output {self.output}: is a folder; name a file")
+        if self.dynamic_size and self.method != "spade":
+            raise OptionError(f"--dynamic_size: not for --method {self.method}; leave the flag out")
         if self.dynamic_size and self.has_latent:
             raise OptionError(
                 f"--dynamic_size: a generator with a latent (--{'use_vae' if self.use_vae else 'random_input'}) makes "
