@@ -169,6 +169,42 @@ def _describe_reversed_discriminator(shapes: Shapes) -> Facts:
     }
 
 
+def _describe_unet(shapes: Shapes) -> Facts:
+    first = shapes["model.model.0.weight"]
+    inner = [name for name in shapes if re.fullmatch(r"model\.model\.1(\.model\.3)*\.model\.1\.weight", name)]
+    return {
+        "--method": "pix2pix",
+        "--ngf": first[0],
+        _SEMANTIC_NC: first[1],
+        "number of levels (--crop_size, --aspect_ratio)": 1 + len(inner),
+        "batch norm (--norm_G)": "model.model.1.model.2.weight" in shapes,
+    }
+
+
+def _describe_patch_discriminator(shapes: Shapes) -> Facts:
+    """Of pix2pix."""
+    convolutions = [shape for shape in shapes.values() if len(shape) == 4]
+    return {
+        "--method": "pix2pix",
+        "--ndf": convolutions[0][0],
+        "number of input channels (--label_nc + --contain_dontcare_label + --instance + 3)": convolutions[0][1],
+        "--n_layers_D": len(convolutions) - 2,
+        "batch norm (--norm_D)": "model.3.weight" in shapes,
+    }
+
+
+def _describe_crn(shapes: Shapes) -> Facts:
+    width, num_labels = shapes["g_4_conv1.0.weight"][:2]
+    height, outputs = next((name.split("_")[1], shapes[name][0]) for name in shapes if name.endswith("_conv100.weight"))
+    return {
+        "--method": "crn",
+        "largest number of channels (--crn_channels)": width,
+        "number of labels (--label_nc + --contain_dontcare_label)": num_labels,
+        "--crn_images": outputs // 3,
+        "height of the images (--crop_size, --aspect_ratio)": int(height),
+    }
+
+
 _DESCRIPTIONS: Mapping[str, Callable[[Shapes], Facts]] = {
     "head_0.conv_0.weight": _describe_spade,
     "model1_1.1.weight": _describe_local_enhancer,
@@ -178,6 +214,9 @@ _DESCRIPTIONS: Mapping[str, Callable[[Shapes], Facts]] = {
     "discriminator_0.model0.0.weight": _describe_discriminator,
     "scale0_layer0.0.weight": _describe_reversed_discriminator,
     "fc_mu.weight": _describe_encoder,
+    "model.model.0.weight": _describe_unet,
+    "model.0.weight": _describe_patch_discriminator,
+    "g_4_conv1.0.weight": _describe_crn,
     "g_encoder_conv1_1.0.weight": _describe_sims,
 }
 """Entry of a state dict that tells the kind of network -> its description; the first that is there counts."""

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from models.networks.blocks import ConcatHDResnetBlock, ConcatResnetBlock, PlainResnetBlock
+from models.networks.crn import CRNGenerator, module_channels
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator
+from models.networks.pix2pix import PatchDiscriminator, UNetGenerator
 from models.networks.pix2pixhd import FeatureEncoder, GlobalGenerator, LocalEnhancer, Pix2PixHDDiscriminator
 from models.networks.sims import SIMSGenerator, Widths
 from models.weights import load_network, load_what_fits
@@ -104,6 +106,24 @@ def test_statistics_that_old_instance_norms_saved_are_dropped(tmp_path):
             lambda: Pix2PixHDGenerator(5, 2, n_downsample=2, n_blocks=3),
             lambda: Pix2PixHDGenerator(5, 2, n_downsample=3, n_blocks=4),
             "--resnet_n_blocks is 3 in the file and 4 here; --resnet_n_downsample is 2 in the file and 3 here",
+        ),
+        (
+            lambda: UNetGenerator(5, 2, 6),
+            lambda: UNetGenerator(5, 4, 7, "instance"),
+            r"^.*--ngf is 2 in the file and 4 here; number of levels \(--crop_size.*\) is 6 in the file and 7 here; "
+            r"batch norm \(--norm_G\) is True in the file and False here$",
+        ),
+        (lambda: UNetGenerator(5, 2, 5), spade, "--method is pix2pix in the file and spade here"),
+        (
+            lambda: PatchDiscriminator(5, 2),
+            lambda: PatchDiscriminator(6, 2, "instance", n_layers=2),
+            r"channels .* is 8 in the file and 9 here; --n_layers_D is 3 in the file and 2 here; batch norm \(--norm_D",
+        ),
+        (
+            lambda: CRNGenerator(5, module_channels(16, 4), 9),
+            lambda: CRNGenerator(6, module_channels(32, 2), 1),
+            r"\(--crn_channels\) is 4 in the file and 2 here; number of labels .* is 5 in the file and 6 here; "
+            r"--crn_images is 9 in the file and 1 here; height .*--crop_size.* is 16 in the file and 32 here$",
         ),
         (
             lambda: MultiscaleDiscriminator(5, 2, num_D=3),
