@@ -11,8 +11,8 @@ from models.networks.layout import SemanticLayout
 class FakePool:
     """Mixes the generator's images with earlier ones, so that the discriminator does not forget those.
 
-    Each process has a pool of its own. Random numbers come from torch's generator on the CPU, whose state is saved with
-    each checkpoint.
+    Each process has a pool of its own; a checkpoint holds that of the main process, with which all of them resume.
+    Random numbers come from torch's generator on the CPU, whose state each checkpoint holds, too.
 
     Args:
         size: number of images that are kept; 0 for no pool.
