@@ -13,6 +13,7 @@ BACK_TO_FRONT = (
 VEHICLES = frozenset({"car", "truck", "bus", "train", "motorcycle", "bicycle", "caravan", "trailer"})
 OBJECTS = VEHICLES | {"person", "rider", "pole", "polegroup", "traffic sign", "traffic light"}
 GROUND = frozenset({"road", "sidewalk"})
+FLAT = GROUND | {"terrain"}
 VEGETATION = frozenset({"vegetation"})
 RESTORED = frozenset({"road", "sidewalk", "wall", "fence", "vegetation", "terrain", "sky"})
 NO_CLASS = frozenset({"unknown", "unlabeled", "nothing"})
@@ -29,6 +30,7 @@ class Roles:
         ranks: of every class; a lower one is pasted earlier, and so lies behind.
         vehicles, objects: cast shadows on the ground, in photos and on the canvas.
         ground: near whose vehicles the pixels of a photo are left out.
+        flat: what objects are always in front of.
         vegetation: at whose border the pixels of a photo are left out, which show sky.
         restored: classes that pixels without segment get back.
     """
@@ -39,6 +41,7 @@ class Roles:
     vehicles: frozenset[int]
     objects: frozenset[int]
     ground: frozenset[int]
+    flat: frozenset[int]
     vegetation: frozenset[int]
     restored: frozenset[int]
 
@@ -69,6 +72,7 @@ class Roles:
             vehicles=ids(VEHICLES),
             objects=ids(OBJECTS),
             ground=ids(GROUND),
+            flat=ids(FLAT),
             vegetation=ids(VEGETATION),
             restored=restored,
         )
