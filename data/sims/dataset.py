@@ -14,7 +14,7 @@ from data.sims.canvas import Canvas, Segment, back_to_front, compose
 from data.sims.components import components
 from data.sims.retrieval import find_segment
 from data.sims.roles import Roles
-from data.sims.training import OTHER_IMAGES, compose_own
+from data.sims.training import OTHER_IMAGES, RECOLORED, Match, compose_own
 from util.errors import InputError
 
 
@@ -22,7 +22,7 @@ class CanvasDataset(SampleDataset):
     """Samples with the maps "canvas" and "changed_labels".
 
     In testing, segments of training photos are pasted. In training, pixels of the photo itself are, within the masks of
-    other images' segments. Segments of the same image never count.
+    other images' segments, and sometimes in their colors. Segments of the same image never count.
 
     In training, random numbers come from torch's main generator, after those of the data set. In testing they follow
     from the seed and the sample's name, so each label map has one canvas, in whatever order they are read.
@@ -30,11 +30,11 @@ class CanvasDataset(SampleDataset):
     Args:
         dataset: the samples, of the bank's size.
         bank: the segments.
-        images: the images of the bank in its order, with photos; see `whole_images`. None in training.
+        images: the images of the bank in its order, with photos; see `whole_images`.
         opt: of training or testing.
     """
 
-    def __init__(self, dataset: SampleDataset, bank: Bank, images: SampleDataset | None, opt):
+    def __init__(self, dataset: SampleDataset, bank: Bank, images: SampleDataset, opt):
         self.dataset, self.bank, self.images = dataset, bank, images
         self.is_train, self.seed = opt.is_train, opt.seed
         self.class_names, self.class_colors = dataset.class_names, dataset.class_colors
@@ -88,12 +88,18 @@ class CanvasDataset(SampleDataset):
             count = len(self.bank.names)
             others = random.choice(count, min(OTHER_IMAGES, count), replace=False)
             place = find_segment(self.bank, component, without=own, among=others)
-            matched.append((component, None if place is None else self.bank.mask(place)))
+            matched.append((component, None if place is None else self.match(place, random.random() < RECOLORED)))
         return compose_own(labels, photo, matched, self.roles.unlabeled, random)
+
+    def match(self, place: int, recolored: bool) -> Match:
+        """A segment of the bank as the match of a component, with its colors if they are wanted."""
+        if recolored:
+            segment = self.segment(place)
+            return Match(segment.mask, segment.photo[segment.mask])
+        return Match(self.bank.mask(place), None)
 
     def segment(self, place: int) -> Segment:
         """A segment of the bank with its photo."""
-        assert self.images is not None, "photos of other images are pasted in testing only"
         sample = self.images[int(self.bank.images[place])]
         return Segment(self.bank.mask(place), photo_of(sample), sample["labels"].numpy())
 
@@ -125,10 +131,8 @@ def with_canvases(dataset: SampleDataset, opt, open_dataset: Callable[[Any], Sam
         raise InputError(f"--method sims: add --bank FILE, the segments of the training photos; {HOW_TO_BUILD}")
     bank = Bank.load(opt.bank)
     bank.check(opt.bank, opt)
-    if opt.is_train:
-        if dataset.paths and not any(paths.name in bank.places for paths in dataset.paths):
-            raise InputError(f"--bank {opt.bank}: holds none of the training images; {HOW_TO_BUILD}")
-        return CanvasDataset(dataset, bank, None, opt)
+    if opt.is_train and dataset.paths and not any(paths.name in bank.places for paths in dataset.paths):
+        raise InputError(f"--bank {opt.bank}: holds none of the training images; {HOW_TO_BUILD}")
     images = whole_images(open_dataset(replace(opt, **bank.options)))
     if len(images) != len(bank.names) or any(
         paths.name != name for paths, name in zip(images.paths, bank.names)

@@ -15,6 +15,7 @@ from tests.data.sims.small_banks import make_bank, rectangle
 from util.errors import InputError
 
 
+@settings(max_examples=25)
 @given(arrays(bool, (5, 7, 9)), arrays(bool, (7, 9)))
 def test_packed_intersections_are_those_of_the_masks(masks, query):
     packed = np.stack([pack_bits(mask) for mask in masks], axis=1)  # (words, n)

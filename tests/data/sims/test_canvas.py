@@ -8,7 +8,7 @@ from data.sims import canvas as canvas_module
 from data.sims.canvas import Segment, back_to_front, compose, elide, shadows
 from data.sims.components import Component, components
 from data.sims.roles import BACK_TO_FRONT, Roles
-from data.sims.training import compose_own, turn
+from data.sims.training import Match, compose_own, move_colors, turn
 from tests.data.sims.small_banks import rectangle
 
 SIZE = (8, 16)
@@ -134,7 +134,7 @@ def test_training_pastes_own_pixels_where_both_masks_are(no_elision):
     photo = np.random.default_rng(0).random((*SIZE, 3), dtype=np.float32)
     back, front = components(labels, {3}, 0)
     match = rectangle(2, 6, 6, 14).astype(bool)
-    made = compose_own(labels, photo, [(back, None), (front, match)], 4, np.random.default_rng(0))
+    made = compose_own(labels, photo, [(back, None), (front, Match(match, None))], 4, np.random.default_rng(0))
     both = (labels == 1) & match
     np.testing.assert_array_equal(made.pixels, np.where(both[..., None], photo, 0))
     assert (made.labels[2:6, 12:14] == 4).all()  # of the match alone
@@ -148,3 +148,29 @@ def test_a_turned_mask_keeps_its_size_and_a_mask_at_the_center_its_place():
     np.testing.assert_array_equal(turn(mask, 90), mask)
     turned = turn(mask, 2.5)
     assert turned.dtype == bool and abs(int(turned.sum()) - 41**2) < 20 and (turned != mask).any()
+
+
+def test_moved_colors_have_the_mean_and_covariance_of_the_others():
+    random = np.random.default_rng(0)
+    colors, target = (
+        random.normal(mean, 0.03, (500, 3)) @ random.uniform(0.2, 1, (3, 3)) for mean in (0.3, 0.35)
+    )  # far from the limits 0 and 1
+    moved = move_colors(colors, target)
+    np.testing.assert_allclose(moved.mean(axis=0), target.mean(axis=0), atol=1e-4)
+    np.testing.assert_allclose(np.cov(moved.T), np.cov(target.T), rtol=0.02, atol=2e-6)
+    np.testing.assert_allclose(move_colors(colors, colors), colors, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_flat_colors_become_the_mean_of_the_others(count):
+    target = np.array([[0.2, 0.4, 0.6], [0.4, 0.6, 0.8]])
+    moved = move_colors(np.full((count, 3), 0.5, dtype=np.float32), target)
+    np.testing.assert_allclose(moved, np.broadcast_to([0.3, 0.5, 0.7], (count, 3)), atol=1e-6)
+
+
+def test_a_component_with_a_match_elsewhere_is_a_hole():
+    labels = rectangle(2, 4, 6, 12)
+    photo = np.full((*SIZE, 3), 0.5, dtype=np.float32)
+    match = Match(rectangle(0, 0, 2, 2).astype(bool), np.full((4, 3), 0.1))
+    made = compose_own(labels, photo, [(components(labels, {3}, 0)[1], match)], 4, np.random.default_rng(0))
+    assert not made.pixels.any() and (made.labels[:2, :2] == 4).all()

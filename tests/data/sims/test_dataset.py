@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from data import PRESETS, create_dataset, create_loader
+from data.sims import dataset as dataset_module
 from data.sims.bank import Bank
 from data.sims.dataset import with_canvases
 from options import TestOptions, TrainOptions, parse_options
@@ -45,7 +46,8 @@ def assert_equal_samples(one, other):
     assert all(torch.equal(one[key], other[key]) for key in one if key != "name")
 
 
-def test_training_shows_the_photo_itself_and_the_samples_of_the_data_set(bank_file):
+def test_training_shows_the_photo_itself_and_the_samples_of_the_data_set(bank_file, monkeypatch):
+    monkeypatch.setattr(dataset_module, "RECOLORED", 0)
     opt = options(TrainOptions, f"{SIZE} --no_instance", bank_file)
     with_maps, plain = canvases_of(opt), create_dataset(opt)
     for index in range(3):
@@ -62,10 +64,11 @@ def test_training_shows_the_photo_itself_and_the_samples_of_the_data_set(bank_fi
 
 
 def test_training_draws_by_seed_epoch_and_sample(bank_file):
-    opt = options(TrainOptions, f"{SIZE} --batch_size 4 --no_instance", bank_file)
+    opt = options(TrainOptions, "--crop_size 32 --max_dataset_size 4 --batch_size 2 --no_instance", bank_file)
+    dataset = canvases_of(opt)
 
     def epoch(number: int):
-        loader = create_loader(opt, canvases_of(opt))
+        loader = create_loader(opt, dataset)
         loader.sampler.set_epoch(number)
         return {name: (canvas, labels) for batch in loader for name, canvas, labels in by_sample(batch)}
 
@@ -85,7 +88,8 @@ def test_testing_pastes_photos_of_the_bank_the_same_in_any_order(bank_file):
     assert_equal_samples(sample, dataset[3])
     assert not torch.equal(canvases_of(dataclasses.replace(opt, seed=1))[3]["canvas"], sample["canvas"])
     bank = Bank.load(str(bank_file))
-    photos = torch.stack([create_dataset(dataclasses.replace(opt, **bank.options))[i]["image"] for i in range(12)])
+    images = create_dataset(dataclasses.replace(opt, **bank.options))
+    photos = torch.stack([images[place]["image"] for place in range(12)])
     canvas = sample["canvas"] * 2 - 1
     filled = (sample["canvas"] > 0).any(0) & (sample["canvas"] < 1).any(0)
     from_a_photo = (photos == canvas).all(1).any(0)
