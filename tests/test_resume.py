@@ -15,18 +15,19 @@ pytestmark = pytest.mark.system
 def test_ten_kills_at_random_moments_change_no_bit(folder, whole):
     """Three of the moments lie inside a save."""
     run, chance, in_a_save = folder / "killed", random.Random(0), 0
+    argv = command(folder, "killed", "--save_latest_freq", "2")
     for number in range(10):
-        process, _ = start(train, command(folder, "killed"))
+        process, _ = start(train, argv)
         with ended([process]):
             if number % 3 == 0:
                 wait_for(lambda process=process: any(run.glob("saves/*.unfinished")) or not process.is_alive())
             else:
-                process.join(chance.uniform(0.2, 1.5))
+                process.join(chance.uniform(0.2, 0.8))
             process.kill()
             process.join()
             in_a_save += any(run.glob("saves/*.unfinished"))
     assert in_a_save >= 2
-    finish(1, command(folder, "killed"))
+    finish(1, argv)
     assert differences(whole, contents(run)) == []
     assert sorted(path.name for path in (run / "saves").iterdir())[-1].isdecimal()
 
@@ -38,7 +39,7 @@ def test_two_processes_that_are_killed_change_no_bit(folder, whole_by_two):
         ranks = [start(train, command(folder, "two"), **launcher_variables(rank, 2, port)) for rank in range(2)]
         with ended(process for process, _ in ranks):
             victim = ranks[number % 2][0]
-            victim.join(chance.uniform(1.0, 3.0))
+            victim.join(chance.uniform(0.5, 1.5))
             victim.kill()
             ranks[1 - number % 2][0].kill()
     finish(2, command(folder, "two"))
