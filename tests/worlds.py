@@ -12,7 +12,8 @@ from typing import Any
 
 PATIENCE_SECONDS = 120
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["train", "test", "evaluate", "tests.worlds"])
+# The last two are imported late by what trains, and would take most of the time of a short training.
+context.set_forkserver_preload(["train", "test", "evaluate", "tests.worlds", "torch._dynamo", "torchvision"])
 
 
 def free_port() -> int:
