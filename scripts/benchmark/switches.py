@@ -117,6 +117,8 @@ class Training:
         model = place(create_model(opt).train(), self.device, opt.channels_last, opt.modulation)
         self.trainer = create_trainer(opt, create_method(opt, model))
         self.batch = make_batch(opt) if workload.dataroot is None else first_batch(opt)
+        if opt.method == "sims":  # canvases without holes: the time is the same, and no bank is needed
+            self.batch |= {"canvas": (self.batch["image"] + 1) / 2, "changed_labels": self.batch["labels"].short()}
         if self.device.type == "cuda":  # as from the data loader
             self.batch = {name: values.pin_memory() for name, values in self.batch.items()}
 
