@@ -29,6 +29,11 @@ def unet_levels(height: int, width: int) -> int:
     return next((k for k in range(MOST_LEVELS, FEWEST_LEVELS, -1) if height % 2**k == width % 2**k == 0), FEWEST_LEVELS)
 
 
+def _size(opt: Any) -> tuple[int, int]:
+    """(height, width) of the images."""
+    return round(opt.crop_size / opt.aspect_ratio), opt.crop_size
+
+
 def decay(epoch: int, lr: float, niter: int, niter_decay: int) -> float:
     """Learning rate in `epoch` (counted from 1): constant for `niter` epochs, then linear to 0 after the last one."""
     return lr * (1 - max(0, epoch - niter) / (niter_decay + 1))
@@ -80,8 +85,13 @@ class Pix2PixMethod(Method):
 
     @classmethod
     def check(cls, opt: Any) -> None:
-        """Refuse other sizes, and norms that the networks do not have. Raises `InputError`."""
+        """Refuse sizes and norms that the networks do not have, and styles without dropout. Raises `InputError`."""
         super().check(opt)
+        if getattr(opt, "num_styles", 1) > 1 and unet_levels(*_size(opt)) == FEWEST_LEVELS:
+            raise InputError(
+                f"--num_styles {opt.num_styles}: the generator for {opt.crop_size} pixels has no dropout, "
+                "and so one image for each label map; leave it out"
+            )
         for flag in ("norm_G", "norm_D") if opt.is_train else ("norm_G",):
             if getattr(opt, flag) not in NORMS:
                 raise InputError(
@@ -92,13 +102,12 @@ class Pix2PixMethod(Method):
     @classmethod
     def create_model(cls, opt: Any) -> Pix2PixModel:
         """The networks that the options describe, with as many levels as the size allows."""
-        image_size = round(opt.crop_size / opt.aspect_ratio), opt.crop_size
         netG = UNetGenerator(
             opt.semantic_nc,
             opt.ngf,
-            unet_levels(*image_size),
+            unet_levels(*_size(opt)),
             opt.norm_G,
-            image_size,
+            _size(opt),
             dropout=opt.dropout,
             own_statistics=opt.test_statistics == "own",
         )

@@ -1,5 +1,7 @@
 """CRN as a method: loss by number of images, what is saved, modules that are not trained."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from models.methods.crn import CRNMethod
 from models.networks.crn import CRNGenerator, module_channels
 from models.pix2pix_model import Pix2PixModel
 from trainers import Pix2PixTrainer
+from util.errors import InputError
 
 
 def make_method(num_images=2):
@@ -54,3 +57,26 @@ def test_modules_below_the_first_trained_one_keep_their_weights():
     Pix2PixTrainer(method).step(batch)
     changed = {name.split("_")[1] for name, t in method.netG.state_dict().items() if not torch.equal(t, before[name])}
     assert changed == {"8", "16"}
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"crop_size": 48}, "--crop_size 48: images of 48x48, but --method crn makes heights of 16, 32, 64"),
+        ({"crop_size": 8}, "--crop_size 8: images of 8x8, but"),
+        ({"crop_size": 40, "aspect_ratio": 40 / 32}, None),
+        ({"crop_size": 36, "aspect_ratio": 36 / 32}, "images of 36x32, but"),
+        ({"crn_train_from": 12}, "--crn_train_from 12: modules have heights 4, 8, 16, 32, 64"),
+        ({"vgg_origin": "caffe"}, "--vgg_origin caffe: .* add --vgg_weights FILE"),
+        ({"vgg_origin": "caffe", "vgg_weights": "file"}, None),
+    ],
+)
+def test_options_that_it_cannot_use_are_refused(options, message):
+    usual = {"crop_size": 64, "aspect_ratio": 1, "is_train": True, "crn_train_from": None}
+    vgg = {"vgg_loss": True, "vgg_origin": "torchvision", "vgg_weights": None}
+    opt = SimpleNamespace(**usual | vgg | options)
+    if message is None:
+        CRNMethod.check(opt)
+    else:
+        with pytest.raises(InputError, match=message):
+            CRNMethod.check(opt)

@@ -1,5 +1,7 @@
 """pix2pix: the discriminator first, one fake for both players, its schedule, levels by size."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from models.methods.pix2pix import Pix2PixMethod, decay, unet_levels
 from models.networks.pix2pix import PatchDiscriminator, UNetGenerator
 from models.pix2pix_model import Pix2PixModel
 from trainers import Pix2PixTrainer
+from util.errors import InputError
 
 
 def make_method(dropout=True):
@@ -87,3 +90,19 @@ def test_the_rate_falls_to_zero_after_the_last_epoch():
 )
 def test_levels_by_size(height, width, levels):
     assert unet_levels(height, width) == levels
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"crop_size": 48}, "--crop_size 48: .* multiples of 32"),
+        ({"norm_G": "spectralinstance"}, "--norm_G spectralinstance: --method pix2pix needs one of batch, instance"),
+        ({"norm_D": "none", "is_train": True}, "--norm_D none: --method pix2pix needs one of batch, instance"),
+        ({"crop_size": 32, "num_styles": 2}, "--num_styles 2: .* has no dropout"),
+    ],
+)
+def test_options_that_it_cannot_use_are_refused(options, message):
+    usual = {"method": "pix2pix", "crop_size": 64, "aspect_ratio": 1, "num_styles": 1, "norm_G": "batch"}
+    opt = SimpleNamespace(**usual | {"is_train": False} | options)
+    with pytest.raises(InputError, match=message):
+        Pix2PixMethod.check(opt)
