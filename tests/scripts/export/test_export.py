@@ -115,6 +115,7 @@ def test_a_file_says_what_it_takes(exported, suffix):
         "run": "styles",
         "which_epoch": "latest",
         "weights": ["latest_net_G.pth", "latest_net_E.pth"],
+        "method": "spade",
         "netG": "spade",
         "precision": "float32",
         "num_labels": CLASSES + 1,
@@ -287,7 +288,9 @@ def test_the_layout_picks_the_pixels_that_torch_picks():
 
 
 def test_sizes_of_pix2pixhd_leave_enough_pixels_for_its_reflections(runs):
-    opt = type("Options", (), {"netG": "pix2pixhd", "size": (64, 64), "resnet_initial_kernel_size": 7})
+    opt = type(
+        "Options", (), {"method": "spade", "netG": "pix2pixhd", "size": (64, 64), "resnet_initial_kernel_size": 7}
+    )
     for n_downsample, kernel_size, smallest in ((0, 3, 4), (2, 3, 8), (1, 3, 4), (2, 5, 12)):
         opt.resnet_n_downsample, opt.resnet_kernel_size = n_downsample, kernel_size
         assert Sizes.of(opt).smallest == smallest
