@@ -118,6 +118,11 @@ class Method(ABC):
         return 1, ""
 
     @classmethod
+    def smallest_side(cls, opt: Any) -> int:
+        """Least width and height of images, in pixels."""
+        return cls.size_step(opt)[0]
+
+    @classmethod
     def check(cls, opt: Any) -> None:
         """Refuse options that this method cannot use. Raises `InputError`."""
         step, why = cls.size_step(opt)

@@ -114,6 +114,11 @@ class Pix2PixHDMethod(Method):
         )
 
     @classmethod
+    def smallest_side(cls, opt: Any) -> int:
+        """Reflection needs more pixels than it adds: 3 in the first and last layer, 1 in the residual blocks."""
+        return max(4, 2 * cls.size_step(opt)[0])
+
+    @classmethod
     def check(cls, opt: Any) -> None:
         """Refuse sizes and norms that the networks cannot have, and options that contradict each other."""
         super().check(opt)
@@ -122,8 +127,7 @@ class Pix2PixHDMethod(Method):
         for flag in ("norm_G", "norm_D") if opt.is_train else ("norm_G",):
             if getattr(opt, flag) not in NORMS:
                 raise InputError(f"--{flag} {getattr(opt, flag)}: --method pix2pixhd has {' and '.join(NORMS)}")
-        step, why = cls.size_step(opt)
-        smallest = max(4, 2 * step)  # reflection needs more pixels than it adds: 3 at first, 1 in the blocks
+        smallest, (_, why) = cls.smallest_side(opt), cls.size_step(opt)
         if min(opt.crop_size, round(opt.crop_size / opt.aspect_ratio)) < smallest:
             raise InputError(f"--crop_size {opt.crop_size}: images are at least {smallest} pixels high and wide{why}")
         if opt.instance_feat and opt.label_feat:

@@ -130,8 +130,8 @@ class Sizes:
     def of(cls, opt) -> Sizes:
         """The sizes of the generator that the options describe."""
         if opt.method != "spade":
-            unit, _ = METHODS[opt.method].size_step(opt)
-            return cls(opt.size, unit, unit)
+            method = METHODS[opt.method]
+            return cls(opt.size, method.size_step(opt)[0], method.smallest_side(opt))
         if opt.netG == "spade":
             unit = 2**opt.upsamplings
             # One unit would be a first feature map of 1x1, which instance norm makes 0, and torch.export a constant.

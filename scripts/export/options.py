@@ -10,6 +10,8 @@ from options.networks import NetworkOptions
 from options.run import RunOptions, SavedRunOptions
 
 SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2"}
+ANY_SIZE = ("spade", "pix2pixhd")
+"""Methods whose generators may be exported without a fixed size."""
 VARIANTS = ("float32", "float16", "int8")
 
 
@@ -39,7 +41,9 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
         choices=VARIANTS,
     )
     dynamic_size: bool = option(
-        False, "let every call choose height and width; with --method spade alone, and not for generators with a latent"
+        False,
+        f"let every call choose height and width; with --method {' or '.join(ANY_SIZE)}, and not for generators with a "
+        f"latent",
     )
     allow_low_psnr: bool = option(False, "write a variant even if it is far from the trained network")
     time: bool = option(False, "measure seconds per image, beside the trained network")
@@ -54,7 +58,10 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
             raise OptionError(f"--output {self.output}: with --format {self.format} the name must end in {suffix}")
         if self.output_path.is_dir():
             raise OptionError(f"--output {self.output}: is a folder; name a file")
-        if self.dynamic_size and self.method != "spade":
+        if self.instance_feat or self.label_feat:
+            flag = "instance_feat" if self.instance_feat else "label_feat"
+            raise OptionError(f"--{flag}: a file has no photos and no features; generate with test.py")
+        if self.dynamic_size and self.method not in ANY_SIZE:
             raise OptionError(f"--dynamic_size: not for --method {self.method}; leave the flag out")
         if self.dynamic_size and self.has_latent:
             raise OptionError(
