@@ -133,7 +133,11 @@ def with_canvases(dataset: SampleDataset, opt, open_dataset: Callable[[Any], Sam
     bank.check(opt.bank, opt)
     if opt.is_train and dataset.paths and not any(paths.name in bank.places for paths in dataset.paths):
         raise InputError(f"--bank {opt.bank}: holds none of the training images; {HOW_TO_BUILD}")
-    images = whole_images(open_dataset(replace(opt, **bank.options)))
+    where = {"dataroot": opt.dataroot}  # of today: the data set may have moved since the bank was made
+    try:
+        images = whole_images(open_dataset(replace(opt, **{**bank.options, **where})))
+    except InputError as error:
+        raise InputError(f"--bank {opt.bank}: the photos that it was made of: {error}") from None
     if len(images) != len(bank.names) or any(
         paths.name != name for paths, name in zip(images.paths, bank.names)
     ):  # no paths: drawn in memory

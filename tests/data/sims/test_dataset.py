@@ -138,6 +138,9 @@ def test_files_are_cut_as_testing_reads_them(folders, tmp_path):
     (tmp_path / "label" / "b.png").rename(tmp_path / "label" / "c.png")
     with pytest.raises(InputError, match=r"--bank bank.npz: the 2 photos that it was made of are not those"):
         canvases_of(test)
+    (tmp_path / "photo").rename(tmp_path / "moved")
+    with pytest.raises(InputError, match=r"--bank bank.npz: the photos that it was made of: .*/photo: no such f"):
+        canvases_of(dataclasses.replace(test, image_dir=str(tmp_path / "moved")))
 
 
 def test_banks_that_do_not_fit_are_refused(bank_file, folders):
