@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 context = multiprocessing.get_context("forkserver")
 # The last two are imported late by what trains, and would take most of the time of a short training.
 context.set_forkserver_preload(["train", "test", "evaluate", "tests.worlds", "torch._dynamo", "torchvision"])
