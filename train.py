@@ -24,6 +24,8 @@ def train(opt: TrainOptions, run: Run) -> None:
             loader.sampler.set_epoch(epoch, first=first * opt.batch_size)
             trainer.set_learning_rate(epoch)
             for index, batch in enumerate(run.reporter.with_bar(loader), start=first):
+                if run.budget.spent:
+                    return
                 trainer.step(batch, index)
                 run.after_batch(batch)
 

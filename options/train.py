@@ -95,6 +95,23 @@ class ScheduleOptions(Options, heading="schedule and optimization"):
         unit="epochs",
         rule=at_least(0),
     )
+    max_minutes: float | None = option(
+        None,
+        "end after this time in the training loop, over all starts of the run, if its epochs take longer; the learning "
+        "rate follows the epochs",
+        unit="minutes",
+        rule=POSITIVE,
+        unset="no limit",
+        role="session",
+    )
+    max_images: int | None = option(
+        None,
+        "end after this many images, over all starts of the run, if its epochs have more",
+        unit="images",
+        rule=at_least(1),
+        unset="no limit",
+        role="session",
+    )
     lr: float = option(0.0002, "base learning rate of Adam; see --TTUR", rule=POSITIVE)
     TTUR: bool = option(
         True,

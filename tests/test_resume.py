@@ -1,5 +1,6 @@
 """A run that is killed goes on, by the same command, as if nothing had happened."""
 
+import json
 import random
 import shutil
 
@@ -98,3 +99,24 @@ def test_damaged_saves_alone_are_no_reason_to_start_anew(folder, flag):
     assert f"{save} is damaged (the checksum of net_G.pth is wrong), and there is no intact save" in printed
     assert "Traceback" not in printed and "the save before it" not in printed
     assert {path: path.read_bytes() for path in save.parent.parent.rglob("*") if path.is_file()} == before
+
+
+def test_a_budget_of_images_ends_a_run_which_more_of_it_continues_to_the_same_bits(folder, whole):
+    """A run of 24 images, 8 an epoch: ended within an epoch, at the end of one, and by its epochs."""
+    (printed,) = finish(1, command(folder, "budget", "--max_images", "11"))
+    assert "--max_images 11: used up, with 12 images in " in printed
+    (again,) = finish(1, command(folder, "budget", "--max_images", "12"))
+    assert "--max_images 12: used up, with 12 images in " in again
+    finish(1, command(folder, "budget", "--max_images", "16"))
+    (last,) = finish(1, command(folder, "budget"))
+    assert "used up" not in last
+    assert differences(whole, contents(folder / "budget")) == []
+
+
+def test_two_processes_end_together_when_the_time_of_a_run_is_used_up(folder):
+    flags = ("--max_minutes", "0.02", "--niter", "1000000", "--save_latest_freq", "1000")
+    printed, by_the_other = finish(2, command(folder, "minutes", *flags))
+    assert "--max_minutes 0.02: used up, with " in printed and by_the_other == ""
+    (save,) = (folder / "minutes" / "saves").iterdir()
+    manifest = json.loads((save / "manifest.json").read_text())
+    assert 1.2 <= manifest["seconds"] < 10 and manifest["progress"]["images_seen"] > 0

@@ -12,6 +12,7 @@ from torch import nn
 from models.weights import load_network, load_what_fits, read_weights
 from trainers.average import GeneratorAverage
 from trainers.best import BEST, keep_best
+from trainers.budget import TrainingClock
 from trainers.pix2pix_trainer import Pix2PixTrainer
 from trainers.published_names import EMA, LATEST, describe_available, network_file, network_path
 from trainers.saves import Save, Saves
@@ -43,6 +44,9 @@ class Checkpoints:
         keep: how many saves to keep.
         calibration: returns functions that run a given network on one batch each, always the same batches; they give
             the averaged generator its batch-norm statistics.
+
+    Attributes:
+        clock: of the run; saves record its time.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Checkpoints:
         self.states = states
         self.calibration = calibration
         self.saves = Saves(run_dir, keep)
+        self.clock = TrainingClock()
         self._best_is_unknown = False  # there are best networks whose score is not known
 
     def save(self, *labels: str, without_average: Collection[str] = ()) -> None:
@@ -83,6 +88,7 @@ class Checkpoints:
             progress = self.states["progress"].state_dict()
             facts = {"labels": [LATEST, *labels], "processes": world.size, "progress": progress}
             facts["without_average"] = list(without_average)
+            facts["seconds"] = round(self.clock.seconds, 3)
             save = self.saves.write(files, facts)
             if self._best_is_unknown and BEST in labels:
                 keep_best(self.run_dir)
@@ -112,6 +118,7 @@ class Checkpoints:
         save = world.broadcast(save)  # the main process decides for all
         if save is None:
             return False
+        self.clock.before = save.manifest.get("seconds", 0.0)  # saves of earlier versions do not say
         with world.failing_together():
             for letter, network in trainer.model.networks.items():
                 load_network(network, save.file(network_file(letter)))

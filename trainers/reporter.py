@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from models.fixed_inputs import FixedInput
+from trainers.budget import Budget
 from trainers.pix2pix_trainer import Pix2PixTrainer
 from util.device import peak_memory_mib
 from util.progress import Progress
@@ -26,6 +27,7 @@ class Reporter:
         visualizer: None in all processes but the main one.
         fixed: input from which sample images are generated whenever images are shown; None for none.
         print_freq, display_freq: how often losses are read and images shown, in images.
+        budget: limits the time that is left, if given.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Reporter:
         fixed: FixedInput | None,
         print_freq: int,
         display_freq: int,
+        budget: Budget | None = None,
     ):
         self.trainer = trainer
         self.progress = progress
@@ -43,6 +46,7 @@ class Reporter:
         self.fixed = fixed
         self.print_freq = print_freq
         self.display_freq = display_freq
+        self.budget = budget
         self.bar = ProgressBar(progress.epoch, progress, disable=True)  # replaced in each epoch
 
     def with_bar(self, batches: Iterable[Batch]) -> Iterator[Batch]:
@@ -71,13 +75,21 @@ class Reporter:
                     bar.seconds_per_image,
                     losses,
                     metrics,
-                    bar.seconds_left,
+                    self._seconds_left(),
                 )
         if progress.at_edge or progress.due(self.display_freq):
             trainer.finite.check()
             if self.visualizer and trainer.shown:
                 samples = None if self.fixed is None else self._generate(self.fixed)
                 self.visualizer.show(progress.epoch, progress.images_seen, *trainer.shown, samples=samples)
+
+    def _seconds_left(self) -> float | None:
+        """Time until the last epoch ends or the budget is used up; None before it can be told."""
+        bar = self.bar
+        limits = [bar.seconds_left]
+        if self.budget:
+            limits.append(self.budget.seconds_left(self.progress.images_seen, bar.seconds_per_image))
+        return min((seconds for seconds in limits if seconds is not None), default=None)
 
     def report_scores(self, records: Sequence[ScoreRecord], facts: dict[str, Any]) -> None:
         """Print, log and show scores; `facts` go into scores.jsonl."""

@@ -17,9 +17,11 @@ from evaluation.scores import SCORES, score_text
 from models import create_method, create_model
 from models.fixed_inputs import fixed_inputs, forward_passes
 from options import TrainOptions
+from options.field import declared_options
 from options.train import DECIDING_SCORES
 from trainers import Pix2PixTrainer, create_trainer
 from trainers.best import BEST, BestScore
+from trainers.budget import Budget
 from trainers.checkpoint import Checkpoints
 from trainers.reporter import Reporter
 from trainers.resume import claimed_folder, resume_or_load
@@ -54,6 +56,7 @@ class Run:
     reporter: Reporter
     interrupts: Interrupts
     scoring: Scoring | None
+    budget: Budget
 
     @contextlib.contextmanager
     def started(self) -> Iterator[None]:
@@ -68,7 +71,11 @@ class Run:
             if self.scoring and self.scoring.best.owed:
                 best = self.scoring.score(self.scoring.best.owed)
                 self._save_if_asked(True, [], best)
+            self.budget.clock.start()
+            self.budget.note(self.progress.images_seen)
             yield
+            if self.budget.spent and self.world.is_main:
+                print(self._budget_in_words())
 
     def after_batch(self, batch: dict[str, Any]) -> None:
         """Count a batch and do what is then due: report, show, score, save, end.
@@ -86,7 +93,17 @@ class Run:
         if self.scoring and opt.eval_freq and progress.epoch_is_due(opt.eval_freq):
             best = self.scoring.score(progress.epoch)
         labels = [str(progress.epoch)] if progress.epoch_is_due(opt.save_epoch_freq) else []
-        self._save_if_asked(progress.due(opt.save_latest_freq), labels, best)
+        is_over = self.budget.note(progress.images_seen)
+        self._save_if_asked(is_over or progress.due(opt.save_latest_freq), labels, best)
+
+    def _budget_in_words(self) -> str:
+        names = [name for name in ("max_minutes", "max_images") if getattr(self.opt, name) is not None]
+        limits = " ".join(declared_options(TrainOptions)[name].typed_as(getattr(self.opt, name)) for name in names)
+        minutes = self.budget.clock.seconds / 60
+        return (
+            f"{limits}: used up, with {self.progress.images_seen:,} images in {minutes:.1f} minutes; --continue_train "
+            f"with more goes on"
+        )
 
     def _save_if_asked(self, due: bool, labels: list[str], best: str | None) -> None:
         """Save if it is `due`, if a signal asks for it, if there are `labels` to keep it under, or if it is the best.
@@ -140,6 +157,7 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
     best = BestScore({name: SCORES[name].better for name in deciding})
     states = {"progress": progress, "skipped": skipped, "best": best}  # saved beside those of the trainer
     checkpoints = Checkpoints(opt.run_dir, trainer, states, opt.keep_checkpoints, calibration)
+    budget = Budget(checkpoints.clock, world, opt.max_minutes, opt.max_images)
     resumed = resume_or_load(opt, world, checkpoints)
     scores = create_scores(opt, evaluation, dataset, best, world, device) if evaluation else None
     visualizer = fixed = None
@@ -149,10 +167,10 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
             fixed = next(fixed_inputs(fixed_batches(shown, dataset, SHOWN_IMAGES), model, opt.seed))
             with claimed_folder(opt, world, progress, resumed):
                 visualizer = stack.enter_context(closing(_create_visualizer(opt, dataset, progress)))
-    reporter = Reporter(trainer, progress, visualizer, fixed, opt.print_freq, opt.display_freq)
+    reporter = Reporter(trainer, progress, visualizer, fixed, opt.print_freq, opt.display_freq, budget)
     interrupts = Interrupts()
     scoring = scores and Scoring(scores, best, checkpoints, reporter, interrupts, scored_generators(opt))
-    return Run(opt, world, loader, trainer, progress, skipped, checkpoints, reporter, interrupts, scoring)
+    return Run(opt, world, loader, trainer, progress, skipped, checkpoints, reporter, interrupts, scoring, budget)
 
 
 def _check_batch_size(opt: TrainOptions, world: World) -> None:
