@@ -2,11 +2,12 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dominate import document, tags
+from dominate.dom_tag import dom_tag
 from dominate.util import raw
 
 from data.read import image_size
@@ -20,18 +21,30 @@ PICTURE_WIDTH = 256
 NAMES_SHOWN = 8
 
 
-def build_page(runs: Sequence[Run], title: str, output: Path, how_many: int | None) -> document:
+def build_page(
+    runs: Sequence[Run],
+    title: str,
+    output: Path,
+    how_many: int | None,
+    first: Sequence[dom_tag] = (),
+    facts: Mapping[str, str] | None = None,
+    made_by: str = "scripts.compare",
+) -> document:
     """Return the page of a comparison.
 
     Args:
         output: where it will be: links are relative to its folder.
         how_many: rows, in the order of names; all if None.
+        first: what stands above everything else.
+        facts: of the heading, before the number of label maps; the runs if None.
+        made_by: the tool that makes the page.
     """
     samples = all_samples(runs)
     shown = samples[:how_many]
     differing = [sample for sample in shown if label_maps_differ(runs, sample)]
     rows = [_row(runs, i, sample, output.parent, sample in differing) for i, sample in enumerate(shown)]
     parts = [
+        *first,
         warning(runs),
         score_table(runs),
         option_table(runs),
@@ -42,8 +55,9 @@ def build_page(runs: Sequence[Run], title: str, output: Path, how_many: int | No
     body = [part for part in parts if part is not None]
     body += [_controls(runs), tags.div([raw(row + "\n") for row in rows], id="rows")]
     count = f"{len(shown):,}" if len(shown) == len(samples) else f"{len(shown):,} of {len(samples):,}"
-    facts = {f"Run {k}": f"{run.name}, {run.folder.name}" for k, run in enumerate(runs, start=1)}
-    doc = html.page(title, {**facts, "Label maps": count}, body, legend=None, made_by="scripts.compare")
+    if facts is None:
+        facts = {f"Run {k}": f"{run.name}, {run.folder.name}" for k, run in enumerate(runs, start=1)}
+    doc = html.page(title, {**facts, "Label maps": count}, body, legend=None, made_by=made_by)
     html.enliven(doc, *((HERE / name).read_text(encoding="utf-8") for name in ("style.css", "script.js")))
     return doc
 
