@@ -151,7 +151,7 @@ def make_batch(opt: TrainOptions, first: int = 0) -> dict[str, Tensor]:
 
 def first_batch(opt: TrainOptions) -> dict[str, Tensor]:
     """Read the first samples of the data set. Raises `InputError` for missing files."""
-    dataset = create_dataset(opt)
+    dataset = create_dataset(opt, maps=False)
     samples: list[Any] = [dataset[index] for index in range(opt.batch_size)]
     names = ("labels", "instances", "image") if opt.instance else ("labels", "image")
     return {name: torch.stack([sample[name] for sample in samples]) for name in names}

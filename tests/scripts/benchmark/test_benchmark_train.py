@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from models import METHODS
 from models.vgg import VGGLoss
 from scripts.benchmark import memory, switches, train
 from scripts.benchmark.__main__ import main
@@ -158,3 +159,10 @@ def test_rates_are_of_images():
     times = Times({PLAIN: [2.0] * 4, "--x": [1.0] * 4})
     line = list(train.table([train.Row("--x", times, 3.0, 10.0)], batch_size=8))[-1]
     assert line == "| `--x` | 8 (8..8) | 2.00 (2.00..2.00) | 10 |  | 3.0 |"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_made_batch_holds_what_every_method_trains_on(method):
+    training = switches.Training(Workload("cpu", "landscapes", 1, 64, 2, method=method), "")
+    training.step()
+    assert training.trainer.steps == 1 and training.trainer.losses
