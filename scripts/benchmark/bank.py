@@ -16,7 +16,8 @@ from util.errors import InputError
 
 HELP = "milliseconds to find a segment for a component of a label map, in a made-up bank"
 MAPS = 25  # label maps to draw; the bank holds each as often as needed
-CELLS = 30  # segments of each, roughly
+CELLS = (3, 40)  # segments of a map: fewest, most
+MOST_CLASSES = 100
 QUERIES = 60
 
 
@@ -36,8 +37,8 @@ def run(args: argparse.Namespace) -> None:
     for flag in ("segments", "height"):
         if getattr(args, flag) < 1:
             raise InputError(f"--{flag} {getattr(args, flag)}: must be 1 or more")
-    if not args.classes or not all(1 <= classes <= CELLS for classes in args.classes):
-        raise InputError(f"--classes: give numbers of 1..{CELLS}")
+    if not args.classes or not all(1 <= classes <= MOST_CLASSES for classes in args.classes):
+        raise InputError(f"--classes: give numbers of 1..{MOST_CLASSES}")
     size = args.height, 2 * args.height
     print(f"\nA bank of about {args.segments:,} segments of {size[1]}x{size[0]} images\n")
     print("| classes | segments of the class | ms, median | ms, slowest of 20 |\n|---|---|---|---|")
@@ -50,15 +51,14 @@ def measure(count: int, classes: int, size: tuple[int, int]) -> None:
     random = np.random.default_rng(0)
     images = []
     for place in tqdm(range(MAPS), desc="maps", unit="map", leave=False):
-        images.append(cut(str(place), draw_cells(random, (size[1], size[0]), CELLS) % classes, ()))
-    bank = make_bank(images, count)
-    own = draw_cells(random, (size[1], size[0]), CELLS)
-    queries = components(own, (), 0)
-    labels = own % classes
+        image = cut(str(place), draw_map(random, size), ())
+        images.append(image._replace(labels=random.integers(0, classes, len(image.labels)).tolist()))
+    bank = make_bank(images, count, size)
     times = []
-    for place in range(QUERIES + 1):  # the first is not counted
-        query = queries[place % len(queries)]
-        query = Component(int(query.label) % classes, query.mask)
+    for _ in range(QUERIES + 1):  # the first is not counted
+        labels = draw_map(random, size)
+        component = components(labels, (), 0)[0]
+        query = Component(int(random.integers(classes)), component.mask)
         start = time.perf_counter()
         find_segment(bank, query, labels, without=0)
         times.append(1000 * (time.perf_counter() - start))
@@ -66,7 +66,14 @@ def measure(count: int, classes: int, size: tuple[int, int]) -> None:
     print(f"| {classes} | {len(bank) // classes:,} | {statistics.median(times[1:]):.1f} | {slowest:.1f} |")
 
 
-def make_bank(images: list[ImageSegments], count: int) -> Bank:
+def draw_map(random: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    """A label map (H, W) of a random number of cells, each of a class of its own."""
+    height, width = size
+    return draw_cells(random, (width, height), int(random.integers(*CELLS)))
+
+
+def make_bank(images: list[ImageSegments], count: int, size: tuple[int, int]) -> Bank:
     """A bank of about `count` segments, in which the images occur as often as needed."""
+    height, width = size
     times = -(-count // sum(len(image.labels) for image in images))
-    return gather(images * times, {"crop_size": 0, "aspect_ratio": 1.0}, 0)
+    return gather(images * times, {"crop_size": width, "aspect_ratio": width / height}, 0)

@@ -13,13 +13,13 @@ def test_a_row_is_printed_for_each_number_of_classes(capsys):
     main("bank --segments 1000 --classes 1 4 --height 32".split())
     rows = re.findall(r"^\| (\d+) \| ([\d,]+) \| ([\d.]+) \| ([\d.]+) \|$", capsys.readouterr().out, re.MULTILINE)
     assert [row[0] for row in rows] == ["1", "4"]
-    assert 1000 <= int(rows[0][1].replace(",", "")) < 2000 and 250 <= int(rows[1][1]) < 500
+    assert 1000 <= int(rows[0][1].replace(",", "")) < 2000 and 250 <= int(rows[1][1]) < 500  # of each class
     assert 0 < float(rows[0][2]) <= float(rows[0][3])
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [("--segments 0", "--segments 0: must be 1 or more"), ("--classes 99", "--classes: give numbers of 1..30")],
+    [("--segments 0", "--segments 0: must be 1 or more"), ("--classes 999", "--classes: give numbers of 1..100")],
 )
 def test_bad_input_is_one_line(words, message, capsys):
     with pytest.raises(SystemExit) as stop:
