@@ -35,7 +35,7 @@ def build_page(
     Args:
         output: where it will be: links are relative to its folder.
         how_many: rows, in the order of names; all if None.
-        first: what stands above everything else.
+        first: what stands above everything else; the tables of the comparison are then folded.
         facts: of the heading, before the number of label maps; the runs if None.
         made_by: the tool that makes the page.
     """
@@ -43,14 +43,10 @@ def build_page(
     shown = samples[:how_many]
     differing = [sample for sample in shown if label_maps_differ(runs, sample)]
     rows = [_row(runs, i, sample, output.parent, sample in differing) for i, sample in enumerate(shown)]
-    parts = [
-        *first,
-        warning(runs),
-        score_table(runs),
-        option_table(runs),
-        class_table(runs),
-        _label_maps(runs, samples, differing),
-    ]
+    tables = [table for table in (score_table(runs), option_table(runs), class_table(runs)) if table is not None]
+    if first:
+        tables = [tags.details(tags.summary("All scores, options that differ, classes"), *tables, cls="tables")]
+    parts = [*first, warning(runs), *tables, _label_maps(runs, samples, differing)]
     # Rows are kept as text, because the tag objects of thousands of rows would fill the memory.
     body = [part for part in parts if part is not None]
     body += [_controls(runs), tags.div([raw(row + "\n") for row in rows], id="rows")]

@@ -15,7 +15,7 @@ from scripts.compare.page import build_page
 from scripts.compare.runs import Run, read_runs
 from scripts.reproduce.arguments import MADE_BY, MARKDOWN, PAGE
 from scripts.reproduce.plan import Plan
-from scripts.reproduce.results import Line, is_best, lines_of, measured, paper_columns
+from scripts.reproduce.results import DATA_SETS, Line, data_set_of_paper, is_best, lines_of, measured, paper_columns
 from util import html
 from util.files import replacing
 
@@ -87,10 +87,10 @@ def notes(plan: Plan, lines: Sequence[Line]) -> list[str]:
     protocol = next((content["protocol"] for line in lines for run in line.runs if (content := run.scores)), None)
     if protocol:
         found += [f"{SCORES[score].label}: {in_words(score, protocol)}." for score in measured(lines)]
-    if paper_columns(plan.rows, plan.args.dataset_mode):
+    if mode := data_set_of_paper(plan.rows, plan.args.dataset_mode):
         found.append(
-            "Columns of the paper are quoted as published (Park et al. 2019), from its own data sets, trainings and "
-            "protocols; they do not compare with the others."
+            f"Columns of the paper are quoted as published (Park et al. 2019) for {DATA_SETS[mode]}, from its own "
+            f"trainings and protocols; they do not compare with the others."
         )
     found += [f"{row.name}: the paper leaves open {row.guess}." for row in plan.rows if row.guess]
     same = dict.fromkeys(" = ".join(row.name for row in run.rows) for run in plan.runs if len(run.rows) > 1)

@@ -12,6 +12,8 @@ from util.duration import in_words
 
 SHOWN = ("miou", "accuracy", "fid", "random_feature_distance")
 """Scores of the tables, in their order; those that nobody has are left out."""
+PRINTED = ("miou", "accuracy", "accuracy_with_void", "fid")
+"""Scores of the paper, in its order."""
 NONE = "–"
 DATA_SETS = {"ade20k_outdoor": "ADE20K-outdoor", "coco": "COCO-Stuff", "ade20k": "ADE20K", "cityscapes": "Cityscapes"}
 """Names of the paper's data sets. For another data set, the first that a table has stands beside our numbers."""
@@ -101,22 +103,26 @@ class Paper:
     text: Callable[[Row], str]
 
 
-def paper_columns(rows: Sequence[Row], dataset_mode: str) -> list[Paper]:
-    """The columns of published numbers, for the data set; for one that the paper has not, those of one that it has."""
+def data_set_of_paper(rows: Sequence[Row], dataset_mode: str) -> str | None:
+    """The --dataset_mode whose published numbers stand beside ours: this one, if the paper has it; None without any."""
     printed = [mode for mode in DATA_SETS if any(mode in row.published for row in rows)]
-    if not printed:
+    return dataset_mode if dataset_mode in printed else next(iter(printed), None)
+
+
+def paper_columns(rows: Sequence[Row], dataset_mode: str) -> list[Paper]:
+    """The columns of published numbers on `data_set_of_paper`; none without it."""
+    mode = data_set_of_paper(rows, dataset_mode)
+    if mode is None:
         return []
-    mode = dataset_mode if dataset_mode in printed else printed[0]
-    names = [name for name in SCORES if any(name in row.published.get(mode, ()) for row in rows)]
+    names = [name for name in PRINTED if any(name in row.published.get(mode, ()) for row in rows)]
     columns = [
-        Paper(f"paper, {DATA_SETS[mode]}: {SCORES[name].title}", lambda row, name=name: _published(row, mode, name))
-        for name in names
+        Paper(f"paper: {SCORES[name].title}", lambda row, name=name: _published(row, mode, name)) for name in names
     ]
     if any(row.parameters for row in rows):
         columns.insert(0, Paper("paper: parameters", lambda row: f"{row.parameters} M" if row.parameters else NONE))
     return columns
 
 
-def _published(row: Row, mode: str, name: str) -> str:
-    value = row.published.get(mode, {}).get(name)
+def _published(row: Row, mode: str | None, name: str) -> str:
+    value = row.published.get(mode or "", {}).get(name)
     return NONE if value is None else f"{100 * value if SCORES[name].is_fraction else value:.1f}"
