@@ -27,16 +27,19 @@ from util.files import readable_size
 
 
 def print_plan(plan: Plan) -> None:
-    """Print the commands, and for each run how long it takes and how much disk it fills."""
-    total = disk = 0.0
+    """Print the commands, and for each run how much disk it fills and how long it takes, unless that is elsewhere."""
+    total = disk = 0
     for run in plan.runs:
-        hours, size = hours_left(run), disk_bytes(run)
-        total, disk = total + hours, disk + size
-        left = f"{in_words(hours * HOUR)} to train" if hours else "trained"
-        size_text = f"{millions(run.parameters / 1e6)} parameters, {readable_size(size)} on disk"
-        print(f"{run.name}: {' = '.join(row.name for row in run.rows)}; {left}; {size_text}")
-    print(f"{len(plan.runs)} runs: {in_words(total * HOUR)} of training left, besides tests and scores; ", end="")
-    print(f"{readable_size(round(disk))} of networks at the end. {plan.args.budget.words}")
+        size = disk_bytes(run)
+        facts = [f"{millions(run.parameters / 1e6)} parameters", f"{readable_size(size)} on disk"]
+        disk += size
+        if not plan.args.jobs:
+            hours = hours_left(run)
+            total += hours
+            facts.append(f"{in_words(hours * HOUR)} to train" if hours else "trained")
+        print(f"{run.name}: {' = '.join(row.name for row in run.rows)}; {', '.join(facts)}")
+    time = "" if plan.args.jobs else f"{in_words(total * HOUR)} of training left, besides tests and scores; "
+    print(f"{len(plan.runs)} runs: {time}{readable_size(disk)} of networks at the end. {plan.args.budget.words}")
     for step in plan.steps:
         print(f"{'done' if step.is_done() else 'to do':>6}  {step.command}")
 

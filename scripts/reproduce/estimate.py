@@ -77,5 +77,6 @@ def disk_bytes(run: PlannedRun) -> int:
         networks = sum(parameter_count(network) for network in create_model(opt).networks.values())
     average = run.parameters if opt.ema is not None else 0
     saves = (opt.keep_checkpoints + 1) * (COPIES * networks + average)
-    kept = (opt.niter + opt.niter_decay) // opt.save_epoch_freq * (networks + average)
+    epochs = opt.niter + opt.niter_decay if run.budget.kind == "paper" else 0
+    kept = epochs // opt.save_epoch_freq * (networks + average)
     return BYTES * (saves + kept)

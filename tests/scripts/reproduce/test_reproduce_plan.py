@@ -2,9 +2,13 @@
 
 import pytest
 
-from models import METHODS
+from models import METHODS, create_model
+from models.networks.init import parameter_count
+from scripts.reproduce.__main__ import main
+from scripts.reproduce.estimate import disk_bytes, hours_left
 from scripts.reproduce.rows import TABLES, choose_rows, key_of, method_of
 from scripts.reproduce.state import how_far
+from tests.scripts.reproduce.conftest import TINY
 from trainers.saves import Saves
 from util.errors import InputError
 
@@ -158,6 +162,39 @@ def test_a_training_is_done_when_its_save_says_so(plan_of):
     assert run.is_trained and how_far(run.opt.run_dir).seconds == 61.0
     (more,) = plan_of(f"{words} images 101").runs
     assert not more.is_trained
+
+
+def test_time_left_is_that_of_the_budget_or_of_measured_steps_or_of_the_run_itself(plan_of):
+    words = "table4 --rows kernelsize_1x1 --budget"
+    (run,) = plan_of(f"{words} minutes 3 --prefix minutes").runs
+    assert hours_left(run) == 3 / 60
+    save(run, 100, 60.0)
+    assert hours_left(run) == pytest.approx(2 / 60)
+    (run,) = plan_of(f"{words} images 1200", f"{TINY} --ngf 2 --ndf 2 --max_dataset_size 4").runs
+    assert hours_left(run) > 0  # by twelve steps
+    save(run, 300, 100.0)
+    assert hours_left(run) == pytest.approx(300 / 3600)
+    save(run, 1200, 400.0)
+    assert hours_left(run) == 0
+
+
+def test_disk_is_that_of_the_saves_to_keep_and_one_more(plan_of):
+    (run,) = plan_of("table4 --rows kernelsize_1x1 --budget minutes 3").runs
+    networks = create_model(run.opt).networks.values()
+    assert disk_bytes(run) == 4 * 3 * 3 * sum(parameter_count(network) for network in networks)
+
+
+def test_a_dry_run_prints_every_command_and_writes_nothing(tmp_path, capsys):
+    folders = ["--checkpoints_dir", str(tmp_path / "runs"), "--results_dir", str(tmp_path / "results")]
+    assert main([*ROWS_4.split(), "--budget", "minutes", "2", "--dry_run", *TINY.split(), *folders]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[3] for line in lines if line.startswith(" to do")][1:] == [
+        "train.py",
+        "test.py",
+        "evaluate.py",
+    ] * 3
+    assert any(line.startswith("3 runs: 6 min of training left, besides tests and scores; ") for line in lines)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_earlier_run_of_other_options_or_of_more_training_is_not_taken_for_this_one(plan_of):
