@@ -8,18 +8,13 @@ from typing import Any
 
 from torch import nn
 
-from models.networks.blocks import (
-    ConcatHDResnetBlock,
-    ConcatResnetBlock,
-    PlainResnetBlock,
-    ResnetBlock,
-    SPADEResnetBlock,
-)
+from models.networks.blocks import SPADEResnetBlock
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import GENERATORS, Generator, first_map_size
 from models.networks.init import init_weights
 from models.networks.norms import NormSpec
+from models.networks.variants import ConcatHDResnetBlock, ConcatResnetBlock, PlainResnetBlock, ResnetBlock
 from models.pix2pix_model import Pix2PixModel
 from models.recompute import recomputed
 from models.tables import PresentLabelsDiscriminator, TableResnetBlock

@@ -9,16 +9,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from models.networks.blocks import (
-    LayoutSequential,
-    PlainResnetBlock,
-    ResnetBlock,
-    SPADEResnetBlock,
-    conditional_conv,
-    leaky_relu,
-)
+from models.networks.blocks import SPADEResnetBlock, leaky_relu
 from models.networks.layout import SemanticLayout
 from models.networks.norms import NormSpec
+from models.networks.variants import LayoutSequential, PlainResnetBlock, ResnetBlock, conditional_conv
 
 
 def first_map_size(crop_size: int, aspect_ratio: float, upsamplings: int) -> tuple[int, int]:

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 from models.folding import fold_norms
-from models.networks.blocks import ConcatHDResnetBlock, ConcatResnetBlock, PlainResnetBlock, ResnetBlock
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator
 from models.networks.layout import SemanticLayout
 from models.networks.spectral_norm import spectral_layers
+from models.networks.variants import ConcatHDResnetBlock, ConcatResnetBlock, PlainResnetBlock, ResnetBlock
 
 LABELS = torch.arange(2 * 64 * 64).reshape(2, 64, 64) // 97 % 5
 

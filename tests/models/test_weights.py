@@ -6,7 +6,6 @@ import re
 import pytest
 import torch
 
-from models.networks.blocks import ConcatHDResnetBlock, ConcatResnetBlock, PlainResnetBlock
 from models.networks.crn import CRNGenerator, module_channels
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
@@ -14,6 +13,7 @@ from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator
 from models.networks.pix2pix import PatchDiscriminator, UNetGenerator
 from models.networks.pix2pixhd import FeatureEncoder, GlobalGenerator, LocalEnhancer, Pix2PixHDDiscriminator
 from models.networks.sims import SIMSGenerator, Widths
+from models.networks.variants import ConcatHDResnetBlock, ConcatResnetBlock, PlainResnetBlock
 from models.weights import load_network, load_what_fits
 from util.errors import InputError
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from models.networks.blocks import ConcatHDResnetBlock, ConcatResnetBlock, PlainResnetBlock, ResnetBlock
 from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator
 from models.networks.layout import SemanticLayout, SoftLayout
 from models.networks.normalization import SPADE
 from models.networks.norms import NormSpec
+from models.networks.variants import ConcatHDResnetBlock, ConcatResnetBlock, PlainResnetBlock, ResnetBlock
 from models.recompute import recomputed
 from util.errors import InputError
 
