@@ -131,7 +131,9 @@ class CRNLoss(nn.Module):
 
 
 def check_loss(opt: Any) -> None:
-    """Refuse the original weights of VGG-19 without a file. Raises `InputError`."""
+    """Refuse the original weights of VGG-19 without a file, or without a use. Raises `InputError`."""
+    if opt.vgg_origin == "caffe" and not opt.vgg_loss:
+        raise InputError("--vgg_origin caffe: with --no_vgg_loss there are no such weights; leave one of them out")
     if opt.vgg_origin == "caffe" and opt.vgg_loss and not opt.vgg_weights:
         raise InputError("--vgg_origin caffe: these weights are not downloaded; add --vgg_weights FILE")
 
@@ -145,11 +147,12 @@ def create_loss(opt: Any, published: Sequence[float]) -> CRNLoss:
         InputError: a file is missing or holds something else.
     """
     vgg, is_original = None, opt.vgg_origin == "caffe"
+    given = published if is_original else None
+    if opt.crn_weights:
+        given = read_term_weights(Path(opt.crn_weights))  # before a download
     if opt.vgg_loss:
         vgg = AveragePoolVGG.pretrained(opt.vgg_weights, opt.download, caffe=is_original)
-    if opt.crn_weights:
-        return CRNLoss(vgg, TermWeights(read_term_weights(Path(opt.crn_weights))))
-    return CRNLoss(vgg, TermWeights(published if is_original else None))
+    return CRNLoss(vgg, TermWeights(given))
 
 
 def read_term_weights(path: Path) -> list[float]:

@@ -45,6 +45,21 @@ class RunLock:
         self._file = file
         return self
 
+    def wait_until_free(self) -> None:
+        """Return when no other process holds the lock; say once whom this waits for."""
+        if not self.path.exists():
+            return
+        try:
+            with self:
+                return
+        except InputError:
+            print(
+                f"waiting for {self.path.read_text(encoding='utf-8').strip()}, which trains in {self.run_dir}",
+                flush=True,
+            )
+        with self.path.open("a+", encoding="utf-8") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)  # released when the file is closed
+
     def __exit__(self, *exception: object) -> None:
         if self._file:
             self._file.close()  # the file stays: after removal, two processes could lock two files of one name

@@ -100,6 +100,7 @@ class Method(ABC):
         preset: defaults of options under this method, weaker than those of the data set.
         options: those that this method uses, of the options that some methods use and others do not.
         size_fixes_weights: whether networks trained at one size have other parameters than those of another size.
+        is_exported: whether `scripts.export` can write its generator, which needs no more than labels, edges and z.
         loads_partially: whether `--load_pretrained` takes what fits and leaves the rest as initialized.
         model: the model to train, on its device.
         objectives: one for each player, in the order of their steps.
@@ -108,6 +109,7 @@ class Method(ABC):
     preset: ClassVar[Mapping[str, Any]] = {}
     options: ClassVar[frozenset[str]]
     size_fixes_weights: ClassVar[bool] = False
+    is_exported: ClassVar[bool] = True
     loads_partially: ClassVar[bool] = False
     model: Pix2PixModel
     objectives: Sequence[Objective]
@@ -127,10 +129,16 @@ class Method(ABC):
         """Refuse options that this method cannot use. Raises `InputError`."""
         step, why = cls.size_step(opt)
         width, height = opt.crop_size, round(opt.crop_size / opt.aspect_ratio)
-        if width % step or height % step or not height:
+        if width % step:
             raise InputError(
-                f"--crop_size {width}: images of {width}x{height}, but --method {opt.method} makes sizes that are "
-                f"multiples of {step}{why}; change --crop_size or --aspect_ratio"
+                f"--crop_size {width}: --method {opt.method} makes sizes that are multiples of {step}{why}; use "
+                f"--crop_size {max(1, round(width / step)) * step}"
+            )
+        if height % step or not height:
+            fitting = max(1, round(height / step)) * step
+            raise InputError(
+                f"--aspect_ratio {opt.aspect_ratio:g}: --crop_size {width} gives height {height}, and --method "
+                f"{opt.method} makes sizes that are multiples of {step}{why}; use --aspect_ratio {width / fitting:.6g}"
             )
 
     @classmethod

@@ -139,8 +139,15 @@ class Pix2PixHDMethod(Method):
                 f"{path}: no such file, from which features are drawn; make it by python -m scripts.prepare features "
                 f"--name {opt.name}, or add --use_encoded_image for the features of the photos"
             )
+        if getattr(opt, "use_encoded_image", False) and not (opt.instance_feat or opt.label_feat):
+            raise InputError("--use_encoded_image: these networks take no features; leave it out")
         if opt.is_train and opt.niter_fix_global and opt.netG != "local":
             raise InputError(f"--niter_fix_global {opt.niter_fix_global}: add --netG local, or leave the flag out")
+        if opt.is_train and opt.niter_fix_global >= opt.niter + opt.niter_decay:
+            raise InputError(
+                f"--niter_fix_global {opt.niter_fix_global}: the global generator would never be trained in "
+                f"{opt.niter + opt.niter_decay} epochs (--niter, --niter_decay); use less"
+            )
 
     @classmethod
     def create_model(cls, opt: Any) -> Pix2PixModel:

@@ -57,6 +57,7 @@ class SIMSMethod(Method):
     options = frozenset(
         "bank sims_width lambda_layout crn_weights vgg_loss vgg_origin vgg_weights init_type init_gain".split()
     )
+    is_exported = False  # a file has no canvases
     size_fixes_weights = True  # the names of the output convolutions hold the height
     loads_partially = True  # larger images start from the networks of smaller ones
 
@@ -106,7 +107,8 @@ class SIMSMethod(Method):
         """The synthesis network."""
         height = _height(opt)
         netG = SIMSGenerator(opt.num_labels, height, num_stages(height), Widths.scaled(opt.sims_width))
-        init_weights(netG, opt.init_type, opt.init_gain)
+        if opt.is_train:
+            init_weights(netG, opt.init_type, opt.init_gain)
         return Pix2PixModel(netG, None, None, opt.num_labels, map_names=MAP_NAMES)
 
     @classmethod

@@ -117,8 +117,7 @@ class Training:
         model = place(create_model(opt).train(), self.device, opt.channels_last, opt.modulation)
         self.trainer = create_trainer(opt, create_method(opt, model))
         self.batch = make_batch(opt) if workload.dataroot is None else first_batch(opt)
-        if opt.method == "sims":  # canvases without holes: the time is the same, and no bank is needed
-            self.batch |= {"canvas": (self.batch["image"] + 1) / 2, "changed_labels": self.batch["labels"].short()}
+        self.batch = with_maps(opt.method, self.batch)
         if self.device.type == "cuda":  # as from the data loader
             self.batch = {name: values.pin_memory() for name, values in self.batch.items()}
 
@@ -147,6 +146,13 @@ def make_batch(opt: TrainOptions, first: int = 0) -> dict[str, Tensor]:
     if opt.instance:
         batch["instances"] = _stacked(instances, torch.int32)
     return batch | {"image": _stacked(images, torch.float32)}
+
+
+def with_maps(method: str, batch: dict[str, Any]) -> dict[str, Any]:
+    """A batch with what a method takes besides label maps and photos: canvases without holes, as no bank is needed."""
+    if method != "sims":
+        return batch
+    return batch | {"canvas": (batch["image"] + 1) / 2, "changed_labels": batch["labels"].short()}
 
 
 def first_batch(opt: TrainOptions) -> dict[str, Tensor]:

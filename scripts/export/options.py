@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from models import METHODS
 from options import OptionError, TestOptions
 from options.field import option, reuse
 from options.networks import NetworkOptions
@@ -58,6 +59,8 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
             raise OptionError(f"--output {self.output}: with --format {self.format} the name must end in {suffix}")
         if self.output_path.is_dir():
             raise OptionError(f"--output {self.output}: is a folder; name a file")
+        if not METHODS[self.method].is_exported:
+            raise OptionError(f"--method {self.method}: needs more than a label map; generate with test.py")
         if self.instance_feat or self.label_feat:
             flag = "instance_feat" if self.instance_feat else "label_feat"
             raise OptionError(f"--{flag}: a file has no photos and no features; generate with test.py")

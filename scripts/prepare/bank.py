@@ -11,6 +11,7 @@ import argparse
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from tqdm import tqdm
@@ -27,6 +28,12 @@ from options import TrainOptions, parse_options
 from scripts.prepare.arguments import add_workers, subcommand_parser
 from util.errors import InputError
 from util.files import readable_size, refuse_foreign
+
+
+class BankOptions(TrainOptions):
+    """The options of train.py, in messages of this tool."""
+
+    program: ClassVar[str] = "python -m scripts.prepare bank"
 
 
 def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, TrainOptions]:
@@ -50,7 +57,7 @@ def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, TrainOptions]:
     if own.output.is_dir():
         raise InputError(f"--output {own.output}: is a folder; name a file")
     refuse_foreign("--output", own.output, "bank of scripts.prepare bank", *MARKS)
-    return own, parse_options(TrainOptions, rest, PRESETS, METHODS)
+    return own, parse_options(BankOptions, rest, PRESETS, METHODS)
 
 
 def main(argv: Sequence[str]) -> None:

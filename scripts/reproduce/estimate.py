@@ -11,6 +11,7 @@ import torch
 from data import create_dataset, create_loader
 from models import create_method, create_model
 from models.networks.init import parameter_count
+from scripts.benchmark.switches import with_maps
 from scripts.reproduce.plan import PlannedRun
 from trainers import create_trainer
 from util.device import choose_device, place, prepare_torch
@@ -29,7 +30,8 @@ def images_to_train(run: PlannedRun) -> float | None:
     if run.budget.kind == "images":
         return run.budget.amount
     size = run.opt.batch_size
-    return (run.opt.niter + run.opt.niter_decay) * (len(create_dataset(run.opt)) // size * size)
+    samples = len(create_dataset(run.opt, maps=False))
+    return (run.opt.niter + run.opt.niter_decay) * (samples // size * size)
 
 
 def hours_left(run: PlannedRun) -> float:
@@ -54,7 +56,7 @@ def seconds_per_image(run: PlannedRun) -> float:
     prepare_torch(opt.seed, opt.precision, opt.deterministic)
     model = place(create_model(opt).train(), device, opt.channels_last, opt.modulation)
     trainer = create_trainer(opt, create_method(opt, model))
-    loader = create_loader(opt, create_dataset(opt))
+    loader = create_loader(opt, create_dataset(opt, maps=False))  # a bank of SIMS is made later
     batches = itertools.chain.from_iterable(itertools.repeat(loader))
     begin = start = time.perf_counter()
     steps = 0
@@ -64,7 +66,7 @@ def seconds_per_image(run: PlannedRun) -> float:
             start, steps = time.perf_counter(), 0
         elif steps and time.perf_counter() - begin > PATIENCE_SECONDS:
             break
-        trainer.step(batch, index)
+        trainer.step(with_maps(opt.method, batch), index)
         steps += 1
     trainer.read_losses()
     return (time.perf_counter() - start) / steps / opt.batch_size

@@ -33,9 +33,10 @@ def carry_out(steps: Sequence[Step], after_step: Callable[[], object]) -> list[S
     is_main = World.from_environment().is_main
     failed: list[Step] = []
     for step in steps_here(steps, together=under_launcher(), is_main=is_main):
-        # Together, no process may leave out a training that the others take part in: train.py itself ends at once.
-        is_done = step.is_done() and not (under_launcher() and step.what == "train")
-        if is_done or step.run in [other.run for other in failed]:
+        if is_done(step) or step.run in [other.run for other in failed]:
+            continue
+        step.before()
+        if is_done(step):
             continue
         if is_main:
             print(f"\n$ {step.command}", flush=True)
@@ -52,6 +53,14 @@ def carry_out(steps: Sequence[Step], after_step: Callable[[], object]) -> list[S
         if is_main:
             after_step()
     return failed
+
+
+def is_done(step: Step) -> bool:
+    """Whether a step can be left out.
+
+    Together, no process may leave out a training that the others take part in: train.py itself ends at once.
+    """
+    return step.is_done() and not (under_launcher() and step.what == "train")
 
 
 def steps_here(steps: Sequence[Step], together: bool, is_main: bool) -> Iterator[Step]:

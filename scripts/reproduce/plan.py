@@ -25,6 +25,7 @@ from scripts.reproduce.rows import choose_rows
 from scripts.reproduce.scoring import Scored, Scoring
 from scripts.reproduce.state import Trained, how_far, is_tested, note_test, scores_of
 from util.errors import InputError
+from util.lock import RunLock
 
 USUAL_NGF = 64  # of the paper: --ngf scales the rows that differ in their width
 Values = dict[str, Any]
@@ -39,6 +40,7 @@ class Step:
         run: name of the run, or of what is made.
         words: the command after `python`.
         is_done: whether it need not be run again.
+        before: called before it is run.
         after: called when it has succeeded.
     """
 
@@ -46,6 +48,7 @@ class Step:
     run: str
     words: Sequence[str]
     is_done: Callable[[], bool]
+    before: Callable[[], None] = lambda: None
     after: Callable[[], None] = lambda: None
 
     @property
@@ -106,7 +109,14 @@ class PlannedRun:
                 steps.append(Step(made.what, made.name, made.words, made.path.exists))
         return [
             *steps,
-            Step("train", self.name, ["train.py", *self.train_flags, "--auto_resume"], lambda: self.is_trained),
+            Step(
+                "train",
+                self.name,
+                ["train.py", *self.train_flags, "--auto_resume"],
+                lambda: self.is_trained,
+                # A training outlives this program if that is killed alone.
+                before=RunLock(run_dir).wait_until_free,
+            ),
             Step(
                 "test",
                 self.name,

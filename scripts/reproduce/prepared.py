@@ -50,6 +50,9 @@ def segmenter(opt: TrainOptions, training: Values, test: Values, minutes: float 
         values |= {"val_label_dir": test["label_dir"], "val_image_dir": test["image_dir"]}
     if minutes is not None:
         values["minutes"] = minutes
+    samples = training.get("max_dataset_size")
+    if samples and samples < declared_options(SegmenterOptions)["batch_size"].default:
+        values["batch_size"] = samples
     flags = words_of(values, SegmenterOptions)
     size = f"{opt.crop_size}x{round(opt.crop_size / opt.aspect_ratio)}"
     name = f"segmenter_{opt.dataset_mode}_{size}_{_digest(flags)}"

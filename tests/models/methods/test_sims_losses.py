@@ -180,8 +180,8 @@ def test_the_published_rates_of_the_other_players():
 @pytest.mark.parametrize(
     "argv, message",
     [
-        ("--crop_size 96", "--crop_size 96: images of 96x96, .*multiples of 64; change"),
-        ("--crop_size 576", "multiples of 128 with 512 rows or more; change"),
+        ("--crop_size 96", "--crop_size 96: --method sims .*multiples of 64; use --crop_size 128"),
+        ("--crop_size 576", "multiples of 128 with 512 rows or more; use --crop_size 512"),
         ("--vgg_origin caffe", "--vgg_origin caffe: .* add --vgg_weights FILE"),
         ("--lambda_feat 1", "--method sims does not use it"),
     ],

@@ -104,6 +104,13 @@ def test_sims_gets_a_bank_of_the_training_photos_unless_the_user_has_one(plan_of
     assert "bank" not in [step.what for step in plan_of(f"{words} --bank mine.npz").steps]
 
 
+def test_a_plan_measures_steps_of_sims_before_its_bank_is_made(plan_of):
+    words = "table1 --methods sims spade --budget images 8 --sims_width 2 --no_vgg_loss --max_dataset_size 4"
+    run, _ = plan_of(words).runs
+    assert run.bank and hours_left(run) > 0 and not run.bank.path.exists()
+    assert flags_of(run.scored.segmenter.words)["--batch_size"] == "4"  # it has no more photos
+
+
 def test_the_papers_budget_keeps_the_published_epochs(plan_of):
     (run,) = plan_of("table4 --rows kernelsize_1x1 --dataset_mode ade20k", "").runs
     assert (run.opt.niter, run.opt.niter_decay, run.opt.batch_size, run.opt.max_images) == (100, 100, 32, None)

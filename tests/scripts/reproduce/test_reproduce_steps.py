@@ -32,7 +32,7 @@ def step(tmp_path):
     def make(what: str, run: str, status: int = 0, writes: bool = True, after=lambda: None) -> Step:
         path = tmp_path / f"{run}.{what}"
         words = [str(program), str(path if writes else tmp_path / "other"), "done", str(status)]
-        return Step(what, run, words, path.exists, after)
+        return Step(what, run, words, path.exists, after=after)
 
     return make
 
