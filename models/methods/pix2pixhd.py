@@ -143,7 +143,7 @@ class Pix2PixHDMethod(Method):
             raise InputError("--use_encoded_image: these networks take no features; leave it out")
         if opt.is_train and opt.niter_fix_global and opt.netG != "local":
             raise InputError(f"--niter_fix_global {opt.niter_fix_global}: add --netG local, or leave the flag out")
-        if opt.is_train and opt.niter_fix_global >= opt.niter + opt.niter_decay:
+        if opt.is_train and opt.niter_fix_global > opt.niter + opt.niter_decay:
             raise InputError(
                 f"--niter_fix_global {opt.niter_fix_global}: the global generator would never be trained in "
                 f"{opt.niter + opt.niter_decay} epochs (--niter, --niter_decay); use less"

@@ -5,7 +5,11 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from util.lock import RunLock
+
+pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).parents[2]
 HOLD = """

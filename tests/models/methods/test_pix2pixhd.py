@@ -228,7 +228,7 @@ def test_options_become_networks_and_losses():
         ("--instance_feat", "--instance_feat: needs instance maps"),
         ("--instance_dir D --instance_feat --label_feat", "contradicts --instance_feat"),
         ("--niter_fix_global 3", "--niter_fix_global 3: add --netG local"),
-        ("--netG local --niter 2 --niter_decay 1 --niter_fix_global 3", "would never be trained in 3 epochs"),
+        ("--netG local --niter 2 --niter_decay 1 --niter_fix_global 4", "would never be trained in 3 epochs"),
         ("--lambda_vgg 3", "--lambda_vgg 3.0: --method pix2pixhd does not use it"),
         ("--gan_mode hinge", "--gan_mode hinge: --method pix2pixhd does not use it"),
     ],
