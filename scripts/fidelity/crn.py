@@ -15,7 +15,13 @@ from models.methods.crn import CRNMethod
 from models.networks.crn import CRNGenerator, from_tensorflow
 from models.networks.init import parameter_count
 from models.vgg import AveragePoolVGG
-from scripts.fidelity.measurements import gradient_norms, parameter_changes, parameters
+from scripts.fidelity.measurements import (
+    STEP_TOLERANCES,
+    gradient_norms,
+    names_and_shapes,
+    parameter_changes,
+    parameters,
+)
 from scripts.fidelity.recording import Recording, Results
 from trainers import Pix2PixTrainer
 from util.fill import fill
@@ -28,10 +34,7 @@ TOLERANCES = {
     "loss": (1e-5, 2e-5),
     "layer_losses": (1e-5, 2e-5),
     "grad_norms": (1e-4, 5e-3),
-    "steps.0.loss": (1e-5, 2e-5),
-    "steps.0.parameter_change": (1e-6, 1e-3),
-    "steps.*.loss": (1e-5, 1e-3),
-    "steps.*.parameter_change": (1e-6, 3e-3),
+    **STEP_TOLERANCES,
 }
 
 
@@ -42,9 +45,7 @@ def recognizes(scalars: dict[str, Any]) -> bool:
 
 def replay(recording: Recording, modulation: str | None = None) -> tuple[Results, Results]:
     """Return the measured and the recorded results in one form. `modulation` is ignored."""
-    scalars = {name: value for name, value in recording.scalars.items() if name not in INPUTS}
-    arrays = {name: value for name, value in recording.arrays.items() if name not in INPUT_ARRAYS}
-    return Replay(recording).measure(), scalars | arrays
+    return Replay(recording).measure(), recording.without(INPUTS, INPUT_ARRAYS)
 
 
 class Replay:
@@ -60,10 +61,7 @@ class Replay:
         fill(vgg.features, self.recorded["fill_seed"])
         self.loss = CRNLoss(vgg, TermWeights(WEIGHTS[self.recorded["kind"]]))
         self.method = CRNMethod(self.model, self.loss)
-        self.batch = {
-            "labels": torch.from_numpy(arrays["label"][:, 0].astype(np.int64)),
-            "image": torch.from_numpy(arrays["image"]).float() / 127.5 - 1,
-        }
+        self.batch = recording.batch()
         self.layout, self.real = self.model.layout(self.batch), self.batch["image"]
 
     def measure(self) -> Results:
@@ -77,7 +75,7 @@ class Replay:
 
     def construction(self) -> Results:
         return {
-            "keys": {name: list(tensor.shape) for name, tensor in self.netG.state_dict().items()},
+            "keys": names_and_shapes(self.netG),
             "tf_names": self._tensorflow_names(),
             "parameters": parameter_count(self.netG),
         }

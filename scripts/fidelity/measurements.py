@@ -9,6 +9,13 @@ from torch import Tensor, nn
 Networks = Mapping[str, nn.Module]
 """By the letter in their file names."""
 Parameters = dict[str, dict[str, Tensor]]
+STEP_TOLERANCES = {
+    "steps.0.loss*": (1e-5, 2e-5),
+    "steps.0.parameter_change*": (1e-6, 1e-3),
+    "steps.*.loss*": (1e-5, 1e-3),
+    "steps.*.parameter_change*": (1e-6, 3e-3),
+}
+"""Of the two iterations that are recorded of a method other than SPADE."""
 
 
 def norm(tensor: Tensor) -> float:
@@ -24,6 +31,17 @@ def floats(losses: Mapping[str, Tensor]) -> dict[str, float]:
 def gradient_norms(network: nn.Module) -> dict[str, float]:
     """Norms of the gradients, by parameter that has one."""
     return {name: norm(p.grad) for name, p in network.named_parameters() if p.grad is not None}
+
+
+def names_and_shapes(network: nn.Module) -> dict[str, list[int]]:
+    """The entries of a state dict."""
+    return {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
+def buffers_of(network: nn.Module) -> dict[str, Tensor]:
+    """Copies of the buffers, without `num_batches_tracked`, which the published sync batch norm never advanced."""
+    named = network.named_buffers()
+    return {name: buffer.clone() for name, buffer in named if not name.endswith("num_batches_tracked")}
 
 
 def parameters(networks: Networks) -> Parameters:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +13,14 @@ from models.methods.base import Part
 from models.methods.pix2pix import D_WEIGHT, Pix2PixMethod
 from models.networks.init import parameter_count
 from models.networks.pix2pix import LatentDropout, PatchDiscriminator, UNetGenerator
-from scripts.fidelity.measurements import gradient_norms, norm, parameter_changes, parameters
+from scripts.fidelity.measurements import (
+    STEP_TOLERANCES,
+    buffers_of,
+    gradient_norms,
+    norm,
+    parameter_changes,
+    parameters,
+)
 from scripts.fidelity.recording import Recording, Results
 from trainers import Pix2PixTrainer
 from util.fill import fill
@@ -35,10 +41,7 @@ TOLERANCES = {
     "*_losses": (1e-5, 2e-5),
     "*_grad_norms": (1e-4, 5e-3),
     "*buffer_changes": (1e-5, 1e-4),
-    "steps.0.losses": (1e-5, 2e-5),
-    "steps.0.parameter_changes": (1e-6, 1e-3),
-    "steps.*.losses": (1e-5, 1e-3),
-    "steps.*.parameter_changes": (1e-6, 3e-3),
+    **STEP_TOLERANCES,
 }
 
 
@@ -49,16 +52,14 @@ def recognizes(scalars: dict[str, Any]) -> bool:
 
 def replay(recording: Recording, modulation: str | None = None) -> tuple[Results, Results]:
     """Return the measured and the recorded results in one form. `modulation` is ignored."""
-    scalars = {name: value for name, value in recording.scalars.items() if name not in INPUTS}
-    arrays = {name: value for name, value in recording.arrays.items() if name not in INPUT_ARRAYS}
-    return Replay(recording).measure(), scalars | arrays
+    return Replay(recording).measure(), recording.without(INPUTS, INPUT_ARRAYS)
 
 
 class Replay:
     """The recorded measurements, one method each. Every one starts from the filled state; dropout is off."""
 
     def __init__(self, recording: Recording):
-        scalars, arrays = recording.scalars, recording.arrays
+        scalars = recording.scalars
         self.options, self.seed, self.num_steps = scalars["options"], scalars["fill_seed"], len(scalars["steps"])
         options = self.options
         self.unet_settings = {
@@ -74,10 +75,7 @@ class Replay:
         self.networks: dict[str, nn.Module] = {"G": netG, "D": netD}
         betas = options["beta1"], Pix2PixMethod.preset["beta2"]
         self.method = Pix2PixMethod(self.model, options["lambda_L1"], betas)
-        self.batch = {
-            "labels": torch.from_numpy(arrays["label"][:, 0].astype(np.int64)),
-            "image": torch.from_numpy(arrays["image"]).float() / 127.5 - 1,
-        }
+        self.batch = recording.batch()
         self.layout, self.real = self.model.layout(self.batch), self.batch["image"]
 
     def measure(self) -> Results:
@@ -177,12 +175,6 @@ def published(losses: dict[str, Tensor]) -> dict[str, float]:
     """Losses by their published names, without the weight of the discriminator's."""
     named = ((PUBLISHED_LOSSES[name], loss) for name, loss in losses.items())
     return {name: float(loss.detach()) / weight for (name, weight), loss in named}
-
-
-def buffers_of(network: nn.Module) -> dict[str, Tensor]:
-    """Copies of the running statistics, by name."""
-    named = network.named_buffers()
-    return {name: buffer.clone() for name, buffer in named if not name.endswith("num_batches_tracked")}
 
 
 def changes(before: dict[str, Tensor], after: dict[str, Tensor]) -> dict[str, float]:

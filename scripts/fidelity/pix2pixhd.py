@@ -6,7 +6,6 @@ import dataclasses
 from functools import reduce
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +17,15 @@ from models.networks.init import parameter_count
 from models.networks.pix2pixhd import FEATURES
 from models.vgg import VGGLoss
 from options import TrainOptions, parse_options
-from scripts.fidelity.measurements import floats, gradient_norms, norm, parameter_changes, parameters
+from scripts.fidelity.measurements import (
+    STEP_TOLERANCES,
+    floats,
+    gradient_norms,
+    names_and_shapes,
+    norm,
+    parameter_changes,
+    parameters,
+)
 from scripts.fidelity.recording import Recording, Results
 from trainers import create_trainer
 from util.errors import InputError
@@ -37,10 +44,7 @@ TOLERANCES = {
     "losses": (1e-5, 2e-5),
     "feature_norms": (1e-5, 2e-5),
     "[gd]_grad_norms": (1e-4, 5e-3),  # the gradient of a bias in front of a norm is rounding noise
-    "steps.0.losses": (1e-5, 2e-5),
-    "steps.0.parameter_changes": (1e-6, 1e-3),
-    "steps.*.losses": (1e-5, 1e-3),
-    "steps.*.parameter_changes": (1e-6, 3e-3),
+    **STEP_TOLERANCES,
 }
 
 
@@ -51,27 +55,22 @@ def recognizes(scalars: dict[str, Any]) -> bool:
 
 def replay(recording: Recording, modulation: str | None = None) -> tuple[Results, Results]:
     """Return the measured and the recorded results in one form. `modulation` is ignored: there is none here."""
-    scalars = {name: value for name, value in recording.scalars.items() if name not in INPUTS}
-    arrays = {name: value for name, value in recording.arrays.items() if name not in INPUT_ARRAYS}
-    return Replay(recording).measure(), scalars | arrays
+    return Replay(recording).measure(), recording.without(INPUTS, INPUT_ARRAYS)
 
 
 class Replay:
     """The recorded measurements, one method each. Every method starts from the filled state."""
 
     def __init__(self, recording: Recording):
-        self.recorded, arrays = recording.scalars, recording.arrays
+        self.recorded = recording.scalars
         self.seed = self.recorded["fill_seed"]
         self.opt = _options(self.recorded)
         self.model = create_model(self.opt)
         self.networks = self.model.networks
         self.method = self._method()
-        self.batch = {
-            "labels": torch.from_numpy(arrays["label"][:, 0].astype(np.int64)),
-            "image": torch.from_numpy(arrays["image"]).float() / 127.5 - 1,
-        }
+        self.batch = recording.batch()
         if self.opt.instance:
-            self.batch["instances"] = torch.from_numpy(arrays["instance"][:, 0].astype(np.int64))
+            self.batch["instances"] = recording.ids("instance")
 
     def _method(self) -> Pix2PixHDMethod:
         """The method that the options describe, with a filled VGG-19 that needs no file."""
@@ -98,10 +97,7 @@ class Replay:
         layout = self._part().layout
         return {
             "options": {name: self._option(name) for name in self.recorded["options"]},
-            "keys": {
-                letter: {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
-                for letter, network in self.networks.items()
-            },
+            "keys": {letter: names_and_shapes(network) for letter, network in self.networks.items()},
             "parameters": {letter: parameter_count(network) for letter, network in self.networks.items()},
             "semantics_sum_per_channel": layout.at(*layout.size).double().sum((0, 2, 3)).tolist(),
         }

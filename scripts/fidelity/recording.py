@@ -7,11 +7,14 @@ What is large may stand in NAME_multiscale.npz.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from util.errors import InputError, describe
 
@@ -42,3 +45,16 @@ class Recording:
         if not isinstance(scalars, dict):
             raise InputError(f"{path}: not a recording (NAME.json with NAME.npz beside it)")
         return cls(scalars, arrays)
+
+    def without(self, inputs: Collection[str], input_arrays: Collection[str]) -> Results:
+        """Everything that is compared: all scalars and arrays but those that define networks and inputs."""
+        scalars = {name: value for name, value in self.scalars.items() if name not in inputs}
+        return scalars | {name: value for name, value in self.arrays.items() if name not in input_arrays}
+
+    def batch(self) -> dict[str, Tensor]:
+        """The recorded samples: labels (N, H, W) int64, and image (N, 3, H, W) in [-1, 1]."""
+        return {"labels": self.ids("label"), "image": torch.from_numpy(self.arrays["image"]).float() / 127.5 - 1}
+
+    def ids(self, name: str) -> Tensor:
+        """A recorded map (N, 1, H, W) of labels or instances, as (N, H, W) int64."""
+        return torch.from_numpy(self.arrays[name][:, 0].astype(np.int64))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +23,7 @@ from models.networks.sims import (
 )
 from models.pix2pix_model import Pix2PixModel
 from models.vgg import AveragePoolVGG
-from scripts.fidelity.measurements import gradient_norms, parameter_changes, parameters
+from scripts.fidelity.measurements import STEP_TOLERANCES, gradient_norms, parameter_changes, parameters
 from scripts.fidelity.recording import Recording, Results
 from trainers import Pix2PixTrainer
 from util.fill import fill
@@ -44,10 +43,7 @@ TOLERANCES = {
     "loss_at_identity": (1e-5, 2e-5),
     "layer_losses": (1e-5, 2e-5),
     "grad_norms": (1e-4, 5e-3),
-    "steps.0.loss": (1e-5, 2e-5),
-    "steps.0.parameter_change": (1e-6, 1e-3),
-    "steps.*.loss": (1e-5, 1e-3),
-    "steps.*.parameter_change": (1e-6, 3e-3),
+    **STEP_TOLERANCES,
 }
 
 
@@ -59,9 +55,7 @@ def recognizes(scalars: dict[str, Any]) -> bool:
 def replay(recording: Recording, modulation: str | None = None) -> tuple[Results, Results]:
     """Return the measured and the recorded results in one form. `modulation` is ignored."""
     measure = segment_networks if "transform_parameters" in recording.scalars else synthesis
-    scalars = {name: value for name, value in recording.scalars.items() if name not in INPUTS}
-    arrays = {name: value for name, value in recording.arrays.items() if name not in INPUT_ARRAYS}
-    return measure(recording), scalars | arrays
+    return measure(recording), recording.without(INPUTS, INPUT_ARRAYS)
 
 
 def synthesis(recording: Recording) -> Results:
@@ -74,8 +68,8 @@ def synthesis(recording: Recording) -> Results:
     fill(vgg.features, seed)
     method = SIMSMethod(model, CRNLoss(vgg, TermWeights(PLAIN_WEIGHTS)))
     batch = {
-        "labels": _labels(recording, "label_true"),
-        "changed_labels": _labels(recording, "label"),
+        "labels": recording.ids("label_true"),
+        "changed_labels": recording.ids("label"),
         "canvas": _pixels(recording, "canvas") / 255,
         "image": _pixels(recording, "image") / 127.5 - 1,
     }
@@ -113,7 +107,7 @@ def segment_networks(recording: Recording) -> Results:
     num_labels = scalars["keys"]["g_selection_classify.weight"][0]
     netA = TransformationNetwork(num_labels, _widths(scalars))
     netO = OrderingNetwork(num_labels, _widths(scalars)).eval()
-    labels, segments = _labels(recording, "label"), _pixels(recording, "segments") / 255
+    labels, segments = recording.ids("label"), _pixels(recording, "segments") / 255
     masks = torch.stack([labels[0] == c for c in scalars["classes_of_segments"]])  # (K, H, W)
     semantics = SemanticLayout(labels, None, num_labels).at(*labels.shape[-2:]).expand(len(segments), -1, -1, -1)
     inputs = segments, masks[:, None].float(), semantics
@@ -142,10 +136,6 @@ def _construction(scalars: dict[str, Any], *networks: nn.Module) -> Results:
 
 def _widths(scalars: dict[str, Any]) -> Widths:
     return Widths(**{f"w{published}": width for published, width in scalars["widths"].items()})
-
-
-def _labels(recording: Recording, name: str) -> Tensor:
-    return torch.from_numpy(recording.arrays[name][:, 0].astype(np.int64))  # (N, H, W)
 
 
 def _pixels(recording: Recording, name: str) -> Tensor:

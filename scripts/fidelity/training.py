@@ -19,7 +19,15 @@ from models.networks.init import parameter_count
 from models.vgg import VGGLoss
 from options import TrainOptions, parse_options
 from options.classic import SETTLED
-from scripts.fidelity.measurements import floats, gradient_norms, norm, parameter_changes, parameters
+from scripts.fidelity.measurements import (
+    buffers_of,
+    floats,
+    gradient_norms,
+    names_and_shapes,
+    norm,
+    parameter_changes,
+    parameters,
+)
 from scripts.fidelity.recording import Recording, Results
 from trainers import create_trainer
 from util.fill import fill
@@ -70,9 +78,7 @@ def replay(recording: Recording, modulation: str | None = None) -> tuple[Results
 
 def recorded_results(recording: Recording) -> Results:
     """Return the results to compare: all entries that are not inputs, and the expected values of other quantities."""
-    scalars = {name: value for name, value in recording.scalars.items() if name not in INPUTS}
-    arrays = {name: value for name, value in recording.arrays.items() if name not in INPUT_ARRAYS}
-    return scalars | arrays | EXPECTED
+    return recording.without(INPUTS, INPUT_ARRAYS) | EXPECTED
 
 
 def _command_line(recording: Recording) -> list[str]:
@@ -82,12 +88,6 @@ def _command_line(recording: Recording) -> list[str]:
         for flag in ("--label_dir", "--image_dir", "--instance_dir"):
             argv += [] if flag in argv else [flag, "unused"]
     return argv
-
-
-def _buffers(network: nn.Module) -> dict[str, Tensor]:
-    """Copies of the buffers, without `num_batches_tracked`, which the published sync batch norm never advanced."""
-    named = network.named_buffers()
-    return {name: buffer.clone() for name, buffer in named if not name.endswith("num_batches_tracked")}
 
 
 class Replay:
@@ -104,12 +104,9 @@ class Replay:
             self.model.draw_eps = lambda count: eps
         self.z = torch.from_numpy(arrays["z"]) if "z" in arrays else None
         self.method = self._method()
-        self.batch = {
-            "labels": torch.from_numpy(arrays["label"][:, 0].astype(np.int64)),
-            "image": torch.from_numpy(arrays["image"]).float() / 127.5 - 1,
-        }
+        self.batch = recording.batch()
         if self.opt.instance:
-            self.batch["instances"] = torch.from_numpy(arrays["instance"][:, 0].astype(np.int64))
+            self.batch["instances"] = recording.ids("instance")
         self.real = self.batch["image"]
 
     def _method(self) -> SPADEMethod:
@@ -147,10 +144,7 @@ class Replay:
         layout = self._layout()
         return {
             "options": {name: self._classic_option(name) for name in self.recorded["options"]},
-            "keys": {
-                letter: {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
-                for letter, network in self.networks.items()
-            },
+            "keys": {letter: names_and_shapes(network) for letter, network in self.networks.items()},
             "parameters": {letter: parameter_count(network) for letter, network in self.networks.items()},
             "semantics_sum_per_channel": layout.at(*layout.size).double().sum((0, 2, 3)).tolist(),
         }
@@ -184,10 +178,10 @@ class Replay:
 
     def generator_gradients(self) -> Results:
         self._refill(training=True)
-        before = {letter: _buffers(network) for letter, network in self.networks.items()}
+        before = {letter: buffers_of(network) for letter, network in self.networks.items()}
         outcome = self.method.generator_losses(Part(self._layout(), self.real, self._eps()))
         reduce(torch.add, outcome.losses.values()).backward()
-        after = {letter: _buffers(network) for letter, network in self.networks.items()}
+        after = {letter: buffers_of(network) for letter, network in self.networks.items()}
         assert outcome.fake is not None, "the generator's outcome has its images"
         return {
             "train_fake": outcome.fake.numpy(),
@@ -210,11 +204,11 @@ class Replay:
         self._refill(training=True)
         trainer = create_trainer(self.opt, self.method)
         start = parameters(self.networks)
-        buffers = {letter: _buffers(network) for letter, network in self.networks.items()}
+        buffers = {letter: buffers_of(network) for letter, network in self.networks.items()}
         steps = []
         for _ in self.recorded["steps"]:
             trainer.step(self.batch)
-            now = {letter: _buffers(network) for letter, network in self.networks.items()}
+            now = {letter: buffers_of(network) for letter, network in self.networks.items()}
             steps.append(
                 {
                     "losses": floats(trainer.losses),
