@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+from scipy.linalg import sqrtm
 
 from data.sims.canvas import Canvas, elide
 from data.sims.components import Component
@@ -67,13 +68,7 @@ def move_colors(colors: np.ndarray, target: np.ndarray) -> np.ndarray:
     The linear map that moves them least (Monge-Kantorovich), between normal distributions; then clipped to 0..1.
     """
     own, wanted = (np.cov(pixels, rowvar=False, bias=True) + LEAST_VARIANCE * np.eye(3) for pixels in (colors, target))
-    root = square_root(own)
+    root = np.real(sqrtm(own))
     inverse = np.linalg.inv(root)
-    move = inverse @ square_root(root @ wanted @ root) @ inverse
+    move = inverse @ np.real(sqrtm(root @ wanted @ root)) @ inverse
     return np.clip((colors - colors.mean(axis=0)) @ move + target.mean(axis=0), 0, 1).astype(np.float32)
-
-
-def square_root(matrix: np.ndarray) -> np.ndarray:
-    """The square root of a symmetric positive matrix."""
-    values, vectors = np.linalg.eigh(matrix)
-    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
