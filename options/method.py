@@ -1,6 +1,6 @@
 """The training method, and the groups of options that only single methods use."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -114,8 +114,14 @@ class MethodTrainingOptions(Options, heading="method"):
     lambda_layout: float = option(10.0, "sims: weight of the cross-entropy of the label map", rule=at_least(0))
 
 
-def refuse_unused(typed: Mapping[str, Any], name: str, methods: Mapping[str, MethodFacts], spelled: Any) -> None:
-    """Raise an `OptionError` for a typed option that other methods use and the method `name` does not."""
+def refuse_unused(
+    typed: Mapping[str, Any], name: str, methods: Mapping[str, MethodFacts], spelled: Callable[[str], str]
+) -> None:
+    """Raise an `OptionError` for a typed option that other methods use and the method `name` does not.
+
+    Args:
+        spelled: returns an option as it was typed, by its name.
+    """
     for option_name in sorted(typed.keys() & unused_options(name, methods)):
         users = [other for other, facts in methods.items() if option_name in facts.options]
         raise OptionError(
