@@ -44,7 +44,7 @@ def choose_rows(table: str, wanted: Sequence[str] | None) -> dict[str, Row]:
     for word in wanted:
         found = [key for key, row in rows.items() if word in (key, row.name) or plain(word) == key]
         if not found:
-            raise InputError(f"--rows {word}: no row of {table}; must be of {', '.join(rows)}{_hint(word, rows)}")
+            raise InputError(f"{word}: no row of {table}; must be of {', '.join(rows)}{_hint(word, rows)}")
         keys |= {*found}
     return {key: row for key, row in rows.items() if key in keys}
 
