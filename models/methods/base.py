@@ -101,6 +101,7 @@ class Method(ABC):
         options: those that this method uses, of the options that some methods use and others do not.
         size_fixes_weights: whether networks trained at one size have other parameters than those of another size.
         is_exported: whether `scripts.export` can write its generator, which needs no more than labels, edges and z.
+        is_exported_for_any_size: whether such a file can also take any size.
         loads_partially: whether `--load_pretrained` takes what fits and leaves the rest as initialized.
         model: the model to train, on its device.
         objectives: one for each player, in the order of their steps.
@@ -110,6 +111,7 @@ class Method(ABC):
     options: ClassVar[frozenset[str]]
     size_fixes_weights: ClassVar[bool] = False
     is_exported: ClassVar[bool] = True
+    is_exported_for_any_size: ClassVar[bool] = False
     loads_partially: ClassVar[bool] = False
     model: Pix2PixModel
     objectives: Sequence[Objective]

@@ -76,6 +76,7 @@ class Pix2PixHDMethod(Method):
             "use_encoded_image",
         }
     )
+    is_exported_for_any_size = True
     loads_partially = True
     """A larger generator starts from the weights of a smaller one: `--load_pretrained` takes the entries that fit."""
 

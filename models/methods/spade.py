@@ -30,6 +30,7 @@ class SPADEMethod(Method):
         D_steps_per_G: discriminator steps for each generator step.
     """
 
+    is_exported_for_any_size = True
     options = OPTIONS | {
         *("gan_mode", "gan_feat_loss", "vgg_loss", "vgg_weights", "lambda_feat", "lambda_vgg", "lambda_kld"),
         *("TTUR", "D_steps_per_G"),

@@ -11,8 +11,7 @@ from options.networks import NetworkOptions
 from options.run import RunOptions, SavedRunOptions
 
 SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2"}
-ANY_SIZE = ("spade", "pix2pixhd")
-"""Methods whose generators may be exported without a fixed size."""
+ANY_SIZE = [name for name, method in METHODS.items() if method.is_exported_for_any_size]
 VARIANTS = ("float32", "float16", "int8")
 
 
