@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import torch
@@ -111,25 +110,3 @@ def label_pyramid(layout: SemanticLayout, levels: int) -> list[Tensor]:
     for _ in range(levels - 1):
         pyramid.append(F.avg_pool2d(pyramid[-1], 2))
     return pyramid[::-1]
-
-
-def from_tensorflow(variables: Mapping) -> dict[str, Tensor]:
-    """State dict of a CRN or SIMS network from the variables, by name, of a published TensorFlow checkpoint.
-
-    `tf.train.load_checkpoint(path)` reads them. The optimizer's variables are left out.
-
-    Args:
-        variables: name -> array, such as "g_4_conv1/LayerNorm/gamma" -> (1024,); kernels are (3, 3, in, out). The
-            layers of SIMS are in scopes, as in "g_encoder_conv1/g_encoder_conv1_2/weights".
-    """
-    state = {}
-    endings = {"weights": "0.weight", "LayerNorm/gamma": "1.weight", "LayerNorm/beta": "1.bias", "biases": "bias"}
-    name_of_entry = re.compile(f"((?:.+/)?([^/]+))/({'|'.join(endings)})")
-    for name, value in variables.items():
-        if match := name_of_entry.fullmatch(name):
-            path, layer, ending = match.groups()
-            linear = f"{path}/biases" in variables  # without a norm
-            key = "weight" if linear and ending == "weights" else endings[ending]
-            tensor = torch.as_tensor(value)
-            state[f"{layer}.{key}"] = tensor.permute(3, 2, 0, 1).contiguous() if tensor.dim() == 4 else tensor
-    return state

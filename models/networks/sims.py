@@ -5,14 +5,12 @@ Three networks of the same blocks: one generates the image, one aligns a segment
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.networks import crn
 from models.networks.blocks import SLOPE
 from models.networks.crn import layer_norm, normalized_conv
 from models.networks.generators import Generator
@@ -255,15 +253,6 @@ def affine_sample(images: Tensor, theta: Tensor) -> Tensor:
     # grid_sample counts from -1, the first pixel's center, to 1, the last one's.
     grid = torch.stack([2 * column / (width - 1) - 1, 2 * row / (height - 1) - 1], dim=-1)  # (K, H, W, 2)
     return F.grid_sample(images, grid, align_corners=True) * inside[:, None]
-
-
-def from_tensorflow(variables: Mapping) -> dict[str, Tensor]:
-    """State dict of a network from the variables, by name, of a published TensorFlow checkpoint; see that of CRN."""
-    state = crn.from_tensorflow(variables)
-    if "g_transform_param" in variables:  # (512, 6), at the end of the transformation network
-        state["fc.weight"] = torch.as_tensor(variables["g_transform_param"]).T.contiguous()
-        state["fc.bias"] = torch.as_tensor(variables["g_b_fc1"])
-    return state
 
 
 def average_pool(x: Tensor) -> Tensor:

@@ -12,8 +12,9 @@ from models import Pix2PixModel
 from models.crn_loss import DIVERSITY_WEIGHTS, PLAIN_WEIGHTS, CRNLoss, TermWeights
 from models.methods.base import Part
 from models.methods.crn import CRNMethod
-from models.networks.crn import CRNGenerator, from_tensorflow
+from models.networks.crn import CRNGenerator
 from models.networks.init import parameter_count
+from models.tensorflow_weights import from_tensorflow
 from models.vgg import AveragePoolVGG
 from scripts.fidelity.measurements import (
     STEP_TOLERANCES,

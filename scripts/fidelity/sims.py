@@ -19,9 +19,9 @@ from models.networks.sims import (
     TransformationNetwork,
     Widths,
     affine_sample,
-    from_tensorflow,
 )
 from models.pix2pix_model import Pix2PixModel
+from models.tensorflow_weights import from_tensorflow
 from models.vgg import AveragePoolVGG
 from scripts.fidelity.measurements import STEP_TOLERANCES, gradient_norms, parameter_changes, parameters
 from scripts.fidelity.recording import Recording, Results

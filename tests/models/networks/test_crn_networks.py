@@ -7,7 +7,6 @@ import torch.nn.functional as F
 
 from models.networks.crn import (
     CRNGenerator,
-    from_tensorflow,
     label_pyramid,
     layer_norm,
     module_channels,
@@ -16,6 +15,7 @@ from models.networks.crn import (
 )
 from models.networks.init import parameter_count
 from models.networks.layout import SemanticLayout
+from models.tensorflow_weights import from_tensorflow
 from util.fill import fill
 
 

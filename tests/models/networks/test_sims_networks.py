@@ -15,8 +15,8 @@ from models.networks.sims import (
     Widths,
     affine_sample,
     average_pool,
-    from_tensorflow,
 )
+from models.tensorflow_weights import from_tensorflow
 from util.errors import InputError
 
 TINY = Widths(2, 3, 3, 4, 5)
