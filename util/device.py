@@ -59,7 +59,8 @@ def prepare_torch(seed: int, precision: str = "fp32", deterministic: bool = Fals
     set_matrix_precision(precision)
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required by cuBLAS before its first use
-    torch.use_deterministic_algorithms(deterministic)
+    if deterministic != torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(deterministic)  # loads the compiler, over a second: only for a change
     torch.backends.cudnn.benchmark = not deterministic  # sizes are equal in all steps, so the search pays off
 
 

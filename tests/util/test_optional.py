@@ -99,6 +99,6 @@ def test_programs_start_without_any_of_them(tmp_path):
 def test_programs_start_without_what_takes_long_to_import():
     """torchvision and the compiler of torch take longer than all of the project."""
     slow = {"torchvision", "torch._dynamo", "scipy.stats"}
-    code = f"import sys, train, test, evaluate; print({slow} & sys.modules.keys())"
+    code = f"import sys, train, test, evaluate; test.prepare_torch(seed=0); print({slow} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
