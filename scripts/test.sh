@@ -14,4 +14,5 @@ setup_venv requirements.txt requirements-dev.txt
 ruff check
 ruff format --check
 "$check_types"
-python -m pytest -n 2 --dist worksteal "${tests[@]}" "$@"
+# By file, in the order of tests/conftest.py: what the tests of a file share is made once.
+python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "${tests[@]}" "$@"

@@ -31,9 +31,11 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items):
+    """Let every test have a tier, and run those that start programs first: the quick ones fill the time at the end."""
     for item in items:
         if not TIERS & {mark.name for mark in item.iter_markers()}:
             item.add_marker("unit")
+    items.sort(key=lambda item: item.get_closest_marker("unit") is not None)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -53,8 +53,8 @@ PRETENDER = """
 echo "$RANK/$WORLD_SIZE $LOCAL_RANK/$LOCAL_WORLD_SIZE $MASTER_ADDR:$MASTER_PORT $*" >>"$STAND_INS/told.$RANK"
 exit ${STATUS:-0}
 """
-TINY = "--crop_size 64 --ngf 2 --ndf 2 --no_vgg_loss --gpu_ids -1 --batch_size 2 --max_dataset_size 12 --print_freq 2"
-QUIET = "--no_html --no_tensorboard --num_workers 0 --name run"
+TINY = "--crop_size 64 --ngf 2 --ndf 2 --norm_G spectralspadeinstance1x1 --no_vgg_loss --gpu_ids -1 --batch_size 2"
+QUIET = "--max_dataset_size 12 --print_freq 2 --no_html --no_tensorboard --num_workers 0 --name run"
 
 
 class Slurm:
