@@ -33,9 +33,10 @@ def order_pairs(labels: np.ndarray, disparity: np.ndarray, roles: Roles, smalles
     """
     found = components(labels, roles.ignored, smallest)
     edges = [dilate(border(component.mask, 1), BAND) for component in found]
+    grown = [dilate(component.mask, 1) for component in found]
     pairs = []
-    for (first, near), (second, far) in combinations(zip(found, edges), 2):
-        if first.label == second.label or not (dilate(first.mask, 1) & second.mask).any():
+    for (first, near, reach), (second, far, _) in combinations(zip(found, edges, grown), 2):
+        if first.label == second.label or not (reach & second.mask).any():
             continue
         if (front := _thing_on_ground(first.label, second.label, roles)) is None:
             measured = near & far & (disparity != MISSING)
@@ -58,9 +59,9 @@ def pair_maps(pairs: list[Pair], count: int, size: tuple[int, int]) -> tuple[np.
     """The first `count` pairs as maps of a sample, filled up with -1.
 
     Returns:
-        ids of the classes of both segments (count, H, W) int64, -1 around them; class in front (count,) int64.
+        ids of the classes of both segments (count, H, W) int16, -1 around them; class in front (count,) int64.
     """
-    maps, fronts = np.full((count, *size), NOTHING), np.full(count, NOTHING)
+    maps, fronts = np.full((count, *size), NOTHING, np.int16), np.full(count, NOTHING, np.int64)
     for place, pair in enumerate(pairs[:count]):
         for component in (pair.first, pair.second):
             maps[place][component.mask] = component.label

@@ -45,7 +45,7 @@ def test_maps_of_pairs_are_filled_up():
     pairs = order_pairs(labels, halves(7, 5), STREET, 0)
     assert len(pairs) == 3
     maps, fronts = pair_maps(pairs, 4, labels.shape)
-    assert maps.shape == (4, 30, 40) and maps.dtype == fronts.dtype == np.int64
+    assert maps.shape == (4, 30, 40) and maps.dtype == np.int16 and fronts.dtype == np.int64
     for drawn, pair, front in zip(maps, pairs, fronts):
         assert front == pair.front and set(np.unique(drawn)) == {-1, pair.first.label, pair.second.label}
     assert (maps[3] == -1).all() and fronts[3] == -1
