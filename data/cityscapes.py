@@ -38,6 +38,8 @@ EDITIONS = (
 class CityscapesDataset(PairedDataset):
     """<root>/leftImg8bit/{split}/<city>/*_leftImg8bit.png, gtFine/{split}/<city>/*_gtFine_{labelIds,instanceIds}.png.
 
+    For --order_segments also disparity/{split}/<city>/*_disparity.png.
+
     Names are "<city>/<city>_<sequence>_<frame>". Label files hold the raw ids 0..33. The released
     weights have 35 channels: the last one stays empty, and there is none for unknown pixels.
     """
@@ -74,3 +76,8 @@ class CityscapesDataset(PairedDataset):
             find_image_files(photos, "photos", suffix="_leftImg8bit", required=opt.is_train),
             instances,
         )
+
+    def find_disparity(self, opt) -> dict[str, Path]:
+        """List the split's folder of disparity_trainvaltest.zip, unless another one is given."""
+        folder = opt.disparity_dir or Path(opt.dataroot) / "disparity" / split_of(opt.phase)
+        return find_image_files(Path(folder), "disparity maps", suffix="_disparity")

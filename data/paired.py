@@ -10,7 +10,7 @@ import numpy as np
 from data.cache import SampleCache
 from data.classes import describe_classes
 from data.editions import Edition, IdEdition, explaining, refuse_other_part
-from data.files import Files, split_of
+from data.files import Files, find_image_files, split_of
 from data.orientation import by_kind, warn_of_turned
 from data.pairs import SamplePaths, pair_files, select_listed
 from data.photos import warn_of_photos
@@ -99,6 +99,12 @@ class PairedDataset(SampleDataset):
     def find_files(self, opt) -> Files:
         """List the files of `opt.phase`, for example with `find_image_files`; photos are required in training."""
 
+    def find_disparity(self, opt) -> dict[str, Path]:
+        """List the maps of `--disparity_dir`, by sample name."""
+        if not opt.disparity_dir:
+            return {}
+        return find_image_files(Path(opt.disparity_dir), "disparity maps", holds_ids=True)
+
     def explaining(self, opt) -> AbstractContextManager[None]:
         """Within this block, errors about missing files say what `opt.dataroot` holds instead, if that is known."""
         return explaining(Path(opt.dataroot), self.landmarks, self.editions)
@@ -127,7 +133,11 @@ class PairedDataset(SampleDataset):
         """Read one sample. Raises `InputError` for files that cannot be read, wrong ids and sizes that differ."""
         paths = self.paths[index]
         pixels = self.reader.read(paths) if self.cache is None else self.cache.get(paths)
-        return pixels.cut(paths.name, self.preprocess.draw(pixels.size))
+        geometry = self.preprocess.draw(pixels.size)
+        sample = pixels.cut(paths.name, geometry)
+        if self.disparity is not None:
+            sample["disparity"] = self.disparity.read(paths, geometry)
+        return sample
 
     def describe(self, index: int) -> str:
         """Name a sample in a message: the path of its label file."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar, TypedDict
 
 import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
+from data.disparity import DisparityMaps
 from data.pairs import SamplePaths
 from data.preprocess import Preprocess
+from data.sims.scene import Scene
 from options import Preset
 
 
@@ -28,6 +31,12 @@ class Sample(_Always, total=False):
     image: Tensor  # the photo, (3, H, W) float32 in [-1, 1]
     canvas: Tensor  # SIMS: pasted segments, (3, H, W) float32 in 0..1; 0 where there is none, 1 where pixels are elided
     changed_labels: Tensor  # SIMS: labels that fit the canvas, (H, W) int16; unlabeled is one more than all labels
+    scene: Scene  # SIMS: in a test with networks about segments, what the canvas is made of
+    segments: Tensor  # SIMS, to learn alignment: K moved segments, (K, 3, H, W) float32 in 0..1, black around them
+    segment_masks: Tensor  # where they belong, (K, H, W) bool; nowhere for missing ones
+    pair_labels: Tensor  # SIMS, to learn order: the classes of P pairs of segments, (P, H, W) int16, -1 around them
+    pair_fronts: Tensor  # the class in front of each pair, (P,) int64, -1 for missing ones
+    disparity: Tensor  # (H, W) int32, larger is nearer, 0 is unknown; where `SampleDataset.disparity` is set
     skipped: list[str]  # errors of the samples that this one replaces (`data.skipping`)
 
 
@@ -56,6 +65,7 @@ class SampleDataset(Samples):
         class_names, class_colors: one per label channel; colors (num_labels, 3) uint8.
         paths: the files of every sample; empty if samples are drawn in memory.
         preprocess: resizing and cropping of files; None if samples are drawn in memory.
+        disparity: further maps of the samples; None if they are not read.
     """
 
     preset: ClassVar[Preset]
@@ -64,9 +74,14 @@ class SampleDataset(Samples):
     class_colors: np.ndarray
     paths: Sequence[SamplePaths] = ()
     preprocess: Preprocess | None = None
+    disparity: DisparityMaps | None = None
 
     def __init__(self, opt):
         self.class_names, self.class_colors = self.classes(opt.label_nc, opt.contain_dontcare_label)
+
+    def find_disparity(self, opt) -> dict[str, Path]:
+        """List the disparity maps, by sample name; none if no folder is known. Raises `InputError` if one is empty."""
+        return {}
 
     @classmethod
     @abstractmethod

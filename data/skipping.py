@@ -54,9 +54,15 @@ class SkippingSamples(Samples):
 
 
 def collate(samples: list[Sample]) -> dict[str, Any]:
-    """Collate a batch; if samples were skipped, add their lines from `SkippingSamples` as "skipped"."""
+    """Collate a batch; if samples were skipped, add their lines from `SkippingSamples` as "skipped".
+
+    Scenes, which differ in their number of segments, become a list "scenes".
+    """
     skipped = [line for sample in samples for line in sample.pop("skipped", [])]
+    scenes = [sample.pop("scene") for sample in samples if "scene" in sample]
     batch = default_collate(samples)
+    if scenes:
+        batch["scenes"] = scenes
     if skipped:
         batch["skipped"] = skipped
     return batch

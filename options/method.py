@@ -76,6 +76,15 @@ class MethodOptions(Options, heading="method"):
         9, "crn: images for each label map, of which the best counts for each class", rule=at_least(1), role="weights"
     )
     sims_width: int = option(64, "sims: width of the networks", unit="channels", rule=at_least(1), role="weights")
+    align_segments: bool = option(
+        False, "sims: also train a network that moves segments to where they fit, and use it in tests", role="weights"
+    )
+    order_segments: bool = option(
+        False,
+        "sims: also train a network that says which of two segments is in front, from disparity maps, and use it in "
+        "tests",
+        role="weights",
+    )
     bank: str | None = option(
         None,
         "sims: file of photo segments to compose images from, of python -m scripts.prepare bank",
@@ -112,6 +121,12 @@ class MethodTrainingOptions(Options, heading="method"):
         None, "crn: train only modules of this height and larger", unit="pixels", rule=at_least(4), unset="all"
     )
     lambda_layout: float = option(10.0, "sims: weight of the cross-entropy of the label map", rule=at_least(0))
+    disparity_dir: str | None = option(
+        None,
+        "sims: with --order_segments, folder of disparity maps named like the label maps: images of integers, larger "
+        "where the photo is nearer, 0 where it was not measured",
+        unset="disparity/<split> of --dataset_mode cityscapes",
+    )
 
 
 def refuse_unused(

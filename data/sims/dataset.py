@@ -8,14 +8,21 @@ from typing import Any
 import numpy as np
 import torch
 
+from data.disparity import DisparityMaps
 from data.sample import Sample, SampleDataset
+from data.sims.alignment import segment_maps
 from data.sims.bank import HOW_TO_BUILD, Bank
-from data.sims.canvas import Canvas, Segment, back_to_front, compose
-from data.sims.components import components
+from data.sims.canvas import Canvas, Segment, back_to_front
+from data.sims.components import Component, components
+from data.sims.ordering import order_pairs, pair_maps
 from data.sims.retrieval import find_segment
 from data.sims.roles import Roles
+from data.sims.scene import Scene, canvas_maps
 from data.sims.training import OTHER_IMAGES, RECOLORED, Match, compose_own
 from util.errors import InputError
+
+MOST_SEGMENTS = 10  # of a sample (published)
+MOST_PAIRS = 10
 
 
 class CanvasDataset(SampleDataset):
@@ -23,6 +30,9 @@ class CanvasDataset(SampleDataset):
 
     In testing, segments of training photos are pasted. In training, pixels of the photo itself are, within the masks of
     other images' segments, and sometimes in their colors. Segments of the same image never count.
+
+    With --align_segments and --order_segments, samples of a training have what networks learn about segments from, and
+    those of a test a "scene" in place of a canvas, because the networks decide about that.
 
     In training, random numbers come from torch's main generator, after those of the data set. In testing they follow
     from the seed and the sample's name, so each label map has one canvas, in whatever order they are read.
@@ -37,6 +47,7 @@ class CanvasDataset(SampleDataset):
     def __init__(self, dataset: SampleDataset, bank: Bank, images: SampleDataset, opt):
         self.dataset, self.bank, self.images = dataset, bank, images
         self.is_train, self.seed = opt.is_train, opt.seed
+        self.aligns, self.orders = opt.align_segments, opt.order_segments
         self.class_names, self.class_colors = dataset.class_names, dataset.class_colors
         self.paths, self.preprocess = dataset.paths, dataset.preprocess
         self.roles = Roles.of(dataset.class_names)
@@ -57,34 +68,52 @@ class CanvasDataset(SampleDataset):
     def __getitem__(self, index: int) -> Sample:
         """Read a sample, and add its canvas. Raises `InputError` for files that cannot be read."""
         sample = self.dataset[index]
-        seed = [self.seed, zlib.crc32(sample["name"].encode())]
-        random = np.random.default_rng(int(torch.randint(2**63 - 1, ())) if self.is_train else seed)
-        labels = sample["labels"].numpy()
         own = self.bank.places.get(sample["name"]) if self.holds_own else None
         if self.is_train:
-            made = self.for_training(labels, photo_of(sample), own, random)
+            random = np.random.default_rng(int(torch.randint(2**63 - 1, ())))
+            maps = canvas_maps(self.for_training(sample["labels"].numpy(), photo_of(sample), own, random))
+            # Their random numbers come after those of the canvas, which is the same with and without them.
+            sample = self.with_segments(sample, random)
         else:
-            made = self.for_testing(labels, own, random)
-        return {
-            **sample,
-            "canvas": torch.from_numpy(made.pixels).permute(2, 0, 1).contiguous(),  # (3, H, W)
-            "changed_labels": torch.from_numpy(made.labels),
-        }
+            scene = self.scene(sample, own)
+            if self.aligns or self.orders:
+                return {**sample, "scene": scene}
+            maps = scene.compose()
+        canvas, changed_labels = maps
+        return {**sample, "canvas": canvas, "changed_labels": changed_labels}
 
-    def for_testing(self, labels: np.ndarray, own: int | None, random: np.random.Generator) -> Canvas:
-        """The canvas of a label map (H, W), without segments of the image `own` of the bank."""
-        pasted = []
-        for component in back_to_front(components(labels, self.roles.ignored, self.bank.smallest), self.roles):
+    def scene(self, sample: Sample, own: int | None) -> Scene:
+        """The label map of a sample with its segments, none of them of the image `own` of the bank."""
+        labels, pasted = sample["labels"].numpy(), []
+        for component in back_to_front(self.components(labels), self.roles):
             place = find_segment(self.bank, component, labels, without=own)
             pasted.append((component, None if place is None else self.segment(place)))
-        return compose(labels, pasted, self.roles, self.bank.smallest, random)
+        seed = [self.seed, zlib.crc32(sample["name"].encode())]
+        return Scene(labels, pasted, self.roles, self.bank.smallest, seed)
+
+    def components(self, labels: np.ndarray) -> list[Component]:
+        """The components of a label map (H, W) that are large enough for segments."""
+        return components(labels, self.roles.ignored, self.bank.smallest)
+
+    def with_segments(self, sample: Sample, random: np.random.Generator) -> Sample:
+        """A sample with the maps from which networks learn to align and to order its segments, as the options say."""
+        sample, labels = sample.copy(), sample["labels"].numpy()
+        if self.aligns:
+            segments, masks = segment_maps(self.components(labels), photo_of(sample), MOST_SEGMENTS, random)
+            sample["segments"], sample["segment_masks"] = torch.from_numpy(segments), torch.from_numpy(masks)
+        if self.orders:
+            assert "disparity" in sample, "`find_disparity` lets the data set read it"
+            pairs = order_pairs(labels, sample.pop("disparity").numpy(), self.roles, self.bank.smallest)
+            maps, fronts = pair_maps(pairs, MOST_PAIRS, labels.shape)
+            sample["pair_labels"], sample["pair_fronts"] = torch.from_numpy(maps), torch.from_numpy(fronts)
+        return sample
 
     def for_training(
         self, labels: np.ndarray, photo: np.ndarray, own: int | None, random: np.random.Generator
     ) -> Canvas:
         """The canvas of a photo (H, W, 3) in 0..1 and its label map (H, W)."""
         matched = []
-        for component in back_to_front(components(labels, self.roles.ignored, self.bank.smallest), self.roles):
+        for component in back_to_front(self.components(labels), self.roles):
             count = len(self.bank.names)
             others = random.choice(count, min(OTHER_IMAGES, count), replace=False)
             place = find_segment(self.bank, component, without=own, among=others)
@@ -145,4 +174,23 @@ def with_canvases(dataset: SampleDataset, opt, open_dataset: Callable[[Any], Sam
             f"--bank {opt.bank}: the {len(bank.names)} photos that it was made of are not those that are there now; "
             f"restore them, or make the bank again with python -m scripts.prepare bank"
         )
+    if opt.is_train and opt.order_segments:
+        dataset.disparity = find_disparity(dataset, opt)
     return CanvasDataset(dataset, bank, images, opt)
+
+
+def find_disparity(dataset: SampleDataset, opt) -> DisparityMaps:
+    """The disparity maps of a training set. Raises `InputError` if there are none, or not for all samples."""
+    if not dataset.paths or dataset.preprocess is None:
+        raise InputError(
+            f"--order_segments: --dataset_mode {opt.dataset_mode} is drawn in memory, without disparity maps; leave it "
+            f"out"
+        )
+    try:
+        files = dataset.find_disparity(opt)
+        if not files:
+            raise InputError("add --disparity_dir FOLDER, the folder of disparity maps, named like the label maps")
+        samples = {paths.name: paths.labels for paths in dataset.paths}
+        return DisparityMaps(samples, files, dataset.preprocess, opt.apply_exif)
+    except InputError as error:
+        raise InputError(f"--order_segments: {error}") from None

@@ -5,24 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.crn_loss import PLAIN_WEIGHTS, CRNLoss, check_loss, create_loss
 from models.methods.base import Method, Objective, Outcome, Part
+from models.methods.sims_segments import BASE_HEIGHT, SIMSModel, affine_maps, num_stages, order_logits, reduce
 from models.networks.init import init_weights
-from models.networks.sims import CANVAS, CHANGED_LABELS, SIMSGenerator, Widths, affine_sample
+from models.networks.sims import (
+    CANVAS,
+    CHANGED_LABELS,
+    OrderingNetwork,
+    SIMSGenerator,
+    TransformationNetwork,
+    Widths,
+    affine_sample,
+)
 from models.pix2pix_model import Pix2PixModel
-from util.colormap import voc_colors
+from util.errors import InputError
 from util.precision import full_precision
 
 MAP_NAMES = (CANVAS, CHANGED_LABELS, "segments", "segment_masks", "pair_labels", "pair_fronts")
 """Maps of a sample: those of the generator; then, from which A learns, K segments (K, 3, H, W) in 0..1, black around
 each, and where each belongs, (K, H, W) bool, nowhere for missing ones; then, from which O learns, the classes of P
 pairs of touching segments (P, H, W), -1 around them, and the class in front (P,), -1 for missing ones."""
-BASE_HEIGHT = 256
-"""Images with more rows are made by further stages of the generator, one for each doubling."""
 HALVED_FROM = 2
 """Number of stages from which the loss compares images at half their size: those of 1024 rows (published)."""
 PUBLISHED_EPOCHS = 800
@@ -32,8 +38,9 @@ PUBLISHED_EPOCHS = 800
 class SIMSMethod(Method):
     """The loss of the synthesis network: that of CRN for the image, and the true label map for its second head.
 
-    The networks about segments are further players where the model has them: A (alignment, `TransformationNetwork`)
-    and O (`OrderingNetwork`). They learn from maps of their own, and the generator does not depend on them.
+    The networks about segments are further players where the model has them: A (`TransformationNetwork`, by
+    --align_segments) and O (`OrderingNetwork`, by --order_segments). They learn from maps of their own, and the
+    generator's training does not depend on them.
 
     Args:
         model: its `netG` is a `SIMSGenerator`.
@@ -55,7 +62,8 @@ class SIMSMethod(Method):
         "init_type": "xavier_uniform",
     }
     options = frozenset(
-        "bank sims_width lambda_layout crn_weights vgg_loss vgg_origin vgg_weights init_type init_gain".split()
+        "bank sims_width align_segments order_segments disparity_dir lambda_layout crn_weights vgg_loss vgg_origin "
+        "vgg_weights init_type init_gain".split()
     )
     is_exported = False  # a file has no canvases
     size_fixes_weights = True  # the names of the output convolutions hold the height
@@ -97,19 +105,28 @@ class SIMSMethod(Method):
 
     @classmethod
     def check(cls, opt: Any) -> None:
-        """Refuse sizes that the generator cannot make, and missing weights of VGG-19. Raises `InputError`."""
+        """Refuse sizes that the generator cannot make, missing weights of VGG-19, and useless disparity maps."""
         super().check(opt)
         if opt.is_train:
             check_loss(opt)
+            if opt.disparity_dir and not opt.order_segments:
+                raise InputError(f"--disparity_dir {opt.disparity_dir}: only --order_segments reads it; add that")
 
     @classmethod
     def create_model(cls, opt: Any) -> Pix2PixModel:
-        """The synthesis network."""
-        height = _height(opt)
-        netG = SIMSGenerator(opt.num_labels, height, num_stages(height), Widths.scaled(opt.sims_width))
-        if opt.is_train:
-            init_weights(netG, opt.init_type, opt.init_gain)
-        return Pix2PixModel(netG, None, None, opt.num_labels, map_names=MAP_NAMES)
+        """The synthesis network, and those of the networks about segments that the options name."""
+        height, widths = _height(opt), Widths.scaled(opt.sims_width)
+        netG = SIMSGenerator(opt.num_labels, height, num_stages(height), widths)
+        others: dict[str, nn.Module] = {}
+        if opt.align_segments:
+            others["A"] = TransformationNetwork(opt.num_labels, widths)
+        if opt.order_segments:
+            others["O"] = OrderingNetwork(opt.num_labels, widths)
+        for network in (netG, *others.values()) if opt.is_train else ():
+            init_weights(network, opt.init_type, opt.init_gain)
+            if isinstance(network, TransformationNetwork):
+                network.start_at_identity()
+        return SIMSModel(netG, None, None, opt.num_labels, others, MAP_NAMES)
 
     @classmethod
     def create(cls, opt: Any, model: Pix2PixModel) -> SIMSMethod:
@@ -150,20 +167,16 @@ class SIMSMethod(Method):
         """Align: distance of the aligned segments to the photo."""
         segments, masks = part.layout.maps["segments"], part.layout.maps["segment_masks"]
         count = segments.shape[1]
-        semantics = part.layout.at(*part.layout.size).repeat_interleave(count, dim=0)  # (N * K, C, H, W)
-        flat = segments.flatten(0, 1), masks.flatten(0, 1)[:, None].to(segments.dtype)  # (N * K, 3 or 1, H, W)
-        theta = full_precision(self.model.networks["A"](*flat, semantics))
-        aligned = affine_sample(flat[0], theta).unflatten(0, (-1, count))  # (N, K, 3, H, W)
-        return Outcome({"Align": alignment_loss(aligned, masks, part.real)})
+        segments = reduce(segments.flatten(0, 1))  # (N * K, 3, h, w)
+        masks = reduce(masks.flatten(0, 1)[:, None].to(segments.dtype))  # (N * K, 1, h, w)
+        theta = affine_maps(self.model.networks["A"], segments, masks, part.layout)
+        aligned, masks = (x.unflatten(0, (-1, count)) for x in (affine_sample(segments, theta), masks[:, 0]))
+        return Outcome({"Align": alignment_loss(aligned, masks, reduce(part.real))})
 
     def ordering_losses(self, part: Part) -> Outcome:
         """Order: cross-entropy of the class in front."""
         pairs, fronts = part.layout.maps["pair_labels"], part.layout.maps["pair_fronts"]
-        colors = torch.from_numpy(voc_colors(part.layout.num_labels)).to(pairs.device) / 255
-        colors = torch.cat([colors, colors.new_zeros(1, 3)])  # index -1: black
-        scenes = part.layout.labels.long().repeat_interleave(pairs.shape[1], dim=0)  # (N * P, H, W)
-        colored = (colors[labels].movedim(-1, 1) for labels in (pairs.long().flatten(0, 1), scenes))  # (N * P, 3, H, W)
-        logits = full_precision(self.model.networks["O"](*colored))
+        logits = order_logits(self.model.networks["O"], pairs, part.layout)
         fronts = fronts.long().flatten()  # (N * P,)
         total = F.cross_entropy(logits, fronts, ignore_index=-1, reduction="sum")
         return Outcome({"Order": total / (fronts >= 0).sum().clamp(min=1)})
@@ -181,11 +194,6 @@ def alignment_loss(aligned: Tensor, masks: Tensor, photo: Tensor) -> Tensor:
     composed, covered = (aligned * masks).sum(dim=1), masks.sum(dim=1)  # (N, 3 or 1, H, W)
     errors = 255 * (composed - (photo + 1) / 2 * covered).abs().mean(dim=1)  # (N, H, W)
     return (errors.sum(dim=(1, 2)) / (covered.sum(dim=(1, 2, 3)) + 1)).mean()
-
-
-def num_stages(height: int) -> int:
-    """Number of stages after the first one: 0 to 511 rows need none, 512 one, 1024 two."""
-    return max(0, (height // BASE_HEIGHT).bit_length() - 1)
 
 
 def warm_up_rate(epoch: int, lr: float, niter: int, niter_decay: int) -> float:

@@ -107,6 +107,26 @@ def test_segments_of_the_image_itself_do_not_count(bank_file):
         assert (own & filled).float().mean() < 0.1
 
 
+def test_maps_about_segments_change_nothing_else(bank_file):
+    opt = options(TrainOptions, "--crop_size 32 --max_dataset_size 4 --no_instance", bank_file)
+    plain, with_maps = canvases_of(opt), canvases_of(dataclasses.replace(opt, align_segments=True))
+    counts = []
+    for index in range(4):
+        torch.manual_seed(index)
+        expected = plain[index]
+        torch.manual_seed(index)
+        sample = with_maps[index]
+        segments, masks = sample.pop("segments"), sample.pop("segment_masks")
+        assert_equal_samples(sample, expected)
+        assert segments.shape == (10, 3, 32, 32) and masks.shape == (10, 32, 32) and masks.dtype == torch.bool
+        assert masks.sum(0).max() <= 1  # components do not overlap
+        counts.append(int(masks.any(2).any(1).sum()))
+        # Each has its own place, and moves by a few pixels at most.
+        near = torch.nn.functional.max_pool2d(masks.float(), 9, 1, 4) > 0
+        assert not (segments.any(1) & ~near).any()
+    assert max(counts) > 1
+
+
 @pytest.fixture
 def folders(tmp_path):
     """Two label maps and photos of 70x40, for a data set of files."""
@@ -141,6 +161,39 @@ def test_files_are_cut_as_testing_reads_them(folders, tmp_path):
     (tmp_path / "photo").rename(tmp_path / "moved")
     with pytest.raises(InputError, match=r"--bank bank.npz: the photos that it was made of: .*/photo: no such f"):
         canvases_of(dataclasses.replace(test, image_dir=str(tmp_path / "moved")))
+
+
+def test_pairs_come_from_disparity_maps(folders, tmp_path):
+    """A rectangle of class 1 in front of class 0, and in the other photo behind it; and a third component."""
+    bank_command.main([*f"{folders} --crop_size 64 --output bank.npz --workers 1".split()])
+    (tmp_path / "disparity").mkdir()
+    for name, inside in (("a", 2000), ("b", 500)):
+        labels = np.asarray(Image.open(tmp_path / "label" / f"{name}.png")).copy()
+        disparity = np.where(labels == 1, inside, 1000).astype(np.uint16)
+        disparity[:, :12] = 30000  # another component of class 1, nearer than all
+        labels[:, :12] = 1
+        Image.fromarray(labels).save(tmp_path / "label" / f"{name}.png")
+        Image.fromarray(disparity).save(tmp_path / "disparity" / f"{name}.png")
+    dataset = canvases_of(options(TrainOptions, f"{folders} --crop_size 64 --load_size 64", "bank.npz"))
+    assert "pair_labels" not in dataset[0]
+    words = f"{folders} --crop_size 64 --load_size 64 --no_flip --disparity_dir {tmp_path}/disparity --order_segments"
+    dataset = canvases_of(options(TrainOptions, words, "bank.npz"))
+    for index, front in ((0, 1), (1, 0)):
+        sample = dataset[index]
+        assert "disparity" not in sample
+        maps, fronts = sample["pair_labels"], sample["pair_fronts"]
+        assert maps.shape == (10, 64, 64) and maps.dtype == torch.int16
+        assert fronts.tolist() == [1, front, *[-1] * 8]  # class 0 with the left one, then with the rectangle
+        left, right = maps[0], maps[1]
+        assert (left[:, :10] == 1).all() and (left[20:40, 25:40] == -1).all() and left[0, 30] == 0
+        assert (right[:, :10] == -1).all() and (right[20:40, 25:40] == 1).all() and right[0, 30] == 0
+
+
+def test_a_test_with_networks_about_segments_leaves_the_canvas_to_them(bank_file):
+    opt = options(TestOptions, "--crop_size 32 --phase val --no_instance", bank_file)
+    sample, scene = (canvases_of(dataclasses.replace(opt, order_segments=on))[3] for on in (False, True))
+    canvas, labels = scene.pop("scene").compose()
+    assert_equal_samples({**scene, "canvas": canvas, "changed_labels": labels}, sample)
 
 
 def test_banks_that_do_not_fit_are_refused(bank_file, folders):

@@ -18,6 +18,7 @@ from models.methods.sims import (
     ordering_rate,
     warm_up_rate,
 )
+from models.methods.sims_segments import reduce
 from models.networks.sims import OrderingNetwork, SIMSGenerator, TransformationNetwork, Widths
 from models.pix2pix_model import Pix2PixModel
 from options import TrainOptions, parse_options
@@ -117,6 +118,20 @@ def test_missing_segments_do_not_count():
         assert loss == {"Align": pytest.approx(127.5 * 2 * 16 / (16 * 16 + 1))}
 
 
+def test_segments_of_large_images_are_aligned_at_the_size_of_the_first_stage():
+    torch.manual_seed(0)
+    photo, masks = torch.rand(1, 3, 512, 128), torch.rand(1, 2, 512, 128) > 0.5
+    segments = torch.rand(1, 2, 3, 512, 128)
+    small = {"segments": reduce(segments[0])[None], "segment_masks": reduce(masks.float()), "image": reduce(photo)}
+    large = {"segments": segments, "segment_masks": masks, "image": photo}
+    method = make_method(letters="A")
+    one, other = (
+        losses_of(method, {"labels": torch.zeros(1, *maps["image"].shape[-2:], dtype=torch.long)} | maps, "A")
+        for maps in (small, large)
+    )
+    assert one == other and small["image"].shape == (1, 3, 256, 64)
+
+
 def test_missing_pairs_do_not_count():
     method = make_method(letters="O")
     netO = method.model.networks["O"].eval()
@@ -148,6 +163,19 @@ def test_every_player_learns():
     after = trainer.read_losses()
     assert before.keys() == {"Features", "Layout", "Align", "Order"}
     assert all(after[name] < before[name] for name in before), (before, after)
+
+
+def test_options_build_the_networks_about_segments():
+    def networks(argv: str) -> dict[str, torch.nn.Module]:
+        words = f"--method sims --dataset_mode landscapes --crop_size 64 --sims_width 1 --no_vgg_loss {argv}".split()
+        return create_model(parse_options(TrainOptions, words, PRESETS, METHODS)).networks
+
+    assert list(networks("")) == ["G"]
+    assert list(networks("--order_segments")) == ["G", "O"]
+    made = networks("--order_segments --align_segments")
+    assert list(made) == ["G", "A", "O"]
+    theta = made["A"](torch.rand(2, 3, 64, 64), torch.rand(2, 1, 64, 64), torch.rand(2, 19, 64, 64))
+    assert theta.tolist() == [[1, 0, 0, 0, 1, 0]] * 2  # also after its weights have been initialized
 
 
 @pytest.mark.parametrize("height, stages", [(64, 0), (256, 0), (448, 0), (512, 1), (960, 1), (1024, 2), (2048, 3)])
@@ -184,6 +212,9 @@ def test_the_published_rates_of_the_other_players():
         ("--crop_size 576", "multiples of 128 with 512 rows or more; use --crop_size 512"),
         ("--vgg_origin caffe", "--vgg_origin caffe: .* add --vgg_weights FILE"),
         ("--lambda_feat 1", "--method sims does not use it"),
+        ("--no_vgg_loss --disparity_dir there", "--disparity_dir there: only --order_segments reads it; add that"),
+        ("--method spade --order_segments", r"--order_segments: --method spade does not use it \(sims does\)"),
+        ("--method crn --align_segments", r"--align_segments: --method crn does not use it \(sims does\)"),
     ],
 )
 def test_options_that_it_cannot_use_are_refused(argv, message, capsys):
