@@ -17,7 +17,7 @@ from util.precision import autocast
 class FixedInput:
     """A batch of label maps and all that is known of them, and latents z (N, z_dim) or None; all on the CPU.
 
-    It has photos only for a model that needs them.
+    It has no entries that only losses use.
     """
 
     batch: dict
@@ -43,7 +43,7 @@ def fixed_inputs(
         places = range(first, first + len(batch["labels"]) * world.size)
         first = places.stop
         z = None if model.z_dim is None else draw_latents(seed, places[world.rank :: world.size], model.z_dim)[:, 0]
-        yield FixedInput({name: value for name, value in batch.items() if name != "image" or model.needs_photos}, z)
+        yield FixedInput({name: value for name, value in batch.items() if name not in model.only_for_losses}, z)
 
 
 def forward_passes(

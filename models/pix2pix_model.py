@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -55,9 +55,9 @@ class Pix2PixModel(nn.Module):
         return self.netG.z_dim
 
     @property
-    def needs_photos(self) -> bool:
-        """Whether images are generated from label maps with photos."""
-        return False
+    def only_for_losses(self) -> Collection[str]:
+        """Entries of a batch that losses use, and that images are not generated from."""
+        return ("image",)
 
     @property
     def device(self) -> torch.device:

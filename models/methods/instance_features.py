@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,9 @@ class InstanceFeatureModel(Pix2PixModel):
         self.centers, self.seed = centers, seed
 
     @property
-    def needs_photos(self) -> bool:
-        """Whether images are generated from label maps with photos."""
-        return self.centers is None
+    def only_for_losses(self) -> Collection[str]:
+        """Photos, where features are drawn and not theirs."""
+        return () if self.centers is None else super().only_for_losses
 
     def layout(self, batch: dict[str, Any]) -> SemanticLayout:
         """The layout of a batch with features, for generating images. In a training step, where gradients are wanted,

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from models.crn_loss import PLAIN_WEIGHTS, CRNLoss, check_loss, create_loss
 from models.methods.base import Method, Objective, Outcome, Part
-from models.methods.sims_segments import BASE_HEIGHT, SIMSModel, affine_maps, num_stages, order_logits, reduce
+from models.methods.sims_segments import (
+    BASE_HEIGHT,
+    SEGMENT_MAPS,
+    SIMSModel,
+    affine_maps,
+    num_stages,
+    order_logits,
+    reduce,
+)
 from models.networks.init import init_weights
 from models.networks.sims import (
     CANVAS,
@@ -25,10 +33,8 @@ from models.pix2pix_model import Pix2PixModel
 from util.errors import InputError
 from util.precision import full_precision
 
-MAP_NAMES = (CANVAS, CHANGED_LABELS, "segments", "segment_masks", "pair_labels", "pair_fronts")
-"""Maps of a sample: those of the generator; then, from which A learns, K segments (K, 3, H, W) in 0..1, black around
-each, and where each belongs, (K, H, W) bool, nowhere for missing ones; then, from which O learns, the classes of P
-pairs of touching segments (P, H, W), -1 around them, and the class in front (P,), -1 for missing ones."""
+MAP_NAMES = (CANVAS, CHANGED_LABELS, *SEGMENT_MAPS)
+"""Maps of a sample: those of the generator, and those of the networks about segments."""
 HALVED_FROM = 2
 """Number of stages from which the loss compares images at half their size: those of 1024 rows (published)."""
 PUBLISHED_EPOCHS = 800

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -16,6 +16,10 @@ from util.precision import full_precision
 
 BASE_HEIGHT = 256
 """Images with more rows are made by further stages of the generator, one for each doubling."""
+SEGMENT_MAPS = ("segments", "segment_masks", "pair_labels", "pair_fronts")
+"""Maps of a sample: first, from which A learns, K segments (K, 3, H, W) in 0..1, black around each, and where each
+belongs, (K, H, W) bool, nowhere for missing ones; then, from which O learns, the classes of P pairs of touching
+segments (P, H, W), -1 around them, and the class in front (P,), -1 for missing ones."""
 AT_ONCE = 10
 """Segments, or pairs of them, in one pass of a network."""
 
@@ -34,6 +38,11 @@ class Scene(Protocol):
 
 class SIMSModel(Pix2PixModel):
     """A model that composes canvases itself where its networks A and O decide about segments, which is in tests."""
+
+    @property
+    def only_for_losses(self) -> Collection[str]:
+        """Photos, and the maps that A and O learn from."""
+        return (*super().only_for_losses, *SEGMENT_MAPS)
 
     def layout(self, batch: dict[str, Any]) -> SemanticLayout:
         """The layout of a batch. Scenes in it are replaced by the canvases composed of them."""

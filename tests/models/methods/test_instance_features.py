@@ -45,7 +45,7 @@ def test_a_model_draws_for_each_label_map_by_its_index_in_the_data_set():
     encoder = FeatureEncoder(1, 2, 1)
     model = InstanceFeatureModel(GlobalGenerator(3, 2, 1, 1, feat_num=1), None, encoder, 3, "labels", seed=4)
     model.centers = make_centers(encoder)
-    assert not model.needs_photos
+    assert "image" in model.only_for_losses
     labels = torch.randint(3, (2, 8, 8))
     with torch.no_grad():
         features = model.layout({"labels": labels, "index": torch.tensor([6, 7])}).maps["features"]

@@ -11,6 +11,7 @@ from data.sims.components import Component
 from data.sims.roles import Roles
 from data.sims.scene import Scene
 from data.skipping import collate
+from models.fixed_inputs import fixed_inputs
 from models.methods.sims_segments import SIMSModel, earlier_in_front, num_stages, reduce, shifts
 from models.networks.layout import SemanticLayout
 from models.networks.sims import OrderingNetwork, SIMSGenerator, TransformationNetwork, Widths
@@ -78,6 +79,14 @@ def test_of_two_segments_the_one_whose_class_has_the_larger_logit_is_in_front(lo
     with torch.no_grad():
         assert earlier_in_front(orderer(*logits), scene, layout_of(scene)) == ([(0, 1)] if front else [])
         assert earlier_in_front(orderer(*logits), make_scene(count=1), layout_of(scene)) == []
+
+
+def test_fixed_inputs_leave_out_what_only_losses_use():
+    """Some 20 MB a sample of 256x512, of which trainings with an average keep 128."""
+    model = SIMSModel(SIMSGenerator(3, 64, 0, TINY), None, None, 3)
+    kept, dropped = ("labels", "canvas", "changed_labels"), ("image", "segments", "pair_labels")
+    (fixed,) = fixed_inputs([{name: torch.zeros(1, 2, 2) for name in (*kept, *dropped)}], model, seed=0)
+    assert set(fixed.batch) == set(kept)
 
 
 def canvas_by(scene: Scene, **networks) -> torch.Tensor:
