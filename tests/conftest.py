@@ -120,10 +120,10 @@ def whole(whole_run) -> dict[str, dict]:
 
 @pytest.fixture(scope="session")
 def whole_by_two(made_once) -> dict[str, dict]:
-    """What the same run of two processes ends with."""
-    from tests.runs import command, contents, finish
+    """What such a run of two processes ends with."""
+    from tests.runs import BY_TWO, command, contents, finish
 
-    return contents(made_once("whole_by_two", lambda folder: finish(2, command(folder, "run"))) / "run")
+    return contents(made_once("whole_by_two", lambda folder: finish(2, command(folder, "run", *BY_TWO))) / "run")
 
 
 @pytest.fixture(scope="module")

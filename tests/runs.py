@@ -21,6 +21,10 @@ ALL_PARTS = f"{TINY} --use_vae --z_dim 4 --ema 0.9"
 SHORT = "--max_dataset_size 8 --niter 3 --save_latest_freq 4 --save_epoch_freq 2 --no_html --no_tensorboard"
 
 
+BY_TWO = ("--niter", "2")
+"""Flags of a training by two processes, whose steps take longer: eight steps."""
+
+
 def command(folder: Path, name: str, *more: str) -> list[str]:
     """Flags of a training of twelve steps, which saves in every second one and goes on where it stopped."""
     return [

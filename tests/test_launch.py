@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import command, contents, differences, wait_for
+from tests.runs import BY_TWO, command, contents, differences, wait_for
 from tests.worlds import free_port
 from util.launcher import launch
 
@@ -34,7 +34,7 @@ def workers_of(agent: subprocess.Popen) -> list[int]:
 def test_two_nodes_end_like_two_processes_of_one(folder, whole_by_two):
     port = str(free_port())
     where = ["--nnodes=2", "--nproc_per_node=1", "--master_addr=127.0.0.1", f"--master_port={port}"]
-    argv = [arg for arg in command(folder, "nodes") if arg != "--auto_resume"]
+    argv = [arg for arg in command(folder, "nodes", *BY_TWO) if arg != "--auto_resume"]
     nodes = [torchrun(*where, f"--node_rank={rank}", "train.py", *argv) for rank in range(2)]
     outputs = [node.communicate(timeout=120)[0] for node in nodes]
     assert [node.returncode for node in nodes] == [0, 0], outputs
@@ -43,7 +43,7 @@ def test_two_nodes_end_like_two_processes_of_one(folder, whole_by_two):
 
 def test_a_lost_worker_restarts_by_itself_and_changes_no_bit(folder, whole_by_two):
     """Without --auto_resume or --continue_train: the very same command."""
-    argv = [arg for arg in command(folder, "elastic") if arg != "--auto_resume"]
+    argv = [arg for arg in command(folder, "elastic", *BY_TWO) if arg != "--auto_resume"]
     agent = torchrun("--standalone", "--nproc_per_node=2", "--max-restarts=2", "train.py", *argv)
     wait_for(lambda: any((folder / "elastic" / "saves").glob("*/manifest.json")) or agent.poll() is not None)
     os.kill(workers_of(agent)[-1], signal.SIGKILL)
@@ -55,7 +55,7 @@ def test_a_lost_worker_restarts_by_itself_and_changes_no_bit(folder, whole_by_tw
 
 
 def test_sigterm_to_torchrun_saves_and_ends_and_a_launch_from_within_goes_on(folder, whole_by_two, monkeypatch):
-    argv = command(folder, "ended", "--save_latest_freq", "1000")
+    argv = command(folder, "ended", *BY_TWO, "--save_latest_freq", "1000")
     agent = torchrun("--standalone", "--nproc_per_node=2", "train.py", *argv)
     log = folder / "ended" / "loss_log.txt"
     wait_for(lambda: (log.exists() and "epoch: 1" in log.read_text()) or agent.poll() is not None)

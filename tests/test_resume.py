@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from tests.runs import command, contents, differences, finish, train, train_in_float64, wait_for
+from tests.runs import BY_TWO, command, contents, differences, finish, train, train_in_float64, wait_for
 from tests.worlds import ended, free_port, launcher_variables, run_together, start
 
 pytestmark = pytest.mark.system
@@ -37,22 +37,22 @@ def test_two_processes_that_are_killed_change_no_bit(folder, whole_by_two):
     chance = random.Random(1)
     for number in range(3):
         port = free_port()
-        ranks = [start(train, command(folder, "two"), **launcher_variables(rank, 2, port)) for rank in range(2)]
+        ranks = [start(train, command(folder, "two", *BY_TWO), **launcher_variables(rank, 2, port)) for rank in range(2)]
         with ended(process for process, _ in ranks):
             victim = ranks[number % 2][0]
             victim.join(chance.uniform(0.5, 1.5))
             victim.kill()
             ranks[1 - number % 2][0].kill()
-    finish(2, command(folder, "two"))
+    finish(2, command(folder, "two", *BY_TWO))
     assert differences(whole_by_two, contents(folder / "two")) == []
 
 
 def test_another_number_of_processes_goes_on_and_says_what_is_not_exact(folder):
-    finish(1, command(folder, "whole in float64"), train_in_float64)
+    finish(1, command(folder, "whole in float64", *BY_TWO), train_in_float64)
     finish(1, command(folder, "moved", "--niter", "1"), train_in_float64)
-    printed, printed_by_other = finish(2, command(folder, "moved", "--niter", "3"), train_in_float64)
+    printed, printed_by_other = finish(2, command(folder, "moved", *BY_TWO), train_in_float64)
     assert "the save was made by 1 processes, and now there are 2" in printed
-    assert "changed since: --niter 1 -> --niter 3" in printed
+    assert "changed since: --niter 1 -> --niter 2" in printed
     assert printed_by_other == ""
     whole, moved = contents(folder / "whole in float64"), contents(folder / "moved")
     assert moved["training_state.pth"]["progress"] == whole["training_state.pth"]["progress"]

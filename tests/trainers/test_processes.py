@@ -40,8 +40,7 @@ def norm(values: np.ndarray) -> float:
     return float(np.linalg.norm(values))
 
 
-@pytest.mark.parametrize("vae", [False, True], ids=["plain", "with encoder"])
-@pytest.mark.parametrize("processes", [2, 4])
+@pytest.mark.parametrize("processes, vae", [(2, False), (4, True)], ids=["2, plain", "4, with encoder"])
 def test_processes_equal_one_in_double_precision(processes, vae):
     norm_G = "spectralspadesyncbatch3x3"
     expected = alone(torch.float64, vae, norm_G)

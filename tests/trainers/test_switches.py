@@ -208,8 +208,9 @@ def test_compiled_networks_train_the_same(make_trainer, double, recomputed):
         # What is compiled is dense in any case.
         trainer = make_trainer(True, "spectralspadesyncbatch1x1", dense=not compiled, recompute=recomputed)
         if compiled:
-            for network in trainer.model.networks.values():
-                network.compile(backend="aot_eager")
+            for letter, network in trainer.model.networks.items():
+                if letter == "G" or not recomputed:  # what is recomputed is in G alone
+                    network.compile(backend="aot_eager")
         iterate(trainer, double, times=1)
         trainers.append(trainer)
     # A gradient that is zero but for rounding, 1e-13, moves a weight by 1e-9: Adam adds 1e-8 where it divides. A step
