@@ -24,7 +24,7 @@ from options import EvaluateOptions
 from options.field import declared_options
 from options.networks import has_latent
 from options.saved import SAVED_NAME, load_saved
-from util.errors import InputError
+from util.errors import InputError, some_of
 from util.results_page import RESULTS, SCORES_NAME
 from util.warn import warn_once
 
@@ -131,10 +131,10 @@ def results_of(opt: EvaluateOptions) -> Path:
     results = Path(opt.results_dir) / opt.name
     if not opt.run_dir.is_dir() and not results.is_dir():
         folders = [path for parent in (opt.checkpoints_dir, opt.results_dir) for path in Path(parent).glob("*/")]
-        known = sorted({path.name for path in folders if not path.name.startswith(".")})
+        known = (path.name for path in folders if not path.name.startswith("."))
         raise InputError(
             f"--name {opt.name}: no such run in {opt.checkpoints_dir} or {opt.results_dir}; "
-            f"runs there: {', '.join(known) or 'none'}"
+            f"runs there: {some_of(known, opt.name)}"
         )
     folder = results / f"{opt.phase}_{opt.which_epoch}" / "images" / RESULTS
     if not find_image_files(folder, "generated images", required=False):

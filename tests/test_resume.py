@@ -35,15 +35,16 @@ def test_ten_kills_at_random_moments_change_no_bit(folder, whole):
 
 def test_two_processes_that_are_killed_change_no_bit(folder, whole_by_two):
     chance = random.Random(1)
+    argv = command(folder, "two", *BY_TWO)
     for number in range(3):
         port = free_port()
-        ranks = [start(train, command(folder, "two", *BY_TWO), **launcher_variables(rank, 2, port)) for rank in range(2)]
+        ranks = [start(train, argv, **launcher_variables(rank, 2, port)) for rank in range(2)]
         with ended(process for process, _ in ranks):
             victim = ranks[number % 2][0]
             victim.join(chance.uniform(0.5, 1.5))
             victim.kill()
             ranks[1 - number % 2][0].kill()
-    finish(2, command(folder, "two", *BY_TWO))
+    finish(2, argv)
     assert differences(whole_by_two, contents(folder / "two")) == []
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from util.errors import some_of
+
 LATEST = "latest"
 """Label of the newest save; others are numbers of epochs, and `best`."""
 EMA = "G_ema"
@@ -26,5 +28,5 @@ def describe_available(run_dir: Path, letter: str) -> str:
     labels = sorted(path.name.removesuffix(suffix) for path in run_dir.glob(f"*{suffix}"))
     if labels:
         return f"--which_epoch may be {', '.join(labels)}"
-    runs = sorted(path.name for path in run_dir.parent.glob("*/") if any(path.glob(f"*{suffix}")))
-    return f"runs in {run_dir.parent}: {', '.join(runs) or 'none'} (--name, --checkpoints_dir)"
+    runs = (path.name for path in run_dir.parent.glob("*/") if any(path.glob(f"*{suffix}")))
+    return f"runs in {run_dir.parent}: {some_of(runs, run_dir.name)} (--name, --checkpoints_dir)"

@@ -1,7 +1,12 @@
 """Exceptions that end a program with one line and an exit status; `util.console` prints them."""
 
+import difflib
 import errno
 import signal
+from collections.abc import Iterable
+
+MOST_NAMES = 8
+"""Names of a list in a message; of longer ones those that are most like what was asked for."""
 
 ADVICE_ON_MACHINE = {
     errno.ENOSPC: "free some space",
@@ -92,6 +97,19 @@ def describe(error: InputError | OSError) -> str:
         return str(error)
     advice = (ADVICE_ON_PATH | ADVICE_ON_MACHINE).get(error.errno or 0)
     return f"{error.filename}: {error.strerror}" + (f"; {advice}" if advice else "")
+
+
+def some_of(names: Iterable[str], asked: str, none: str = "none") -> str:
+    """The names for a message: sorted if they are few, otherwise those most like `asked`, and how many more there are.
+
+    Args:
+        none: what to say if there are no names.
+    """
+    names = sorted(set(names))
+    if len(names) <= MOST_NAMES:
+        return ", ".join(names) or none
+    near = difflib.get_close_matches(asked, names, n=MOST_NAMES, cutoff=0)
+    return f"{', '.join(near)} and {len(names) - len(near)} more"
 
 
 def _one_line(message: str) -> str:

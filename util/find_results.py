@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from util.errors import InputError
+from util.errors import InputError, some_of
 from util.results_page import LABELS, PHOTOS, RESULTS
 
 KINDS = (LABELS, RESULTS, PHOTOS)
@@ -26,10 +26,10 @@ def find_test(run: str, results_dir: Path, which: str | None = None) -> Path:
             return folder
     if Path(run).is_file():
         raise InputError(f"{run}: is a file; name the folder that it is in, or a run")
-    known = sorted({path.parent.parent.name for path in results_dir.glob("*/*/images")})
+    known = (path.parent.parent.name for path in results_dir.glob("*/*/images"))
     raise InputError(
         f"{run}: neither {results_dir / run} nor {run} holds images that test.py wrote; runs in {results_dir}: "
-        f"{', '.join(known) or 'none (--results_dir names another folder)'}"
+        f"{some_of(known, Path(run).name, 'none (--results_dir names another folder)')}"
     )
 
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from util.errors import describe
+from util.errors import describe, some_of
 
 
 def trouble(action) -> str:
@@ -47,3 +47,9 @@ def test_disks_and_permissions_are_named_where_they_are_the_reason(number, words
 
 def test_an_error_without_advice_is_given_as_it_is():
     assert describe(OSError(errno.EPIPE, "Broken pipe", "a")) == "a: Broken pipe"
+
+
+def test_of_many_names_a_message_holds_those_most_like_the_one_that_was_asked_for():
+    assert some_of([], "x") == "none" and some_of(["b", "a", "b"], "x") == "a, b"
+    said = some_of([f"run{number}" for number in range(200)] + ["coco_vae"], "coco_va")
+    assert said.startswith("coco_vae, ") and said.endswith(" and 193 more") and said.count(", ") == 7
