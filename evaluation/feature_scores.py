@@ -14,6 +14,8 @@ from util.distributed import World
 from util.errors import InputError
 
 ROWS_AT_ONCE = 4096
+KERNEL_SCORES = {"fid": "kid", "random_feature_distance": "random_feature_kernel_distance"}
+"""The name of the kernel distance of the same features, by that of the Fréchet distance."""
 
 
 class FeatureCollector:
@@ -52,20 +54,23 @@ class FeatureScores:
     Args:
         real: the features of the real images, or statistics of them from a file.
         images: number of generated images.
-        kid: whether to compute KID, if the features are Inception's and those of every image are known.
-        seed: for KID's subsets.
+        kid: whether to compute the kernel distance too, if the features of every image are known; None: if it is KID.
+        seed: for its subsets.
+    Attributes:
+        kernel_score: name of the kernel distance; None if it is not computed.
     """
 
-    def __init__(self, extractor: FeatureExtractor, real: FeatureSet, images: int, kid: bool, seed: int):
+    def __init__(self, extractor: FeatureExtractor, real: FeatureSet, images: int, kid: bool | None, seed: int):
         self.extractor, self.real, self.images, self.seed = extractor, real, images, seed
         are_known = real.features is not None and images <= MOST_KEPT
-        self.with_kid = kid and are_known and extractor.score_name == "fid"
+        wanted = extractor.score_name == "fid" if kid is None else kid
+        self.kernel_score = KERNEL_SCORES.get(extractor.score_name) if wanted and are_known else None
 
     def of(self, generated: FeatureSet) -> dict[str, float]:
-        """The scores by name: "fid" or "random_feature_distance", and perhaps "kid" and "kid_deviation"."""
+        """The scores by name: "fid" or "random_feature_distance", and perhaps the kernel distance and its deviation."""
         scores = {self.extractor.score_name: frechet_distance(generated, self.real)}
-        if self.with_kid:
-            scores["kid"], scores["kid_deviation"] = kernel_distance(
+        if name := self.kernel_score:
+            scores[name], scores[f"{name}_deviation"] = kernel_distance(
                 generated, self.real, KID_SUBSETS, KID_SUBSET_SIZE, self.seed
             )
         return scores
@@ -76,4 +81,4 @@ class FeatureScores:
         Args:
             real_is_given: whether the statistics of the real images are from a file.
         """
-        return features_protocol(self.extractor, self.real, self.images, real_is_given, self.with_kid, self.seed)
+        return features_protocol(self.extractor, self.real, self.images, real_is_given, self.kernel_score, self.seed)

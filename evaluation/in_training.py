@@ -120,7 +120,7 @@ class ScoresInTraining:
         """Names of the scores."""
         evaluation = self.evaluation
         features = {evaluation.features.score_name} if evaluation.features else set()
-        kid = {"kid"} if evaluation.with_kid else set()
+        kid = {evaluation.kernel_score} if evaluation.kernel_score else set()
         return features | kid | ({"miou", "accuracy"} if evaluation.segmenter else set())
 
     def trained_on(self, opt: TrainOptions, dataset: SampleDataset) -> int:

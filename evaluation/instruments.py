@@ -131,13 +131,16 @@ def names_of_classes(segmenter: Segmenter, names: Sequence[str]) -> list[str]:
     return [name if found.count(name) == 1 else f"{name} ({i})" for i, name in zip(segmenter.class_ids, found)]
 
 
-def missing_scores(opt: EvaluateOptions, features: FeatureExtractor | None, with_kid: bool) -> dict[str, str]:
+def missing_scores(opt: EvaluateOptions, features: FeatureExtractor | None, kernel_score: str | None) -> dict[str, str]:
     """Scores that will be missing, by name, and why, with a way to get them."""
     missing = {}
-    if features is None or features.score_name != "fid":
+    is_fid = features is not None and features.score_name == "fid"
+    if not is_fid:
         missing["FID, KID"] = f"--features {opt.features}; --features inception computes them"
-    elif opt.kid and not with_kid:
-        missing["KID"] = "needs the features of every image, and statistics of the real ones were given; use the photos"
+    if features is not None and (is_fid if opt.kid is None else opt.kid) and not kernel_score:
+        missing["KID" if is_fid else "kernel distance"] = (
+            "needs the features of every image, and statistics of the real ones were given; use the photos"
+        )
     if not opt.segmenter and not opt.segmenter_weights:
         missing["segmentation scores"] = _how_to_get_a_segmenter(opt.dataset_mode)
     return missing

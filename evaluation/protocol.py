@@ -60,9 +60,13 @@ def images_protocol(truth: Truth, digests: Mapping[str, str]) -> Protocol:
 
 
 def features_protocol(
-    features: FeatureExtractor, real: FeatureSet, generated: int, given: bool, with_kid: bool, seed: int
+    features: FeatureExtractor, real: FeatureSet, generated: int, given: bool, kernel_score: str | None, seed: int
 ) -> Protocol:
-    """The protocol of distances between distributions of features."""
+    """The protocol of distances between distributions of features.
+
+    Args:
+        kernel_score: name of the kernel distance, if it is computed.
+    """
     facts = {
         **features.facts,
         "generated_images": generated,
@@ -71,14 +75,12 @@ def features_protocol(
         **({"statistics_sha256": real.file_sha256} if given else {}),
         "covariance": "divided by n - 1, nothing added to its diagonal",
     }
-    if features.score_name != "fid":
-        return {features.score_name: facts}
-    protocol = {"inception": facts}
-    if with_kid:
+    protocol = {"inception" if features.score_name == "fid" else features.score_name: facts}
+    if kernel_score:
         photos = real.n or 0  # known if the features of every image are
         size = min(KID_SUBSET_SIZE, generated, photos)
         subsets = 1 if size == generated == photos else KID_SUBSETS
-        protocol["kid"] = {
+        protocol[kernel_score] = {
             "estimate": "unbiased, kernel (x.y / dim + 1)^3",
             "subsets": subsets,
             "subset_size": size,
@@ -147,9 +149,10 @@ def in_words(score: str, protocol: Mapping[str, Any]) -> str:
         return (
             f"{seen} against {real} real ones ({facts['real_side']}, bicubic); resize {facts.get('resize')}; {weights}"
         )
-    if score == "kid":
-        kid = protocol["kid"]
-        return f"{kid['estimate']}; {kid['subsets']} subset(s) of {kid['subset_size']} images; features as of FID"
+    if score in ("kid", "random_feature_kernel_distance"):
+        kid = protocol[score]
+        of = "features as of FID" if score == "kid" else "random features, no KID; compares only with itself"
+        return f"{kid['estimate']}; {kid['subsets']} subset(s) of {kid['subset_size']} images; {of}"
     if score == "lpips_diversity":
         facts = protocol["lpips"]
         return f"mean LPIPS (AlexNet) of {facts['styles']} styles of a label map, all pairs; {facts['label_maps']} maps"

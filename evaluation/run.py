@@ -56,7 +56,7 @@ def evaluate(
         dataset_mode=opt.dataset_mode,
         protocol=protocol,
         class_names=names_of_classes(tools.segmenter, truth.class_names) if tools.segmenter else [],
-        left_out=missing_scores(opt, tools.features, evaluation.with_kid),
+        left_out=missing_scores(opt, tools.features, evaluation.kernel_score),
         provenance={
             "folders": sources.folders,
             "images_hash": hash_of_images,

@@ -51,6 +51,9 @@ SCORES = {
     "fid": Score("FID", min, "{:.2f}", group="inception"),
     "random_feature_distance": Score("distance of random features", min, "{:.4g}"),
     "kid": Score("KID", min, "{:.5f}", group="inception"),
+    "random_feature_kernel_distance": Score(
+        "kernel distance of random features", min, "{:.4g}", group="random_feature_distance"
+    ),
     "miou": Score("mIoU", max, "{:.1f}", True, "segmentation"),
     "miou_present": Score("mIoU of classes present", max, "{:.1f}", True, "segmentation"),
     "accuracy": Score("pixel accuracy", max, "{:.1f}", True, "segmentation"),

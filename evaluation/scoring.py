@@ -31,8 +31,9 @@ class Measurement:
     """The scores of one set of generated images. Fractions are 0 to 1.
 
     Attributes:
-        scores: those that were computed, by name: "fid" or "random_feature_distance", "kid", "kid_deviation",
-            "miou", "miou_present", "accuracy", "accuracy_with_void", "lpips_diversity".
+        scores: those that were computed, by name: "fid" or "random_feature_distance", "kid" or
+            "random_feature_kernel_distance" and its "_deviation", "miou", "miou_present", "accuracy",
+            "accuracy_with_void", "lpips_diversity".
         confusion: of all images; None without segmentation network.
         per_image: {sample: {"accuracy": fraction of its labeled pixels, None if it has none}}.
     """
@@ -54,7 +55,7 @@ class Evaluation:
         segmenter: on its device; None for no segmentation scores.
         segmenter_files: {"name", "sha256"} of each of its files, for the protocol.
         real: statistics of real features, instead of photos.
-        kid: whether to compute KID, if the features are Inception's.
+        kid: whether to compute the kernel distance too; None: with Inception's features, of which it is KID.
         batch_size: samples read at once; it changes scores only by rounding.
         seed: for KID's subsets.
     Raises:
@@ -74,7 +75,7 @@ class Evaluation:
         segmenter_files: Sequence[Mapping[str, str]] = (),
         real: FeatureSet | None = None,
         world: World | None = None,
-        kid: bool = True,
+        kid: bool | None = None,
         batch_size: int = 8,
         num_workers: int = 0,
         seed: int = 0,
@@ -163,9 +164,9 @@ class Evaluation:
         return self.world.broadcast(scores)
 
     @property
-    def with_kid(self) -> bool:
-        """Whether KID is computed, which needs Inception's features of every image."""
-        return self.feature_scores is not None and self.feature_scores.with_kid
+    def kernel_score(self) -> str | None:
+        """Name of the kernel distance, such as "kid"; None if it is not computed."""
+        return self.feature_scores.kernel_score if self.feature_scores else None
 
     @property
     def protocol(self) -> Protocol:

@@ -65,7 +65,11 @@ class EvaluateOptions(
         None, "NPZ file with the mean and covariance of real features, instead of photos", unset="not given"
     )
     save_real_statistics: str | None = option(None, "NPZ file to write such statistics to", unset="not given")
-    kid: bool = option(True, "compute KID too, with --features inception")
+    kid: bool | None = option(
+        None,
+        "compute the kernel distance too: KID, or that of random features, which compares only with itself",
+        unset="with --features inception",
+    )
     lpips: bool = option(False, "measure the diversity of styles, after test.py --num_styles 2 or more", role="session")
     lpips_weights: str | None = option(
         None,
@@ -153,6 +157,8 @@ def _check_features(opt: EvaluateOptions) -> None:
         raise OptionError(f"--inception_weights {opt.inception_weights}: goes with --features inception")
     if opt.features == "none" and not (opt.segmenter or opt.segmenter_weights or opt.lpips):
         raise OptionError("--features none: leaves nothing to score; add --segmenter, --segmenter_weights or --lpips")
+    if opt.kid and opt.features == "none":
+        raise OptionError("--kid: is a distance of features; leave out --features none")
     if opt.real_statistics and opt.save_real_statistics:
         raise OptionError("--save_real_statistics: would write what --real_statistics reads; leave one of them out")
     for flag in ("real_statistics", "save_real_statistics"):

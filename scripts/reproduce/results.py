@@ -10,7 +10,7 @@ from scripts.reproduce.ablations import Row
 from scripts.reproduce.plan import Plan, PlannedRun
 from util.duration import in_words
 
-SHOWN = ("miou", "accuracy", "fid", "random_feature_distance")
+SHOWN = ("miou", "accuracy", "fid", "random_feature_distance", "random_feature_kernel_distance")
 """Scores of the tables, in their order; those that nobody has are left out."""
 PRINTED = ("miou", "accuracy", "accuracy_with_void", "fid")
 """Scores of the paper, in its order."""

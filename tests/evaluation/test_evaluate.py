@@ -79,13 +79,14 @@ def test_a_folder_alone_is_held_against_the_data_set(tmp_path):
 
 
 def test_folders_are_scored_and_everything_is_said(folders, capsys):
-    content = evaluate(segmented(folders))
+    content = evaluate(segmented(folders, "--kid"))
     printed = capsys.readouterr().out
     assert content["format"] == 1 and content["run"] is None and content["images"] == 5
     assert content["fake"] == str(folders / "fake") and content["labels"] == str(folders / "labels")
     assert content["dataset_mode"] == "custom" and content["published"] == {}
-    expected = {"random_feature_distance", "miou", "miou_present", "accuracy", "accuracy_with_void"}
-    assert content["scores"].keys() == expected
+    distances = {"random_feature_distance", "random_feature_kernel_distance"}
+    expected = distances | {"miou", "miou_present", "accuracy", "accuracy_with_void"}
+    assert content["scores"].keys() == expected | {"random_feature_kernel_distance_deviation"}
     # Rows 0, 3, 6, ... are turned into their negative, class k into 3 - k; row 0 has no class.
     assert content["scores"]["accuracy"] == pytest.approx(42 / 63)
     assert content["scores"]["accuracy_with_void"] == pytest.approx(42 / 64)
@@ -95,7 +96,7 @@ def test_folders_are_scored_and_everything_is_said(folders, capsys):
     assert content["versions"]["torch"] == torch.__version__.partition("+")[0]
     segmentation = content["protocol"]["segmentation"]
     assert segmentation["scored_at"] == "64x64" and len(segmentation["files"][0]["sha256"]) == 64
-    for words in ("66.7", "65.6", "mIoU", "distance of random features", "FID, KID: left out", "no FID"):
+    for words in ("66.7", "65.6", "mIoU", "distance of random features", "FID, KID: left out", "no FID", "no KID"):
         assert words in printed
 
 
@@ -119,15 +120,16 @@ def test_equal_images_are_at_distance_zero_and_others_are_not(folders, tmp_path)
 def test_statistics_of_real_photos_take_their_place(folders, tmp_path, capsys):
     file = tmp_path / "real.npz"
     first = evaluate(flags(folders, "--save_real_statistics", str(file)))
-    argv = flags(folders, "--real_statistics", str(file))
+    argv = flags(folders, "--real_statistics", str(file), "--kid")
     del argv[argv.index("--real") : argv.index("--real") + 2]
     second = evaluate(argv)
+    assert "kernel distance: left out" in capsys.readouterr().out
     name = "random_feature_distance"
     assert second["scores"][name] == pytest.approx(first["scores"][name], rel=1e-9)
     assert second["real"] == str(file) and second["protocol"][name]["real_images"] == 5
     assert first["protocol"][name] != second["protocol"][name]
     np.savez(tmp_path / "other.npz", mu=np.zeros(3), sigma=np.eye(3))
-    assert "3 features" in refused([*argv[:-2], "--real_statistics", str(tmp_path / "other.npz")], capsys)
+    assert "3 features" in refused([*argv, "--real_statistics", str(tmp_path / "other.npz")], capsys)
 
 
 @pytest.mark.parametrize("flag", ["--output", "--save_real_statistics"])
@@ -410,6 +412,7 @@ OPTIONS = {
     "no label maps": (["--fake", "y", "--real", "z", "--segmenter", "s"], "--labels DIR"),
     "two segmenters": (["--name", "x", "--segmenter", "s", "--segmenter_weights", "w"], "give one"),
     "nothing to score": (["--name", "x", "--features", "none"], "nothing to score"),
+    "KID of nothing": (["--name", "x", "--features", "none", "--kid", "--segmenter", "s"], "leave out --features none"),
     "useless weights": (["--name", "x", "--features", "random", "--inception_weights", "w"], "--features inception"),
     "statistics twice": (["--name", "x", "--real_statistics", "a", "--save_real_statistics", "b"], "leave one"),
     "lpips file": (["--name", "x", "--lpips_weights", "w"], "add --lpips"),
