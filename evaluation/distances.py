@@ -282,12 +282,13 @@ def kernel_distance(
 def _squared_discrepancy(x: Tensor, y: Tensor) -> float:
     """Unbiased estimate for features (m, dim) and (m, dim) float64."""
     m = len(x)
-    xx, yy, xy = _kernel(x, x), _kernel(y, y), _kernel(x, y)
+    xx, yy, xy = polynomial_kernel(x, x), polynomial_kernel(y, y), polynomial_kernel(x, y)
     within = sum((k.sum() - k.trace()) / (m * (m - 1)) for k in (xx, yy))
     return float(within - 2 * xy.mean())
 
 
-def _kernel(x: Tensor, y: Tensor) -> Tensor:
+def polynomial_kernel(x: Tensor, y: Tensor) -> Tensor:
+    """(x.y / dim + 1)^3 of features (m, dim) and (n, dim): (m, n)."""
     return (x @ y.T / x.shape[1] + 1) ** 3
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from evaluation.bootstrap import Interval, frechet_of_draws, interval, kernel_of_draws
 from evaluation.distances import MOST_KEPT, FeatureSet, frechet_distance, kernel_distance
 from evaluation.features import FeatureExtractor
 from evaluation.protocol import KID_SUBSET_SIZE, KID_SUBSETS, Protocol, features_protocol
@@ -74,6 +75,14 @@ class FeatureScores:
                 generated, self.real, KID_SUBSETS, KID_SUBSET_SIZE, self.seed
             )
         return scores
+
+    def intervals(self, generated: FeatureSet, scores: Mapping[str, float], drawn: Tensor) -> dict[str, Interval]:
+        """Bootstrap intervals of the `scores` by name, for draws (draws, samples) of samples."""
+        name = self.extractor.score_name
+        found = {name: interval(scores[name], frechet_of_draws(generated, self.real, drawn), least=0)}
+        if name := self.kernel_score:
+            found[name] = interval(scores[name], kernel_of_draws(generated, self.real, drawn))
+        return found
 
     def protocol(self, real_is_given: bool) -> Protocol:
         """The protocol of the scores.

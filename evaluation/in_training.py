@@ -39,6 +39,7 @@ WITHOUT_EFFECT = {
     "lpips": "every label map gets one image; evaluate.py --lpips compares styles after test.py --num_styles 2",
     "lpips_weights": "every label map gets one image; evaluate.py --lpips compares styles after test.py --num_styles 2",
     "results_dir": "no images are written, and scores go into the run's folder",
+    "bootstrap": "scores in training have no intervals; evaluate.py --bootstrap gives them after test.py",
     "output": "no images are written, and scores go into the run's folder",
     "save_real_statistics": "no images are written, and scores go into the run's folder",
 }

@@ -62,6 +62,7 @@ class Instruments:
             real=self.real,
             world=world,
             kid=opt.kid,
+            bootstrap=opt.bootstrap,
             batch_size=batch_size,
             num_workers=num_workers,
             seed=opt.seed,

@@ -57,6 +57,8 @@ def _section(report: Report, plot: PurePosixPath | None) -> tags.article:
         tags.h2("Scores", tags.small(f"{content['images']:,} images, {content['date']}")),
         _scrolling(tags.table(rows, style="border-spacing:0 .2rem")),
     )
+    if report.bootstrap:
+        section.add(tags.p(report.bootstrap, cls="note"))
     for name, reason in report.left_out.items():
         section.add(tags.p(f"{name}: left out. {reason}", cls="note"))
     for source in report.sources:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.bootstrap import bootstrap_in_words
 from evaluation.protocol import Protocol, in_words, protocol_hash
 from evaluation.published_scores import published_scores, source_of
 from evaluation.scores import FORMAT, SCORES
@@ -50,6 +51,7 @@ class Report:
         shown = SCORES[score]
         deviation = self.content["scores"].get(f"{score}_deviation")
         ours = shown.text(self.content["scores"][score]) + (f" ± {shown.text(deviation)}" if deviation else "")
+        ours += shown.brackets(self.content.get("intervals", {}).get(score))
         others = self.content["published"].values()
         return [shown.title, ours, *(shown.text(row[score]) if score in row else "" for row in others)]
 
@@ -60,6 +62,11 @@ class Report:
 
     def words(self, score: str) -> str:
         return in_words(score, self.content["protocol"])
+
+    @property
+    def bootstrap(self) -> str | None:
+        """What the intervals are, in words; None without any."""
+        return bootstrap_in_words(facts) if (facts := self.content.get("bootstrap")) else None
 
     @property
     def sources(self) -> list[str]:
@@ -81,6 +88,7 @@ class Report:
             lines.append("  ".join([first.strip().ljust(widths[0]), *rest]).rstrip())
             if score:
                 lines += _indented(self.words(score))
+        lines += ["", *_indented(self.bootstrap)] if self.bootstrap else []
         for name, reason in self.left_out.items():
             lines += ["", f"{name}: left out", *_indented(reason)]
         if self.sources:
@@ -160,6 +168,7 @@ def create_report(
         "images": len(sources.truth),
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "scores": finite,
+        **_intervals(measurement),
         "protocol": protocol,
         "protocol_hash": protocol_hash(protocol),
         "published": published_scores(dataset_mode),
@@ -168,6 +177,14 @@ def create_report(
         "versions": versions(),
     }
     return Report(content, {**left_out, **strange}, measurement.confusion)
+
+
+def _intervals(measurement: Measurement) -> dict[str, Any]:
+    """The part of scores.json about intervals; nothing without them."""
+    if not measurement.bootstrap:
+        return {}
+    finite = {name: list(pair) for name, pair in measurement.intervals.items() if all(map(math.isfinite, pair))}
+    return {"intervals": finite, "bootstrap": measurement.bootstrap}
 
 
 def _indented(text: str) -> list[str]:

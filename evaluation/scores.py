@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 FORMAT = 1
@@ -35,6 +35,10 @@ class Score:
     def text(self, value: float) -> str:
         """A stored value as text, in the unit of the title."""
         return self.form.format(100 * value if self.is_fraction else value)
+
+    def brackets(self, interval: Sequence[float] | None) -> str:
+        """An interval as text to follow its score, such as ` [36.9, 40.6]`; nothing for None."""
+        return f" [{', '.join(map(self.text, interval))}]" if interval else ""
 
 
 def score_text(scores: Mapping[str, float]) -> dict[str, str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from evaluation.bootstrap import Interval, bootstrap_facts, draw_samples, interval
 from evaluation.distances import FeatureSet
 from evaluation.diversity import LPIPSDistance, mean_pairwise
 from evaluation.feature_scores import FeatureCollector, FeatureScores
@@ -36,11 +38,15 @@ class Measurement:
             "accuracy_with_void", "lpips_diversity".
         confusion: of all images; None without segmentation network.
         per_image: {sample: {"accuracy": fraction of its labeled pixels, None if it has none}}.
+        intervals: lowest and highest value by name of the score; empty without bootstrap.
+        bootstrap: how they were made, as JSON values.
     """
 
     scores: dict[str, float]
     confusion: ConfusionMatrix | None = None
     per_image: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    bootstrap: dict[str, Any] = field(default_factory=dict)
 
 
 class Evaluation:
@@ -56,8 +62,9 @@ class Evaluation:
         segmenter_files: {"name", "sha256"} of each of its files, for the protocol.
         real: statistics of real features, instead of photos.
         kid: whether to compute the kernel distance too; None: with Inception's features, of which it is KID.
+        bootstrap: number of draws of samples for intervals; 0 for none.
         batch_size: samples read at once; it changes scores only by rounding.
-        seed: for KID's subsets.
+        seed: for KID's subsets, and for the draws.
     Raises:
         InputError: there are fewer than two samples, or files, labels or features are invalid.
 
@@ -76,6 +83,7 @@ class Evaluation:
         real: FeatureSet | None = None,
         world: World | None = None,
         kid: bool | None = None,
+        bootstrap: int = 0,
         batch_size: int = 8,
         num_workers: int = 0,
         seed: int = 0,
@@ -89,6 +97,7 @@ class Evaluation:
         self._segmenter_files = list(segmenter_files)
         self._classes = TrueClasses(segmenter, truth.size) if segmenter else None
         self._real_is_given = real is not None
+        self._bootstrap, self._seed = bootstrap, seed
         photos = FeatureCollector(features, truth.names) if features and real is None else None
         digests: dict[str, str] = {}
         with self.world.failing_together():
@@ -122,7 +131,7 @@ class Evaluation:
             ValueError: images of another type, or of samples that are not in the shard, or too few.
         """
         collector = FeatureCollector(self.features, self.truth.names) if self.features else None
-        counter = SegmentationCounter(self._classes) if self._classes else None
+        counter = SegmentationCounter(self._classes, of_each=self._bootstrap > 0) if self._classes else None
         done: set[int] = set()
         with self.world.failing_together():
             for indices, images in generated:
@@ -135,12 +144,13 @@ class Evaluation:
                     done.update(indices)
         if len(done) < len(self.shard):
             raise ValueError(f"{len(done)} images were generated of {len(self.shard)} samples in this process's shard")
-        scores = self._feature_scores(collector.gathered(self.world)) if collector else {}
-        if counter is None:
-            return Measurement(scores)
-        confusion, accuracy = counter.gathered(self.world)
-        per_image = {self.truth.names[index]: {"accuracy": accuracy[index]} for index in sorted(accuracy)}
-        return Measurement(scores | counter.scores(confusion), confusion, per_image)
+        features = collector.gathered(self.world) if collector else None
+        measured = Measurement(self._feature_scores(features) if features else {})
+        if counter:
+            confusion, accuracy = counter.gathered(self.world)
+            per_image = {self.truth.names[index]: {"accuracy": accuracy[index]} for index in sorted(accuracy)}
+            measured = Measurement(measured.scores | counter.scores(confusion), confusion, per_image)
+        return self._with_intervals(measured, features, counter) if self._bootstrap else measured
 
     def _new_ones(self, indices: Sequence[int] | Tensor, images: Tensor, done: set[int]) -> tuple[list[int], Tensor]:
         indices = [int(index) for index in indices]
@@ -162,6 +172,24 @@ class Evaluation:
             if self.world.is_main and self.feature_scores:
                 scores = self.feature_scores.of(generated)
         return self.world.broadcast(scores)
+
+    def _with_intervals(
+        self, measured: Measurement, features: FeatureSet | None, counter: SegmentationCounter | None
+    ) -> Measurement:
+        """Add bootstrap intervals, computed by the main process from the same draws for all scores, and broadcast."""
+        counts = counter.gathered_counts(self.world) if counter else {}
+        intervals: dict[str, Interval] = {}
+        real = self.feature_scores.real if self.feature_scores else None
+        if self.world.is_main:
+            drawn = draw_samples(len(self.truth), self._bootstrap, self._seed)
+            if features and self.feature_scores:
+                intervals |= self.feature_scores.intervals(features, measured.scores, drawn)
+            if counter:
+                of_draws = counter.scores_of_draws(counts, drawn)
+                intervals |= {name: interval(measured.scores[name], of_draws[name], 0, 1) for name in of_draws}
+        intervals = self.world.broadcast(intervals)
+        facts = bootstrap_facts(self._bootstrap, self._seed, features, real) if intervals else {}
+        return replace(measured, intervals=intervals, bootstrap=facts)
 
     @property
     def kernel_score(self) -> str | None:

@@ -79,7 +79,7 @@ def test_a_folder_alone_is_held_against_the_data_set(tmp_path):
 
 
 def test_folders_are_scored_and_everything_is_said(folders, capsys):
-    content = evaluate(segmented(folders, "--kid"))
+    content = evaluate(segmented(folders, "--kid", "--bootstrap", "50"))
     printed = capsys.readouterr().out
     assert content["format"] == 1 and content["run"] is None and content["images"] == 5
     assert content["fake"] == str(folders / "fake") and content["labels"] == str(folders / "labels")
@@ -98,12 +98,19 @@ def test_folders_are_scored_and_everything_is_said(folders, capsys):
     assert segmentation["scored_at"] == "64x64" and len(segmentation["files"][0]["sha256"]) == 64
     for words in ("66.7", "65.6", "mIoU", "distance of random features", "FID, KID: left out", "no FID", "no KID"):
         assert words in printed
+    # Of every image just as many pixels are right.
+    assert content["intervals"].keys() == expected
+    assert content["intervals"]["accuracy"] == pytest.approx([42 / 63] * 2)
+    assert all(low <= content["scores"][name] <= high for name, (low, high) in content["intervals"].items())
+    assert "66.7 [66.7, 66.7]" in printed and "95% bootstrap intervals from 50 draws" in printed
+    assert content["bootstrap"]["draws"] == 50 and "photos" in content["bootstrap"]["drawn"]
 
 
 def test_without_a_segmenter_the_table_says_how_to_get_one(folders, capsys):
     content = evaluate(flags(folders))
     printed = capsys.readouterr().out
     assert content["scores"].keys() == {"random_feature_distance"} and content["labels"] is None
+    assert "intervals" not in content and "brackets" not in printed
     assert "segmentation scores: left out" in printed and "scripts.segmenter" in printed
     for mode, named in (("coco", "deeplabv2_resnet101"), ("ade20k_outdoor", "encoder_epoch_50.pth,decoder_epoch_50")):
         opt = SimpleNamespace(dataset_mode=mode, features="none", segmenter=None, segmenter_weights=None)
@@ -120,12 +127,14 @@ def test_equal_images_are_at_distance_zero_and_others_are_not(folders, tmp_path)
 def test_statistics_of_real_photos_take_their_place(folders, tmp_path, capsys):
     file = tmp_path / "real.npz"
     first = evaluate(flags(folders, "--save_real_statistics", str(file)))
-    argv = flags(folders, "--real_statistics", str(file), "--kid")
+    argv = flags(folders, "--real_statistics", str(file), "--kid", "--bootstrap", "9")
     del argv[argv.index("--real") : argv.index("--real") + 2]
     second = evaluate(argv)
-    assert "kernel distance: left out" in capsys.readouterr().out
     name = "random_feature_distance"
     assert second["scores"][name] == pytest.approx(first["scores"][name], rel=1e-9)
+    assert "kernel distance: left out" in capsys.readouterr().out
+    low, high = second["intervals"][name]
+    assert low < second["scores"][name] < high and "stay" in second["bootstrap"]["drawn"]
     assert second["real"] == str(file) and second["protocol"][name]["real_images"] == 5
     assert first["protocol"][name] != second["protocol"][name]
     np.savez(tmp_path / "other.npz", mu=np.zeros(3), sigma=np.eye(3))
@@ -203,7 +212,8 @@ def test_a_run_gets_scores_history_curves_and_a_section_on_its_page(run, capsys)
     write_segmenter(run / "segmenter.pt", classes=18)
     results = run / "results" / "tiny" / "test_latest"
     argv = of_run(run, "--segmenter", str(run / "segmenter.pt"))
-    program.main(argv)
+    program.main([*argv, "--bootstrap", "9"])  # intervals do not change what a score is
+    assert "9 draws" in (results / "index.html").read_text()
     program.main(argv)
     content = json.loads((results / "scores.json").read_text())
     assert content["run"] == "tiny" and set(content["per_image"]) == {"00000", "00001", "00002", "00003"}

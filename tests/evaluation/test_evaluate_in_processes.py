@@ -30,9 +30,11 @@ CPU = torch.device("cpu")
 
 def in_memory(world):
     truth = Squares()
-    evaluation = Evaluation(truth, features=as_inception(), segmenter=GraySegmenter(), world=world, batch_size=2)
+    tools = {"features": as_inception(), "segmenter": GraySegmenter()}
+    evaluation = Evaluation(truth, **tools, world=world, batch_size=2, bootstrap=30)
     measurement = evaluation.measure(generated(truth, evaluation.shard, shade=20))
-    return measurement.scores, measurement.per_image, measurement.confusion.counts.tolist()
+    scores = {**measurement.scores, **{f"{name} from": low for name, (low, _) in measurement.intervals.items()}}
+    return scores, measurement.per_image, measurement.confusion.counts.tolist()
 
 
 def of_folders(world, argv):
@@ -63,17 +65,20 @@ def test_two_processes_measure_what_one_does_and_fail_as_one(tmp_path):
         write_segmenter(tmp_path / kind / "segmenter.pt")
     bad = tmp_path / "spoiled" / "fake" / f"{NAMES[1]}.png"
     bad.write_bytes(b"not an image")
-    argv = [segmented(tmp_path / kind, "--output", str(tmp_path / f"{kind}.json")) for kind in ("good", "spoiled")]
+    output = {kind: ["--output", str(tmp_path / f"{kind}.json")] for kind in ("good", "spoiled")}
+    argv = [segmented(tmp_path / kind, *words, "--bootstrap", "20") for kind, words in output.items()]
 
     results = run_together(2, job, *argv)
     together = json.loads((tmp_path / "good.json").read_text())
     scores, per_image, counts = in_memory(World())
+    assert {"fid from", "kid from", "miou from"} <= scores.keys()
     for measured, _ in results:
         assert measured[0] == pytest.approx(scores, rel=1e-9)
         assert measured[1:] == (per_image, counts)
     of_folders(World(), argv[0])
     alone = json.loads((tmp_path / "good.json").read_text())
     assert together["scores"] == pytest.approx(alone["scores"], rel=1e-9)
+    assert together["intervals"]["accuracy"] == alone["intervals"]["accuracy"]
     for part in ("per_class_iou", "per_image", "protocol"):
         assert together[part] == alone[part]
 
