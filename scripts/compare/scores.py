@@ -32,6 +32,7 @@ class Scores:
         protocol: settings of the measurement, by name of a score or of a group of them.
         published: scores of the papers for this data set, by method.
         per_image: scores of each image, by its name.
+        intervals: by the bootstrap over images, lowest and highest value by name of the score.
     """
 
     unchecked: str = ""
@@ -44,6 +45,7 @@ class Scores:
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     per_class_iou: Mapping[str, float] = field(default_factory=dict)
     per_image: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    intervals: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def settings(self, score: str) -> dict[str, str]:
         """The settings with which a score was measured, as flat texts. Scores with equal settings are comparable.
@@ -113,6 +115,10 @@ def _parse(content: dict[str, Any], unchecked: str, image_set: str) -> Scores:
         published={method: _shown(values) for method, values in (content.get("published") or {}).items()},
         per_class_iou={name: _in_per_cent(v) for name, v in _finite(content.get("per_class_iou") or {}).items()},
         per_image={name.removesuffix(".png"): _shown(v) for name, v in (content.get("per_image") or {}).items()},
+        intervals={
+            name: [*_shown({name: low}).values(), *_shown({name: high}).values()]
+            for name, (low, high) in (content.get("intervals") or {}).items()
+        },
     )
 
 

@@ -10,7 +10,7 @@ from evaluation.scores import SCORES
 from options import TrainOptions
 from options.field import declared_options
 from scripts.compare.runs import ABSENT, Run, differing_options
-from scripts.compare.scores import DEVIATION, differing_settings, flat, groups, score_names
+from scripts.compare.scores import DEVIATION, Scores, differing_settings, flat, groups, score_names
 
 ARROWS = {min: "↓", max: "↑"}
 NONE = "–"
@@ -75,6 +75,8 @@ def score_table(runs: Sequence[Run]) -> dom_tag:
     rows.append(_fact_row("measured", [one.date[:10] if one else NONE for one in scores], len(papers)))
     protocols = _protocols(runs)
     notes = [f"Small: difference from {runs[0].name}. Fractions are in percent."] if len(runs) > 1 else []
+    if any(one.intervals for one in scores if one):
+        notes.append("In brackets: 95% intervals by the bootstrap over images.")
     if papers:
         notes.append("Columns in italics: published numbers, by the protocols of their authors.")
     table = tags.table(tags.thead(tags.tr(head)), tags.tbody(rows), cls="scores")
@@ -107,17 +109,17 @@ def _protocols(runs: Sequence[Run]) -> tags.details:
 def _score_row(runs: Sequence[Run], score: str, published: Sequence[Any]) -> tags.tr:
     scores = [run.scores for run in runs]
     values = [one.scores.get(score) if one else None for one in scores]
-    deviations = [one.scores.get(score + DEVIATION) if one else None for one in scores]
+    spreads = [_spread(one, score) if one else "" for one in scores]
     ways, differ = groups(scores, score), not _alike(runs, score)
     better = SCORES[score].better if score in SCORES else None
     known = [value for value in values if value is not None]
     # Among scores that were measured differently, none is best.
     best = better(known) if better and len(known) > 1 and not differ else None
     cells = []
-    for value, deviation, way in zip(values, deviations, ways):
+    for value, spread, way in zip(values, spreads, ways):
         base = values[0] if cells and way == ways[0] else None
         letter = chr(ord("a") + way) if differ and way is not None else ""
-        cells.append(_score_cell(score, value, deviation, letter, base, best))
+        cells.append(_score_cell(score, value, spread, letter, base, best))
     cells += [tags.td(f"{paper[score]:g}" if score in paper else NONE, cls="paper") for paper in published]
     name = [label_of(score), tags.small(ARROWS[better]) if better else ""]
     if differ:
@@ -125,15 +127,22 @@ def _score_row(runs: Sequence[Run], score: str, published: Sequence[Any]) -> tag
     return tags.tr(tags.th(name), cells, cls="differ" if differ else "")
 
 
+def _spread(scores: Scores, score: str) -> str:
+    """The deviation of a score and its interval, if it has them, to follow its value."""
+    deviation, interval = scores.scores.get(score + DEVIATION), scores.intervals.get(score)
+    text = f" ± {number(score, deviation)}" if deviation else ""
+    return text + (f" [{', '.join(number(score, value) for value in interval)}]" if interval else "")
+
+
 def _score_cell(
-    score: str, value: float | None, deviation: float | None, letter: str, base: float | None, best: float | None
+    score: str, value: float | None, spread: str, letter: str, base: float | None, best: float | None
 ) -> tags.td:
     """Return the cell of one run: its score, bold if best, how it was measured, and the difference from `base`."""
     if value is None:
         return tags.td(NONE)
     content: list[Any] = [tags.b(number(score, value)) if value == best else number(score, value)]
-    if deviation:
-        content.append(f" ± {number(score, deviation)}")
+    if spread:
+        content.append(spread)
     if letter:
         content.append(tags.sup(letter))
     if base is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from dominate import tags
 from dominate.dom_tag import dom_tag
 
+from evaluation.bootstrap import bootstrap_in_words
 from evaluation.protocol import in_words
 from evaluation.scores import SCORES
 from scripts.compare.page import build_page
@@ -84,8 +85,10 @@ def notes(plan: Plan, lines: Sequence[Line]) -> list[str]:
         found.append(f"Scores are means over {plan.args.seeds} seeds, in parentheses the lowest and the highest.")
     else:
         found.append("Each row is trained once, so small differences may be chance; --seeds 3 would show how large.")
-    protocol = next((content["protocol"] for line in lines for run in line.runs if (content := run.scores)), None)
-    if protocol:
+    content = next((content for line in lines for run in line.runs if (content := run.scores)), {})
+    if plan.args.seeds == 1 and "bootstrap" in content:
+        found.append(bootstrap_in_words(content["bootstrap"]))
+    if protocol := content.get("protocol"):
         found += [f"{SCORES[score].label}: {in_words(score, protocol)}." for score in measured(lines)]
     if mode := data_set_of_paper(plan.rows, plan.args.dataset_mode):
         found.append(

@@ -26,23 +26,28 @@ class Line:
     Attributes:
         runs: one for each seed, finished or not.
         scores: those of the runs that are scored, fractions 0 to 1.
+        intervals: of these scores by the bootstrap over images; empty without it.
     """
 
     row: Row
     runs: Sequence[PlannedRun]
     scores: Sequence[Mapping[str, float]]
+    intervals: Sequence[Mapping[str, Sequence[float]]] = ()
 
     def values(self, score: str) -> list[float]:
         """A score of every seed that has it."""
         return [scores[score] for scores in self.scores if score in scores]
 
     def text(self, score: str) -> str:
-        """The mean over the seeds, and the lowest and the highest value if there are several."""
+        """The score and its bootstrap interval; of several seeds the mean, and the lowest and the highest value."""
         values, form = self.values(score), SCORES[score].text
         if not values:
             return NONE
         mean = form(sum(values) / len(values))
-        return mean if len(values) == 1 else f"{mean} ({form(min(values))}–{form(max(values))})"
+        if len(values) > 1:
+            return f"{mean} ({form(min(values))}–{form(max(values))})"
+        found = [intervals[score] for intervals in self.intervals if score in intervals]
+        return mean + SCORES[score].brackets(found[0] if len(found) == 1 else None)
 
     @property
     def images_seen(self) -> str:
@@ -72,8 +77,9 @@ def lines_of(plan: Plan) -> list[Line]:
     lines = []
     for row in plan.rows:
         runs = [run for run in plan.runs if row in run.rows]
-        found = [content["scores"] for run in runs if run.is_trained and run.is_tested and (content := run.scores)]
-        lines.append(Line(row, runs, found))
+        found = [content for run in runs if run.is_trained and run.is_tested and (content := run.scores)]
+        intervals = [content.get("intervals", {}) for content in found]
+        lines.append(Line(row, runs, [content["scores"] for content in found], intervals))
     return lines
 
 

@@ -129,11 +129,15 @@ def test_shares_are_shown_in_per_cent_and_what_is_not_finite_is_left_out(tmp_pat
     assert [scores.per_image[name]["accuracy"] for name in "ab"] == pytest.approx([0.4, 90])
 
 
-def test_a_deviation_stands_beside_its_score(tmp_path):
-    write_scores(write_run(tmp_path, "run"), scores={"kid": 0.0123, "kid_deviation": 0.001, "own": 12.345})
-    rows = table(compare(tmp_path, "run"), "Scores")
-    assert rows["KID↓"] == ["0.0123 ± 0.001"]
-    assert rows["own"] == ["12.35"] and len(rows) == 5
+def test_a_deviation_and_an_interval_stand_beside_their_score(tmp_path):
+    scores = {"kid": 0.0123, "kid_deviation": 0.001, "own": 12.345, "miou": 0.5}
+    intervals = {"kid": [-0.01, 0.03], "miou": [0.475, 0.525]}
+    write_scores(write_run(tmp_path, "run"), scores=scores, intervals=intervals)
+    page = compare(tmp_path, "run")
+    rows = table(page, "Scores")
+    assert rows["KID↓"] == ["0.0123 ± 0.001 [−0.01, 0.03]"] and rows["mIoU↑"] == ["50.0 [47.5, 52.5]"]
+    assert rows["own"] == ["12.35"] and len(rows) == 6
+    assert "In brackets: 95% intervals" in page.path.read_text()
 
 
 def test_classes_have_their_iou_and_its_difference_where_protocols_agree(tmp_path):

@@ -29,7 +29,7 @@ def start(folder: Path) -> subprocess.Popen:
     folders = {"--checkpoints_dir": folder / "runs", "--results_dir": folder / "results", "--output": folder}
     words = [str(word) for pair in folders.items() for word in pair]
     return subprocess.Popen(
-        [sys.executable, *COMMAND, *words, "--eval_flags", "--how_many 3"],
+        [sys.executable, *COMMAND, *words, "--eval_flags", "--how_many 3 --bootstrap 20"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
 
@@ -52,8 +52,10 @@ def test_a_killed_command_goes_on_to_the_table_and_the_page(tmp_path):
     assert [name.split(" ")[0] for name in names[2:]] == ["pix2pix"]
     shown = dict(zip(table[0], table[2]))
     scores = tmp_path / "results" / run.name / "test_latest" / "scores.json"
-    accuracy = json.loads(scores.read_text())["scores"]["accuracy"]
-    assert shown["pixel accuracy, % ↑"].strip("*") == f"{100 * accuracy:.1f}" and shown["images seen"] == "4"
+    content = json.loads(scores.read_text())
+    accuracy = [content["scores"]["accuracy"], *content["intervals"]["accuracy"]]
+    value, low, high = (f"{100 * fraction:.1f}" for fraction in accuracy)
+    assert shown["pixel accuracy, % ↑"].strip("*") == f"{value} [{low}, {high}]" and shown["images seen"] == "4"
     page = Page(tmp_path / "index.html")
     assert [target for target in page.targets() if not target.exists()] == []
-    assert "not the paper's setting" in page.path.read_text()
+    assert "not the paper's setting" in page.path.read_text() and "from 20 draws" in page.path.read_text()

@@ -18,9 +18,9 @@ ROWS = [
 ]
 
 
-def line(row: Row, *scores, images=(1000, 1001), parameters=96_492_483) -> Line:
+def line(row: Row, *scores, images=(1000, 1001), parameters=96_492_483, intervals=()) -> Line:
     runs = [SimpleNamespace(trained=Trained(seen, 1, 60.0 * seen), parameters=parameters) for seen in images]
-    return Line(row, runs, scores)
+    return Line(row, runs, scores, intervals)
 
 
 def test_scores_are_means_over_the_seeds_with_their_range():
@@ -29,7 +29,16 @@ def test_scores_are_means_over_the_seeds_with_their_range():
     assert (one.text("miou"), one.text("fid")) == ("25.0", "70.00")
     assert (two.text("miou"), two.text("fid")) == ("35.0 (25.0–50.0)", "25.00 (20.00–30.00)")
     assert line(ROWS[1]).text("miou") == "–"
+    assert line(ROWS[1], intervals=[{}]).text("miou") == "–"
     assert measured([one, two]) == ["miou", "fid"]
+
+
+def test_one_seed_has_its_interval_over_images_and_several_their_range():
+    intervals = {"miou": [0.234, 0.267]}
+    one = line(ROWS[0], {"miou": 0.25, "fid": 70.0}, intervals=[intervals])
+    two = line(ROWS[0], {"miou": 0.25}, {"miou": 0.35}, intervals=[intervals, intervals])
+    assert (one.text("miou"), one.text("fid")) == ("25.0 [23.4, 26.7]", "70.00")
+    assert two.text("miou") == "30.0 (25.0–35.0)"
 
 
 def test_the_best_mean_of_a_column_is_marked_in_the_direction_of_the_score():
