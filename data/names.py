@@ -147,8 +147,11 @@ def _add_suffix(labels: dict[str, Path], others: dict[str, Path], what: str) -> 
     if not ends:
         return None
     whole = [end + _suffix_now(paths) if end else "" for end, paths in zip(ends, (labels, others))]
+    pair = f"names would pair without {' and '.join(filter(None, whole))}"
+    if what not in FLAGS:
+        return f"{pair}: rename the {what}s"
     flags = " ".join(f"--{flag} {shlex.quote(end)}" for flag, end in zip(("label_suffix", FLAGS[what]), whole) if end)
-    return f"names would pair without {' and '.join(filter(None, whole))}: with --dataset_mode custom, add {flags}"
+    return f"{pair}: with --dataset_mode custom, add {flags}"
 
 
 def _suffix_now(paths: dict[str, Path]) -> str:

@@ -193,4 +193,5 @@ def find_disparity(dataset: SampleDataset, opt) -> DisparityMaps:
         samples = {paths.name: paths.labels for paths in dataset.paths}
         return DisparityMaps(samples, files, dataset.preprocess, opt.apply_exif)
     except InputError as error:
-        raise InputError(f"--order_segments: {error}") from None
+        elsewhere = "" if opt.disparity_dir or "--disparity_dir" in str(error) else "; or name another --disparity_dir"
+        raise InputError(f"--order_segments: {error}{elsewhere}") from None

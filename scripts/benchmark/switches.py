@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from data import PRESETS, create_dataset
+from data.sims.dataset import MOST_PAIRS, MOST_SEGMENTS
+from data.sims.ordering import NOTHING
 from models import METHODS, create_method, create_model
 from models.vgg import AveragePoolVGG
 from options import TrainOptions, parse_options
@@ -117,7 +119,7 @@ class Training:
         model = place(create_model(opt).train(), self.device, opt.channels_last, opt.modulation)
         self.trainer = create_trainer(opt, create_method(opt, model))
         self.batch = make_batch(opt) if workload.dataroot is None else first_batch(opt)
-        self.batch = with_maps(opt.method, self.batch)
+        self.batch = with_maps(opt, self.batch)
         if self.device.type == "cuda":  # as from the data loader
             self.batch = {name: values.pin_memory() for name, values in self.batch.items()}
 
@@ -148,11 +150,22 @@ def make_batch(opt: TrainOptions, first: int = 0) -> dict[str, Tensor]:
     return batch | {"image": _stacked(images, torch.float32)}
 
 
-def with_maps(method: str, batch: dict[str, Any]) -> dict[str, Any]:
-    """A batch with what a method takes besides label maps and photos: canvases without holes, as no bank is needed."""
-    if method != "sims":
+def with_maps(opt: TrainOptions, batch: dict[str, Any]) -> dict[str, Any]:
+    """A batch with what a method takes besides label maps and photos, in the right shapes: no bank is needed.
+
+    Canvases are without holes. The networks about segments get empty maps.
+    """
+    if opt.method != "sims":
         return batch
-    return batch | {"canvas": (batch["image"] + 1) / 2, "changed_labels": batch["labels"].short()}
+    count, _, *size = batch["image"].shape
+    batch = batch | {"canvas": (batch["image"] + 1) / 2, "changed_labels": batch["labels"].short()}
+    if opt.align_segments:
+        batch["segments"] = torch.zeros(count, MOST_SEGMENTS, 3, *size)
+        batch["segment_masks"] = torch.zeros(count, MOST_SEGMENTS, *size, dtype=torch.bool)
+    if opt.order_segments:
+        batch["pair_labels"] = torch.full((count, MOST_PAIRS, *size), NOTHING, dtype=torch.int16)
+        batch["pair_fronts"] = torch.full((count, MOST_PAIRS), NOTHING)
+    return batch
 
 
 def first_batch(opt: TrainOptions) -> dict[str, Tensor]:

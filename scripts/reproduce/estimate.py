@@ -66,7 +66,7 @@ def seconds_per_image(run: PlannedRun) -> float:
             start, steps = time.perf_counter(), 0
         elif steps and time.perf_counter() - begin > PATIENCE_SECONDS:
             break
-        trainer.step(with_maps(opt.method, batch), index)
+        trainer.step(with_maps(opt, batch), index)
         steps += 1
     trainer.read_losses()
     return (time.perf_counter() - start) / steps / opt.batch_size

@@ -59,16 +59,30 @@ def test_a_map_of_another_size_is_refused(opt, tmp_path):
         dataset[0]
 
 
+def test_a_map_of_negative_numbers_is_refused_and_an_empty_one_named(opt, tmp_path, capsys):
+    save(tmp_path / "disparity/a.png", np.zeros((70, 90), np.uint16))
+    (tmp_path / "disparity/b.png").unlink()
+    save(tmp_path / "disparity/b.tif", np.full((70, 90), -1, np.int32))
+    dataset = create_dataset(opt, maps=False)
+    dataset.disparity = find_disparity(dataset, opt)
+    assert (dataset[0]["disparity"] == 0).all()
+    assert "disparity/a.png: nothing is measured in it (all pixels are 0)" in capsys.readouterr().err
+    with pytest.raises(InputError, match=r"disparity/b.tif: holds -1; disparity is larger where the scene is nearer"):
+        dataset[1]
+
+
 @pytest.mark.parametrize(
     ("folder", "message"),
     [
         (None, "add --disparity_dir FOLDER, the folder of disparity maps, named like the label maps"),
         ("nothing", "nothing: no such folder"),
         ("others", r"labels and others: 1 of 2 label maps have no disparity map \(b\)"),
+        ("suffixed", r".*names would pair without _disparity: rename the disparity maps$"),
     ],
 )
 def test_missing_maps_are_refused(opt, tmp_path, folder, message):
-    save(tmp_path / "others/a.png", np.zeros((70, 90), np.uint16))
+    for name in ("others/a", "suffixed/a_disparity", "suffixed/b_disparity"):
+        save(tmp_path / f"{name}.png", np.zeros((70, 90), np.uint16))
     opt = dataclasses.replace(opt, disparity_dir=folder)
     with pytest.raises(InputError, match=f"^--order_segments: {message}"):
         find_disparity(create_dataset(opt, maps=False), opt)

@@ -161,8 +161,10 @@ def test_rates_are_of_images():
     assert line == "| `--x` | 8 (8..8) | 2.00 (2.00..2.00) | 10 |  | 3.0 |"
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_made_batch_holds_what_every_method_trains_on(method):
-    training = switches.Training(Workload("cpu", "landscapes", 1, 64, 2, method=method), "")
+@pytest.mark.parametrize(
+    "method, flags", [*((name, "") for name in METHODS), ("sims", "--align_segments --order_segments")]
+)
+def test_a_made_batch_holds_what_every_method_trains_on(method, flags):
+    training = switches.Training(Workload("cpu", "landscapes", 1, 64, 2, method=method), flags)
     training.step()
     assert training.trainer.steps == 1 and training.trainer.losses
