@@ -9,6 +9,7 @@ from options.field import BELOW_ONE, FILE, FOLDER, POSITIVE, OptionError, at_lea
 from options.method import MethodTrainingOptions
 from options.networks import DiscriminatorOptions, InitializationOptions, NetworkOptions
 from options.run import ComputeOptions, DeviceOptions, DownloadOptions, RunOptions, SavedRunOptions
+from options.small_data import SmallDataOptions
 
 DECIDING_SCORES = ("fid", "miou", "random_feature_distance", "accuracy", "kid")
 """Scores of evaluate.py that can choose the best networks; the first one that is measured does."""
@@ -214,6 +215,7 @@ class TrainOptions(
     InitializationOptions,
     DiscriminatorOptions,
     LossOptions,
+    SmallDataOptions,
     MethodTrainingOptions,
     ScheduleOptions,
     LoggingOptions,

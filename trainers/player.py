@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from typing import Any
@@ -151,13 +151,17 @@ class Player:
         """Yield the micro-batches of a batch, on the device."""
         layout, real = self.model.layout(batch), batch["image"].to(self.model.device, non_blocking=True)
         assert len(layout) % self.accumulate == 0, "--accumulate must divide the batch of a process"
-        # Drawn for the whole batch, of which process r has samples r, r + size, ...: the same for any number of them.
-        noise = self.method.draw_noise(len(layout) * self.world.size)
-        noises = [None] * self.accumulate
-        if noise is not None:
-            noises = noise[self.world.rank :: self.world.size].chunk(self.accumulate)
-        for part in zip(layout.split(self.accumulate), real.chunk(self.accumulate), noises):
+        draws = [self._chunks(draw, len(layout)) for draw in (self.method.draw_noise, self.method.draw_augmentation)]
+        for part in zip(layout.split(self.accumulate), real.chunk(self.accumulate), *draws):
             yield Part(*part, num_parts=self.world.size * self.accumulate)
+
+    def _chunks(self, draw: Callable[[int], Tensor | None], samples: int) -> Sequence[Tensor | None]:
+        """Random numbers for the micro-batches of a batch of this process, by a method's function of their count."""
+        # Drawn for the whole batch, of which process r has samples r, r + size, ...: the same for any number of them.
+        drawn = draw(samples * self.world.size)
+        if drawn is None:
+            return [None] * self.accumulate
+        return drawn[self.world.rank :: self.world.size].chunk(self.accumulate)
 
 
 def _parameter_groups(module: nn.Module, held: Held | None) -> list[dict[str, Any]]:

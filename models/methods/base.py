@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from models.augmentation import NO_AUGMENTATION, DiffAugment
 from models.networks.layout import SemanticLayout
 from models.pix2pix_model import Pix2PixModel
 from util.errors import InputError
@@ -25,6 +26,7 @@ class Part:
         layout: of N label maps.
         real: photos (N, 3, H, W) in [-1, 1].
         noise: output of the method's `draw_noise` for these samples, (N, ...) or None.
+        augmentation: output of its `draw_augmentation`, likewise.
         num_parts: number of micro-batches in the whole batch, over all processes; the trainer takes the
             mean of their losses.
     """
@@ -32,6 +34,7 @@ class Part:
     layout: SemanticLayout
     real: Tensor
     noise: Tensor | None = None
+    augmentation: Tensor | None = None
     num_parts: int = 1
 
 
@@ -105,6 +108,7 @@ class Method(ABC):
         loads_partially: whether `--load_pretrained` takes what fits and leaves the rest as initialized.
         model: the model to train, on its device.
         objectives: one for each player, in the order of their steps.
+        diffaugment: changes what the discriminator sees; by default nothing.
     """
 
     preset: ClassVar[Mapping[str, Any]] = {}
@@ -115,6 +119,7 @@ class Method(ABC):
     loads_partially: ClassVar[bool] = False
     model: Pix2PixModel
     objectives: Sequence[Objective]
+    diffaugment: DiffAugment = NO_AUGMENTATION
 
     @classmethod
     def size_step(cls, opt: Any) -> tuple[int, str]:
@@ -161,6 +166,14 @@ class Method(ABC):
     def draw_noise(self, count: int) -> Tensor | None:
         """The random input of `count` samples, drawn anew for each step of a player; None if there is none."""
         return None
+
+    def draw_augmentation(self, count: int) -> Tensor | None:
+        """The random numbers of `diffaugment` for `count` samples, drawn after `draw_noise`; None without policies."""
+        return self.diffaugment.draw(count, self.model.device)
+
+    def augmented(self, part: Part, layout: SemanticLayout, *images: Tensor) -> tuple:
+        """(layout, *images) as the discriminator sees them, under the draw of a micro-batch."""
+        return (layout, *images) if part.augmentation is None else self.diffaugment(part.augmentation, layout, *images)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training needs besides networks and optimizers."""

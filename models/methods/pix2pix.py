@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from models import augmentation
+from models.augmentation import NO_AUGMENTATION, DiffAugment
 from models.losses import GAN_LOSSES, l1_loss
 from models.methods.base import Method, Objective, Outcome, Part
 from models.networks.init import init_weights
-from models.networks.layout import SemanticLayout
 from models.networks.pix2pix import NORMS, PatchDiscriminator, UNetGenerator
 from models.pix2pix_model import Pix2PixModel
 from util.errors import InputError
@@ -46,6 +47,7 @@ class Pix2PixMethod(Method):
         model: of `UNetGenerator` and `PatchDiscriminator`.
         lambda_L1: weight of the L1 distance to the photo.
         betas: of both Adam optimizers.
+        diffaugment: of what the discriminator sees.
     """
 
     preset: ClassVar[Mapping[str, Any]] = {
@@ -61,16 +63,22 @@ class Pix2PixMethod(Method):
         "init_type": "normal",
         "init_gain": 0.02,
     }
-    options = frozenset(
+    options = augmentation.OPTIONS | frozenset(
         {
             *("instance", "ngf", "norm_G", "dropout", "ndf", "norm_D", "n_layers_D", "init_type", "init_gain"),
             *("lambda_L1", "test_statistics", "num_styles"),
         }
     )
 
-    def __init__(self, model: Pix2PixModel, lambda_L1: float = 100.0, betas: tuple[float, float] = (0.5, 0.999)):
+    def __init__(
+        self,
+        model: Pix2PixModel,
+        lambda_L1: float = 100.0,
+        betas: tuple[float, float] = (0.5, 0.999),
+        diffaugment: DiffAugment = NO_AUGMENTATION,
+    ):
         assert isinstance(model.netD, PatchDiscriminator), "a model that is trained has a discriminator"
-        self.model, self.netD, self.lambda_L1 = model, model.netD, lambda_L1
+        self.model, self.netD, self.lambda_L1, self.diffaugment = model, model.netD, lambda_L1, diffaugment
         self.fakes: deque[Tensor] = deque()  # of the parts of a batch, each with its graph, between the players' steps
         common: dict[str, Any] = {"betas": betas, "schedule": decay}
         self.objectives = (
@@ -121,7 +129,7 @@ class Pix2PixMethod(Method):
     @classmethod
     def create(cls, opt: Any, model: Pix2PixModel) -> Pix2PixMethod:
         """The losses and players for training `model`."""
-        return cls(model, opt.lambda_L1, (opt.beta1, opt.beta2))
+        return cls(model, opt.lambda_L1, (opt.beta1, opt.beta2), DiffAugment.of(opt))
 
     def draw_noise(self, count: int) -> Tensor | None:
         """The noise of dropout for `count` samples, (count, z_dim) from N(0, 1); None without dropout."""
@@ -132,10 +140,11 @@ class Pix2PixMethod(Method):
         """D_Fake and D_real on new fakes, which are kept for the generator's losses."""
         fake = self.model.generate(part.layout, part.noise)
         self.fakes.append(fake)
-        return self.discriminator_losses_of(part.layout, fake.detach(), part.real)
+        return self.discriminator_losses_of(part, fake.detach())
 
-    def discriminator_losses_of(self, layout: SemanticLayout, fake: Tensor, real: Tensor) -> Outcome:
-        """As `discriminator_losses`, on given images. Batch norm sees fakes and photos apart, in this order."""
+    def discriminator_losses_of(self, part: Part, fake: Tensor) -> Outcome:
+        """As `discriminator_losses`, on given fakes. Batch norm sees fakes and photos apart, in this order."""
+        layout, fake, real = self.augmented(part, part.layout, fake, part.real)
         fake_logits, real_logits = (full_precision(self.netD(layout, images)) for images in (fake, real))
         losses = {
             "D_Fake": D_WEIGHT * BCE.discriminator_fake(fake_logits),
@@ -147,9 +156,9 @@ class Pix2PixMethod(Method):
     def generator_losses(self, part: Part) -> Outcome:
         """GAN and L1 of the fakes that the discriminator's losses generated, judged by the updated discriminator."""
         fake = self.fakes.popleft()
-        return Outcome(self.generator_losses_of(part.layout, fake, part.real), fake=fake.detach())
+        return Outcome(self.generator_losses_of(part, fake), fake=fake.detach())
 
-    def generator_losses_of(self, layout: SemanticLayout, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
-        """As `generator_losses`, on given images."""
-        logits = full_precision(self.netD(layout, fake))
-        return {"GAN": BCE.generator(logits), "L1": self.lambda_L1 * l1_loss(fake, real)}
+    def generator_losses_of(self, part: Part, fake: Tensor) -> dict[str, Tensor]:
+        """As `generator_losses`, on given fakes."""
+        logits = full_precision(self.netD(*self.augmented(part, part.layout, fake)))
+        return {"GAN": BCE.generator(logits), "L1": self.lambda_L1 * l1_loss(fake, part.real)}

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from models import augmentation
+from models.augmentation import NO_AUGMENTATION, DiffAugment
 from models.losses import GAN_LOSSES, Features, feature_matching_loss, gan_loss, mean_logit
 from models.methods.base import Held, Method, Objective, Outcome, Part
 from models.methods.fake_pool import FakePool
@@ -21,7 +23,6 @@ from models.methods.instance_features import (
     centers_path,
 )
 from models.networks.init import init_weights
-from models.networks.layout import SemanticLayout
 from models.networks.pix2pixhd import (
     NORMS,
     FeatureEncoder,
@@ -52,6 +53,7 @@ class Pix2PixHDMethod(Method):
         pool_size: of the `FakePool`.
         fixed_epochs: epochs in which only the outermost local enhancer (and the encoder) is trained.
         betas: of both Adam optimizers.
+        diffaugment: of what the discriminator sees.
     """
 
     preset: ClassVar[Mapping[str, Any]] = {
@@ -66,7 +68,7 @@ class Pix2PixHDMethod(Method):
         "niter": 100,
         "niter_decay": 100,
     }
-    options = frozenset(
+    options = augmentation.OPTIONS | frozenset(
         {
             *("netG", "norm_G", "ngf", "n_downsample_global", "n_blocks_global", "instance", "checkpoint_activations"),
             *("n_local_enhancers", "n_blocks_local", "niter_fix_global"),
@@ -89,9 +91,10 @@ class Pix2PixHDMethod(Method):
         pool_size: int = 0,
         fixed_epochs: int = 0,
         betas: tuple[float, float] = (0.5, 0.999),
+        diffaugment: DiffAugment = NO_AUGMENTATION,
     ):
         self.model, self.vgg, self.lambda_feat, self.feature_matching = model, vgg, lambda_feat, feature_matching
-        self.pool = FakePool(pool_size)
+        self.pool, self.diffaugment = FakePool(pool_size), diffaugment
         self.fakes: deque[Tensor] = deque()  # of the generator's step, for the discriminator's
         assert isinstance(model.netD, Pix2PixHDDiscriminator), "a model that is trained has a discriminator"
         self.netD, held = model.netD, None
@@ -179,6 +182,7 @@ class Pix2PixHDMethod(Method):
             pool_size=opt.pool_size,
             fixed_epochs=opt.niter_fix_global,
             betas=(opt.beta1, opt.beta2),
+            diffaugment=DiffAugment.of(opt),
         )
 
     @property
@@ -193,27 +197,29 @@ class Pix2PixHDMethod(Method):
             layout = self.model.with_features(layout, part.real)
         fake = self.model.generate(layout, None)
         self.fakes.append(fake.detach())
-        return Outcome(self.image_losses(part.layout, fake, part.real), fake=fake.detach())
+        return Outcome(self.image_losses(part, fake), fake=fake.detach())
 
-    def image_losses(self, layout: SemanticLayout, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
-        """The generator's losses on given images."""
-        fake_features = self.netD(layout, fake)
+    def image_losses(self, part: Part, fake: Tensor) -> dict[str, Tensor]:
+        """The generator's losses on given fakes."""
+        layout, seen_fake, seen_real = self.augmented(part, part.layout, fake, part.real)
+        fake_features = self.netD(layout, seen_fake)
         losses = {"G_GAN": sum_over_scales(LEAST_SQUARES.generator, fake_features)}
         if self.feature_matching:
             with torch.no_grad():
-                real_features = self.netD(layout, real)
+                real_features = self.netD(layout, seen_real)
             # By default 1: the published factor 4 belongs to 3 layers besides the first.
             weight = self.lambda_feat * 4 / (self.netD.n_layers + 1)
             losses["G_GAN_Feat"] = weight * feature_matching_loss(fake_features, real_features)
         if self.vgg is not None:
-            losses["G_VGG"] = self.lambda_feat * self.vgg(fake, real)  # the published code has one weight for both
+            losses["G_VGG"] = self.lambda_feat * self.vgg(fake, part.real)  # the published code has one weight for both
         return losses
 
     def discriminator_losses(self, part: Part) -> Outcome:
         """Half the sum of D_fake and D_real, which are plotted without the factor."""
-        layout, fake = self.pool.exchange(part.layout, self.fakes.popleft())
+        fakes = self.augmented(part, *self.pool.exchange(part.layout, self.fakes.popleft()))
+        reals = self.augmented(part, part.layout, part.real)
         # Two passes, as published: with batch norm the two kinds of images have statistics of their own.
-        fake_features, real_features = self.netD(layout, fake), self.netD(part.layout, part.real)
+        fake_features, real_features = self.netD(*fakes), self.netD(*reals)
         D_fake = sum_over_scales(LEAST_SQUARES.discriminator_fake, fake_features)
         D_real = sum_over_scales(LEAST_SQUARES.discriminator_real, real_features)
         metrics = {"D_fake": D_fake.detach(), "D_real": D_real.detach()}

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models import augmentation
+from models.augmentation import NO_AUGMENTATION, DiffAugment
 from models.losses import GAN_LOSSES, feature_matching_loss, gan_loss, kl_loss, mean_logit
 from models.methods.base import Method, Objective, Outcome, Part
 from models.methods.spade_networks import OPTIONS, create_networks
-from models.networks.layout import SemanticLayout
 from models.pix2pix_model import Pix2PixModel
 from models.vgg import VGGLoss
 
@@ -28,13 +29,18 @@ class SPADEMethod(Method):
             double for the discriminator; 1e-4 and 4e-4 with the published base learning rate, 2e-4.
         betas: of both Adam optimizers; (0, 0.9) in the published code.
         D_steps_per_G: discriminator steps for each generator step.
+        diffaugment: of what the discriminator sees.
     """
 
     is_exported_for_any_size = True
-    options = OPTIONS | {
-        *("gan_mode", "gan_feat_loss", "vgg_loss", "vgg_weights", "lambda_feat", "lambda_vgg", "lambda_kld"),
-        *("TTUR", "D_steps_per_G"),
-    }
+    options = (
+        OPTIONS
+        | augmentation.OPTIONS
+        | {
+            *("gan_mode", "gan_feat_loss", "vgg_loss", "vgg_weights", "lambda_feat", "lambda_vgg", "lambda_kld"),
+            *("TTUR", "D_steps_per_G"),
+        }
+    )
 
     def __init__(
         self,
@@ -47,8 +53,9 @@ class SPADEMethod(Method):
         TTUR: bool = True,
         betas: tuple[float, float] = (0.0, 0.9),
         D_steps_per_G: int = 1,
+        diffaugment: DiffAugment = NO_AUGMENTATION,
     ):
-        self.model = model
+        self.model, self.diffaugment = model, diffaugment
         self.gan_loss = GAN_LOSSES[gan_mode]
         self.lambda_feat, self.lambda_vgg, self.lambda_kld, self.vgg = lambda_feat, lambda_vgg, lambda_kld, vgg
         netD = model.netD
@@ -85,6 +92,7 @@ class SPADEMethod(Method):
             TTUR=opt.TTUR,
             betas=(opt.beta1, opt.beta2),
             D_steps_per_G=opt.D_steps_per_G,
+            diffaugment=DiffAugment.of(opt),
         )
 
     @property
@@ -103,16 +111,17 @@ class SPADEMethod(Method):
             z, mu, logvar = self.model.encode(part.real, z)
             losses["KLD"] = self.lambda_kld * part.num_parts * kl_loss(mu, logvar)  # a sum, not a mean, over the batch
         fake = self.model.generate(part.layout, z)
-        return Outcome(losses | self.image_losses(part.layout, fake, part.real), fake=fake.detach())
+        return Outcome(losses | self.image_losses(part, fake), fake=fake.detach())
 
-    def image_losses(self, layout: SemanticLayout, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
-        """The generator's losses on given images: GAN, GAN_Feat, VGG."""
-        fake_features, real_features = self.model.discriminate(layout, fake, real)
+    def image_losses(self, part: Part, fake: Tensor) -> dict[str, Tensor]:
+        """The generator's losses on given fakes: GAN, GAN_Feat, VGG."""
+        seen = self.augmented(part, part.layout, fake, part.real)
+        fake_features, real_features = self.model.discriminate(*seen)
         losses = {"GAN": gan_loss(self.gan_loss.generator, fake_features)}
         if self.lambda_feat is not None:
             losses["GAN_Feat"] = self.lambda_feat * feature_matching_loss(fake_features, real_features)
         if self.vgg is not None:
-            losses["VGG"] = self.lambda_vgg * self.vgg(fake, real)
+            losses["VGG"] = self.lambda_vgg * self.vgg(fake, part.real)
         return losses
 
     def discriminator_losses(self, part: Part) -> Outcome:
@@ -126,10 +135,11 @@ class SPADEMethod(Method):
             if self.model.netE is not None and z is not None:
                 z = self.model.encode(part.real, z)[0]
             fake = self.model.generate(part.layout, z)
-        return self.discriminator_losses_of(part.layout, fake, part.real)
+        return self.discriminator_losses_of(part, fake)
 
-    def discriminator_losses_of(self, layout: SemanticLayout, fake: Tensor, real: Tensor) -> Outcome:
-        """As `discriminator_losses`, on given images."""
+    def discriminator_losses_of(self, part: Part, fake: Tensor) -> Outcome:
+        """As `discriminator_losses`, on given fakes."""
+        layout, fake, real = self.augmented(part, part.layout, fake, part.real)
         fake_features, real_features = self.model.discriminate(layout, fake, real)
         losses = {
             "D_Fake": gan_loss(self.gan_loss.discriminator_fake, fake_features),

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Value = TypeVar("Value")
+NO_CLASS = -1
+"""Label of a pixel that has no class, not even the unknown one: outside of a label map that was moved."""
 
 
 def instance_edges(instances: Tensor) -> Tensor:
@@ -37,6 +39,7 @@ class SemanticLayout:
 
     Args:
         labels: class ids (N, H, W), any integer type, 0 <= id < num_labels. Unknown pixels are a class of their own.
+            All channels are 0 where the label is `NO_CLASS`.
         edges: (N, H, W) bool, or None when the networks are built without instance maps.
         num_labels: channels of the one-hot map, the unknown class included.
         maps: further maps of the samples (N, ...) that some networks take, by name.
@@ -111,9 +114,9 @@ class SemanticLayout:
 
     def _one_hot(self, height: int, width: int, dtype: torch.dtype) -> Tensor:
         """Resize, then encode: with nearest neighbor the order does not matter, and no full-size map is needed."""
-        labels = resize_nearest(self.labels, height, width).long()
+        labels = resize_nearest(self.labels, height, width).long()[:, None]  # (N, 1, height, width)
         semantics = torch.zeros(len(self), self.channels, height, width, dtype=dtype, device=labels.device)
-        semantics.scatter_(1, labels[:, None], 1.0)
+        semantics.scatter_(1, labels.clamp(min=0), (labels != NO_CLASS).to(dtype))
         if self.edges is not None:
             semantics[:, -1] = resize_nearest(self.edges, height, width)
         return semantics

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.networks.discriminators import PADDING, STRIDE, MultiscaleDiscriminator, NLayerDiscriminator, halve
-from models.networks.layout import SemanticLayout, resize_nearest
+from models.networks.layout import NO_CLASS, SemanticLayout, resize_nearest
 from models.tables.sites import may_use_tables
 
 
@@ -70,6 +70,7 @@ def present_channels(layout: SemanticLayout, height: int, width: int) -> tuple[T
     def make() -> tuple[Tensor, Tensor]:
         labels = resize_nearest(layout.labels, height, width).long()
         channels = torch.unique(labels)
+        channels = channels[channels != NO_CLASS]
         semantics = (labels[:, None] == channels[:, None, None]).to(torch.get_default_dtype())  # (N, P, h, w)
         if layout.edges is not None:
             edges = resize_nearest(layout.edges, height, width)[:, None].to(semantics.dtype)

@@ -117,8 +117,8 @@ class Replay:
         """Batch norm with running statistics."""
         self._refill(training=False)
         fake = self.model.generate(self.layout, None)
-        losses = self.method.generator_losses_of(self.layout, fake, self.real)
-        losses |= self.method.discriminator_losses_of(self.layout, fake, self.real).losses
+        losses = self.method.generator_losses_of(Part(self.layout, self.real), fake)
+        losses |= self.method.discriminator_losses_of(Part(self.layout, self.real), fake).losses
         logits = {
             f"eval_logits_{kind}": self.method.netD(self.layout, images).numpy()
             for kind, images in (("fake", fake), ("real", self.real))
@@ -140,7 +140,7 @@ class Replay:
         """Through the filled discriminator, which has not taken a step."""
         before = self._refill(training=True)
         fake = self.model.generate(self.layout, None)
-        losses = self.method.generator_losses_of(self.layout, fake, self.real)
+        losses = self.method.generator_losses_of(Part(self.layout, self.real), fake)
         reduce(torch.add, losses.values()).backward()
         return {
             "train_g_losses": published(losses),

@@ -165,8 +165,9 @@ class Replay:
             results |= {"mu": mu.numpy(), "logvar": logvar.numpy()}
             losses["KLD"] = self.method.lambda_kld * kl_loss(mu, logvar)
         fake = self.model.netG(layout, self.z)
-        losses |= self.method.image_losses(layout, fake, self.real)
-        losses |= self.method.discriminator_losses_of(layout, fake, self.real).losses
+        part = Part(layout, self.real)
+        losses |= self.method.image_losses(part, fake)
+        losses |= self.method.discriminator_losses_of(part, fake).losses
         fake_features, real_features = self.model.discriminate(layout, fake, self.real)
         for side, features in (("fake", fake_features), ("real", real_features)):
             for scale, outputs in enumerate(features):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from data import PRESETS
+from models.augmentation import POLICIES
 from models.losses import GAN_LOSSES
 from models.networks.generators import GENERATORS
 from models.networks.init import INITIALIZERS
@@ -15,6 +16,7 @@ from options import EvaluateOptions, TestOptions, TrainOptions, parse_options
 from options.classic import DEAD, SETTLED
 from options.command_line import CommandLine
 from options.networks import INIT_TYPES, NETG_NAMES
+from options.small_data import DIFFAUGMENT_POLICIES
 from options.train import ADAMS, GAN_MODES
 from scripts.export.options import ExportOptions
 from scripts.segmenter.options import SegmenterOptions
@@ -48,8 +50,14 @@ def test_the_flags_of_a_program_stay_what_they_are(name):
 
 @pytest.mark.parametrize(
     ("choices", "table"),
-    [(NETG_NAMES, GENERATORS), (INIT_TYPES, INITIALIZERS), (GAN_MODES, GAN_LOSSES), (ADAMS, ADAM_SWITCHES)],
-    ids=["netG", "init_type", "gan_mode", "adam"],
+    [
+        (NETG_NAMES, GENERATORS),
+        (INIT_TYPES, INITIALIZERS),
+        (GAN_MODES, GAN_LOSSES),
+        (ADAMS, ADAM_SWITCHES),
+        (DIFFAUGMENT_POLICIES, POLICIES),
+    ],
+    ids=["netG", "init_type", "gan_mode", "adam", "diffaugment"],
 )
 def test_choices_are_the_keys_of_the_table_that_they_choose_from(choices, table):
     assert sorted(choices) == sorted(table)

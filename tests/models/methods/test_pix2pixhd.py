@@ -82,7 +82,7 @@ def test_feature_matching_is_weighted_by_the_number_of_layers(n_layers, factor):
     method = Pix2PixHDMethod(make_model(n_layers=n_layers), lambda_feat=3.0)
     part = part_of(method.model, make_batch())
     fake = torch.zeros_like(part.real)
-    losses = method.image_losses(part.layout, fake, part.real)
+    losses = method.image_losses(part, fake)
     features = [method.netD(part.layout, images) for images in (fake, part.real)]
     torch.testing.assert_close(losses["G_GAN_Feat"], 3.0 * factor * feature_matching_loss(*features))
 
@@ -94,7 +94,7 @@ def test_the_perceptual_loss_has_the_weight_of_feature_matching():
 
     method = Pix2PixHDMethod(make_model(inner_features=False), 3.0, feature_matching=False, vgg=Distance())
     part = part_of(method.model, make_batch())
-    losses = method.image_losses(part.layout, torch.zeros_like(part.real), part.real)
+    losses = method.image_losses(part, torch.zeros_like(part.real))
     assert list(losses) == ["G_GAN", "G_VGG"]
     torch.testing.assert_close(losses["G_VGG"], 3.0 * part.real.abs().mean())
 
