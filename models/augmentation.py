@@ -7,7 +7,7 @@ from torch import Tensor
 
 from models.networks.layout import NO_CLASS, SemanticLayout
 
-OPTIONS = frozenset({"diffaugment"})
+DIFFAUGMENT_OPTIONS = frozenset({"diffaugment"})
 POLICIES = ("color", "translation", "cutout")
 DRAWS = 7
 """Random numbers of a sample: brightness, saturation, contrast, shift down and right, row and column of the cutout."""

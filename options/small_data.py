@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from options.base import Options
-from options.field import Rule, option
+from options.field import Rule, at_least, option
 
 # `models.augmentation.POLICIES`, which imports torch; options do not.
 DIFFAUGMENT_POLICIES = ("color", "translation", "cutout")
@@ -28,3 +28,13 @@ class SmallDataOptions(Options, heading="small data sets"):
         ),
         unset="no augmentation",
     )
+    r1_gamma: float = option(
+        0.0, "R1: weight of the gradient penalty on photos, such as 0.1; 0 for none", rule=at_least(0)
+    )
+    r1_interval: int = option(
+        16, "R1: how often the penalty is computed, with so many times the weight", unit="steps", rule=at_least(1)
+    )
+    lambda_lecam: float = option(
+        0.0, "LeCam: weight of keeping logits near past means, such as 0.3; 0 for none", rule=at_least(0)
+    )
+    lecam_start: int = option(1000, "LeCam: first steps without the term", unit="steps", rule=at_least(0))

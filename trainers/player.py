@@ -48,7 +48,7 @@ class Player:
         world, precision, accumulate, adam: see `Pix2PixTrainer`.
 
     Attributes:
-        losses: detached scalars of the last step in this process, by name, on the device.
+        losses: detached scalars of the last step with each in this process, by name, on the device.
         metrics: other scalars of the last step, likewise: gradient norm and the metrics of the objective.
         holds: whether the held parameters of the objective still keep their values.
         shown: labels (N, H, W), fake and real (N, 3, H, W) in [-1, 1] of the last step; None without fakes.
@@ -105,12 +105,12 @@ class Player:
         """Take a step on a batch: labels, image, and instances if there are any. Return whether weights were updated.
 
         Args:
-            number: of this step, for messages.
+            number: of this step, from 1.
         """
         restore_buffers = self.finite.snapshot_buffers(self.model)
         with frozen(self.objective.frozen):
             self.optimizer.zero_grad(set_to_none=True)
-            outcome = self._backward(batch)
+            outcome = self._backward(batch, number)
             self.scaler.unscale_(self.optimizer)
             norm = nn.utils.get_total_norm([p.grad for p in self.module.parameters() if p.grad is not None])
             overflow, gradient = _check_scale(self.scaler, norm)
@@ -122,17 +122,18 @@ class Player:
         if not overflow:
             self.metrics[f"grad_norm/{self.name}"] = norm
             self.scaler.step(self.optimizer)
+            self.method.after_step(outcome)
         self.scaler.update()
-        self.losses = outcome.losses
+        self.losses |= outcome.losses  # some terms are not computed in every step
         self.metrics |= outcome.metrics
         if outcome.fake is not None:
             self.shown = batch["labels"], outcome.fake, batch["image"]
         return not overflow
 
-    def _backward(self, batch: dict[str, Any]) -> Outcome:
+    def _backward(self, batch: dict[str, Any], step: int) -> Outcome:
         """Accumulate the gradients of all micro-batches; return their joint outcome, detached."""
         outcomes = []
-        for number, part in enumerate(self._parts(batch)):
+        for number, part in enumerate(self._parts(batch, step)):
             # All parts belong to one step, in which spectral norm takes one power iteration: in the first part.
             one_step = frozen_spectral_norm(self.model) if number else contextlib.nullcontext()
             # Processes average the accumulated gradients once, in the last part.
@@ -147,13 +148,14 @@ class Player:
             outcomes.append(replace(outcome, losses={name: loss.detach() for name, loss in outcome.losses.items()}))
         return _joined(outcomes)
 
-    def _parts(self, batch: dict[str, Any]) -> Iterator[Part]:
+    def _parts(self, batch: dict[str, Any], step: int) -> Iterator[Part]:
         """Yield the micro-batches of a batch, on the device."""
         layout, real = self.model.layout(batch), batch["image"].to(self.model.device, non_blocking=True)
         assert len(layout) % self.accumulate == 0, "--accumulate must divide the batch of a process"
         draws = [self._chunks(draw, len(layout)) for draw in (self.method.draw_noise, self.method.draw_augmentation)]
+        num_parts = self.world.size * self.accumulate
         for part in zip(layout.split(self.accumulate), real.chunk(self.accumulate), *draws):
-            yield Part(*part, num_parts=self.world.size * self.accumulate)
+            yield Part(*part, step=step, num_parts=num_parts)
 
     def _chunks(self, draw: Callable[[int], Tensor | None], samples: int) -> Sequence[Tensor | None]:
         """Random numbers for the micro-batches of a batch of this process, by a method's function of their count."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from models.augmentation import NO_AUGMENTATION, DiffAugment
 from models.networks.layout import SemanticLayout
 from models.pix2pix_model import Pix2PixModel
+from models.regularization import NO_REGULARIZATION, Regularization
 from util.errors import InputError
 
 Schedule = Callable[[int, float, int, int], float]
@@ -27,6 +28,7 @@ class Part:
         real: photos (N, 3, H, W) in [-1, 1].
         noise: output of the method's `draw_noise` for these samples, (N, ...) or None.
         augmentation: output of its `draw_augmentation`, likewise.
+        step: number of the training step, from 1.
         num_parts: number of micro-batches in the whole batch, over all processes; the trainer takes the
             mean of their losses.
     """
@@ -35,6 +37,7 @@ class Part:
     real: Tensor
     noise: Tensor | None = None
     augmentation: Tensor | None = None
+    step: int = 1
     num_parts: int = 1
 
 
@@ -109,6 +112,7 @@ class Method(ABC):
         model: the model to train, on its device.
         objectives: one for each player, in the order of their steps.
         diffaugment: changes what the discriminator sees; by default nothing.
+        regularization: further terms of the discriminator's loss; by default none.
     """
 
     preset: ClassVar[Mapping[str, Any]] = {}
@@ -120,6 +124,7 @@ class Method(ABC):
     model: Pix2PixModel
     objectives: Sequence[Objective]
     diffaugment: DiffAugment = NO_AUGMENTATION
+    regularization: Regularization = NO_REGULARIZATION
 
     @classmethod
     def size_step(cls, opt: Any) -> tuple[int, str]:
@@ -134,6 +139,8 @@ class Method(ABC):
     @classmethod
     def check(cls, opt: Any) -> None:
         """Refuse options that this method cannot use. Raises `InputError`."""
+        if getattr(opt, "r1_gamma", 0):  # an option of training alone
+            Regularization.check(opt)
         step, why = cls.size_step(opt)
         width, height = opt.crop_size, round(opt.crop_size / opt.aspect_ratio)
         if width % step:
@@ -175,9 +182,14 @@ class Method(ABC):
         """(layout, *images) as the discriminator sees them, under the draw of a micro-batch."""
         return (layout, *images) if part.augmentation is None else self.diffaugment(part.augmentation, layout, *images)
 
+    def after_step(self, outcome: Outcome) -> None:
+        """Note the outcome of a step that a player has taken, over all micro-batches of this process."""
+        self.regularization.after_step(outcome.metrics)
+
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training needs besides networks and optimizers."""
-        return {}
+        return self.regularization.state_dict()
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027 (most methods have no state)
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore `state`."""
+        self.regularization.load_state_dict(state, self.model.device)

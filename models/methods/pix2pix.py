@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from models import augmentation
-from models.augmentation import NO_AUGMENTATION, DiffAugment
+from models.augmentation import DIFFAUGMENT_OPTIONS, NO_AUGMENTATION, DiffAugment
 from models.losses import GAN_LOSSES, l1_loss
 from models.methods.base import Method, Objective, Outcome, Part
 from models.networks.init import init_weights
 from models.networks.pix2pix import NORMS, PatchDiscriminator, UNetGenerator
 from models.pix2pix_model import Pix2PixModel
+from models.regularization import NO_REGULARIZATION, REGULARIZATION_OPTIONS, Regularization
 from util.errors import InputError
 from util.precision import full_precision
 
@@ -47,7 +47,7 @@ class Pix2PixMethod(Method):
         model: of `UNetGenerator` and `PatchDiscriminator`.
         lambda_L1: weight of the L1 distance to the photo.
         betas: of both Adam optimizers.
-        diffaugment: of what the discriminator sees.
+        diffaugment, regularization: of what the discriminator sees, and of its loss.
     """
 
     preset: ClassVar[Mapping[str, Any]] = {
@@ -63,11 +63,15 @@ class Pix2PixMethod(Method):
         "init_type": "normal",
         "init_gain": 0.02,
     }
-    options = augmentation.OPTIONS | frozenset(
-        {
-            *("instance", "ngf", "norm_G", "dropout", "ndf", "norm_D", "n_layers_D", "init_type", "init_gain"),
-            *("lambda_L1", "test_statistics", "num_styles"),
-        }
+    options = (
+        DIFFAUGMENT_OPTIONS
+        | REGULARIZATION_OPTIONS
+        | frozenset(
+            {
+                *("instance", "ngf", "norm_G", "dropout", "ndf", "norm_D", "n_layers_D", "init_type", "init_gain"),
+                *("lambda_L1", "test_statistics", "num_styles"),
+            }
+        )
     )
 
     def __init__(
@@ -76,9 +80,11 @@ class Pix2PixMethod(Method):
         lambda_L1: float = 100.0,
         betas: tuple[float, float] = (0.5, 0.999),
         diffaugment: DiffAugment = NO_AUGMENTATION,
+        regularization: Regularization = NO_REGULARIZATION,
     ):
         assert isinstance(model.netD, PatchDiscriminator), "a model that is trained has a discriminator"
-        self.model, self.netD, self.lambda_L1, self.diffaugment = model, model.netD, lambda_L1, diffaugment
+        self.model, self.netD, self.lambda_L1 = model, model.netD, lambda_L1
+        self.diffaugment, self.regularization = diffaugment, regularization
         self.fakes: deque[Tensor] = deque()  # of the parts of a batch, each with its graph, between the players' steps
         common: dict[str, Any] = {"betas": betas, "schedule": decay}
         self.objectives = (
@@ -129,7 +135,7 @@ class Pix2PixMethod(Method):
     @classmethod
     def create(cls, opt: Any, model: Pix2PixModel) -> Pix2PixMethod:
         """The losses and players for training `model`."""
-        return cls(model, opt.lambda_L1, (opt.beta1, opt.beta2), DiffAugment.of(opt))
+        return cls(model, opt.lambda_L1, (opt.beta1, opt.beta2), DiffAugment.of(opt), Regularization.of(opt))
 
     def draw_noise(self, count: int) -> Tensor | None:
         """The noise of dropout for `count` samples, (count, z_dim) from N(0, 1); None without dropout."""
@@ -137,7 +143,7 @@ class Pix2PixMethod(Method):
         return None if z_dim is None else torch.randn(count, z_dim, device=self.model.device)
 
     def discriminator_losses(self, part: Part) -> Outcome:
-        """D_Fake and D_real on new fakes, which are kept for the generator's losses."""
+        """D_Fake and D_real on new fakes, which are kept for the generator's losses; terms of regularization."""
         fake = self.model.generate(part.layout, part.noise)
         self.fakes.append(fake)
         return self.discriminator_losses_of(part, fake.detach())
@@ -150,6 +156,7 @@ class Pix2PixMethod(Method):
             "D_Fake": D_WEIGHT * BCE.discriminator_fake(fake_logits),
             "D_real": D_WEIGHT * BCE.discriminator_real(real_logits),
         }
+        losses |= self.regularization.losses(self.netD, part.step, layout, real, [[fake_logits]], [[real_logits]])
         logits = {"logits/fake": fake_logits.detach().mean(), "logits/real": real_logits.detach().mean()}
         return Outcome(losses, metrics=logits)
 

@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from models import augmentation
-from models.augmentation import NO_AUGMENTATION, DiffAugment
+from models.augmentation import DIFFAUGMENT_OPTIONS, NO_AUGMENTATION, DiffAugment
 from models.losses import GAN_LOSSES, Features, feature_matching_loss, gan_loss, mean_logit
 from models.methods.base import Held, Method, Objective, Outcome, Part
 from models.methods.fake_pool import FakePool
@@ -33,6 +32,7 @@ from models.networks.pix2pixhd import (
 )
 from models.pix2pix_model import Pix2PixModel
 from models.recompute import recomputed
+from models.regularization import NO_REGULARIZATION, REGULARIZATION_OPTIONS, Regularization
 from models.vgg import VGGLoss
 from util.errors import InputError
 
@@ -53,7 +53,7 @@ class Pix2PixHDMethod(Method):
         pool_size: of the `FakePool`.
         fixed_epochs: epochs in which only the outermost local enhancer (and the encoder) is trained.
         betas: of both Adam optimizers.
-        diffaugment: of what the discriminator sees.
+        diffaugment, regularization: of what the discriminator sees, and of its loss.
     """
 
     preset: ClassVar[Mapping[str, Any]] = {
@@ -68,15 +68,27 @@ class Pix2PixHDMethod(Method):
         "niter": 100,
         "niter_decay": 100,
     }
-    options = augmentation.OPTIONS | frozenset(
-        {
-            *("netG", "norm_G", "ngf", "n_downsample_global", "n_blocks_global", "instance", "checkpoint_activations"),
-            *("n_local_enhancers", "n_blocks_local", "niter_fix_global"),
-            *("norm_D", "ndf", "num_D", "n_layers_D", "pool_size"),
-            *("gan_feat_loss", "vgg_loss", "vgg_weights", "lambda_feat"),
-            *("instance_feat", "label_feat", "feat_num", "feat_width", "n_downsample_E", "n_clusters"),
-            "use_encoded_image",
-        }
+    options = (
+        DIFFAUGMENT_OPTIONS
+        | REGULARIZATION_OPTIONS
+        | frozenset(
+            {
+                *(
+                    "netG",
+                    "norm_G",
+                    "ngf",
+                    "n_downsample_global",
+                    "n_blocks_global",
+                    "instance",
+                    "checkpoint_activations",
+                ),
+                *("n_local_enhancers", "n_blocks_local", "niter_fix_global"),
+                *("norm_D", "ndf", "num_D", "n_layers_D", "pool_size"),
+                *("gan_feat_loss", "vgg_loss", "vgg_weights", "lambda_feat"),
+                *("instance_feat", "label_feat", "feat_num", "feat_width", "n_downsample_E", "n_clusters"),
+                "use_encoded_image",
+            }
+        )
     )
     is_exported_for_any_size = True
     loads_partially = True
@@ -92,9 +104,10 @@ class Pix2PixHDMethod(Method):
         fixed_epochs: int = 0,
         betas: tuple[float, float] = (0.5, 0.999),
         diffaugment: DiffAugment = NO_AUGMENTATION,
+        regularization: Regularization = NO_REGULARIZATION,
     ):
         self.model, self.vgg, self.lambda_feat, self.feature_matching = model, vgg, lambda_feat, feature_matching
-        self.pool, self.diffaugment = FakePool(pool_size), diffaugment
+        self.pool, self.diffaugment, self.regularization = FakePool(pool_size), diffaugment, regularization
         self.fakes: deque[Tensor] = deque()  # of the generator's step, for the discriminator's
         assert isinstance(model.netD, Pix2PixHDDiscriminator), "a model that is trained has a discriminator"
         self.netD, held = model.netD, None
@@ -183,6 +196,7 @@ class Pix2PixHDMethod(Method):
             fixed_epochs=opt.niter_fix_global,
             betas=(opt.beta1, opt.beta2),
             diffaugment=DiffAugment.of(opt),
+            regularization=Regularization.of(opt),
         )
 
     @property
@@ -215,24 +229,27 @@ class Pix2PixHDMethod(Method):
         return losses
 
     def discriminator_losses(self, part: Part) -> Outcome:
-        """Half the sum of D_fake and D_real, which are plotted without the factor."""
-        fakes = self.augmented(part, *self.pool.exchange(part.layout, self.fakes.popleft()))
-        reals = self.augmented(part, part.layout, part.real)
+        """Half the sum of D_fake and D_real, which are plotted without the factor, and terms of regularization."""
+        fake_layout, fake = self.augmented(part, *self.pool.exchange(part.layout, self.fakes.popleft()))
+        layout, real = self.augmented(part, part.layout, part.real)
         # Two passes, as published: with batch norm the two kinds of images have statistics of their own.
-        fake_features, real_features = self.netD(*fakes), self.netD(*reals)
+        fake_features, real_features = self.netD(fake_layout, fake), self.netD(layout, real)
         D_fake = sum_over_scales(LEAST_SQUARES.discriminator_fake, fake_features)
         D_real = sum_over_scales(LEAST_SQUARES.discriminator_real, real_features)
         metrics = {"D_fake": D_fake.detach(), "D_real": D_real.detach()}
         with torch.no_grad():
             metrics |= {"logits/fake": mean_logit(fake_features), "logits/real": mean_logit(real_features)}
-        return Outcome({"D": 0.5 * (D_fake + D_real)}, metrics)
+        losses = {"D": 0.5 * (D_fake + D_real)}
+        losses |= self.regularization.losses(self.netD, part.step, layout, real, fake_features, real_features)
+        return Outcome(losses, metrics)
 
     def state_dict(self) -> dict[str, Any]:
-        """The pool of fakes. Between iterations no other image is kept."""
-        return {"pool": self.pool.state_dict()}
+        """The pool of fakes, and of regularization. Between iterations no other image is kept."""
+        return {"pool": self.pool.state_dict(), **super().state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore `state`."""
+        super().load_state_dict(state)
         self.pool.load_state_dict(state["pool"], self.model.device)
 
 

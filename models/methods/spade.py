@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models import augmentation
-from models.augmentation import NO_AUGMENTATION, DiffAugment
+from models.augmentation import DIFFAUGMENT_OPTIONS, NO_AUGMENTATION, DiffAugment
 from models.losses import GAN_LOSSES, feature_matching_loss, gan_loss, kl_loss, mean_logit
 from models.methods.base import Method, Objective, Outcome, Part
 from models.methods.spade_networks import OPTIONS, create_networks
 from models.pix2pix_model import Pix2PixModel
+from models.regularization import NO_REGULARIZATION, REGULARIZATION_OPTIONS, Regularization
 from models.vgg import VGGLoss
 
 
@@ -29,13 +29,14 @@ class SPADEMethod(Method):
             double for the discriminator; 1e-4 and 4e-4 with the published base learning rate, 2e-4.
         betas: of both Adam optimizers; (0, 0.9) in the published code.
         D_steps_per_G: discriminator steps for each generator step.
-        diffaugment: of what the discriminator sees.
+        diffaugment, regularization: of what the discriminator sees, and of its loss.
     """
 
     is_exported_for_any_size = True
     options = (
         OPTIONS
-        | augmentation.OPTIONS
+        | DIFFAUGMENT_OPTIONS
+        | REGULARIZATION_OPTIONS
         | {
             *("gan_mode", "gan_feat_loss", "vgg_loss", "vgg_weights", "lambda_feat", "lambda_vgg", "lambda_kld"),
             *("TTUR", "D_steps_per_G"),
@@ -54,24 +55,25 @@ class SPADEMethod(Method):
         betas: tuple[float, float] = (0.0, 0.9),
         D_steps_per_G: int = 1,
         diffaugment: DiffAugment = NO_AUGMENTATION,
+        regularization: Regularization = NO_REGULARIZATION,
     ):
-        self.model, self.diffaugment = model, diffaugment
+        self.model, self.diffaugment, self.regularization = model, diffaugment, regularization
         self.gan_loss = GAN_LOSSES[gan_mode]
         self.lambda_feat, self.lambda_vgg, self.lambda_kld, self.vgg = lambda_feat, lambda_vgg, lambda_kld, vgg
-        netD = model.netD
-        assert netD is not None, "a model that is trained has a discriminator"
+        assert model.netD is not None, "a model that is trained has a discriminator"
+        self.netD = model.netD
         G_factor, D_factor = (0.5, 2.0) if TTUR else (1.0, 1.0)
         self.objectives = (  # in the order of the steps
             Objective(
                 "G",
                 {letter: network for letter, network in model.networks.items() if letter in ("G", "E")},
                 self.generator_losses,
-                frozen=[netD],
+                frozen=[self.netD],
                 lr_factor=G_factor,
                 betas=betas,
                 interval=D_steps_per_G,
             ),
-            Objective("D", {"D": netD}, self.discriminator_losses, lr_factor=D_factor, betas=betas),
+            Objective("D", {"D": self.netD}, self.discriminator_losses, lr_factor=D_factor, betas=betas),
         )
 
     @classmethod
@@ -93,6 +95,7 @@ class SPADEMethod(Method):
             betas=(opt.beta1, opt.beta2),
             D_steps_per_G=opt.D_steps_per_G,
             diffaugment=DiffAugment.of(opt),
+            regularization=Regularization.of(opt),
         )
 
     @property
@@ -125,7 +128,7 @@ class SPADEMethod(Method):
         return losses
 
     def discriminator_losses(self, part: Part) -> Outcome:
-        """D_Fake and D_real on new fakes, and the mean logits of both kinds of images.
+        """D_Fake and D_real on new fakes, terms of regularization, and the mean logits of both kinds of images.
 
         The fakes are generated without gradients but in training mode, with new noise: the batch statistics and
         spectral-norm vectors of G and E advance a second time in each iteration, as published.
@@ -145,6 +148,7 @@ class SPADEMethod(Method):
             "D_Fake": gan_loss(self.gan_loss.discriminator_fake, fake_features),
             "D_real": gan_loss(self.gan_loss.discriminator_real, real_features),
         }
+        losses |= self.regularization.losses(self.netD, part.step, layout, real, fake_features, real_features)
         with torch.no_grad():
             logits = {"logits/fake": mean_logit(fake_features), "logits/real": mean_logit(real_features)}
         return Outcome(losses, metrics=logits)

@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 
+from models.augmentation import POLICIES, DiffAugment
 from models.methods.spade import SPADEMethod
 from models.networks.blocks import SPADEResnetBlock
 from models.networks.discriminators import MultiscaleDiscriminator
@@ -13,6 +14,7 @@ from models.networks.encoder import ConvEncoder
 from models.networks.generators import SPADEGenerator
 from models.pix2pix_model import Pix2PixModel
 from models.recompute import recomputed
+from models.regularization import R1, LeCam, Regularization
 from models.tables import PresentLabelsDiscriminator, TableResnetBlock
 from trainers import Pix2PixTrainer
 from util.distributed import World
@@ -58,17 +60,34 @@ def step_apart(trainer: Pix2PixTrainer, *batches: dict) -> None:
     trainer.steps += 1
 
 
-def train(iterations: int, dtype: torch.dtype, model: dict, settings: dict, dense: tuple[bool, ...] = (False,)) -> dict:
+def for_small_data() -> dict:
+    """Settings of a method with augmentation and regularization that all count from the third step on."""
+    return {
+        "diffaugment": DiffAugment(*POLICIES),
+        "regularization": Regularization(R1(1.0, interval=2), LeCam(1.0, start=1)),
+    }
+
+
+def train(
+    iterations: int,
+    dtype: torch.dtype,
+    model: dict,
+    settings: dict,
+    dense: tuple[bool, ...] = (False,),
+    small_data: bool = False,
+) -> dict:
     """Losses and weights after some iterations on this process's shard of the four samples.
 
     Args:
         dense: whether networks are without tables, for each process, or for all.
+        small_data: with everything that makes the most of few photos.
     """
     torch.set_default_dtype(dtype)
     world = World.from_environment()
     batch = {name: values[world.rank :: world.size] for name, values in make_batch(size=model.get("size", 32)).items()}
     with world.joined(torch.device("cpu")):
-        method = SPADEMethod(make_model(**model, dense=dense[world.rank % len(dense)]))
+        more = for_small_data() if small_data else {}
+        method = SPADEMethod(make_model(**model, dense=dense[world.rank % len(dense)]), **more)
         trainer = Pix2PixTrainer(method, world=world, **settings)
         for _ in range(iterations):
             trainer.step(batch)
