@@ -26,6 +26,7 @@ from data.sample import AnySamples, Sample, SampleDataset
 from data.sampler import EpochSampler
 from data.sims.dataset import with_canvases
 from data.skipping import SkippedSamples
+from data.warping import WarpedDataset
 from data.workers import DataWorkerError
 from options import Preset
 from util.errors import InputError
@@ -70,6 +71,8 @@ def create_dataset(opt, maps: bool = True) -> SampleDataset:
     dataset = DATASETS[opt.dataset_mode](opt)
     if maps and getattr(opt, "method", None) == "sims":  # an option of programs with networks
         return with_canvases(dataset, opt, partial(create_dataset, maps=False))
+    if warp := getattr(opt, "warp", 0):  # an option of training alone
+        return WarpedDataset(dataset, round(opt.crop_size / opt.aspect_ratio), opt.crop_size, warp)
     return dataset
 
 

@@ -28,6 +28,12 @@ class SmallDataOptions(Options, heading="small data sets"):
         ),
         unset="no augmentation",
     )
+    warp: float = option(
+        0.0,
+        "warp label maps and photos alike by random splines, whose points move by at most this fraction of the size, "
+        "such as 0.05",
+        rule=Rule("0 to 0.1: beyond that, images would fold", lambda value: 0 <= value <= 0.1),
+    )
     r1_gamma: float = option(
         0.0, "R1: weight of the gradient penalty on photos, such as 0.1; 0 for none", rule=at_least(0)
     )

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from models.augmentation import DIFFAUGMENT_OPTIONS, NO_AUGMENTATION, DiffAugment
+from models.augmentation import AUGMENTATION_OPTIONS, NO_AUGMENTATION, DiffAugment
 from models.losses import GAN_LOSSES, l1_loss
 from models.methods.base import Method, Objective, Outcome, Part
 from models.networks.init import init_weights
@@ -64,7 +64,7 @@ class Pix2PixMethod(Method):
         "init_gain": 0.02,
     }
     options = (
-        DIFFAUGMENT_OPTIONS
+        AUGMENTATION_OPTIONS
         | REGULARIZATION_OPTIONS
         | frozenset(
             {

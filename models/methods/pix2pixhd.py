@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.augmentation import DIFFAUGMENT_OPTIONS, NO_AUGMENTATION, DiffAugment
+from models.augmentation import AUGMENTATION_OPTIONS, NO_AUGMENTATION, DiffAugment
 from models.losses import GAN_LOSSES, Features, feature_matching_loss, gan_loss, mean_logit
 from models.methods.base import Held, Method, Objective, Outcome, Part
 from models.methods.fake_pool import FakePool
@@ -69,7 +69,7 @@ class Pix2PixHDMethod(Method):
         "niter_decay": 100,
     }
     options = (
-        DIFFAUGMENT_OPTIONS
+        AUGMENTATION_OPTIONS
         | REGULARIZATION_OPTIONS
         | frozenset(
             {

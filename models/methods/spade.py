@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.augmentation import DIFFAUGMENT_OPTIONS, NO_AUGMENTATION, DiffAugment
+from models.augmentation import AUGMENTATION_OPTIONS, NO_AUGMENTATION, DiffAugment
 from models.losses import GAN_LOSSES, feature_matching_loss, gan_loss, kl_loss, mean_logit
 from models.methods.base import Method, Objective, Outcome, Part
 from models.methods.spade_networks import OPTIONS, create_networks
@@ -35,7 +35,7 @@ class SPADEMethod(Method):
     is_exported_for_any_size = True
     options = (
         OPTIONS
-        | DIFFAUGMENT_OPTIONS
+        | AUGMENTATION_OPTIONS
         | REGULARIZATION_OPTIONS
         | {
             *("gan_mode", "gan_feat_loss", "vgg_loss", "vgg_weights", "lambda_feat", "lambda_vgg", "lambda_kld"),

@@ -17,7 +17,7 @@ EVERY_OPTION = [
 ]
 SWITCHES = [parameter for parameter in EVERY_OPTION if parameter.values[1].kind is bool]
 VALUES = [parameter for parameter in EVERY_OPTION if parameter.values[1].kind is not bool]
-EXAMPLES = {"diffaugment": "translation,color"}
+EXAMPLES = {"diffaugment": "translation,color", "warp": "0.05"}
 """Values of options with a form of their own."""
 
 
