@@ -44,3 +44,9 @@ class SmallDataOptions(Options, heading="small data sets"):
         0.0, "LeCam: weight of keeping logits near past means, such as 0.3; 0 for none", rule=at_least(0)
     )
     lecam_start: int = option(1000, "LeCam: first steps without the term", unit="steps", rule=at_least(0))
+    D_warmup: int = option(
+        0,
+        "first steps in which the learning rate of the discriminator rises linearly",
+        unit="steps",
+        rule=at_least(0),
+    )

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.system
 DATA = "--dataset_mode landscapes --crop_size 64 --load_size 64 --preprocess_mode resize_and_crop --gpu_ids -1"
 SHORT = "--max_dataset_size 2 --batch_size 1 --save_epoch_freq 1 --no_html --no_tensorboard --seed 3"
 SMALL_DATA = (
-    "--diffaugment color,translation,cutout --warp 0.05 --r1_gamma 1 --r1_interval 2 --lambda_lecam 1 --lecam_start 1"
+    "--diffaugment color,translation,cutout --warp 0.05 --D_warmup 3 "
+    "--r1_gamma 1 --r1_interval 2 --lambda_lecam 1 --lecam_start 1"
 )
 TINY = {
     "spade": f"--ngf 2 --ndf 2 --use_vae --z_dim 4 --norm_G spectralspadesyncbatch1x1 --no_vgg_loss {SMALL_DATA}",

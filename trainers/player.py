@@ -50,6 +50,7 @@ class Player:
     Attributes:
         losses: detached scalars of the last step with each in this process, by name, on the device.
         metrics: other scalars of the last step, likewise: gradient norm and the metrics of the objective.
+        rate: learning rate of the epoch.
         holds: whether the held parameters of the objective still keep their values.
         shown: labels (N, H, W), fake and real (N, 3, H, W) in [-1, 1] of the last step; None without fakes.
     """
@@ -70,7 +71,7 @@ class Player:
         module = _ObjectiveModule(objective)
         self.settings: dict[str, Any] = {"betas": objective.betas, "foreach": None, "fused": None} | ADAM_SWITCHES[adam]
         self.optimizer = torch.optim.Adam(_parameter_groups(module, objective.held), lr=lr, **self.settings)
-        self.holds = objective.held is not None
+        self.holds, self.rate = objective.held is not None, lr
         self.module = _parallel(module) if world.size > 1 else module
         self.scaler = torch.amp.GradScaler(self.model.device.type, enabled=precision == "fp16")
         self.losses: dict[str, Tensor] = {}
@@ -84,9 +85,9 @@ class Player:
     def set_learning_rate(self, epoch: int, lr: float, niter: int, niter_decay: int) -> None:
         """Use the learning rate of `epoch` (counted from 1) from the next step on."""
         schedule = self.objective.schedule or learning_rate
-        rate = schedule(epoch, lr, niter, niter_decay) * self.objective.lr_factor
+        self.rate = schedule(epoch, lr, niter, niter_decay) * self.objective.lr_factor
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = self.rate
         held = self.objective.held
         if held is None:
             return
@@ -107,6 +108,9 @@ class Player:
         Args:
             number: of this step, from 1.
         """
+        if number <= self.objective.warmup:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.rate * number / self.objective.warmup
         restore_buffers = self.finite.snapshot_buffers(self.model)
         with frozen(self.objective.frozen):
             self.optimizer.zero_grad(set_to_none=True)

@@ -83,6 +83,7 @@ class Objective:
         interval: the player takes a step every `interval` batches, beginning with the first.
         schedule: learning rate by epoch; None for the schedule of SPADE and pix2pixHD (`trainers.schedule`).
         held: parameters that are not trained in the first epochs; None if all are.
+        warmup: first training steps in which the learning rate rises linearly to that of `schedule`.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Objective:
     interval: int = 1
     schedule: Schedule | None = None
     held: Held | None = None
+    warmup: int = 0
 
 
 class Method(ABC):

@@ -47,6 +47,7 @@ class Pix2PixMethod(Method):
         model: of `UNetGenerator` and `PatchDiscriminator`.
         lambda_L1: weight of the L1 distance to the photo.
         betas: of both Adam optimizers.
+        D_warmup: first steps in which the learning rate of the discriminator rises.
         diffaugment, regularization: of what the discriminator sees, and of its loss.
     """
 
@@ -79,6 +80,7 @@ class Pix2PixMethod(Method):
         model: Pix2PixModel,
         lambda_L1: float = 100.0,
         betas: tuple[float, float] = (0.5, 0.999),
+        D_warmup: int = 0,
         diffaugment: DiffAugment = NO_AUGMENTATION,
         regularization: Regularization = NO_REGULARIZATION,
     ):
@@ -88,7 +90,7 @@ class Pix2PixMethod(Method):
         self.fakes: deque[Tensor] = deque()  # of the parts of a batch, each with its graph, between the players' steps
         common: dict[str, Any] = {"betas": betas, "schedule": decay}
         self.objectives = (
-            Objective("D", {"D": model.netD}, self.discriminator_losses, **common),
+            Objective("D", {"D": model.netD}, self.discriminator_losses, warmup=D_warmup, **common),
             Objective("G", {"G": model.netG}, self.generator_losses, frozen=[model.netD], **common),
         )
 
@@ -135,7 +137,14 @@ class Pix2PixMethod(Method):
     @classmethod
     def create(cls, opt: Any, model: Pix2PixModel) -> Pix2PixMethod:
         """The losses and players for training `model`."""
-        return cls(model, opt.lambda_L1, (opt.beta1, opt.beta2), DiffAugment.of(opt), Regularization.of(opt))
+        return cls(
+            model,
+            opt.lambda_L1,
+            (opt.beta1, opt.beta2),
+            D_warmup=opt.D_warmup,
+            diffaugment=DiffAugment.of(opt),
+            regularization=Regularization.of(opt),
+        )
 
     def draw_noise(self, count: int) -> Tensor | None:
         """The noise of dropout for `count` samples, (count, z_dim) from N(0, 1); None without dropout."""

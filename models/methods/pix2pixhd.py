@@ -53,6 +53,7 @@ class Pix2PixHDMethod(Method):
         pool_size: of the `FakePool`.
         fixed_epochs: epochs in which only the outermost local enhancer (and the encoder) is trained.
         betas: of both Adam optimizers.
+        D_warmup: first steps in which the learning rate of the discriminator rises.
         diffaugment, regularization: of what the discriminator sees, and of its loss.
     """
 
@@ -103,6 +104,7 @@ class Pix2PixHDMethod(Method):
         pool_size: int = 0,
         fixed_epochs: int = 0,
         betas: tuple[float, float] = (0.5, 0.999),
+        D_warmup: int = 0,
         diffaugment: DiffAugment = NO_AUGMENTATION,
         regularization: Regularization = NO_REGULARIZATION,
     ):
@@ -117,7 +119,7 @@ class Pix2PixHDMethod(Method):
         trained = {letter: network for letter, network in model.networks.items() if letter in ("G", "E")}
         self.objectives: Sequence[Objective] = (
             Objective("G", trained, self.generator_losses, frozen=[self.netD], betas=betas, held=held),
-            Objective("D", {"D": self.netD}, self.discriminator_losses, betas=betas),
+            Objective("D", {"D": self.netD}, self.discriminator_losses, betas=betas, warmup=D_warmup),
         )
 
     @classmethod
@@ -195,6 +197,7 @@ class Pix2PixHDMethod(Method):
             pool_size=opt.pool_size,
             fixed_epochs=opt.niter_fix_global,
             betas=(opt.beta1, opt.beta2),
+            D_warmup=opt.D_warmup,
             diffaugment=DiffAugment.of(opt),
             regularization=Regularization.of(opt),
         )

@@ -29,6 +29,7 @@ class SPADEMethod(Method):
             double for the discriminator; 1e-4 and 4e-4 with the published base learning rate, 2e-4.
         betas: of both Adam optimizers; (0, 0.9) in the published code.
         D_steps_per_G: discriminator steps for each generator step.
+        D_warmup: first steps in which the learning rate of the discriminator rises.
         diffaugment, regularization: of what the discriminator sees, and of its loss.
     """
 
@@ -54,6 +55,7 @@ class SPADEMethod(Method):
         TTUR: bool = True,
         betas: tuple[float, float] = (0.0, 0.9),
         D_steps_per_G: int = 1,
+        D_warmup: int = 0,
         diffaugment: DiffAugment = NO_AUGMENTATION,
         regularization: Regularization = NO_REGULARIZATION,
     ):
@@ -73,7 +75,9 @@ class SPADEMethod(Method):
                 betas=betas,
                 interval=D_steps_per_G,
             ),
-            Objective("D", {"D": self.netD}, self.discriminator_losses, lr_factor=D_factor, betas=betas),
+            Objective(
+                "D", {"D": self.netD}, self.discriminator_losses, lr_factor=D_factor, betas=betas, warmup=D_warmup
+            ),
         )
 
     @classmethod
@@ -94,6 +98,7 @@ class SPADEMethod(Method):
             TTUR=opt.TTUR,
             betas=(opt.beta1, opt.beta2),
             D_steps_per_G=opt.D_steps_per_G,
+            D_warmup=opt.D_warmup,
             diffaugment=DiffAugment.of(opt),
             regularization=Regularization.of(opt),
         )

@@ -85,6 +85,18 @@ def test_rates_betas_and_schedule_reach_every_parameter_group(make_trainer):
     assert {group["betas"] for o in trainer.optimizers.values() for group in o.param_groups} == {(0.0, 0.9)}
 
 
+def test_the_rate_of_the_discriminator_rises_in_its_first_steps_to_that_of_the_epoch():
+    trainer = Pix2PixTrainer(SPADEMethod(make_model(), D_warmup=4), lr=0.004, niter=1, niter_decay=2)
+    rates = []
+    for step, epoch in enumerate((1, 1, 3, 3, 3)):
+        if step in (0, 2):  # as at the start of an epoch, or of a resumed run
+            trainer.set_learning_rate(epoch)
+        trainer.step(make_batch(2))
+        rates.append([optimizer.param_groups[0]["lr"] for optimizer in trainer.optimizers.values()])
+    assert [rate for rate, _ in rates] == pytest.approx([0.002, 0.002, 0.001, 0.001, 0.001])
+    assert [rate for _, rate in rates] == pytest.approx([0.002, 0.004, 0.003, 0.004, 0.004])
+
+
 def test_every_parameter_belongs_to_exactly_one_optimizer(make_trainer):
     trainer = make_trainer(vae=True)
     owned = [id(p) for o in trainer.optimizers.values() for group in o.param_groups for p in group["params"]]
