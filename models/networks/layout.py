@@ -12,6 +12,8 @@ from torch import Tensor
 Value = TypeVar("Value")
 NO_CLASS = -1
 """Label of a pixel that has no class, not even the unknown one: outside of a label map that was moved."""
+NOISE = "noise"
+"""Key of `SemanticLayout.maps`: values that are joined to the semantic map, see `SemanticLayout.with_noise`."""
 
 
 def instance_edges(instances: Tensor) -> Tensor:
@@ -35,7 +37,8 @@ def instance_edges(instances: Tensor) -> Tensor:
 class SemanticLayout:
     """Integer labels and instance edges of a batch; hands out the semantic map m of the paper at any resolution.
 
-    The semantic map has `channels` = num_labels one-hot channels, then the edge channel when there is one.
+    The semantic map has `channels`: num_labels one-hot channels, then the edge channel when there is one. Those of a
+    layout `with_noise` have the channels of the noise in front.
 
     Args:
         labels: class ids (N, H, W), any integer type, 0 <= id < num_labels. Unknown pixels are a class of their own.
@@ -65,7 +68,13 @@ class SemanticLayout:
 
     @property
     def channels(self) -> int:
-        return self.num_labels + (self.edges is not None)
+        noise = 0 if self.noise is None else self.noise.shape[1]
+        return noise + self.num_labels + (self.edges is not None)
+
+    @property
+    def noise(self) -> Tensor | None:
+        """What `with_noise` joined to the semantic map; None if nothing."""
+        return self.maps.get(NOISE)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -96,6 +105,14 @@ class SemanticLayout:
             for i in range(parts)
         ]
 
+    def with_noise(self, z: Tensor) -> SemanticLayout:
+        """The same layout with Z more channels in front of its semantic map (OASIS, section 3.3).
+
+        Args:
+            z: (N, Z), the same values at every pixel; or (N, Z, H, W), a map as large as that of the labels.
+        """
+        return SemanticLayout(self.labels, self.edges, self.num_labels, {**self.maps, NOISE: z})
+
     def once(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """`make()`, called when `key` is asked for the first time; its value is kept as long as the layout."""
         if key not in self.memo:
@@ -110,12 +127,19 @@ class SemanticLayout:
         device_type = self.device.type
         autocast = torch.is_autocast_enabled(device_type)
         dtype = torch.get_autocast_dtype(device_type) if autocast else torch.get_default_dtype()
-        return self.once(("semantics", height, width, dtype), lambda: self._one_hot(height, width, dtype))
+        return self.once(("semantics", height, width, dtype), lambda: self._semantics(height, width, dtype))
+
+    def _semantics(self, height: int, width: int, dtype: torch.dtype) -> Tensor:
+        one_hot = self._one_hot(height, width, dtype)
+        if self.noise is None:
+            return one_hot
+        return torch.cat([noise_map(self.noise, height, width).to(dtype), one_hot], dim=1)
 
     def _one_hot(self, height: int, width: int, dtype: torch.dtype) -> Tensor:
         """Resize, then encode: with nearest neighbor the order does not matter, and no full-size map is needed."""
         labels = resize_nearest(self.labels, height, width).long()[:, None]  # (N, 1, height, width)
-        semantics = torch.zeros(len(self), self.channels, height, width, dtype=dtype, device=labels.device)
+        channels = self.num_labels + (self.edges is not None)
+        semantics = torch.zeros(len(self), channels, height, width, dtype=dtype, device=labels.device)
         semantics.scatter_(1, labels.clamp(min=0), (labels != NO_CLASS).to(dtype))
         if self.edges is not None:
             semantics[:, -1] = resize_nearest(self.edges, height, width)
@@ -147,9 +171,20 @@ class SoftLayout:
     def __len__(self) -> int:
         return len(self.semantics)
 
+    def with_noise(self, z: Tensor) -> SoftLayout:
+        """The same map with noise in front; see `SemanticLayout.with_noise`."""
+        return SoftLayout(torch.cat([noise_map(z, *self.size), self.semantics], dim=1))
+
     def at(self, height: int, width: int) -> Tensor:
         """The map (N, channels, height, width), resized by nearest neighbor, as `SemanticLayout` does."""
         return F.interpolate(self.semantics, size=(height, width), mode="nearest")
+
+
+def noise_map(z: Tensor, height: int, width: int) -> Tensor:
+    """(N, Z), or (N, Z, H, W) -> (N, Z, height, width), by nearest neighbor as label maps."""
+    if z.dim() == 2:
+        return z[:, :, None, None].expand(-1, -1, height, width)  # (N, Z, height, width)
+    return z if z.shape[-2:] == (height, width) else F.interpolate(z, size=(height, width), mode="nearest")
 
 
 def resize_nearest(ids: Tensor, height: int, width: int) -> Tensor:
