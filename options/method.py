@@ -15,6 +15,9 @@ class MethodFacts(Protocol):
     def preset(self) -> Mapping[str, Any]: ...
 
     @property
+    def data_presets(self) -> Mapping[str, Mapping[str, Any]]: ...
+
+    @property
     def options(self) -> Collection[str]: ...
 
     @property
@@ -28,6 +31,7 @@ class AnyOptions:
     """Facts of the default method for programs and tests that know no other one: it uses every option."""
 
     preset: Mapping[str, Any] = {}
+    data_presets: Mapping[str, Mapping[str, Any]] = {}
     options: Collection[str] = ()
     size_fixes_weights = False
 
@@ -85,6 +89,12 @@ class MethodOptions(Options, heading="method"):
         "tests",
         role="weights",
     )
+    noise_3d: bool = option(
+        True,
+        "oasis: noise in front of the label map in all layers of the generator, --z_dim channels",
+        role="weights",
+        off_aliases=("no_3dnoise",),
+    )
     bank: str | None = option(
         None,
         "sims: file of photo segments to compose images from, of python -m scripts.prepare bank",
@@ -120,6 +130,13 @@ class MethodTrainingOptions(Options, heading="method"):
     crn_train_from: int | None = option(
         None, "crn: train only modules of this height and larger", unit="pixels", rule=at_least(4), unset="all"
     )
+    class_balance: bool = option(
+        True,
+        "oasis: in the losses of labels, every class of a batch weighs the same, and unknown pixels nothing",
+        off_aliases=("no_balancing_inloss",),
+    )
+    labelmix: bool = option(True, "oasis: the discriminator must treat a mix of images as it treats these")
+    lambda_labelmix: float = option(10.0, "oasis: weight of that loss", rule=at_least(0))
     lambda_layout: float = option(10.0, "sims: weight of the cross-entropy of the label map", rule=at_least(0))
     disparity_dir: str | None = option(
         None,

@@ -86,7 +86,9 @@ class EncoderOptions(Options, heading="encoder"):
         "start the generator from a random latent, without encoder; implied by --z_dim without --use_vae in a new run",
         role="weights",
     )
-    z_dim: int = option(256, "length of the latent, with --use_vae or --random_input", rule=at_least(1), role="weights")
+    z_dim: int = option(
+        256, "length of the latent, with --use_vae, --random_input or --method oasis", rule=at_least(1), role="weights"
+    )
     norm_E: str = option(
         "spectralinstance",
         "norm layers of the encoder: [spectral][none|instance|batch|syncbatch]",
@@ -151,6 +153,8 @@ class NetworkOptions(LayoutOptions, MethodOptions, GeneratorOptions, EncoderOpti
 
 def has_latent(values: Mapping[str, Any]) -> bool:
     """Whether the generator of these options, perhaps those of a saved run, takes a latent."""
+    method = values.get("method")
     # The latent of pix2pix is the noise of its dropout.
-    dropout = values.get("method") == "pix2pix" and values.get("dropout") and values.get("test_statistics") == "own"
-    return bool(values.get("use_vae") or values.get("random_input") or dropout)
+    dropout = method == "pix2pix" and values.get("dropout") and values.get("test_statistics") == "own"
+    noise = method == "oasis" and values.get("noise_3d")
+    return bool(values.get("use_vae") or values.get("random_input") or dropout or noise)

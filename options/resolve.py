@@ -33,8 +33,8 @@ def resolve(
 
     The precedence, weakest first:
 
-        field default  <  what follows from other options  <  method preset  <  data set preset  <  saved run  <
-        what the user typed
+        field default  <  what follows from other options  <  method preset  <  data set preset  <
+        in training, preset of the method for the data set  <  saved run  <  what the user typed
 
     A changed value also sets the options that follow from it (`follow`), with its own precedence: `--netG` sets
     `conditioning` and `norm_G`, and `--crop_size` sets `load_size`, unless the same source or a stronger one sets them.
@@ -50,12 +50,13 @@ def resolve(
     """
     path = _saved_path(options, typed)
     saved, warnings = _saved_layer(program, options, path, typed, saved_run)
-    preset = _data_set_preset(program, options, presets, saved, typed, path)
+    mode, preset = _data_set_preset(program, options, presets, saved, typed, path)
     method = _method(options, saved, typed, methods)
     refuse_unused(typed, method, methods, lambda name: options[name].typed_as(typed[name]))
     unused = unused_options(method, methods)
     preset, saved = ({name: layer[name] for name in layer if name not in unused} for layer in (preset, saved))
     of_method = dict(methods[method].preset)
+    preset |= methods[method].data_presets.get(mode, {}) if program.is_train else {}
     defaults = {name: option.default for name, option in options.items()}
     usual = defaults | of_method | preset
     if program.is_train and not saved:
@@ -65,7 +66,7 @@ def resolve(
     values = dict(defaults)
     # In the order of the declarations: `netG` decides `conditioning`, and both decide `norm_G`.
     for layer in ({name: layer[name] for name in options if name in layer} for layer in layers):
-        ahead = values | layer
+        ahead = values | layer | {"method": method}
         for name, value in layer.items():
             if value != values[name]:
                 values |= {key: new for key, new in follow(program, name, ahead, usual).items() if key in options}
@@ -81,6 +82,8 @@ def resolve(
 def _random_input(values: Values, typed: Values) -> Values:
     """In a new run, a typed length of the latent asks for one: a random input, unless there is an encoder."""
     asks = "z_dim" in typed and values.get("netG") == "spade" and not values.get("use_vae")
+    if values.get("method") == "oasis":
+        return {}  # its latent is the noise
     return {"random_input": True} if asks else {}
 
 
@@ -101,18 +104,18 @@ def _data_set_preset(
     saved: Values,
     typed: Values,
     path: Path,
-) -> Values:
-    """The preset of the data set that the stronger layers name."""
+) -> tuple[str, Values]:
+    """The data set that the stronger layers name, and its preset."""
     given = saved | typed
     mode = given.get("dataset_mode", options["dataset_mode"].default)
     if mode not in presets:
         raise OptionError(f"--dataset_mode {mode}: must be one of {', '.join(presets)}")
     preset = presets[mode].values(program.is_train)
     if mode == "custom":  # the only preset that depends on an option
-        return preset | {"instance": bool(given.get("instance_dir"))}
+        return mode, preset | {"instance": bool(given.get("instance_dir"))}
     where = "" if program.is_train or saved else f", or name a saved run: there is none at {path}"
     _check_folders(typed, mode, where)
-    return preset
+    return mode, preset
 
 
 def follow(program: type[Options], name: str, values: Values, usual: Values) -> Values:
@@ -132,6 +135,8 @@ def follow(program: type[Options], name: str, values: Values, usual: Values) -> 
             return {"norm_G": "instance"}
         case "conditioning", _:
             return {"norm_G": "spectralsyncbatch"}
+        case "TTUR", _ if values.get("method") == "oasis":
+            return {}  # betas of its own
         case "TTUR", True:
             return {"beta1": 0.0, "beta2": 0.9}
         case "TTUR", False:
@@ -191,8 +196,10 @@ def _check_architecture(
     options: Mapping[str, Option], typed: Values, saved: Values, path: Path, size_fixes_weights: bool
 ) -> None:
     """Refuse options that contradict the architecture of the trained weights."""
+    # The latent of OASIS is as large as any label map.
+    size_is_fixed = size_fixes_weights or (has_latent(saved) and saved.get("method") != "oasis")
     for name in sorted(typed.keys() & saved.keys()):
-        fixed = options[name].role == "weights" and (name not in SIZE or has_latent(saved) or size_fixes_weights)
+        fixed = options[name].role == "weights" and (name not in SIZE or size_is_fixed)
         if fixed and typed[name] != saved[name]:
             raise OptionError(
                 f"{options[name].typed_as(typed[name])}: the saved run has {options[name].typed_as(saved[name])} "

@@ -76,7 +76,7 @@ class LossOptions(Options, heading="losses"):
 
     gan_mode: str = option("hinge", "adversarial loss", choices=GAN_MODES)
     gan_feat_loss: bool = option(True, "feature matching loss", aliases=("ganFeat_loss",))
-    vgg_loss: bool = option(True, "perceptual loss on VGG19 features")
+    vgg_loss: bool = option(True, "perceptual loss on VGG19 features", aliases=("add_vgg_loss",))
     vgg_weights: str | None = option(
         None, "file with VGG19 weights", rule=FILE, unset="torch hub's folder of checkpoints, or a download"
     )

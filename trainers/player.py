@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from models.methods.base import Held, Method, Objective, Outcome, Part
-from models.networks.statistics import frozen_spectral_norm
+from models.networks.statistics import spectral_vectors
 from trainers.finite import GRADIENT, FiniteWatch
 from trainers.schedule import learning_rate
 from util.distributed import World
@@ -137,14 +137,16 @@ class Player:
     def _backward(self, batch: dict[str, Any], step: int) -> Outcome:
         """Accumulate the gradients of all micro-batches; return their joint outcome, detached."""
         outcomes = []
+        vectors = spectral_vectors(self.model) if self.accumulate > 1 else {}
         for number, part in enumerate(self._parts(batch, step)):
-            # All parts belong to one step, in which spectral norm takes one power iteration: in the first part.
-            one_step = frozen_spectral_norm(self.model) if number else contextlib.nullcontext()
+            # All parts belong to one step: each takes the same power iterations from the same vectors.
+            for vector, start in vectors.items():
+                vector.copy_(start)
             # Processes average the accumulated gradients once, in the last part.
             no_sync = contextlib.nullcontext()
             if isinstance(self.module, DistributedDataParallel) and number < self.accumulate - 1:
                 no_sync = self.module.no_sync()
-            with one_step, no_sync:
+            with no_sync:
                 with autocast(self.precision, self.model.device):
                     outcome = self.module(part)
                 total = reduce(torch.add, outcome.losses.values()) / self.accumulate
@@ -157,9 +159,9 @@ class Player:
         layout, real = self.model.layout(batch), batch["image"].to(self.model.device, non_blocking=True)
         assert len(layout) % self.accumulate == 0, "--accumulate must divide the batch of a process"
         draws = [self._chunks(draw, len(layout)) for draw in (self.method.draw_noise, self.method.draw_augmentation)]
-        num_parts = self.world.size * self.accumulate
+        facts, num_parts = self.method.describe_batch(layout), self.world.size * self.accumulate
         for part in zip(layout.split(self.accumulate), real.chunk(self.accumulate), *draws):
-            yield Part(*part, step=step, num_parts=num_parts)
+            yield Part(*part, step=step, num_parts=num_parts, batch=facts)
 
     def _chunks(self, draw: Callable[[int], Tensor | None], samples: int) -> Sequence[Tensor | None]:
         """Random numbers for the micro-batches of a batch of this process, by a method's function of their count."""

@@ -5,6 +5,7 @@ To add a method: one file with a class, and its line in `METHODS`.
 
 from models.methods.base import Method
 from models.methods.crn import CRNMethod
+from models.methods.oasis import OASISMethod
 from models.methods.pix2pix import Pix2PixMethod
 from models.methods.pix2pixhd import Pix2PixHDMethod
 from models.methods.sims import SIMSMethod
@@ -16,4 +17,5 @@ METHODS: dict[str, type[Method]] = {
     "pix2pix": Pix2PixMethod,
     "crn": CRNMethod,
     "sims": SIMSMethod,
+    "oasis": OASISMethod,
 }

@@ -31,6 +31,7 @@ class Part:
         step: number of the training step, from 1.
         num_parts: number of micro-batches in the whole batch, over all processes; the trainer takes the
             mean of their losses.
+        batch: output of the method's `describe_batch` for the whole batch.
     """
 
     layout: SemanticLayout
@@ -39,6 +40,7 @@ class Part:
     augmentation: Tensor | None = None
     step: int = 1
     num_parts: int = 1
+    batch: Any = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class Method(ABC):
 
     Attributes:
         preset: defaults of options under this method, weaker than those of the data set.
+        data_presets: by `--dataset_mode`, defaults of training on that data set, stronger than its own.
         options: those that this method uses, of the options that some methods use and others do not.
         size_fixes_weights: whether networks trained at one size have other parameters than those of another size.
         is_exported: whether `scripts.export` can write its generator, which needs no more than labels, edges and z.
@@ -118,6 +121,7 @@ class Method(ABC):
     """
 
     preset: ClassVar[Mapping[str, Any]] = {}
+    data_presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     options: ClassVar[frozenset[str]]
     size_fixes_weights: ClassVar[bool] = False
     is_exported: ClassVar[bool] = True
@@ -187,6 +191,16 @@ class Method(ABC):
     def after_step(self, outcome: Outcome) -> None:
         """Note the outcome of a step that a player has taken, over all micro-batches of this process."""
         self.regularization.after_step(outcome.metrics)
+
+    def describe_batch(self, layout: SemanticLayout) -> Any:
+        """What the losses need to know of the whole batch, anew for each step of a player; None if nothing.
+
+        All processes call it at the same time, and must return the same.
+
+        Args:
+            layout: of the samples of this process.
+        """
+        return None
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed training needs besides networks and optimizers."""

@@ -29,6 +29,12 @@ def frozen_spectral_norm(network: nn.Module) -> Iterator[None]:
             hook.frozen = frozen
 
 
+def spectral_vectors(network: nn.Module) -> dict[Tensor, Tensor]:
+    """The vectors u and v of every layer with spectral norm, each with a copy of its present value."""
+    vectors = [vector for layer in spectral_layers(network) for vector in (layer.weight_u, layer.weight_v)]
+    return {vector: vector.clone() for vector in vectors}
+
+
 @contextlib.contextmanager
 def frozen_statistics(network: nn.Module) -> Iterator[None]:
     """Inside, forward passes in training mode change no statistics and return the usual outputs: for recomputation."""

@@ -7,11 +7,13 @@ from functools import partial
 import torch
 
 from models.augmentation import POLICIES, DiffAugment
+from models.methods.oasis import OASISMethod, OASISModel
 from models.methods.spade import SPADEMethod
 from models.networks.blocks import SPADEResnetBlock
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import SPADEGenerator
+from models.networks.oasis import OASISDiscriminator, OASISGenerator
 from models.pix2pix_model import Pix2PixModel
 from models.recompute import recomputed
 from models.regularization import R1, LeCam, Regularization
@@ -91,7 +93,29 @@ def train(
         trainer = Pix2PixTrainer(method, world=world, **settings)
         for _ in range(iterations):
             trainer.step(batch)
-        losses = trainer.read_losses() | trainer.read_metrics()
+        return outcome(trainer)
+
+
+def train_oasis(accumulate: int) -> dict:
+    """The same for OASIS, in 64 bits, with norms that see single images and a class that occurs in one sample alone."""
+    torch.set_default_dtype(torch.float64)
+    world, batch = World.from_environment(), make_batch(size=64)
+    batch["labels"][0, :32] = 3
+    batch = {name: values[world.rank :: world.size] for name, values in batch.items()}
+    with world.joined(torch.device("cpu")):
+        torch.manual_seed(0)
+        netG = OASISGenerator(4, 2, "spectralspadeinstance1x1", latent_size=(2, 2), z_dim=3)
+        model = OASISModel(netG, OASISDiscriminator(4, 1), 4, unknown_is_last=False).train()
+        del batch["instances"]
+        trainer = Pix2PixTrainer(OASISMethod(model, unknown=0), world=world, accumulate=accumulate)
+        for _ in range(3):
+            trainer.step(batch)
+        return outcome(trainer)
+
+
+def outcome(trainer: Pix2PixTrainer) -> dict:
+    """Losses, weights and buffers."""
+    losses = trainer.read_losses() | trainer.read_metrics()
     state = {name: tensor.numpy().copy() for name, tensor in trainer.model.state_dict().items()}
     if trainer.average is not None:
         state |= {f"average.{name}": tensor.numpy() for name, tensor in trainer.average.network.state_dict().items()}

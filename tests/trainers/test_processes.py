@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.trainers.jobs import train
+from tests.trainers.jobs import train, train_oasis
 from tests.worlds import run_together
 
 pytestmark = pytest.mark.system
@@ -78,6 +78,15 @@ def test_processes_and_parts_together_equal_one_process_where_norms_see_single_i
     for result in run_together(2, train, ITERATIONS, torch.float64, model, settings, *small_data):
         assert result["losses"] == pytest.approx(expected["losses"], rel=1e-8, abs=1e-12)
         assert largest_relative_difference(expected["state"], result["state"], whole_network=False) < 1e-8
+
+
+def test_class_balance_and_labelmix_are_about_the_whole_batch():
+    """OASIS: also the power iterations of its three passes are the same in each part."""
+    expected = run_together(1, train_oasis, 1)[0]
+    for processes, accumulate in ((1, 4), (2, 2), (4, 1)):
+        for result in run_together(processes, train_oasis, accumulate):
+            assert result["losses"] == pytest.approx(expected["losses"], rel=1e-8, abs=1e-12)
+            assert largest_relative_difference(expected["state"], result["state"], whole_network=False) < 1e-8
 
 
 def test_batch_norm_that_is_not_synchronized_does_differ():

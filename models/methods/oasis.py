@@ -1,0 +1,270 @@
+"""OASIS (Schönfeld, Sushko et al., arXiv 2012.04781): only adversarial supervision, by a segmentation network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.methods.base import Method, Objective, Outcome, Part
+from models.networks.generators import first_map_size
+from models.networks.layout import SemanticLayout
+from models.networks.oasis import (
+    SIZE_STEP,
+    UPSAMPLINGS,
+    OASISDiscriminator,
+    OASISGenerator,
+    OASISResnetBlock,
+    init_oasis_weights,
+)
+from models.pix2pix_model import Pix2PixModel
+from models.recompute import recomputed
+from models.vgg import VGGLoss
+from util.distributed import sum_over_processes
+from util.precision import full_precision
+
+UNKNOWN_FIRST = frozenset({"ade20k", "ade20k_outdoor", "cityscapes"})
+"""Data sets in whose label maps 0 is the unknown class; in others that have one, it comes after the other classes."""
+
+
+class OASISModel(Pix2PixModel):
+    """The networks of OASIS, for which 0 is the unknown class where there is one.
+
+    This is the only place where label maps of data sets become those of OASIS.
+
+    Args:
+        unknown_is_last: whether the last label of the data set is its unknown class; else labels are as in its files.
+    """
+
+    def __init__(self, netG: OASISGenerator, netD: OASISDiscriminator | None, num_labels: int, unknown_is_last: bool):
+        super().__init__(netG, netD, None, num_labels)
+        self.unknown_is_last = unknown_is_last
+
+    def layout(self, batch: dict) -> SemanticLayout:
+        """The layout of a batch, on the model's device, with the labels of OASIS."""
+        if self.unknown_is_last:
+            batch = batch | {"labels": (batch["labels"] + 1) % self.num_labels}
+        return super().layout(batch)
+
+
+@dataclass(frozen=True)
+class LabelFacts:
+    """What the losses need to know of the labels of a whole batch, over all micro-batches and processes.
+
+    Attributes:
+        pixels: number of pixels of each label, (num_labels,).
+        coins: a random 0 (fake) or 1 (real) for each label, (num_labels,), for LabelMix.
+    """
+
+    pixels: Tensor
+    coins: Tensor
+
+
+class OASISMethod(Method):
+    """The losses of both players, and the order of their steps.
+
+    Unlike the published code on several GPUs, class balance and LabelMix are about the whole batch, whatever the
+    number of processes and micro-batches.
+
+    Args:
+        model: has a discriminator.
+        unknown: the label that is left out of balanced losses; None if all count.
+        is_balanced: whether classes weigh the same in the losses of real labels, instead of pixels.
+        lambda_labelmix: weight of the LabelMix term; None for none.
+        lambda_vgg: weight of the perceptual loss.
+        vgg: the perceptual loss; None for none.
+        TTUR: half the learning rate for the generator, double for the discriminator: 1e-4 and 4e-4, as published, with
+            the preset's rate.
+        betas: of both Adam optimizers.
+    """
+
+    preset: ClassVar[Mapping[str, Any]] = {
+        "instance": False,
+        "z_dim": 64,
+        "vgg_loss": False,
+        "lr": 0.0002,
+        "beta2": 0.999,
+        "niter": 200,
+        "ema": 0.9999,
+    }
+    # Photos are not cropped: they are scaled to the size of the images.
+    data_presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "ade20k": {"load_size": 256, "batch_size": 32},
+        "ade20k_outdoor": {"load_size": 256, "batch_size": 32},
+        "coco": {"load_size": 256, "batch_size": 32, "niter": 100},
+        "landscapes": {"instance": False},
+        "cityscapes": {"batch_size": 20, "lr": 0.0004, "TTUR": False, "ema": 0.999, "lambda_labelmix": 5.0},
+    }
+    options = frozenset(
+        {
+            *("instance", "norm_G", "ngf", "ndf", "noise_3d", "z_dim", "num_styles", "checkpoint_activations"),
+            *("class_balance", "labelmix", "lambda_labelmix", "vgg_loss", "vgg_weights", "lambda_vgg", "TTUR"),
+        }
+    )
+
+    def __init__(
+        self,
+        model: Pix2PixModel,
+        unknown: int | None = None,
+        is_balanced: bool = True,
+        lambda_labelmix: float | None = 10.0,
+        lambda_vgg: float = 10.0,
+        vgg: nn.Module | None = None,
+        TTUR: bool = True,
+        betas: tuple[float, float] = (0.0, 0.999),
+    ):
+        self.model, self.unknown, self.is_balanced = model, unknown, is_balanced
+        self.lambda_labelmix, self.lambda_vgg, self.vgg = lambda_labelmix, lambda_vgg, vgg
+        assert isinstance(model.netD, OASISDiscriminator), "a model that is trained has a discriminator"
+        self.netD = model.netD
+        G_factor, D_factor = (0.5, 2.0) if TTUR else (1.0, 1.0)
+        self.objectives = (  # in the order of the steps
+            Objective(
+                "G", {"G": model.netG}, self.generator_losses, frozen=[self.netD], lr_factor=G_factor, betas=betas
+            ),
+            Objective("D", {"D": self.netD}, self.discriminator_losses, lr_factor=D_factor, betas=betas),
+        )
+
+    @classmethod
+    def size_step(cls, opt: Any) -> tuple[int, str]:
+        """The generator doubles its first map, the discriminator halves images once more."""
+        return (SIZE_STEP, " in training") if opt.is_train else (2**UPSAMPLINGS, "")
+
+    @classmethod
+    def create_model(cls, opt: Any) -> OASISModel:
+        """The networks that the options describe, initialized."""
+        settings: dict[str, Any] = {
+            "channels": opt.ngf,
+            "norm": opt.norm_G,
+            "latent_size": first_map_size(opt.crop_size, opt.aspect_ratio, UPSAMPLINGS),
+            "z_dim": opt.z_dim if opt.noise_3d else None,
+            "block": OASISResnetBlock,
+        }
+        if opt.is_train and opt.checkpoint_activations:
+            settings["block"] = recomputed(OASISResnetBlock)
+        netG = OASISGenerator(opt.semantic_nc, **settings)
+        netD = OASISDiscriminator(opt.num_labels, opt.ndf) if opt.is_train else None
+        for network in (netG, netD):
+            if network is not None:
+                init_oasis_weights(network)
+        unknown_is_last = opt.contain_dontcare_label and opt.dataset_mode not in UNKNOWN_FIRST
+        return OASISModel(netG, netD, opt.num_labels, unknown_is_last)
+
+    @classmethod
+    def create(cls, opt: Any, model: Pix2PixModel) -> OASISMethod:
+        """Losses and players for training `model`; loads VGG-19 with `--vgg_loss`."""
+        has_unknown = opt.contain_dontcare_label or opt.dataset_mode in UNKNOWN_FIRST
+        return cls(
+            model,
+            unknown=0 if has_unknown else None,
+            is_balanced=opt.class_balance,
+            lambda_labelmix=opt.lambda_labelmix if opt.labelmix else None,
+            lambda_vgg=opt.lambda_vgg,
+            vgg=VGGLoss.pretrained(opt.vgg_weights, opt.download).to(model.device) if opt.vgg_loss else None,
+            TTUR=opt.TTUR,
+            betas=(opt.beta1, opt.beta2),
+        )
+
+    @property
+    def fixed_networks(self) -> Sequence[nn.Module]:
+        """VGG-19, which is frozen."""
+        return () if self.vgg is None else (self.vgg,)
+
+    def draw_noise(self, count: int) -> Tensor | None:
+        """Noise vectors (count, z_dim), drawn again for each player's step."""
+        return self.model.draw_eps(count)
+
+    def describe_batch(self, layout: SemanticLayout) -> LabelFacts:
+        """The pixels of each label, and new coins for LabelMix."""
+        pixels = torch.bincount(layout.labels.flatten(), minlength=layout.num_labels)
+        return LabelFacts(sum_over_processes(pixels), self.draw_coins(layout.num_labels))
+
+    def draw_coins(self, count: int) -> Tensor:
+        """A random 0 or 1 for each label (count,); the same in every process, as their random numbers are."""
+        return torch.randint(2, (count,), device=self.model.device)
+
+    def generator_losses(self, part: Part) -> Outcome:
+        """GAN, and VGG if it is asked for."""
+        fake = self.model.generate(part.layout, part.noise)
+        return Outcome(self.generator_losses_of(fake, part), fake=fake.detach())
+
+    def generator_losses_of(self, fake: Tensor, part: Part) -> dict[str, Tensor]:
+        """As `generator_losses`, on given fakes."""
+        losses = {"GAN": self.real_loss(self.classify(fake), part)}
+        if self.vgg is not None:
+            losses["VGG"] = self.lambda_vgg * self.vgg(fake, part.real)
+        return losses
+
+    def discriminator_losses(self, part: Part) -> Outcome:
+        """D_Fake, D_real and LabelMix, on new fakes.
+
+        The fakes are generated without gradients but in training mode, with new noise. The three passes of the
+        discriminator are separate, in this order, as published: its spectral norm takes a power iteration in each.
+        """
+        with torch.no_grad():
+            fake = self.model.generate(part.layout, part.noise)
+        return Outcome(self.discriminator_losses_of(fake, part))
+
+    def discriminator_losses_of(self, fake: Tensor, part: Part) -> dict[str, Tensor]:
+        """As `discriminator_losses`, on given fakes."""
+        labels = part.layout.labels.long()
+        fake_logits = self.classify(fake)  # (N, num_labels + 1, H, W)
+        losses = {"D_Fake": F.cross_entropy(fake_logits, torch.zeros_like(labels))}
+        real_logits = self.classify(part.real)
+        losses["D_real"] = self.real_loss(real_logits, part)
+        if self.lambda_labelmix is not None:
+            mask = labelmix_mask(labels, part.batch)  # (N, 1, H, W)
+            mixed_logits = self.classify(torch.where(mask, part.real, fake))
+            # Gradients flow through all three, as published.
+            difference = torch.where(mask, real_logits, fake_logits) - mixed_logits
+            losses["LabelMix"] = self.lambda_labelmix * difference.square().mean()
+        return losses
+
+    def classify(self, images: Tensor) -> Tensor:
+        """Logits of the discriminator (N, num_labels + 1, H, W), in full precision."""
+        return full_precision(self.netD(images))
+
+    def real_loss(self, logits: Tensor, part: Part) -> Tensor:
+        """Cross-entropy of logits (N, num_labels + 1, H, W) to the labels: mean over pixels, or over classes."""
+        weights = class_weights(part.batch.pixels, self.unknown) if self.is_balanced else None
+        if weights is not None:
+            weights = F.pad(weights, (1, 0)).to(logits.dtype)  # channel 0 is fake
+        # The sum of weights is that of the whole batch, so `reduction="mean"` would be wrong.
+        return F.cross_entropy(logits, part.layout.labels.long() + 1, weights, reduction="none").mean()
+
+
+def class_weights(pixels: Tensor, unknown: int | None = None) -> Tensor:
+    """Weight of a pixel of each label so that the mean over pixels is the mean over classes.
+
+    With P pixels in all, n of them of a class, and K classes that occur: P / (n K). The weight of unknown pixels is 0,
+    but P counts them, as published.
+
+    Args:
+        pixels: number of pixels of each label, (num_labels,).
+        unknown: label of the unknown class.
+    Returns:
+        (num_labels,); 0 for labels that do not occur.
+    """
+    known = pixels.clone()
+    if unknown is not None:
+        known[unknown] = 0
+    weights = pixels.sum() / (known * (known > 0).sum())
+    return weights.where(known > 0, 0)
+
+
+def labelmix_mask(labels: Tensor, facts: LabelFacts) -> Tensor:
+    """Pixels (N, 1, H, W) of labels (N, H, W) whose class is taken from the real image; of others, from the fake one.
+
+    All samples have the same coin for a class. Where label 1 occurs, label 0 is real only if both of their coins say
+    so: the published code wrote coins into the label map, class after class, and took a 1 that it had written for
+    label 0 for label 1.
+    """
+    coins = facts.coins.bool()
+    if len(coins) > 1:
+        first = coins[0] & (coins[1] | (facts.pixels[1] == 0))
+        coins = torch.cat([first[None], coins[1:]])  # (num_labels,)
+    return coins[labels][:, None]  # (N, 1, H, W)

@@ -1,0 +1,158 @@
+"""The losses of OASIS by hand, the quirks of LabelMix, the order of its passes, its presets and its labels."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from data import PRESETS
+from models import METHODS, create_method, create_model
+from models.methods.base import Part
+from models.methods.oasis import LabelFacts, OASISMethod, OASISModel, class_weights, labelmix_mask
+from models.networks.oasis import OASISDiscriminator, OASISGenerator
+from models.networks.spectral_norm import spectral_layers
+from options import TrainOptions, parse_options
+from trainers import Pix2PixTrainer
+
+LABELS = 4
+
+
+def make_method(**settings) -> OASISMethod:
+    torch.manual_seed(0)
+    netG = OASISGenerator(LABELS, 2, "spectralspadeinstance3x3", latent_size=(2, 2), z_dim=3)
+    model = OASISModel(netG, OASISDiscriminator(LABELS, 1), LABELS, unknown_is_last=False).train()
+    return OASISMethod(model, **{"unknown": 0, **settings})
+
+
+def make_batch(count=2):
+    torch.manual_seed(1)
+    return {"labels": torch.randint(LABELS, (count, 64, 64)), "image": torch.rand(count, 3, 64, 64) * 2 - 1}
+
+
+def part_of(method, batch, coins=(1, 0, 1, 0)) -> Part:
+    layout = method.model.layout(batch)
+    facts = LabelFacts(method.describe_batch(layout).pixels, torch.tensor(coins))
+    return Part(layout, batch["image"], batch=facts)
+
+
+def test_class_weights_by_hand():
+    """12 pixels, of which 4 are unknown, and two classes that occur."""
+    pixels = torch.tensor([4, 6, 2, 0])
+    assert class_weights(pixels, unknown=0).tolist() == [0, 12 / (6 * 2), 12 / (2 * 2), 0]
+    assert class_weights(pixels).tolist() == pytest.approx([12 / (4 * 3), 12 / (6 * 3), 12 / (2 * 3), 0])
+    assert class_weights(torch.tensor([9, 0]), unknown=0).tolist() == [0, 0]
+
+
+def test_a_balanced_loss_is_the_mean_over_classes_of_the_whole_batch():
+    method, batch = make_method(), make_batch()
+    logits, part = torch.randn(2, LABELS + 1, 64, 64), part_of(method, batch)
+    losses = F.cross_entropy(logits, batch["labels"] + 1, reduction="none")
+    expected = sum(losses[batch["labels"] == label].mean() for label in (1, 2, 3)) / 3
+    assert method.real_loss(logits, part).item() == pytest.approx(float(expected) * 1.0, rel=1e-5)
+    plain = make_method(is_balanced=False)
+    assert plain.real_loss(logits, part).item() == pytest.approx(losses.mean().item(), rel=1e-5)
+
+
+def test_a_batch_of_unknown_pixels_alone_has_no_loss():
+    method, batch = make_method(), make_batch()
+    part = part_of(method, batch | {"labels": torch.zeros_like(batch["labels"])})
+    assert method.real_loss(torch.randn(2, LABELS + 1, 64, 64), part).item() == 0
+
+
+@pytest.mark.parametrize(
+    "pixels, coins, real",
+    [((1, 1), (1, 0), (0, 0)), ((1, 1), (1, 1), (1, 1)), ((1, 1), (0, 1), (0, 1)), ((2, 0), (1, 0), (1,))],
+)
+def test_label_0_is_real_only_with_label_1(pixels, coins, real):
+    """As published: coins were written into the label map, where a 1 is a label, too."""
+    facts = LabelFacts(torch.tensor([*pixels, 0]), torch.tensor([*coins, 0]))
+    labels = torch.tensor([[[0, 1]]]) if pixels[1] else torch.tensor([[[0]]])
+    assert labelmix_mask(labels, facts).flatten().tolist() == [bool(value) for value in real]
+
+
+def test_labelmix_passes_gradients_to_all_three_outputs():
+    """A pixel of the fake that is not in the mix can only get one from the output for the fake, and so for the real."""
+    method, batch = make_method(), make_batch()
+    method.netD(batch["image"])  # settles singular vectors
+    part = part_of(method, batch)
+    fake, real = (images.clone().requires_grad_() for images in (-batch["image"], batch["image"]))
+    losses = method.discriminator_losses_of(fake, Part(part.layout, real, batch=part.batch))
+    mask = labelmix_mask(part.layout.labels, part.batch).expand_as(fake)
+    of_fake, of_real = torch.autograd.grad(losses["LabelMix"], (fake, real))
+    assert of_fake[mask].any() and of_fake[~mask].any() and of_real[mask].any() and of_real[~mask].any()
+
+
+@pytest.mark.parametrize("settings, passes", [({}, 4), ({"lambda_labelmix": None}, 3)])
+def test_each_pass_of_the_discriminator_takes_a_power_iteration(settings, passes):
+    """One in the generator's step, and separate ones for fakes, photos and mixed images."""
+    method = make_method(**settings)
+    layer = next(spectral_layers(method.netD))
+    u, v = layer.weight_u.clone(), layer.weight_v.clone()
+    matrix = layer.weight_orig.detach().flatten(1)
+    for _ in range(passes):
+        v = F.normalize(matrix.t() @ u, dim=0)
+        u = F.normalize(matrix @ v, dim=0)
+    rates = Pix2PixTrainer(method, lr=1e-30)
+    rates.step(make_batch())
+    torch.testing.assert_close(layer.weight_u, u, rtol=0, atol=0)
+    assert set(rates.losses) == {"GAN", "D_Fake", "D_real"} | (set() if settings else {"LabelMix"})
+
+
+def options(text: str) -> TrainOptions:
+    return parse_options(TrainOptions, ["--method", "oasis", "--gpu_ids", "-1", *text.split()], PRESETS, METHODS)
+
+
+@pytest.mark.parametrize(
+    "mode, size, rates, ema, labelmix, batch_size, epochs",
+    [
+        ("ade20k", 256, (1e-4, 4e-4), 0.9999, 10, 32, 200),
+        ("coco", 256, (1e-4, 4e-4), 0.9999, 10, 32, 100),
+        ("cityscapes", 512, (4e-4, 4e-4), 0.999, 5, 20, 200),
+    ],
+)
+def test_published_settings_are_the_defaults(mode, size, rates, ema, labelmix, batch_size, epochs):
+    opt = options(f"--dataset_mode {mode} --ngf 2 --ndf 1")
+    method = create_method(opt, create_model(opt))
+    assert isinstance(method, OASISMethod)
+    assert (opt.crop_size, opt.load_size, opt.instance) == (size, size, False)
+    assert tuple(opt.lr * objective.lr_factor for objective in method.objectives) == pytest.approx(rates)
+    assert all(objective.betas == (0.0, 0.999) for objective in method.objectives)
+    assert (opt.ema, method.lambda_labelmix, opt.batch_size) == (ema, labelmix, batch_size)
+    assert (opt.niter, opt.niter_decay, opt.flip, opt.z_dim, opt.vgg_loss) == (epochs, 0, True, 64, False)
+    assert method.unknown == 0 and method.is_balanced and method.vgg is None and method.model.z_dim == 64
+
+
+def test_every_ablation_is_a_flag_and_typed_values_beat_the_presets():
+    opt = options("--dataset_mode ade20k --crop_size 128 --no_3dnoise --no_labelmix --no_balancing_inloss --no_TTUR")
+    assert (opt.load_size, opt.beta1, opt.beta2) == (128, 0.0, 0.999)
+    model = create_model(options("--ngf 2 --ndf 1 --no_noise_3d --no_labelmix --no_class_balance"))
+    method = create_method(opt, model)
+    assert isinstance(method, OASISMethod)
+    assert (model.z_dim, method.lambda_labelmix, method.is_balanced) == (None, None, False)
+    assert options("--add_vgg_loss").vgg_loss
+
+
+@pytest.mark.parametrize("mode, expected", [("landscapes", [1, 2, 0]), ("ade20k", [0, 1, 18])])
+def test_unknown_is_the_first_label_whatever_the_data_set_says(mode, expected):
+    model = create_model(
+        options(f"--dataset_mode {mode} --label_nc 18 --contain_dontcare_label --ngf 2 --ndf 1 --crop_size 64")
+    )
+    batch = {"labels": torch.tensor([[[0, 1, 18]]], dtype=torch.uint8)}
+    assert model.layout(batch).labels.flatten().tolist() == expected
+
+
+def test_without_an_unknown_class_every_label_counts():
+    opt = options("--dataset_mode facades --ngf 2 --ndf 1 --crop_size 64")
+    method = create_method(opt, create_model(opt))
+    assert isinstance(method, OASISMethod) and method.unknown is None
+
+
+def test_edges_of_instances_can_be_joined_to_the_labels():
+    opt = options("--dataset_mode landscapes --instance --ngf 2 --ndf 1 --crop_size 64")
+    model, ids = create_model(opt), torch.zeros(1, 64, 64, dtype=torch.long)
+    assert model.generate(model.layout({"labels": ids, "instances": ids}), None).shape == (1, 3, 64, 64)
+
+
+def test_sizes_are_multiples_of_64(capsys):
+    with pytest.raises(SystemExit):
+        options("--crop_size 96")
+    assert "makes sizes that are multiples of 64" in capsys.readouterr().err
