@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.fidelity import crn, pix2pix, pix2pixhd, scores, segmenters, sims, training
+from scripts.fidelity import crn, oasis, pix2pix, pix2pixhd, scores, segmenters, sims, training
 from scripts.fidelity.comparison import Result, compare
 from scripts.fidelity.recording import Recording
 from util.errors import InputError
@@ -26,6 +26,7 @@ KINDS = {
     "pix2pix training": pix2pix,
     "CRN training": crn,
     "SIMS": sims,
+    "OASIS training": oasis,
     "segmentation network": segmenters,
     "segmentation scores": scores,
 }
