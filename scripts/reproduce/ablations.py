@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from evaluation.published_scores import published_scores
+from evaluation.published_scores import published_scores, source_of
 
 Scores = Mapping[str, float]
 
@@ -20,6 +20,7 @@ class Row:
         published: scores as printed by --dataset_mode; mIoU and accuracy as fractions.
         parameters: of the generator in millions as printed, for the 151 channels of ADE20K; None if not printed.
         guess: what the paper leaves open and these flags decide; None if nothing.
+        source: of the published scores; None for the paper.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Row:
     published: Mapping[str, Scores] = field(default_factory=dict)
     parameters: int | None = None
     guess: str | None = None
+    source: str | None = None
 
 
 def _scores_of(method: str) -> Mapping[str, Scores]:
@@ -54,6 +56,7 @@ ABLATIONS: Mapping[int, tuple[Row, ...]] = {
         Row("CRN", "--method crn", _scores_of("CRN")),
         Row("SIMS", "--method sims", _scores_of("SIMS")),
         Row("pix2pixHD", "--method pix2pixhd", _scores_of("pix2pixHD")),
+        Row("OASIS (not in the paper's table)", "--method oasis", _scores_of("OASIS"), source=source_of("OASIS")),
         Row("pix2pix (not in the paper's table)", "--method pix2pix"),
         Row("Ours", "", _scores_of("SPADE")),
     ),

@@ -95,6 +95,7 @@ def notes(plan: Plan, lines: Sequence[Line]) -> list[str]:
             f"Columns of the paper are quoted as published (Park et al. 2019) for {DATA_SETS[mode]}, from its own "
             f"trainings and protocols; they do not compare with the others."
         )
+        found += [f"{row.name}: the numbers are those of {row.source}." for row in plan.rows if row.source]
     found += [f"{row.name}: the paper leaves open {row.guess}." for row in plan.rows if row.guess]
     same = dict.fromkeys(" = ".join(row.name for row in run.rows) for run in plan.runs if len(run.rows) > 1)
     found += [f"{names}: the same model, trained once." for names in same]
