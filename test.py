@@ -13,7 +13,7 @@ from evaluation.generation import Generation, Styles, indexed_batches
 from models import METHODS, create_model
 from options import TestOptions, parse_options
 from trainers.loading import load_networks
-from trainers.published_names import EMA, network_file, network_path
+from trainers.published_names import EMA, find_network, is_average
 from util.device import choose_device, place, prepare_torch
 from util.image import to_uint8
 from util.launcher import require_one_process
@@ -73,7 +73,7 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
 
 def tested_generator(files: list[Path]) -> str:
     """The key of `GENERATOR_NAMES` for the generator that was loaded, whose file is the first of `files`."""
-    return "average" if files[0].name.endswith(network_file(EMA)) else "raw"
+    return "average" if is_average(files[0]) else "raw"
 
 
 def describe_generator(opt: TestOptions, files: list[Path]) -> str:
@@ -81,7 +81,7 @@ def describe_generator(opt: TestOptions, files: list[Path]) -> str:
     generator, other = tested_generator(files), "there is no average of them"
     if generator == "average":
         other = "--use_raw_G takes the trained weights"
-    elif network_path(opt.run_dir, opt.which_epoch, EMA).exists():
+    elif find_network(opt.run_dir, opt.which_epoch, EMA).exists():
         other = "without --use_raw_G their average"
     return f"{files[0].name}, the {GENERATOR_NAMES[generator]} ({other})"
 

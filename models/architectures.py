@@ -205,6 +205,27 @@ def _describe_crn(shapes: Shapes) -> Facts:
     }
 
 
+def _describe_oasis(shapes: Shapes) -> Facts:
+    shared = shapes["body.0.norm_0.mlp_shared.0.weight"]
+    return {
+        "--method": "oasis",
+        "--ngf": shapes["conv_img.weight"][1],
+        f"{_SEMANTIC_NC} and of the noise (--noise_3d, --z_dim)": shared[1],
+        "SPADE kernel (--norm_G)": f"{shared[2]}x{shared[2]}",
+        "batch statistics (--norm_G)": "body.0.norm_0.first_norm.running_mean" in shapes,
+    }
+
+
+def _describe_segmenting_discriminator(shapes: Shapes) -> Facts:
+    """Of OASIS."""
+    outputs, width = shapes["layer_up_last.weight"][:2]
+    return {
+        "--method": "oasis",
+        "--ndf": width,
+        "number of labels (--label_nc + --contain_dontcare_label)": outputs - 1,  # and fake
+    }
+
+
 _DESCRIPTIONS: Mapping[str, Callable[[Shapes], Facts]] = {
     "head_0.conv_0.weight": _describe_spade,
     "model1_1.1.weight": _describe_local_enhancer,
@@ -218,5 +239,7 @@ _DESCRIPTIONS: Mapping[str, Callable[[Shapes], Facts]] = {
     "model.0.weight": _describe_patch_discriminator,
     "g_4_conv1.0.weight": _describe_crn,
     "g_encoder_conv1_1.0.weight": _describe_sims,
+    "body.0.conv_0.weight": _describe_oasis,
+    "layer_up_last.weight": _describe_segmenting_discriminator,
 }
 """Entry of a state dict that tells the kind of network -> its description; the first that is there counts."""

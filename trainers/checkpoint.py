@@ -14,7 +14,7 @@ from trainers.average import GeneratorAverage
 from trainers.best import BEST, keep_best
 from trainers.budget import TrainingClock
 from trainers.pix2pix_trainer import Pix2PixTrainer
-from trainers.published_names import EMA, LATEST, describe_available, network_file, network_path
+from trainers.published_names import EMA, LATEST, describe_available, find_network, network_file, network_path
 from trainers.saves import Save, Saves
 from util.device import random_state, set_random_state
 from util.errors import InputError
@@ -161,7 +161,7 @@ class Checkpoints:
         Raises:
             InputError: there is no generator, or a file does not fit.
         """
-        path = network_path(folder, label, "G")
+        path = find_network(folder, label, "G")
         if not path.exists():
             raise InputError(f"--load_pretrained {folder}: {path.name} is not there; {describe_available(folder, 'G')}")
         self._load_networks(
@@ -176,14 +176,14 @@ class Checkpoints:
     def _load_networks(self, folder: Path, label: str, load: Callable[[nn.Module, Path], None] = load_network) -> None:
         trainer = self.trainer
         for letter, network in trainer.model.networks.items():
-            path = network_path(folder, label, letter)
+            path = find_network(folder, label, letter)
             if path.exists():
                 load(network, path)
             else:
                 self._warn(f"{path} is missing: net{letter} starts from new weights")
         if trainer.average is not None:
-            path = network_path(folder, label, EMA)
-            load(trainer.average.network, path if path.exists() else network_path(folder, label, "G"))
+            path = find_network(folder, label, EMA)
+            load(trainer.average.network, path if path.exists() else find_network(folder, label, "G"))
             trainer.average.load_state_dict({"updates": 1})  # so that it is not replaced by the first update
 
     def _restore_average(self, average: GeneratorAverage, save: Save) -> None:

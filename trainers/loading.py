@@ -6,7 +6,7 @@ from pathlib import Path
 
 from models.pix2pix_model import Pix2PixModel
 from models.weights import fit_network, read_weights
-from trainers.published_names import EMA, LATEST, describe_available, network_path
+from trainers.published_names import EMA, LATEST, describe_available, find_network
 from trainers.saves import Saves
 from util.errors import InputError
 from util.warn import warn
@@ -20,8 +20,8 @@ def load_networks(run_dir: Path, label: str, model: Pix2PixModel, averaged: bool
     Raises:
         InputError: a file is missing (the message lists the available labels), unreadable, or of another architecture.
     """
-    paths = {letter: network_path(run_dir, label, letter) for letter in model.networks}
-    average = network_path(run_dir, label, EMA)
+    paths = {letter: find_network(run_dir, label, letter) for letter in model.networks}
+    average = find_network(run_dir, label, EMA)
     if averaged and average.exists():
         paths["G"] = average
     for letter, path in paths.items():

@@ -106,6 +106,8 @@ class OASISMethod(Method):
         }
     )
 
+    is_exported = False  # a graph would have to take labels in the order of the data set, which may differ
+
     def __init__(
         self,
         model: Pix2PixModel,

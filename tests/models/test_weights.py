@@ -10,6 +10,7 @@ from models.networks.crn import CRNGenerator, module_channels
 from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator
+from models.networks.oasis import OASISDiscriminator, OASISGenerator
 from models.networks.pix2pix import PatchDiscriminator, UNetGenerator
 from models.networks.pix2pixhd import FeatureEncoder, GlobalGenerator, LocalEnhancer, Pix2PixHDDiscriminator
 from models.networks.sims import SIMSGenerator, Widths
@@ -124,6 +125,16 @@ def test_statistics_that_old_instance_norms_saved_are_dropped(tmp_path):
             lambda: CRNGenerator(6, module_channels(32, 2), 1),
             r"\(--crn_channels\) is 4 in the file and 2 here; number of labels .* is 5 in the file and 6 here; "
             r"--crn_images is 9 in the file and 1 here; height .*--crop_size.* is 16 in the file and 32 here$",
+        ),
+        (
+            lambda: OASISGenerator(5, 2, z_dim=3),
+            lambda: OASISGenerator(6, 4, "spectralspadeinstance1x1", z_dim=3),
+            "--ngf is 2 in the file and 4.* noise .*--z_dim.* is 8 .* and 9 here; SPADE kernel .* 3x3 .* and 1x1",
+        ),
+        (
+            lambda: OASISDiscriminator(5, 1),
+            lambda: OASISDiscriminator(6, 2),
+            "--ndf is 1 in the file and 2 here; number of labels .* is 5 in the file and 6 here$",
         ),
         (
             lambda: MultiscaleDiscriminator(5, 2, num_D=3),

@@ -16,6 +16,7 @@ from trainers import Pix2PixTrainer
 from trainers.best import BEST, BestScore
 from trainers.checkpoint import LATEST, Checkpoints, set_aside
 from trainers.loading import load_networks
+from trainers.published_names import is_average
 from trainers.saves import Saves
 from util.errors import InputError
 from util.progress import Progress
@@ -317,3 +318,21 @@ def test_nothing_in_a_checkpoint_runs_code(make_trainer, tmp_path, file):
     assert not marker.exists()
     pickle.loads(pickle.dumps(Bomb(marker)))
     assert marker.exists(), "the bomb works where code may run"
+
+
+def test_released_files_of_oasis_are_found_under_their_names(make_trainer, tmp_path):
+    """models/best_G.pth, best_D.pth and best_EMA.pth, with --which_epoch best."""
+    trainer, states = make_trainer(ema=0.5), {}
+    (tmp_path / "models").mkdir()
+    for name in ("G", "EMA"):
+        states[name] = {key: tensor + len(name) for key, tensor in trainer.model.netG.state_dict().items()}
+        torch.save(states[name], tmp_path / "models" / f"best_{name}.pth")
+    model = make_trainer().model
+    model.netD = None
+    for averaged, name in ((True, "EMA"), (False, "G")):
+        (path,) = load_networks(tmp_path, "best", model, averaged=averaged)
+        assert path.name == f"best_{name}.pth" and is_average(path) == averaged
+        assert_equal_states(model.netG.state_dict(), states[name])
+    checkpoints(tmp_path / "run", trainer).load_pretrained(tmp_path, "best")
+    assert_equal_states(trainer.model.netG.state_dict(), states["G"])
+    assert_equal_states(trainer.average.network.state_dict(), states["EMA"])
