@@ -47,7 +47,7 @@ class OASISModel(Pix2PixModel):
     def layout(self, batch: dict) -> SemanticLayout:
         """The layout of a batch, on the model's device, with the labels of OASIS."""
         if self.unknown_is_last:
-            batch = batch | {"labels": (batch["labels"] + 1) % self.num_labels}
+            batch = batch | {"labels": (batch["labels"].long() + 1) % self.num_labels}
         return super().layout(batch)
 
 
@@ -105,8 +105,7 @@ class OASISMethod(Method):
             *("class_balance", "labelmix", "lambda_labelmix", "vgg_loss", "vgg_weights", "lambda_vgg", "TTUR"),
         }
     )
-
-    is_exported = False  # a graph would have to take labels in the order of the data set, which may differ
+    is_exported = False  # exported graphs join no noise to label maps, and do not move labels
 
     def __init__(
         self,
