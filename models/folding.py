@@ -45,7 +45,9 @@ def _fold_into_modulation(spade: SPADE) -> None:
     bias_of(beta).add_((1 + bias_of(gamma)) * shift)
     gamma.weight *= scale[:, None, None, None]
     bias_of(gamma).copy_((1 + bias_of(gamma)) * scale - 1)
-    spade.param_free_norm = nn.Identity()
+    for name, child in list(spade.named_children()):
+        if child is norm:  # OASIS has another name for it
+            setattr(spade, name, nn.Identity())
 
 
 def _fold_into_convolutions(layers: nn.Sequential) -> None:

@@ -8,6 +8,7 @@ from models.folding import fold_norms
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import Pix2PixHDGenerator, SPADEGenerator
 from models.networks.layout import SemanticLayout
+from models.networks.oasis import OASISGenerator
 from models.networks.spectral_norm import spectral_layers
 from models.networks.variants import ConcatHDResnetBlock, ConcatResnetBlock, PlainResnetBlock, ResnetBlock
 
@@ -38,6 +39,14 @@ def test_spade_generator_generates_the_same_images(norm):
     network = used(SPADEGenerator(5, 2, norm, (2, 2)), layout)
     before = network(layout)
     assert torch.allclose(fold_norms(network)(layout), before, rtol=1e-9, atol=1e-12) and before.std() > 0.01
+
+
+def test_oasis_generator_generates_the_same_images():
+    """The norms in its SPADE layers have another name."""
+    layout, z = SemanticLayout(LABELS, None, 5), torch.randn(2, 3)
+    network = used(OASISGenerator(5, 2, latent_size=(2, 2), z_dim=3), layout)
+    before = network(layout, z)
+    assert torch.allclose(fold_norms(network)(layout, z), before, rtol=1e-9, atol=1e-12) and before.std() > 0.01
 
 
 @pytest.mark.parametrize("block", [PlainResnetBlock, ConcatResnetBlock])
