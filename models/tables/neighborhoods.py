@@ -116,14 +116,17 @@ class Neighborhoods:
     """The distinct neighborhoods of all maps so far, at one size of the maps.
 
     Attributes:
-        inner: windows of symbols, which are pairs of label and edge; each has one row of hidden features.
+        inner: windows of symbols, which are pairs of label and edge; each has one row of hidden features. Where there
+            is noise, equal pairs of different samples are different symbols.
         outer: windows of inner windows; each has one row of gamma and beta.
-        labels, edges: of every symbol but the one outside, in order of id; edges are 0 or 1. Set by `sites`.
+        labels, edges, samples: of every symbol but the one outside, in order of id; edges are 0 or 1, samples places in
+            the batch. Set by `sites`.
         kept: rows of gamma and beta by layer, or None if none are kept.
     """
 
     labels: Tensor
     edges: Tensor
+    samples: Tensor
 
     def __init__(self, kernel: int, keep: bool = False):
         self.inner = Windows(kernel)
@@ -132,21 +135,28 @@ class Neighborhoods:
         self._symbols = Numbering()
         self._windows: tuple[tuple[int, int], tuple[Tensor, Tensor]] | None = None
 
-    def sites(self, labels: Tensor, edges: Tensor | None) -> Sites:
+    def sites(self, labels: Tensor, edges: Tensor | None, noise: Tensor | None = None) -> Sites:
         """The neighborhood of every site of maps (N, h, w).
 
+        Args:
+            noise: (N, Z), a vector that stands in front of the semantic map at every pixel of its sample. Only an
+                object without kept rows takes it.
         Raises:
             TooManyNeighborhoodsError: there are 2^21 distinct ones or more; the object cannot be used afterwards.
         """
+        assert noise is None or self.kept is None, "the rows of noise serve one batch"
         symbols = labels.long() * 2 if edges is None else labels.long() * 2 + edges.long()
+        samples = torch.arange(len(labels), device=labels.device)
         is_first = len(self._symbols) == 0
-        numbers, new = self._symbols.of(symbols)
+        numbers, new = self._symbols.of(symbols if noise is None else symbols + (samples << 32)[:, None, None])
         values = symbols.flatten()[new]
+        owners = samples[new // symbols[0].numel()]
         self.labels = values // 2 if is_first else torch.cat([self.labels, values // 2])
         self.edges = values % 2 if is_first else torch.cat([self.edges, values % 2])
+        self.samples = owners if is_first else torch.cat([self.samples, owners])
         before = len(self.outer)
         ids = self.outer.of(self.inner.of(numbers))
-        return Sites(self, ids, (len(self.outer) - before) / ids.numel())
+        return Sites(self, ids, (len(self.outer) - before) / ids.numel(), noise)
 
     def windows(self, first: int) -> tuple[Tensor, Tensor]:
         """Contents of the outer windows from id `first` on, and of the inner windows that occur in them.
@@ -210,11 +220,13 @@ class Sites:
     Attributes:
         ids: (N, h, w), ids of outer windows.
         fraction_new: new neighborhoods as a fraction of the sites: near 0 tables save almost all work, near 1 none.
+        noise: (N, Z), in front of the semantic map of each sample, or None.
     """
 
     neighborhoods: Neighborhoods
     ids: Tensor
     fraction_new: float
+    noise: Tensor | None = None
 
     @cached_property
     def by_neighborhood(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -105,7 +105,7 @@ class TableSPADE(SPADE):
             assert isinstance(conv, nn.Conv2d), "figure 10: a convolution and a ReLU"
             bias = torch.cat([1 + bias_of(self.mlp_gamma), bias_of(self.mlp_beta)])
             with recompute_in_backward((weight, self._weight_by_step)):
-                return modulation_rows(conv, weight, bias, neighborhoods, first)
+                return modulation_rows(conv, weight, bias, neighborhoods, first, sites.noise)
 
         if neighborhoods.kept is None or torch.is_grad_enabled():
             return compute(0)

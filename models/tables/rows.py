@@ -17,7 +17,12 @@ WORKSPACE = 2**22
 
 
 def modulation_rows(
-    mlp_shared: nn.Conv2d, weight: Tensor, bias: Tensor, neighborhoods: Neighborhoods, first: int = 0
+    mlp_shared: nn.Conv2d,
+    weight: Tensor,
+    bias: Tensor,
+    neighborhoods: Neighborhoods,
+    first: int = 0,
+    noise: Tensor | None = None,
 ) -> Tensor:
     """Rows of the neighborhoods from id `first` on.
 
@@ -29,11 +34,12 @@ def modulation_rows(
         mlp_shared: the first layer, from semantic map to hidden features, before its ReLU.
         weight: of the second layer, (k * k, hidden, 2C), see `weight_by_step`.
         bias: of the second layer, (2C,).
+        noise: (N, Z), the first channels of the semantic map of each sample, the same at every pixel.
     Returns:
         (neighborhoods - first, 2C).
     """
     inner, outer = neighborhoods.windows(first)  # (V, k * k), (U, k * k)
-    hidden = _hidden_rows(mlp_shared, neighborhoods, inner)  # (V, hidden)
+    hidden = _hidden_rows(mlp_shared, neighborhoods, inner, noise)  # (V, hidden)
     steps, _, channels = weight.shape
     bags = outer + len(hidden) * torch.arange(steps, device=outer.device)  # (U, k * k)
 
@@ -50,11 +56,15 @@ def modulation_rows(
     return rows
 
 
-def _hidden_rows(mlp_shared: nn.Conv2d, neighborhoods: Neighborhoods, windows: Tensor) -> Tensor:
+def _hidden_rows(mlp_shared: nn.Conv2d, neighborhoods: Neighborhoods, windows: Tensor, noise: Tensor | None) -> Tensor:
     """The hidden features (V, hidden), after ReLU, of windows of symbols (V, k * k)."""
-    weight = mlp_shared.weight.flatten(2)  # (hidden, semantic channels, k * k)
-    rows = weight[:, neighborhoods.labels]  # (hidden, symbols, k * k)
+    weight = mlp_shared.weight.flatten(2)  # (hidden, noise + semantic channels, k * k)
+    first_label = 0 if noise is None else noise.shape[1]
+    rows = weight[:, first_label + neighborhoods.labels]  # (hidden, symbols, k * k)
     rows = rows + neighborhoods.edges[:, None] * weight[:, -1:]  # edges are 0 without an edge channel
+    if noise is not None:  # at each step inside the map, the noise of a sample adds the same as one more label
+        of_samples = torch.einsum("nz,hzk->hnk", noise, weight[:, :first_label])  # (hidden, N, k * k)
+        rows = rows + of_samples[:, neighborhoods.samples]
     rows = F.pad(rows.permute(2, 1, 0), (0, 0, 1, 0))  # (k * k, 1 + symbols, hidden); 0 for the one outside
     bags = windows + rows.shape[1] * torch.arange(len(rows), device=windows.device)
     hidden = F.relu(F.embedding_bag(bags, rows.flatten(0, 1), mode="sum") + bias_of(mlp_shared))

@@ -55,9 +55,9 @@ def sites_of(layout: object, height: int, width: int, kernel: int, always: bool 
         always: use tables on every device and for noise-like maps.
     Returns:
         None where the dense path is better: see `may_use_tables`; also for noise-like maps, whose neighborhoods are
-        nearly all different.
+        nearly all different; and for layouts with noise that is not the same at every pixel.
     """
-    if not may_use_tables(layout, always):
+    if not may_use_tables(layout, always) or (layout.noise is not None and layout.noise.dim() > 2):
         return None
     key = "sites", height, width, kernel, always
     return layout.once(key, lambda: _find_sites(layout, height, width, kernel, always))
@@ -69,7 +69,7 @@ def _find_sites(layout: SemanticLayout, height: int, width: int, kernel: int, al
     labels = resize_nearest(layout.labels, height, width)
     edges = None if layout.edges is None else resize_nearest(layout.edges, height, width)
     try:
-        sites = neighborhoods.sites(labels, edges)
+        sites = neighborhoods.sites(labels, edges, layout.noise)
     except TooManyNeighborhoodsError:
         del store.neighborhoods[key]
         return None
