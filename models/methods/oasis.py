@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.methods.base import Method, Objective, Outcome, Part
+from models.methods.spade_networks import modulated_block
 from models.networks.generators import first_map_size
 from models.networks.layout import SemanticLayout
 from models.networks.oasis import (
@@ -22,7 +23,7 @@ from models.networks.oasis import (
     init_oasis_weights,
 )
 from models.pix2pix_model import Pix2PixModel
-from models.recompute import recomputed
+from models.tables import TableOASISBlock
 from models.vgg import VGGLoss
 from util.distributed import sum_over_processes
 from util.precision import full_precision
@@ -101,7 +102,8 @@ class OASISMethod(Method):
     }
     options = frozenset(
         {
-            *("instance", "norm_G", "ngf", "ndf", "noise_3d", "z_dim", "num_styles", "checkpoint_activations"),
+            *("instance", "norm_G", "ngf", "ndf", "noise_3d", "z_dim", "num_styles", "resample_class"),
+            *("checkpoint_activations", "modulation"),
             *("class_balance", "labelmix", "lambda_labelmix", "vgg_loss", "vgg_weights", "lambda_vgg", "TTUR"),
         }
     )
@@ -143,10 +145,8 @@ class OASISMethod(Method):
             "norm": opt.norm_G,
             "latent_size": first_map_size(opt.crop_size, opt.aspect_ratio, UPSAMPLINGS),
             "z_dim": opt.z_dim if opt.noise_3d else None,
-            "block": OASISResnetBlock,
+            "block": modulated_block(opt, OASISResnetBlock, TableOASISBlock),
         }
-        if opt.is_train and opt.checkpoint_activations:
-            settings["block"] = recomputed(OASISResnetBlock)
         netG = OASISGenerator(opt.semantic_nc, **settings)
         netD = OASISDiscriminator(opt.num_labels, opt.ndf) if opt.is_train else None
         for network in (netG, netD):

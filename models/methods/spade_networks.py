@@ -85,10 +85,15 @@ def _decoder_block(opt) -> Callable[..., nn.Module]:
     """The block of `--netG spade`."""
     if opt.conditioning != "spade":
         return _maybe_recomputed(ConcatResnetBlock if opt.conditioning == "concat" else PlainResnetBlock, opt)
+    return modulated_block(opt, SPADEResnetBlock, TableResnetBlock)
+
+
+def modulated_block(opt, dense: type[SPADEResnetBlock], by_table: type[TableResnetBlock]) -> Callable[..., nn.Module]:
+    """The block with SPADE in it: the definition with `--modulation dense`, else the same with tables."""
     if opt.modulation == "dense":
-        return _maybe_recomputed(SPADEResnetBlock, opt)
+        return _maybe_recomputed(dense, opt)
     return partial(
-        _maybe_recomputed(TableResnetBlock, opt),
+        _maybe_recomputed(by_table, opt),
         always=opt.modulation == "table",
         recomputes_parts=not _recomputes_blocks(opt),
     )

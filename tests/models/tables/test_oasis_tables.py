@@ -1,5 +1,6 @@
 """Tables of a generator with noise in front of its semantic maps: one row for a neighborhood of one sample."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -8,12 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
+from data import PRESETS
+from models import METHODS, create_model
 from models.folding import fold_norms
 from models.networks.layout import SemanticLayout, SoftLayout
 from models.networks.norms import NormSpec
 from models.networks.oasis import OASISSPADE, OASISGenerator, OASISResnetBlock
 from models.tables import TableOASISBlock, sites_of
 from models.tables.oasis import TableOASISSPADE
+from options import TrainOptions, parse_options
 from tests.models.tables.test_modulation import CLASSES, close, filled, regions
 
 NOISE = 3
@@ -135,3 +139,12 @@ def test_16_bits_come_as_close_by_table_as_densely(training):
     finally:
         torch.set_default_dtype(torch.float64)
     assert 0 < by_table < 1.5 * densely < 0.1
+
+
+@pytest.mark.parametrize("modulation, uses_tables", [(None, True), ("table", True), ("dense", False)])
+def test_the_option_chooses_between_tables_and_the_definition(modulation, uses_tables):
+    words = "--method oasis --dataset_mode cityscapes --crop_size 64 --aspect_ratio 1 --ngf 2 --ndf 1 --z_dim 3"
+    opt = parse_options(TrainOptions, words.split(), PRESETS, METHODS)
+    chosen, definition = (create_model(replace(opt, modulation=m)).netG for m in (modulation, "dense"))
+    layout, z = SemanticLayout(regions(1, 64, 64), None, opt.num_labels), torch.randn(1, 3)
+    assert (work(chosen, layout, z) < work(definition, layout, z)) == uses_tables
