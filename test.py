@@ -66,6 +66,7 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
             "Generator": GENERATOR_NAMES[tested_generator(files)],
             "Data set": opt.dataset_mode,
             "Seed": str(opt.seed),
+            **({} if styles.resampled is None else {"Resampled class": dataset.class_names[styles.resampled]}),
         },
         style_photo=to_uint8(photos[0]) if len(photos) == 1 else None,
     )

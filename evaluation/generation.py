@@ -25,6 +25,8 @@ from models.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.statistics import recalibrate_batch_norm
 from models.tables import prepare
+from options.command_line import suggestion
+from util.errors import InputError
 from util.image import to_uint8
 from util.latents import draw_latents
 from util.precision import arithmetic
@@ -53,9 +55,9 @@ class Generation:
     Args:
         opt: of `test.py`, or of a program with the same options.
         model: with trained weights, on its device. It is changed in place and cannot be trained afterwards.
-        dataset: its first label maps are for --recalibrate_bn.
+        dataset: its first label maps are for --recalibrate_bn, its classes for --resample_class.
     Raises:
-        InputError: --style_image cannot be read.
+        InputError: --style_image cannot be read, or the data set has no class of --resample_class.
     """
 
     def __init__(self, opt: Any, model: Pix2PixModel, dataset: SampleDataset):
@@ -63,7 +65,7 @@ class Generation:
         with torch.no_grad(), arithmetic(opt.precision, model.device):
             if opt.recalibrate_bn:
                 recalibrate(opt, dataset, model)
-            self.styles = Styles(opt, model)
+            self.styles = Styles(opt, model, dataset)
         fold_norms(model.netG)
         if opt.compile:
             model.netG.compile()
@@ -75,7 +77,7 @@ class Generation:
             layout = self.model.layout(batch)
             if self.styles.are_many and isinstance(self.model.netG, SPADEGenerator):
                 layout = prepare(self.model.netG, layout)
-        for caption, z in self.styles.of(batch["index"].tolist()):
+        for caption, z in self.styles.of(batch["index"].tolist(), batch["labels"]):
             with arithmetic(self.opt.precision, self.model.device):
                 images = to_uint8(self.model.netG(layout, z))
             yield caption, images
@@ -108,23 +110,33 @@ def style_photos(opt: Any) -> dict[str, Tensor]:
 
 
 class Styles:
-    """The latents of a test: one per style photo, or `num_styles` random ones per label map, or none."""
+    """The latents of a test: one per style photo, or `num_styles` random ones per label map, or none.
 
-    def __init__(self, opt: Any, model: Pix2PixModel):
+    Attributes:
+        resampled: the class of --resample_class: random latents after the first differ from it only at its pixels.
+    """
+
+    def __init__(self, opt: Any, model: Pix2PixModel, dataset: SampleDataset):
         self.z_dim = model.z_dim
         self.num_styles, self.seed = opt.num_styles, opt.seed
         self.device = model.device
         self.photos = style_photos(opt)
         netE = model.netE
         self.mu = {name: netE(photo[None].to(model.device))[0] for name, photo in self.photos.items()} if netE else {}
+        self.resampled = None
+        if opt.resample_class is not None:
+            self.resampled = find_class(opt.resample_class, dataset.class_names)
 
     @property
     def are_many(self) -> bool:
         """Whether there is more than one image for each label map."""
         return self.z_dim is not None and (len(self.mu) > 1 if self.mu else self.num_styles > 1)
 
-    def of(self, indices: Sequence[int]) -> Iterator[tuple[str, Tensor | None]]:
-        """Yield (caption, z (N, z_dim) or None) of every style, for label maps of these indices in the data set."""
+    def of(self, indices: Sequence[int], labels: Tensor) -> Iterator[tuple[str, Tensor | None]]:
+        """Yield (caption, z) of every style, for label maps (N, H, W) of these indices in the data set.
+
+        z is (N, z_dim); a map (N, z_dim, H, W) where a class is resampled; None for a generator without latent.
+        """
         if self.z_dim is None:
             yield "synthesized", None
         elif self.mu:
@@ -133,4 +145,30 @@ class Styles:
         else:
             z = draw_latents(self.seed, indices, self.z_dim, self.num_styles).to(self.device)  # (N, num_styles, z_dim)
             for k in range(self.num_styles):
-                yield f"random style {k + 1}" if self.num_styles > 1 else "random style", z[:, k]
+                caption = f"random style {k + 1}" if self.num_styles > 1 else "random style"
+                if self.resampled is None or k == 0:
+                    yield caption, z[:, k]
+                else:
+                    yield caption, resample(z[:, 0], z[:, k], labels.to(self.device) == self.resampled)
+
+
+def resample(z: Tensor, other: Tensor, pixels: Tensor) -> Tensor:
+    """The map (N, Z, H, W) of latents that are `other` (N, Z) at `pixels` (N, H, W) bool, and `z` (N, Z) elsewhere."""
+    return torch.where(pixels[:, None], other[:, :, None, None], z[:, :, None, None])
+
+
+def find_class(text: str, class_names: Sequence[str]) -> int:
+    """The id of a class, given by its name in any case or by its id.
+
+    Raises:
+        InputError: there is no such class; the message names near ones.
+    """
+    if text.isascii() and text.isdigit() and int(text) < len(class_names):
+        return int(text)
+    for number, name in enumerate(class_names):
+        if name.lower() == text.strip().lower():
+            return number
+    hint = suggestion(text, class_names) or f"the first are {', '.join(class_names[:3])}"
+    raise InputError(
+        f"--resample_class {text}: no class of the data set; give a name or an id in 0..{len(class_names) - 1} ({hint})"
+    )

@@ -28,9 +28,14 @@ class GenerationOptions(Options, heading="results"):
     )
     num_styles: int = option(
         1,
-        "images for each label map, each from a random latent, with --use_vae or --random_input",
+        "images for each label map, each from a random latent, with --use_vae, --random_input or --method oasis",
         unit="images",
         rule=at_least(1),
+    )
+    resample_class: str | None = option(
+        None,
+        "oasis, with --num_styles 2 or more: let the latent differ only at pixels of this class, given by name or id",
+        unset="everywhere",
     )
     use_encoded_image: bool = option(
         False,
@@ -81,3 +86,7 @@ class TestOptions(
             raise OptionError(f"--style_image {self.style_image}: a network without encoder has no styles; {fix}")
         if self.num_styles > 1 and not self.has_latent:
             raise OptionError(f"--num_styles {self.num_styles}: a network without latent has one style; {fix}")
+        if self.resample_class is not None and self.num_styles < 2:
+            raise OptionError(
+                f"--resample_class {self.resample_class}: every label map has one style; add --num_styles 2 or more"
+            )

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from options import OptionError, TestOptions, TrainOptions
+from models import METHODS
+from options import OptionError, TestOptions, TrainOptions, parse_options
 from options.networks import UPSAMPLINGS
 from util.device import seed_everything
 
@@ -203,6 +204,21 @@ def test_styles_need_an_encoder(line, parse_test, refused):
 def test_random_input_gives_several_images_of_a_label_map_but_takes_no_style(parse_test, refused):
     assert parse_test("--random_input --num_styles 2").num_styles == 2
     assert "a network without encoder has no styles" in refused(parse_test, "--random_input --style_image a.jpg")
+
+
+@pytest.mark.parametrize(
+    "flags, line",
+    [
+        ("--method spade --use_vae --num_styles 2", "--method spade does not use it (oasis does); leave it out"),
+        ("--method oasis", "every label map has one style; add --num_styles 2 or more"),
+    ],
+)
+def test_resampling_a_class_needs_noise_and_several_styles(flags, line, presets, refused):
+    def parse(line):
+        return parse_options(TestOptions, line.split(), presets, METHODS)
+
+    assert parse("--method oasis --num_styles 2 --resample_class 1").resample_class == "1"
+    assert refused(parse, f"{flags} --resample_class sky") == f"test.py: error: --resample_class sky: {line}"
 
 
 @pytest.mark.parametrize("name", ["", "..", ".", "a/b", "/a", "a/", "a\\b", " a"])
