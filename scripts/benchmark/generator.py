@@ -1,23 +1,23 @@
-"""Time, memory and multiply-adds of the SPADE generator, with gamma and beta by table and dense."""
+"""Time, memory and multiply-adds of generators with SPADE, with gamma and beta by table and dense."""
 
 import argparse
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from models import create_generator
+from models import create_model
 from models.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout, SoftLayout
-from models.tables import prepare, sites_of
+from models.tables import prepare
 from models.tables.blocks import convolve
 from options import TrainOptions
 from scripts.benchmark.label_maps import MODES, command_line_options, layouts_of
 from scripts.benchmark.memory import peak_of_first_call
-from scripts.benchmark.multiply_adds import Counts, count, spade_kernel
+from scripts.benchmark.multiply_adds import Counts, Network, count, fraction_table
 from scripts.benchmark.switches import height
 from scripts.benchmark.timing import Times, take_turns
 from scripts.benchmark.train import DEFAULTS, device_name
@@ -26,7 +26,7 @@ from util.errors import InputError
 from util.fill import fill
 from util.precision import autocast
 
-HELP = "images per second, memory and multiply-adds of the SPADE generator, dense and by table, beside the floor"
+HELP = "images per second, memory and multiply-adds of a generator with SPADE, dense and by table, beside the floor"
 BRUSH = 24
 """Pixels across of the stroke that an edit draws."""
 DENSE, TABLE, KEPT, EDIT, FLOOR = "dense", "by table", "another style", "an edit", "other convolutions alone"
@@ -36,6 +36,7 @@ PRODUCT_SIZE = 2048
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of this command to its parser."""
+    parser.add_argument("--method", choices=("spade", "oasis"), default="spade", help="of this generator (%(default)s)")
     parser.add_argument("--device", choices=DEFAULTS, help="(default: cuda if there is a GPU, else cpu)")
     parser.add_argument("--dataset_mode", choices=MODES, default="coco", help="whose preset counts (%(default)s)")
     parser.add_argument("--dataroot", metavar="DIR", help="the data set, for real label maps (default: made-up ones)")
@@ -84,9 +85,9 @@ class Generators:
         self.table = prepared_for_tables(make_generator(opt, "table").to(device))
         if device.type == "cuda":
             self.dense.to(memory_format=torch.channels_last)
-        self.z = None if self.dense.z_dim is None else torch.zeros(opt.batch_size, self.dense.z_dim, device=device)
+        self.z = None if self.dense.z_dim is None else torch.randn(opt.batch_size, self.dense.z_dim, device=device)
 
-    def generate(self, network: SPADEGenerator, layout: SemanticLayout) -> Tensor:
+    def generate(self, network: Network, layout: SemanticLayout) -> Tensor:
         """Generate images with one of the two networks; synchronizes with the device."""
         images = network(layout, self.z)
         if self.device.type == "cuda":
@@ -99,15 +100,15 @@ class Generators:
         return float((dense.float() - table.float()).abs().max() / dense.abs().max())
 
 
-def make_generator(opt: TrainOptions, modulation: str) -> SPADEGenerator:
+def make_generator(opt: TrainOptions, modulation: str) -> Network:
     """A generator with weights and statistics of ordinary size, the same for every modulation."""
-    network = create_generator(replace(opt, modulation=modulation))
-    assert isinstance(network, SPADEGenerator), "a workload of this benchmark"
+    network = create_model(replace(opt, modulation=modulation)).netG
+    assert isinstance(network, Network), "a workload of this benchmark"
     fill(network, seed=0)
     return network.eval().requires_grad_(False)
 
 
-def prepared_for_tables(network: SPADEGenerator) -> SPADEGenerator:
+def prepared_for_tables(network: Network) -> Network:
     """Prepare a trained generator in place as test.py does."""
     fold_norms(network)
     return to_memory_format(network, torch.channels_last)
@@ -121,21 +122,20 @@ def anew(layout: SemanticLayout) -> SemanticLayout:
 def measure(generators: Generators, layout: SemanticLayout, rounds: int) -> Times:
     """Let all ways of generating images take turns on one batch."""
     dense, table, generate = generators.dense, generators.table, generators.generate
-    prepared = prepare(table, anew(layout))
     floor = other_convolutions(table, layout)
-
-    def edit(i: int) -> None:
-        edited = SemanticLayout(stroke(layout.labels, i), layout.edges, layout.num_labels)
-        generate(table, prepare(table, edited, prepared))
-
-    jobs: Mapping[str, Callable[[int], object]] = {
+    jobs: dict[str, Callable[[int], object]] = {
         DENSE: lambda i: generate(dense, anew(layout)),
         TABLE: lambda i: generate(table, anew(layout)),
-        KEPT: lambda i: generate(table, prepared),
-        EDIT: edit,
-        FLOOR: lambda i: floor(),
     }
-    return take_turns(jobs, rounds, "generator")
+    if isinstance(table, SPADEGenerator):  # the rows of OASIS serve one latent
+        prepared = prepare(table, anew(layout))
+
+        def edit(i: int) -> None:
+            edited = SemanticLayout(stroke(layout.labels, i), layout.edges, layout.num_labels)
+            generate(table, prepare(table, edited, prepared))
+
+        jobs |= {KEPT: lambda i: generate(table, prepared), EDIT: edit}
+    return take_turns({**jobs, FLOOR: lambda i: floor()}, rounds, "generator")
 
 
 def stroke(labels: Tensor, number: int) -> Tensor:
@@ -147,7 +147,7 @@ def stroke(labels: Tensor, number: int) -> Tensor:
     return torch.where(dab, labels[0, (y + height // 2) % height, (x + width // 2) % width], labels)
 
 
-def other_convolutions(network: SPADEGenerator, layout: SemanticLayout) -> Callable[[], None]:
+def other_convolutions(network: Network, layout: SemanticLayout) -> Callable[[], None]:
     """Return a function that runs all convolutions of a forward pass outside modulation: a lower bound on the time."""
     calls: list[tuple[nn.Conv2d, Tensor]] = []
 
@@ -198,30 +198,6 @@ def times_table(all_times: list[Times]) -> list[str]:
     return [*lines, ""]
 
 
-def fraction_table(layouts: list[SemanticLayout], network: SPADEGenerator) -> list[str]:
-    """Markdown: distinct neighborhoods as a fraction of the sites, at every size of the network."""
-    sizes, (height, width) = [], network.latent_size
-    for _, scale in network.stages():
-        height, width = scale * height, scale * width
-        if (height, width) not in sizes:
-            sizes.append((height, width))
-    kernel = spade_kernel(network)
-    inner, outer = [], []
-    for size in sizes:
-        height, width = size
-        found = (sites_of(anew(layout), height, width, kernel, always=True) for layout in layouts)
-        all_sites = [sites for sites in found if sites]
-        inner.append(statistics.mean((len(sites.neighborhoods.inner) - 1) / sites.ids.numel() for sites in all_sites))
-        outer.append(statistics.mean(sites.fraction_new for sites in all_sites))
-    return [
-        f"| distinct neighborhoods | {' | '.join(f'{width}x{height}' for height, width in sizes)} |",
-        "|---" * (len(sizes) + 1) + "|",
-        f"| of {kernel}x{kernel} labels | {' | '.join(f'{fraction:.2f}' for fraction in inner)} |",
-        f"| of {2 * kernel - 1}x{2 * kernel - 1} labels | {' | '.join(f'{fraction:.2f}' for fraction in outer)} |",
-        "",
-    ]
-
-
 def counts_table(counts: list[Counts], all_times: list[Times], speed: float) -> list[str]:
     """Markdown: multiply-adds, and their speed as a fraction of that of a matrix product."""
     shared, gamma_beta, rows, others = (
@@ -242,6 +218,8 @@ def counts_table(counts: list[Counts], all_times: list[Times], speed: float) -> 
         FLOOR: (others, FLOOR),
     }
     for text, (amount, job) in parts.items():
+        if job not in all_times[0].seconds:
+            continue
         lines.append(f"| {text} | {amount:.1f} | {1e9 * amount / seconds(all_times, job) / speed:.0%} |")
     return [*lines, ""]
 
@@ -282,8 +260,9 @@ def first_batch(args: argparse.Namespace, name: str) -> Callable[[], object]:
 
 def heading(args: argparse.Namespace, opt: TrainOptions) -> str:
     """Markdown: hardware, software, workload and command of the figures."""
-    names = ("device", "dataset_mode", "dataroot", "crop_size", "ngf", "batch_size", "maps", "rounds", "precision")
-    flags = " ".join(f"--{name} {getattr(args, name)}" for name in names if getattr(args, name) is not None)
+    names = ("method", "device", "dataset_mode", "dataroot", "crop_size", "ngf", "batch_size", "maps", "rounds")
+    given = {name: getattr(args, name) for name in (*names, "precision")}
+    flags = " ".join(f"--{name} {value}" for name, value in given.items() if value is not None)
     lines = [
         f"{device_name(args.device)}, torch {torch.__version__}, threads: {torch.get_num_threads()}",
         f"Workload: preset {args.dataset_mode} ({opt.semantic_nc} semantic channels), {opt.crop_size}x{height(opt)} "

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from data import PRESETS, create_dataset
+from models import METHODS
 from models.networks.layout import SemanticLayout
 from options import TrainOptions, parse_options
 from scripts.benchmark.switches import make_batch
@@ -20,14 +21,19 @@ MODES = [mode for mode in PRESETS if mode not in NEEDS_FOLDERS]
 
 def command_line_options(args: argparse.Namespace) -> TrainOptions:
     """The options of train.py for a generator of the preset. Raises `InputError` for options that train.py refuses."""
-    words = f"--dataset_mode {args.dataset_mode} --load_size {args.crop_size} --crop_size {args.crop_size} --no_flip"
+    words = f"--method {args.method} --dataset_mode {args.dataset_mode} --no_flip"
+    words += f" --load_size {args.crop_size} --crop_size {args.crop_size}"
     words += f" --ngf {args.ngf} --batch_size {args.batch_size} --no_vgg_loss --precision {args.precision}"
+    words += " --ndf 1"  # the discriminator is created, too, but not measured
     words += f" --gpu_ids {-1 if args.device == 'cpu' else 0}"
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
             return parse_options(
-                TrainOptions, [*words.split(), *(["--dataroot", args.dataroot] if args.dataroot else [])], PRESETS
+                TrainOptions,
+                [*words.split(), *(["--dataroot", args.dataroot] if args.dataroot else [])],
+                PRESETS,
+                METHODS,
             )
     except SystemExit:
         line = said.getvalue().strip().splitlines()[-1]

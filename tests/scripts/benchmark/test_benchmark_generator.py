@@ -30,6 +30,17 @@ def test_a_tiny_generator_is_measured_in_every_way(capsys, monkeypatch):
     assert float(re.search(r"largest value: (\S+)\.", output)[1]) < 1e-4
 
 
+def test_a_tiny_generator_of_oasis_is_measured(capsys, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(generator, "PRODUCT_SIZE", 64)
+    monkeypatch.setattr(generator, "memory_lines", lambda *args: [])  # as above, in two processes
+    main([*COMMAND, "--method", "oasis", "--maps", "1"])
+    output = capsys.readouterr().out
+    rows = dict(re.findall(r"^\| ([^|]+) \| \d+ \| ([\d.]+) \(", output, re.MULTILINE))
+    assert list(rows) == ["dense", "by table", "other convolutions alone"]
+    assert float(re.search(r"largest value: (\S+)\.", output)[1]) < 1e-4
+
+
 def test_multiply_adds_are_those_of_the_paper():
     """COCO at 256x256: 55.6 G for the shared layer, 93.3 G for gamma and beta, 42.2 G for all else."""
     with torch.device("meta"):
