@@ -55,7 +55,7 @@ class OASISResnetBlock(SPADEResnetBlock):
 
 
 class OASISGenerator(Generator):
-    """The OASIS generator (section 3.3): SPADE's with noise in front of every semantic map that it sees.
+    """The OASIS generator: SPADE's with noise in front of every semantic map that it sees.
 
     There is one vector for each sample, the same at every pixel and in every layer. Where a map of vectors changes, the
     image changes there. There are 6 blocks; SPADE's generator has 7.
@@ -118,7 +118,7 @@ class OASISGenerator(Generator):
 
 
 class OASISDiscriminator(nn.Module):
-    """A U-Net that classifies every pixel of an image as fake or as one of the labels (section 3.2).
+    """A U-Net that classifies every pixel of an image as fake or as one of the labels.
 
     It sees the image alone, and no norm layer mixes its samples.
 
