@@ -89,5 +89,30 @@ class SampleDataset(Samples):
         """`class_names` and `class_colors` for options of these names; opens no file of the data set."""
 
 
+class DerivedDataset(SampleDataset):
+    """The samples of another data set, changed or with further maps; a subclass defines `__getitem__`.
+
+    Args:
+        dataset: the other one, whose classes and files these are.
+    """
+
+    def __init__(self, dataset: SampleDataset):
+        self.dataset = dataset
+        self.class_names, self.class_colors = dataset.class_names, dataset.class_colors
+        self.paths, self.preprocess = dataset.paths, dataset.preprocess
+
+    @classmethod
+    def classes(cls, label_nc: int, contain_dontcare_label: bool) -> tuple[tuple[str, ...], np.ndarray]:
+        """Not known without `dataset`."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def describe(self, index: int) -> str:
+        """Name a sample in a message."""
+        return self.dataset.describe(index)
+
+
 AnySamples = Samples | Subset[Sample]
 """Samples, or a subset of them."""

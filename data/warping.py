@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from scipy.interpolate import RBFInterpolator
 from torch import Tensor
 
-from data.sample import Sample, SampleDataset
+from data.sample import DerivedDataset, Sample, SampleDataset
 
 POINTS = 5
 """Control points along each side of an image, evenly spaced, the outermost on its border."""
@@ -72,7 +72,7 @@ def warp_image(image: Tensor, positions: Tensor) -> Tensor:
     return warped.clamp(-1, 1)
 
 
-class WarpedDataset(SampleDataset):
+class WarpedDataset(DerivedDataset):
     """Samples whose label map, instance map and photo are warped alike: the photo still shows the label map.
 
     Random numbers come from torch's main generator, after those of the data set.
@@ -83,21 +83,8 @@ class WarpedDataset(SampleDataset):
     """
 
     def __init__(self, dataset: SampleDataset, height: int, width: int, strength: float):
-        self.dataset, self.warp = dataset, ThinPlateWarp(height, width, strength)
-        self.class_names, self.class_colors = dataset.class_names, dataset.class_colors
-        self.paths, self.preprocess = dataset.paths, dataset.preprocess
-
-    @classmethod
-    def classes(cls, label_nc: int, contain_dontcare_label: bool) -> tuple[tuple[str, ...], np.ndarray]:
-        """Not known here; those of `dataset` are attributes."""
-        raise NotImplementedError
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def describe(self, index: int) -> str:
-        """Name a sample in a message."""
-        return self.dataset.describe(index)
+        super().__init__(dataset)
+        self.warp = ThinPlateWarp(height, width, strength)
 
     def __getitem__(self, index: int) -> Sample:
         """Read a sample, and warp it. Raises `InputError` for files that cannot be read."""

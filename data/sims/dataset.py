@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from data.disparity import DisparityMaps
-from data.sample import Sample, SampleDataset
+from data.sample import DerivedDataset, Sample, SampleDataset
 from data.sims.alignment import segment_maps
 from data.sims.bank import HOW_TO_BUILD, Bank
 from data.sims.canvas import Canvas, Segment, back_to_front
@@ -25,7 +25,7 @@ MOST_SEGMENTS = 10  # of a sample (published)
 MOST_PAIRS = 10
 
 
-class CanvasDataset(SampleDataset):
+class CanvasDataset(DerivedDataset):
     """Samples with the maps "canvas" and "changed_labels".
 
     In testing, segments of training photos are pasted. In training, pixels of the photo itself are, within the masks of
@@ -45,25 +45,12 @@ class CanvasDataset(SampleDataset):
     """
 
     def __init__(self, dataset: SampleDataset, bank: Bank, images: SampleDataset, opt):
-        self.dataset, self.bank, self.images = dataset, bank, images
+        super().__init__(dataset)
+        self.bank, self.images = bank, images
         self.is_train, self.seed = opt.is_train, opt.seed
         self.aligns, self.orders = opt.align_segments, opt.order_segments
-        self.class_names, self.class_colors = dataset.class_names, dataset.class_colors
-        self.paths, self.preprocess = dataset.paths, dataset.preprocess
         self.roles = Roles.of(dataset.class_names)
         self.holds_own = opt.phase == bank.options["phase"]  # names of another phase mean other images
-
-    @classmethod
-    def classes(cls, label_nc: int, contain_dontcare_label: bool) -> tuple[tuple[str, ...], np.ndarray]:
-        """Not known here; those of `dataset` are attributes."""
-        raise NotImplementedError
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def describe(self, index: int) -> str:
-        """Name a sample in a message."""
-        return self.dataset.describe(index)
 
     def __getitem__(self, index: int) -> Sample:
         """Read a sample, and add its canvas. Raises `InputError` for files that cannot be read."""
