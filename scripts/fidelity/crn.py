@@ -22,6 +22,7 @@ from scripts.fidelity.measurements import (
     names_and_shapes,
     parameter_changes,
     parameters,
+    refill,
 )
 from scripts.fidelity.recording import Recording, Results
 from trainers import Pix2PixTrainer
@@ -70,8 +71,7 @@ class Replay:
         return {**self.construction(), **self.generation(), **self.gradients(), **self.iterations()}
 
     def _refill(self) -> None:
-        fill(self.netG, self.recorded["fill_seed"])
-        self.netG.zero_grad(set_to_none=True)
+        refill({"G": self.netG}, self.recorded["fill_seed"])
         self.model.train()  # in evaluation mode, images are clipped; nothing else differs
 
     def construction(self) -> Results:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from models.vgg import VGGLoss
+from util.fill import fill
+
 Networks = Mapping[str, nn.Module]
 """By the letter in their file names."""
 Parameters = dict[str, dict[str, Tensor]]
@@ -59,3 +62,17 @@ def parameter_changes(networks: Networks, start: Parameters) -> dict[str, float]
         letter: sum(norm(now[letter][name] - before) ** 2 for name, before in named.items()) ** 0.5
         for letter, named in start.items()
     }
+
+
+def refill(networks: Networks, seed: int) -> None:
+    """Give every network its recorded values by name, and no gradients."""
+    for network in networks.values():
+        fill(network, seed)
+        network.zero_grad(set_to_none=True)
+
+
+def filled_vgg(seed: int) -> VGGLoss:
+    """The perceptual loss with the recorded values of VGG-19, which need no file."""
+    vgg = VGGLoss()
+    fill(vgg.features, seed)
+    return vgg

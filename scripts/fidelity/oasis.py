@@ -16,21 +16,21 @@ from models.methods.base import Part
 from models.methods.oasis import LabelFacts, OASISMethod, class_weights, labelmix_mask
 from models.networks.init import parameter_count
 from models.networks.layout import SemanticLayout
-from models.vgg import VGGLoss
 from scripts.fidelity.measurements import (
     Networks,
     buffers_of,
+    filled_vgg,
     floats,
     gradient_norms,
     names_and_shapes,
     norm,
     parameter_changes,
     parameters,
+    refill,
 )
 from scripts.fidelity.oasis_options import learning_rates, own_options, published_options
 from scripts.fidelity.recording import Recording, Results
 from trainers import create_trainer
-from util.fill import fill
 
 INPUTS = frozenset(
     {"config", "argv", "crop_size", "height", "width", "fill_seed", "labelmix_coins", "local_noise_class"}
@@ -103,14 +103,11 @@ class Replay:
         """The method that the options describe, with a filled VGG-19 that needs no file."""
         method = OASISMethod.create(dataclasses.replace(self.opt, vgg_loss=False), self.model)
         if self.opt.vgg_loss:
-            method.vgg = VGGLoss()
-            fill(method.vgg.features, self.seed)
+            method.vgg = filled_vgg(self.seed)
         return method
 
     def _refill(self, training: bool) -> None:
-        for network in self.networks.values():
-            fill(network, self.seed)
-            network.zero_grad(set_to_none=True)
+        refill(self.networks, self.seed)
         self.model.train(training)
 
     def _coins(self, number: int) -> Tensor:

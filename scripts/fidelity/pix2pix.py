@@ -20,10 +20,10 @@ from scripts.fidelity.measurements import (
     norm,
     parameter_changes,
     parameters,
+    refill,
 )
 from scripts.fidelity.recording import Recording, Results
 from trainers import Pix2PixTrainer
-from util.fill import fill
 
 INPUTS = frozenset({"config", "height", "width", "fill_seed", "options"})
 INPUT_ARRAYS = frozenset({"label", "image"})
@@ -90,9 +90,7 @@ class Replay:
 
     def _refill(self, training: bool) -> dict[str, dict[str, Tensor]]:
         """Fill both networks; return copies of their buffers."""
-        for network in self.networks.values():
-            fill(network, self.seed)
-            network.zero_grad(set_to_none=True)
+        refill(self.networks, self.seed)
         self.model.train(training)
         return {letter: buffers_of(network) for letter, network in self.networks.items()}
 

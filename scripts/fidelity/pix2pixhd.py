@@ -15,21 +15,21 @@ from models.methods.base import Part
 from models.methods.pix2pixhd import Pix2PixHDMethod
 from models.networks.init import parameter_count
 from models.networks.pix2pixhd import FEATURES
-from models.vgg import VGGLoss
 from options import TrainOptions, parse_options
 from scripts.fidelity.measurements import (
     STEP_TOLERANCES,
+    filled_vgg,
     floats,
     gradient_norms,
     names_and_shapes,
     norm,
     parameter_changes,
     parameters,
+    refill,
 )
 from scripts.fidelity.recording import Recording, Results
 from trainers import create_trainer
 from util.errors import InputError
-from util.fill import fill
 
 INPUTS = frozenset({"config", "argv", "height", "width", "fill_seed"})
 INPUT_ARRAYS = frozenset({"label", "instance", "image"})
@@ -76,14 +76,11 @@ class Replay:
         """The method that the options describe, with a filled VGG-19 that needs no file."""
         method = Pix2PixHDMethod.create(dataclasses.replace(self.opt, vgg_loss=False), self.model)
         if self.opt.vgg_loss:
-            method.vgg = VGGLoss()
-            fill(method.vgg.features, self.seed)
+            method.vgg = filled_vgg(self.seed)
         return method
 
     def _refill(self) -> None:
-        for network in self.networks.values():
-            fill(network, self.seed)
-            network.zero_grad(set_to_none=True)
+        refill(self.networks, self.seed)
         self.model.train()
 
     def _part(self) -> Part:

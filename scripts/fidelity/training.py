@@ -16,21 +16,21 @@ from models.losses import kl_loss
 from models.methods.base import Part
 from models.methods.spade import SPADEMethod
 from models.networks.init import parameter_count
-from models.vgg import VGGLoss
 from options import TrainOptions, parse_options
 from options.classic import SETTLED
 from scripts.fidelity.measurements import (
     buffers_of,
+    filled_vgg,
     floats,
     gradient_norms,
     names_and_shapes,
     norm,
     parameter_changes,
     parameters,
+    refill,
 )
 from scripts.fidelity.recording import Recording, Results
 from trainers import create_trainer
-from util.fill import fill
 
 # Entries that define networks and inputs; everything else in a recording is compared.
 INPUTS = frozenset({"config", "argv", "crop_size", "height", "width", "fill_seed"})
@@ -112,14 +112,11 @@ class Replay:
     def _method(self) -> SPADEMethod:
         method = SPADEMethod.create(dataclasses.replace(self.opt, vgg_loss=False), self.model)
         if self.opt.vgg_loss:
-            method.vgg = VGGLoss()
-            fill(method.vgg.features, self.seed)
+            method.vgg = filled_vgg(self.seed)
         return method
 
     def _refill(self, training: bool) -> None:
-        for network in self.networks.values():
-            fill(network, self.seed)
-            network.zero_grad(set_to_none=True)
+        refill(self.networks, self.seed)
         self.model.train(training)
 
     def _layout(self):
