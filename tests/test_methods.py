@@ -18,17 +18,15 @@ pytestmark = pytest.mark.system
 
 DATA = "--dataset_mode landscapes --crop_size 64 --load_size 64 --preprocess_mode resize_and_crop --gpu_ids -1"
 SHORT = "--max_dataset_size 2 --batch_size 1 --save_epoch_freq 1 --no_html --no_tensorboard --seed 3"
-SMALL_DATA = (
-    "--diffaugment color,translation,cutout --warp 0.05 --D_warmup 3 "
-    "--r1_gamma 1 --r1_interval 2 --lambda_lecam 1 --lecam_start 1"
-)
+AUGMENTED = "--diffaugment color,translation,cutout --warp 0.05 --D_warmup 3"
+SMALL_DATA = f"{AUGMENTED} --r1_gamma 1 --r1_interval 2 --lambda_lecam 1 --lecam_start 1"
 TINY = {
     "spade": f"--ngf 2 --ndf 2 --use_vae --z_dim 4 --norm_G spectralspadesyncbatch1x1 --no_vgg_loss {SMALL_DATA}",
     "pix2pix": "--ngf 2 --ndf 2 --niter_decay 0",
     "crn": "--crn_channels 4 --crn_images 2 --vgg_weights {vgg}",
     "pix2pixhd": "--netG local --ngf 2 --ndf 2 --n_downsample_global 1 --n_blocks_global 1 --n_blocks_local 1 "
     f"--niter_fix_global 1 --pool_size 1 --no_vgg_loss --niter_decay 0 {SMALL_DATA}",
-    "oasis": "--ngf 2 --ndf 1 --z_dim 4 --ema 0.9",
+    "oasis": f"--ngf 2 --ndf 1 --z_dim 4 --ema 0.9 {AUGMENTED}",
     "sims": "--sims_width 2 --bank {bank} --vgg_weights {vgg}",
 }
 """Method -> flags of its small networks."""

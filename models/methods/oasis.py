@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.augmentation import AUGMENTATION_OPTIONS, NO_AUGMENTATION, DiffAugment
 from models.methods.base import Method, Objective, Outcome, Part
 from models.methods.spade_networks import modulated_block
 from models.networks.generators import first_map_size
-from models.networks.layout import SemanticLayout
+from models.networks.layout import NO_CLASS, SemanticLayout
 from models.networks.oasis import (
     SIZE_STEP,
     UPSAMPLINGS,
@@ -30,6 +31,9 @@ from util.precision import full_precision
 
 UNKNOWN_FIRST = frozenset({"ade20k", "ade20k_outdoor", "cityscapes"})
 """Data sets in whose label maps 0 is the unknown class; in others that have one, it comes after the other classes."""
+
+IGNORED = -100
+"""Target that `F.cross_entropy` leaves out."""
 
 
 class OASISModel(Pix2PixModel):
@@ -81,6 +85,9 @@ class OASISMethod(Method):
         TTUR: half the learning rate for the generator, double for the discriminator: 1e-4 and 4e-4, as published, with
             the preset's rate.
         betas: of both Adam optimizers.
+        D_warmup: first steps in which the learning rate of the discriminator rises.
+        diffaugment: of what the discriminator sees. Its targets move with the images. Pixels that it leaves without a
+            class count in no loss; those under a cutout keep theirs. Class balance is that of the whole label maps.
     """
 
     preset: ClassVar[Mapping[str, Any]] = {
@@ -100,13 +107,11 @@ class OASISMethod(Method):
         "landscapes": {"instance": False},
         "cityscapes": {"batch_size": 20, "lr": 0.0004, "TTUR": False, "ema": 0.999, "lambda_labelmix": 5.0},
     }
-    options = frozenset(
-        {
-            *("instance", "norm_G", "ngf", "ndf", "noise_3d", "z_dim", "num_styles", "resample_class"),
-            *("checkpoint_activations", "modulation"),
-            *("class_balance", "labelmix", "lambda_labelmix", "vgg_loss", "vgg_weights", "lambda_vgg", "TTUR"),
-        }
-    )
+    options = AUGMENTATION_OPTIONS | {
+        *("instance", "norm_G", "ngf", "ndf", "noise_3d", "z_dim", "num_styles", "resample_class"),
+        *("checkpoint_activations", "modulation", "D_warmup"),
+        *("class_balance", "labelmix", "lambda_labelmix", "vgg_loss", "vgg_weights", "lambda_vgg", "TTUR"),
+    }
     is_exported = False  # exported graphs join no noise to label maps, and do not move labels
 
     def __init__(
@@ -119,8 +124,11 @@ class OASISMethod(Method):
         vgg: nn.Module | None = None,
         TTUR: bool = True,
         betas: tuple[float, float] = (0.0, 0.999),
+        D_warmup: int = 0,
+        diffaugment: DiffAugment = NO_AUGMENTATION,
     ):
-        self.model, self.unknown, self.is_balanced = model, unknown, is_balanced
+        self.model, self.diffaugment = model, diffaugment
+        self.unknown, self.is_balanced = unknown, is_balanced
         self.lambda_labelmix, self.lambda_vgg, self.vgg = lambda_labelmix, lambda_vgg, vgg
         assert isinstance(model.netD, OASISDiscriminator), "a model that is trained has a discriminator"
         self.netD = model.netD
@@ -129,7 +137,9 @@ class OASISMethod(Method):
             Objective(
                 "G", {"G": model.netG}, self.generator_losses, frozen=[self.netD], lr_factor=G_factor, betas=betas
             ),
-            Objective("D", {"D": self.netD}, self.discriminator_losses, lr_factor=D_factor, betas=betas),
+            Objective(
+                "D", {"D": self.netD}, self.discriminator_losses, lr_factor=D_factor, betas=betas, warmup=D_warmup
+            ),
         )
 
     @classmethod
@@ -168,6 +178,8 @@ class OASISMethod(Method):
             vgg=VGGLoss.pretrained(opt.vgg_weights, opt.download).to(model.device) if opt.vgg_loss else None,
             TTUR=opt.TTUR,
             betas=(opt.beta1, opt.beta2),
+            D_warmup=opt.D_warmup,
+            diffaugment=DiffAugment.of(opt),
         )
 
     @property
@@ -195,7 +207,8 @@ class OASISMethod(Method):
 
     def generator_losses_of(self, fake: Tensor, part: Part) -> dict[str, Tensor]:
         """As `generator_losses`, on given fakes."""
-        losses = {"GAN": self.real_loss(self.classify(fake), part)}
+        seen, seen_part = self.as_seen(fake, part)
+        losses = {"GAN": self.real_loss(self.classify(seen), seen_part)}
         if self.vgg is not None:
             losses["VGG"] = self.lambda_vgg * self.vgg(fake, part.real)
         return losses
@@ -212,9 +225,13 @@ class OASISMethod(Method):
 
     def discriminator_losses_of(self, fake: Tensor, part: Part) -> dict[str, Tensor]:
         """As `discriminator_losses`, on given fakes."""
+        fake, part = self.as_seen(fake, part)
         labels = part.layout.labels.long()
+        has_class = labels != NO_CLASS  # (N, H, W); all pixels, without augmentation
         fake_logits = self.classify(fake)  # (N, num_labels + 1, H, W)
-        losses = {"D_Fake": F.cross_entropy(fake_logits, torch.zeros_like(labels))}
+        # A mean over pixels with a class, times their fraction: the mean over all pixels of what counts.
+        targets = torch.zeros_like(labels).masked_fill(~has_class, IGNORED)
+        losses = {"D_Fake": F.cross_entropy(fake_logits, targets) * has_class.to(fake_logits.dtype).mean()}
         real_logits = self.classify(part.real)
         losses["D_real"] = self.real_loss(real_logits, part)
         if self.lambda_labelmix is not None:
@@ -222,8 +239,14 @@ class OASISMethod(Method):
             mixed_logits = self.classify(torch.where(mask, part.real, fake))
             # Gradients flow through all three, as published.
             difference = torch.where(mask, real_logits, fake_logits) - mixed_logits
+            difference = torch.where(has_class[:, None], difference, 0.0)
             losses["LabelMix"] = self.lambda_labelmix * difference.square().mean()
         return losses
+
+    def as_seen(self, fake: Tensor, part: Part) -> tuple[Tensor, Part]:
+        """Fakes, and photos and labels of a micro-batch, as the discriminator sees and classifies them."""
+        layout, fake, real = self.augmented(part, part.layout, fake, part.real)
+        return fake, replace(part, layout=layout, real=real)
 
     def classify(self, images: Tensor) -> Tensor:
         """Logits of the discriminator (N, num_labels + 1, H, W), in full precision."""
@@ -231,9 +254,10 @@ class OASISMethod(Method):
 
     def real_loss(self, logits: Tensor, part: Part) -> Tensor:
         """Cross-entropy of logits (N, num_labels + 1, H, W) to the labels: mean over pixels, or over classes."""
-        weights = class_weights(part.batch.pixels, self.unknown) if self.is_balanced else None
-        if weights is not None:
-            weights = F.pad(weights, (1, 0)).to(logits.dtype)  # channel 0 is fake
+        pixels = part.batch.pixels
+        weights = class_weights(pixels, self.unknown) if self.is_balanced else torch.ones_like(pixels)
+        # Channel 0 is fake. It is also the target of pixels without a class (-1), which then have no loss.
+        weights = F.pad(weights, (1, 0)).to(logits.dtype)  # (num_labels + 1,)
         # The sum of weights is that of the whole batch, so `reduction="mean"` would be wrong.
         return F.cross_entropy(logits, part.layout.labels.long() + 1, weights, reduction="none").mean()
 
@@ -260,6 +284,8 @@ def class_weights(pixels: Tensor, unknown: int | None = None) -> Tensor:
 def labelmix_mask(labels: Tensor, facts: LabelFacts) -> Tensor:
     """Pixels (N, 1, H, W) of labels (N, H, W) whose class is taken from the real image; of others, from the fake one.
 
+    Pixels without a class, which are 0 in both, count as label 0.
+
     All samples have the same coin for a class. Where label 1 occurs, label 0 is real only if both of their coins say
     so: the published code wrote coins into the label map, class after class, and took a 1 that it had written for
     label 0 for label 1.
@@ -268,4 +294,4 @@ def labelmix_mask(labels: Tensor, facts: LabelFacts) -> Tensor:
     if len(coins) > 1:
         first = coins[0] & (coins[1] | (facts.pixels[1] == 0))
         coins = torch.cat([first[None], coins[1:]])  # (num_labels,)
-    return coins[labels][:, None]  # (N, 1, H, W)
+    return coins[labels.clamp(min=0)][:, None]  # (N, 1, H, W)

@@ -97,7 +97,10 @@ def train(
 
 
 def train_oasis(accumulate: int) -> dict:
-    """The same for OASIS, in 64 bits, with norms that see single images and a class that occurs in one sample alone."""
+    """The same for OASIS, in 64 bits, with norms that see single images and a class that occurs in one sample alone.
+
+    With augmentation.
+    """
     torch.set_default_dtype(torch.float64)
     world, batch = World.from_environment(), make_batch(size=64)
     batch["labels"][0, :32] = 3
@@ -107,7 +110,8 @@ def train_oasis(accumulate: int) -> dict:
         netG = OASISGenerator(4, 2, "spectralspadeinstance1x1", latent_size=(2, 2), z_dim=3)
         model = OASISModel(netG, OASISDiscriminator(4, 1), 4, unknown_is_last=False).train()
         del batch["instances"]
-        trainer = Pix2PixTrainer(OASISMethod(model, unknown=0), world=world, accumulate=accumulate)
+        method = OASISMethod(model, unknown=0, diffaugment=DiffAugment(*POLICIES))
+        trainer = Pix2PixTrainer(method, world=world, accumulate=accumulate)
         for _ in range(3):
             trainer.step(batch)
         return outcome(trainer)

@@ -81,7 +81,7 @@ def test_processes_and_parts_together_equal_one_process_where_norms_see_single_i
 
 
 def test_class_balance_and_labelmix_are_about_the_whole_batch():
-    """OASIS: also the power iterations of its three passes are the same in each part."""
+    """OASIS with augmentation: also the power iterations of its three passes are the same in each part."""
     expected = run_together(1, train_oasis, 1)[0]
     for processes, accumulate in ((1, 4), (2, 2), (4, 1)):
         for result in run_together(processes, train_oasis, accumulate):

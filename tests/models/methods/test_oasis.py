@@ -1,13 +1,17 @@
 """The losses of OASIS by hand, the quirks of LabelMix, the order of its passes, its presets and its labels."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from data import PRESETS
 from models import METHODS, create_method, create_model
+from models.augmentation import DRAWS, DiffAugment, translate
 from models.methods.base import Part
 from models.methods.oasis import LabelFacts, OASISMethod, OASISModel, class_weights, labelmix_mask
+from models.networks.layout import NO_CLASS
 from models.networks.oasis import OASISDiscriminator, OASISGenerator
 from models.networks.spectral_norm import spectral_layers
 from options import TrainOptions, parse_options
@@ -79,6 +83,41 @@ def test_labelmix_passes_gradients_to_all_three_outputs():
     mask = labelmix_mask(part.layout.labels, part.batch).expand_as(fake)
     of_fake, of_real = torch.autograd.grad(losses["LabelMix"], (fake, real))
     assert of_fake[mask].any() and of_fake[~mask].any() and of_real[mask].any() and of_real[~mask].any()
+
+
+def test_where_augmentation_shifted_the_images_away_there_is_no_loss():
+    """The first sample moves 8 rows down and 8 columns left, the second stays."""
+    method, batch = make_method(diffaugment=DiffAugment("translation")), make_batch()
+    draw = torch.full((2, DRAWS), 0.5)
+    draw[0, 3], draw[0, 4] = 1 - 1e-6, 0
+    part = replace(part_of(method, batch), augmentation=draw)
+    passes = []
+    method.netD.register_forward_hook(lambda _, images, logits: passes.append((*images, logits)))
+    losses = method.discriminator_losses_of(-batch["image"], part)
+    losses |= method.generator_losses_of(-batch["image"], part)
+
+    down, right = torch.tensor([8, 0]), torch.tensor([-8, 0])
+    labels = translate(batch["labels"], down, right, outside=NO_CLASS)
+    has_class = labels != NO_CLASS
+    assert has_class[0].sum() == 56 * 56 and has_class[1].all()
+    real = translate(batch["image"], down, right)
+    (fakes, of_fakes), (photos, of_photos), (_, of_mixed), (fakes_of_G, logits_of_G) = passes
+    assert torch.equal(fakes, -real) and torch.equal(photos, real) and torch.equal(fakes_of_G, -real)
+
+    assert losses["D_Fake"].item() == pytest.approx(-(of_fakes.log_softmax(1)[:, 0] * has_class).mean().item())
+    # A class weighs as in the whole label maps, of which some pixels are gone.
+    for name, logits in (("D_real", of_photos), ("GAN", logits_of_G)):
+        of_pixels = F.cross_entropy(logits, labels.clamp(min=0) + 1, reduction="none")
+        of_classes = [(of_pixels * (labels == c)).sum() / (batch["labels"] == c).sum() for c in (1, 2, 3)]
+        assert losses[name].item() == pytest.approx(torch.stack(of_classes).mean().item())
+    is_real = (labels == 2)[:, None]  # the coins of labels 0 and 1 are not both 1
+    difference = torch.where(is_real, of_photos, of_fakes) - of_mixed
+    assert losses["LabelMix"].item() == pytest.approx(10 * (difference.square() * has_class[:, None]).mean().item())
+
+    method.is_balanced = False
+    _, seen = method.as_seen(batch["image"], part)
+    of_pixels = F.cross_entropy(of_photos, labels.clamp(min=0) + 1, reduction="none")
+    assert method.real_loss(of_photos, seen).item() == pytest.approx((of_pixels * has_class).mean().item())
 
 
 @pytest.mark.parametrize("settings, passes", [({}, 4), ({"lambda_labelmix": None}, 3)])
