@@ -66,8 +66,13 @@ class Pix2PixModel(nn.Module):
     def layout(self, batch: dict) -> SemanticLayout:
         """The layout of a batch, on the model's device."""
         maps = {name: batch[name] for name in self.map_names if name in batch}
-        layout = SemanticLayout.from_instances(batch["labels"], batch.get("instances"), self.num_labels, maps)
+        labels = self.network_labels(batch["labels"])
+        layout = SemanticLayout.from_instances(labels, batch.get("instances"), self.num_labels, maps)
         return layout.to(self.device)
+
+    def network_labels(self, labels: Tensor) -> Tensor:
+        """Labels of the data set, the unknown class last where it is not in the files, as those of the networks."""
+        return labels
 
     def encode(self, style: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Style photos (N, 3, H, W) -> (z, mu, logvar), each (N, z_dim); z by the reparameterization of appendix A."""

@@ -39,8 +39,6 @@ IGNORED = -100
 class OASISModel(Pix2PixModel):
     """The networks of OASIS, for which 0 is the unknown class where there is one.
 
-    This is the only place where label maps of data sets become those of OASIS.
-
     Args:
         unknown_is_last: whether the last label of the data set is its unknown class; else labels are as in its files.
     """
@@ -49,11 +47,11 @@ class OASISModel(Pix2PixModel):
         super().__init__(netG, netD, None, num_labels)
         self.unknown_is_last = unknown_is_last
 
-    def layout(self, batch: dict) -> SemanticLayout:
-        """The layout of a batch, on the model's device, with the labels of OASIS."""
-        if self.unknown_is_last:
-            batch = batch | {"labels": (batch["labels"].long() + 1) % self.num_labels}
-        return super().layout(batch)
+    def network_labels(self, labels: Tensor) -> Tensor:
+        """Labels of the data set (N, H, W) as those of OASIS. The only place where they become so."""
+        if not self.unknown_is_last:
+            return labels
+        return torch.where(labels == self.num_labels - 1, 0, labels.long() + 1)
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,6 @@ class OASISMethod(Method):
         *("checkpoint_activations", "modulation", "D_warmup"),
         *("class_balance", "labelmix", "lambda_labelmix", "vgg_loss", "vgg_weights", "lambda_vgg", "TTUR"),
     }
-    is_exported = False  # exported graphs join no noise to label maps, and do not move labels
 
     def __init__(
         self,

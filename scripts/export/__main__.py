@@ -69,7 +69,7 @@ def live_generator(model: Pix2PixModel) -> Callable[..., Tensor]:
         if isinstance(netG, SPADEGenerator) and z is None:
             scale = netG.scale
             netG.latent_size = labels.shape[1] // scale, labels.shape[2] // scale  # else that of the training
-        return model.generate(SemanticLayout(labels, edges, model.num_labels), z)
+        return model.generate(SemanticLayout(model.network_labels(labels), edges, model.num_labels), z)
 
     return generate
 
@@ -84,7 +84,7 @@ def export_generator(opt: ExportOptions, live: Pix2PixModel, metadata: dict[str,
     exported, _ = load_model(opt, AnySizeSPADEGenerator if opt.dynamic_size else SPADEGenerator)
     netG = fold_norms(exported.netG)
     dtype = convert(netG, opt.precision)
-    graph = GeneratorGraph(netG, opt.num_labels, dtype)
+    graph = GeneratorGraph(netG, opt.num_labels, exported.network_labels, dtype)
     program = write(opt, *trace_generator(graph, sizes, edges, z_dim, opt.dynamic_size), "images", metadata, path)
 
     trained = live_generator(live)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -28,13 +29,17 @@ class ExportLayout:
         edges: (N, H, W) bool, or None when the networks are built without instance maps.
         num_labels: channels of the one-hot map, the unknown class included.
         dtype: of the semantic maps.
+        noise: (N, Z), the first channels at every pixel, or None.
     """
 
-    def __init__(self, labels: Tensor, edges: Tensor | None, num_labels: int, dtype: torch.dtype):
+    def __init__(
+        self, labels: Tensor, edges: Tensor | None, num_labels: int, dtype: torch.dtype, noise: Tensor | None = None
+    ):
         self.labels = labels
         self.edges = edges
         self.num_labels = num_labels
         self.dtype = dtype
+        self.noise = noise
         self._semantics: dict[tuple[str, str], Tensor] = {}
 
     @property
@@ -50,6 +55,10 @@ class ExportLayout:
     def device(self) -> torch.device:
         return self.labels.device
 
+    def with_noise(self, z: Tensor) -> ExportLayout:
+        """The same layout with z (N, Z) in front of its channels, as that of `SemanticLayout`."""
+        return ExportLayout(self.labels, self.edges, self.num_labels, self.dtype, z)
+
     def at(self, height: int, width: int) -> Tensor:
         """The semantic map (N, channels, height, width), once per size: the graph has it once, too."""
         size = str(height), str(width)  # while a graph with free sizes is traced, they are terms such as 4*s1
@@ -62,10 +71,12 @@ class ExportLayout:
         down, across = int(rows // height), int(columns // width)
         assert (down * height, across * width) == (rows, columns), "sizes divide the layout's"
         classes = torch.arange(self.num_labels, device=self.labels.device)
-        semantics = (self.labels[:, None, ::down, ::across] == classes[:, None, None]).to(self.dtype)
-        if self.edges is None:
-            return semantics
-        return torch.cat([semantics, self.edges[:, None, ::down, ::across].to(self.dtype)], dim=1)
+        maps = [(self.labels[:, None, ::down, ::across] == classes[:, None, None]).to(self.dtype)]
+        if self.edges is not None:
+            maps.append(self.edges[:, None, ::down, ::across].to(self.dtype))
+        if self.noise is not None:
+            maps.insert(0, self.noise[:, :, None, None].expand(-1, -1, height, width))  # (N, Z, height, width)
+        return torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
 
 
 class AnySizeSPADEGenerator(SPADEGenerator):
@@ -83,18 +94,22 @@ class GeneratorGraph(nn.Module):
     Args:
         netG: folded generator, its weights of type `dtype` where they are not of 8 bits.
         num_labels: channels of the one-hot map.
+        network_labels: labels of the data set -> those of the generator, see `Pix2PixModel.network_labels`.
         dtype: of the computation; inputs and outputs have 32 bits.
     """
 
-    def __init__(self, netG: nn.Module, num_labels: int, dtype: torch.dtype = torch.float32):
+    def __init__(
+        self, netG: nn.Module, num_labels: int, network_labels: Callable[[Tensor], Tensor], dtype: torch.dtype
+    ):
         super().__init__()
         self.netG = netG
         self.num_labels = num_labels
+        self.network_labels = network_labels
         self.dtype = dtype
 
     def forward(self, labels: Tensor, edges: Tensor | None = None, z: Tensor | None = None) -> Tensor:
         """(N, H, W) int64, (N, H, W) bool, (N, z_dim) float32 -> (N, 3, H, W) float32 in [-1, 1]."""
-        layout = ExportLayout(labels, edges, self.num_labels, self.dtype)
+        layout = ExportLayout(self.network_labels(labels), edges, self.num_labels, self.dtype)
         return self.netG(layout, None if z is None else z.to(self.dtype)).float()
 
 
