@@ -11,8 +11,11 @@ case "${1:-}" in
 esac
 source scripts/setup.sh
 setup_venv requirements.txt requirements-dev.txt
+unset PYTHONDONTWRITEBYTECODE # compiled files are kept: tests are collected, and programs start, in less time
 ruff check
 ruff format --check
-"$check_types"
+"$check_types" & # beside the tests: alone it keeps one core busy
+types=$! status=0
 # By file, in the order of tests/conftest.py: what the tests of a file share is made once.
-python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "${tests[@]}" "$@"
+python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "${tests[@]}" "$@" || status=$?
+wait "$types" && exit "$status"
