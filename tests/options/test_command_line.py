@@ -10,40 +10,35 @@ from options.command_line import CommandLine, suggestion
 from options.field import declared_options
 
 PROGRAMS = (TrainOptions, TestOptions, EvaluateOptions)
-EVERY_OPTION = [
-    pytest.param(program, option, id=f"{program.program}-{option.name}")
-    for program in PROGRAMS
-    for option in declared_options(program).values()
-]
-SWITCHES = [parameter for parameter in EVERY_OPTION if parameter.values[1].kind is bool]
-VALUES = [parameter for parameter in EVERY_OPTION if parameter.values[1].kind is not bool]
 EXAMPLES = {"diffaugment": "translation,color", "warp": "0.05"}
 """Values of options with a form of their own."""
 
 
-@pytest.fixture
-def typed(presets):
-    """What a command line says, without the rest of the program's options."""
-    return lambda program, words: CommandLine(program, presets).typed(words)
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_switch_goes_on_and_off(program, presets):
+    typed = CommandLine(program, presets).typed
+    for option in declared_options(program).values():
+        if option.kind is not bool:
+            continue
+        for name in (option.name, option.name.replace("_", "-")):
+            assert typed([f"--{name}"]) == {option.name: True}
+            assert typed([f"--no_{name}"]) == {option.name: False}
+            assert typed([f"--no-{name}"]) == {option.name: False}
+            assert typed([f"--no_{name}", f"--{name}"]) == {option.name: True}
 
 
-@pytest.mark.parametrize(("program", "option"), SWITCHES)
-def test_every_switch_goes_on_and_off(program, option, typed):
-    for name in (option.name, option.name.replace("_", "-")):
-        assert typed(program, [f"--{name}"]) == {option.name: True}
-        assert typed(program, [f"--no_{name}"]) == {option.name: False}
-        assert typed(program, [f"--no-{name}"]) == {option.name: False}
-        assert typed(program, [f"--no_{name}", f"--{name}"]) == {option.name: True}
-
-
-@pytest.mark.parametrize(("program", "option"), VALUES)
-def test_every_value_is_accepted_under_every_spelling(program, option, typed):
-    value = option.choices[0] if option.choices else option.default
-    text = EXAMPLES.get(option.name) or {int: "7", float: "0.5"}.get(option.kind, value or "somewhere")
-    expected = option.from_text(text)
-    for spelling in option.spellings:
-        assert typed(program, [spelling, text]) == {option.name: expected}
-        assert typed(program, [f"{spelling.replace('_', '-')}={text}"]) == {option.name: expected}
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_value_is_accepted_under_every_spelling(program, presets):
+    typed = CommandLine(program, presets).typed
+    for option in declared_options(program).values():
+        if option.kind is bool:
+            continue
+        value = option.choices[0] if option.choices else option.default
+        text = EXAMPLES.get(option.name) or {int: "7", float: "0.5"}.get(option.kind, value or "somewhere")
+        expected = option.from_text(text)
+        for spelling in option.spellings:
+            assert typed([spelling, text]) == {option.name: expected}
+            assert typed([f"{spelling.replace('_', '-')}={text}"]) == {option.name: expected}
 
 
 @pytest.mark.parametrize(
@@ -224,15 +219,16 @@ def test_help_names_the_values_of_options_that_have_no_list_of_choices(name, wor
     assert [word for word in words if word not in declared_options(TestOptions)[name].help] == []
 
 
-@pytest.mark.parametrize(("program", "option"), EVERY_OPTION)
-def test_every_option_is_declared_in_full(program, option):
-    assert option.group
-    assert option.help and not option.help.endswith(".")
-    option.check(option.default)
-    if option.name.endswith("_freq"):
-        assert option.unit == ("epochs" if option.name in {"save_epoch_freq", "eval_freq"} else "images")
-    if option.name in {"load_size", "crop_size", "display_winsize"}:
-        assert option.unit == "pixels"
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_option_is_declared_in_full(program):
+    for option in declared_options(program).values():
+        assert option.group, option.name
+        assert option.help and not option.help.endswith("."), option.name
+        option.check(option.default)
+        if option.name.endswith("_freq"):
+            assert option.unit == ("epochs" if option.name in {"save_epoch_freq", "eval_freq"} else "images")
+        if option.name in {"load_size", "crop_size", "display_winsize"}:
+            assert option.unit == "pixels"
 
 
 def test_no_spelling_means_two_things():
