@@ -34,8 +34,9 @@ def resolve(
     The precedence, weakest first:
 
         field default  <  what follows from other options  <  method preset  <  data set preset  <
-        in training, preset of the method for the data set  <  saved run  <  what the user typed
+        preset of the method for the data set  <  saved run  <  what the user typed
 
+    In a test, the preset of the method for the data set counts for the architecture alone.
     A changed value also sets the options that follow from it (`follow`), with its own precedence: `--netG` sets
     `conditioning` and `norm_G`, and `--crop_size` sets `load_size`, unless the same source or a stronger one sets them.
     Presets and saved runs may have more options than the program.
@@ -56,7 +57,10 @@ def resolve(
     unused = unused_options(method, methods)
     preset, saved = ({name: layer[name] for name in layer if name not in unused} for layer in (preset, saved))
     of_method = dict(methods[method].preset)
-    preset |= methods[method].data_presets.get(mode, {}) if program.is_train else {}
+    of_both = methods[method].data_presets.get(mode, {})
+    if not program.is_train:
+        of_both = {name: of_both[name] for name in of_both if name in options and options[name].role == "weights"}
+    preset |= of_both
     defaults = {name: option.default for name, option in options.items()}
     usual = defaults | of_method | preset
     if program.is_train and not saved:

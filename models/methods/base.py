@@ -108,7 +108,8 @@ class Method(ABC):
 
     Attributes:
         preset: defaults of options under this method, weaker than those of the data set.
-        data_presets: by `--dataset_mode`, defaults of training on that data set, stronger than its own.
+        data_presets: by `--dataset_mode`, defaults of training on that data set, stronger than its own; those of the
+            architecture also in a test.
         options: those that this method uses, of the options that some methods use and others do not.
         size_fixes_weights: whether networks trained at one size have other parameters than those of another size.
         is_exported: whether `scripts.export` can write its generator, which needs no more than labels, edges and z.

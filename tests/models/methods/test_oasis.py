@@ -14,7 +14,7 @@ from models.methods.oasis import LabelFacts, OASISMethod, OASISModel, class_weig
 from models.networks.layout import NO_CLASS
 from models.networks.oasis import OASISDiscriminator, OASISGenerator
 from models.networks.spectral_norm import spectral_layers
-from options import TrainOptions, parse_options
+from options import TestOptions, TrainOptions, parse_options
 from trainers import Pix2PixTrainer
 
 LABELS = 4
@@ -189,6 +189,15 @@ def test_edges_of_instances_can_be_joined_to_the_labels():
     opt = options("--dataset_mode landscapes --instance --ngf 2 --ndf 1 --crop_size 64")
     model, ids = create_model(opt), torch.zeros(1, 64, 64, dtype=torch.long)
     assert model.generate(model.layout({"labels": ids, "instances": ids}), None).shape == (1, 3, 64, 64)
+
+
+@pytest.mark.parametrize("mode", ["landscapes", "ade20k", "cityscapes", "coco"])
+def test_a_test_without_a_saved_run_has_the_architecture_of_a_training(mode):
+    flags = ["--method", "oasis", "--dataset_mode", mode, "--gpu_ids", "-1"]
+    trained, tested = (parse_options(program, flags, PRESETS, METHODS) for program in (TrainOptions, TestOptions))
+    assert not tested.instance
+    for name in ("instance", "z_dim", "noise_3d", "crop_size", "label_nc", "contain_dontcare_label", "norm_G", "ngf"):
+        assert getattr(trained, name) == getattr(tested, name)
 
 
 def test_sizes_are_multiples_of_64(capsys):
