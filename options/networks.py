@@ -17,6 +17,8 @@ CONDITIONINGS = ("spade", "concat", "none")
 INIT_TYPES = ("normal", "xavier", "xavier_uniform", "kaiming", "orthogonal", "none")
 UPSAMPLINGS = {"normal": 5, "more": 6, "most": 7}
 """Number of doublings of the spade generator for each `--num_upsampling_layers`."""
+LATENT_FLAGS = {"pix2pix": "--dropout --test_statistics own", "oasis": "--noise_3d"}
+"""What gives the generator of a method a latent (see `has_latent`), where that is not `--use_vae`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import ClassVar
 from options.base import Options
 from options.data import TestDataOptions
 from options.field import FOLDER, OptionError, at_least, option, reuse
-from options.networks import DiscriminatorOptions, InitializationOptions, NetworkOptions
+from options.networks import LATENT_FLAGS, DiscriminatorOptions, InitializationOptions, NetworkOptions
 from options.run import ComputeOptions, DeviceOptions, RunOptions, SavedRunOptions
 from options.train import LoggingOptions
 
@@ -81,11 +81,14 @@ class TestOptions(
                 f"--instance: with --dataset_mode custom add --instance_dir FOLDER, the instance maps of --label_dir"
                 f"{others}"
             )
-        fix = "leave it out, or name a run that was trained with --use_vae" if self.is_saved else "add --use_vae"
+        fix = "leave it out, or name a run that was trained with" if self.is_saved else "add"
         if self.style_image and not self.use_vae:
-            raise OptionError(f"--style_image {self.style_image}: a network without encoder has no styles; {fix}")
+            raise OptionError(
+                f"--style_image {self.style_image}: a network without encoder has no styles; {fix} --use_vae"
+            )
         if self.num_styles > 1 and not self.has_latent:
-            raise OptionError(f"--num_styles {self.num_styles}: a network without latent has one style; {fix}")
+            flags = LATENT_FLAGS.get(self.method, "--use_vae")
+            raise OptionError(f"--num_styles {self.num_styles}: a network without latent has one style; {fix} {flags}")
         if self.resample_class is not None and self.num_styles < 2:
             raise OptionError(
                 f"--resample_class {self.resample_class}: every label map has one style; add --num_styles 2 or more"

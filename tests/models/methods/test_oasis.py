@@ -200,6 +200,13 @@ def test_a_test_without_a_saved_run_has_the_architecture_of_a_training(mode):
         assert getattr(trained, name) == getattr(tested, name)
 
 
+def test_a_generator_without_noise_is_not_told_to_use_an_encoder(capsys):
+    with pytest.raises(SystemExit):
+        flags = "--method oasis --dataset_mode landscapes --no_noise_3d --num_styles 2"
+        parse_options(TestOptions, flags.split(), PRESETS, METHODS)
+    assert capsys.readouterr().err.strip().endswith("has one style; add --noise_3d")
+
+
 def test_sizes_are_multiples_of_64(capsys):
     with pytest.raises(SystemExit):
         options("--crop_size 96")
