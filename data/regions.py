@@ -1,7 +1,7 @@
 """Instance maps from label maps alone, by connected regions of each class."""
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 
 def connected_regions(labels: np.ndarray, ignore: tuple[int, ...] = ()) -> np.ndarray:
@@ -13,12 +13,12 @@ def connected_regions(labels: np.ndarray, ignore: tuple[int, ...] = ()) -> np.nd
     places = places.reshape(labels.shape).astype(np.int32) + 1  # (H, W); 1, 2, ...: the numbers find_objects wants
     regions = np.zeros(labels.shape, dtype=np.int32)
     count = 0
-    for place, box in enumerate(ndimage.find_objects(places), start=1):
+    for place, box in enumerate(scipy.ndimage.find_objects(places), start=1):
         if classes[place - 1] in ignore:
             continue
         mask = places[box] == place
         numbered = np.empty(mask.shape, dtype=np.int32)
-        ndimage.label(mask, output=numbered)
+        scipy.ndimage.label(mask, output=numbered)
         regions[box] += np.where(numbered, numbered + count, 0)
         count += int(numbered.max())
     return regions

@@ -1,9 +1,9 @@
 """Warping samples at random by thin-plate splines (Bookstein, PAMI 1989), for more shapes from few photos."""
 
 import numpy as np
+import scipy
 import torch
 import torch.nn.functional as F
-from scipy.interpolate import RBFInterpolator
 from torch import Tensor
 
 from data.sample import DerivedDataset, Sample, SampleDataset
@@ -26,7 +26,7 @@ class ThinPlateWarp:
         self.strength = strength
         self.size = np.array([height, width], dtype=np.float32)
         self.points = _grid(POINTS, POINTS).reshape(-1, 2)  # (K, 2), K = POINTS^2: row, column in 0..1
-        splines = RBFInterpolator(self.points, np.eye(len(self.points)), kernel="thin_plate_spline")
+        splines = scipy.interpolate.RBFInterpolator(self.points, np.eye(len(self.points)), kernel="thin_plate_spline")
         weights = splines(_grid(height, width).reshape(-1, 2))  # (H * W, K)
         self.weights = weights.T.reshape(-1, height, width).astype(np.float32)  # (K, H, W)
 

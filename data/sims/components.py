@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 SMALLEST_FRACTION = 1000 / (256 * 512)
 """Of an image: SIMS uses components of more than 1000 pixels of 256x512."""
@@ -46,7 +46,7 @@ def components(labels: np.ndarray, ignored: Collection[int], smallest: float) ->
         if label in ignored:
             continue
         numbered = np.empty(labels.shape, dtype=np.int32)
-        ndimage.label(labels == label, EIGHT_NEIGHBORS, output=numbered)
+        scipy.ndimage.label(labels == label, EIGHT_NEIGHBORS, output=numbered)
         areas = np.bincount(numbered.ravel())[1:]
         large = np.flatnonzero(areas > smallest * labels.size) + 1
         found += [Component(int(label), numbered == number) for number in large]
@@ -55,12 +55,12 @@ def components(labels: np.ndarray, ignored: Collection[int], smallest: float) ->
 
 def dilate(mask: np.ndarray, reach: int) -> np.ndarray:
     """Add all pixels at most `reach` rows and columns from the mask (H, W) bool."""
-    return np.asarray(ndimage.maximum_filter(mask, size=2 * reach + 1, mode="nearest"))
+    return np.asarray(scipy.ndimage.maximum_filter(mask, size=2 * reach + 1, mode="nearest"))
 
 
 def border(mask: np.ndarray, reach: int) -> np.ndarray:
     """The pixels of a mask (H, W) bool at most `reach` from one outside it; the frame of the image is no border."""
-    return mask > ndimage.minimum_filter(mask, size=2 * reach + 1, mode="nearest")
+    return mask > scipy.ndimage.minimum_filter(mask, size=2 * reach + 1, mode="nearest")
 
 
 def pixels(fraction: float, height: int) -> int:

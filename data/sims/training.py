@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from PIL import Image
-from scipy.linalg import sqrtm
 
 from data.sims.canvas import Canvas, elide
 from data.sims.components import Component
@@ -68,7 +68,7 @@ def move_colors(colors: np.ndarray, target: np.ndarray) -> np.ndarray:
     The linear map that moves them least (Monge-Kantorovich), between normal distributions; then clipped to 0..1.
     """
     own, wanted = (np.cov(pixels, rowvar=False, bias=True) + LEAST_VARIANCE * np.eye(3) for pixels in (colors, target))
-    root = np.real(sqrtm(own))
+    root = np.real(scipy.linalg.sqrtm(own))
     inverse = np.linalg.inv(root)
-    move = inverse @ np.real(sqrtm(root @ wanted @ root)) @ inverse
+    move = inverse @ np.real(scipy.linalg.sqrtm(root @ wanted @ root)) @ inverse
     return np.clip((colors - colors.mean(axis=0)) @ move + target.mean(axis=0), 0, 1).astype(np.float32)
