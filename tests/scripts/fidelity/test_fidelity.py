@@ -37,13 +37,20 @@ def recorded(recording):
     return recorded_results(recording)
 
 
-@pytest.mark.parametrize("modulation", ["dense", "table"])
-def test_every_recorded_number_is_met(recording, recorded, measured, modulation):
-    if modulation == "table":
-        measured = Replay(recording, modulation).measure()
+def assert_met(measured, recorded):
     results = compare(measured, recorded, TOLERANCES)
     assert [str(result) for result in results if not result.passed] == []
     assert {result.quantity for result in results} >= {"eval_fake", "train_g_grad_norms", "steps.1.losses", "adam"}
+
+
+def test_every_recorded_number_is_met(recorded, measured):
+    assert_met(measured, recorded)
+
+
+def test_every_recorded_number_is_met_by_tables():
+    """Those of pix2pixHD are in a test below: the program uses tables unless it is told otherwise."""
+    recording = Recording.read(GOLDEN / "facades_ls.json")
+    assert_met(Replay(recording, "table").measure(), recorded_results(recording))
 
 
 def failed(measured, recorded):
@@ -165,7 +172,7 @@ def test_fill_by_hand():
 @pytest.mark.parametrize(
     "argv",
     [
-        "--gan_mode w --norm_G spectralspadeinstance5x5 --no_ganFeat_loss",
+        "--gan_mode w --norm_G spectralspadeinstance3x3 --no_ganFeat_loss",
         "--gan_mode original --norm_G spadesyncbatch1x1 --norm_D spectralnone --num_upsampling_layers most",
         "--netG pix2pixhd --norm_G spectralbatch --resnet_n_downsample 2 --resnet_n_blocks 1",
         "--use_vae",
