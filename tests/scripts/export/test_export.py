@@ -35,7 +35,7 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 
 CASES = [
-    *(("plain", ".onnx"), ("styles", ".onnx"), ("styles", ".pt2"), ("random", ".onnx")),
+    *(("plain", ".onnx"), ("styles", ".onnx"), ("styles", ".pt2"), ("random", ".pt2")),
     *(("pix2pixhd", ".onnx"), ("pix2pixhd", ".pt2")),
 ]
 

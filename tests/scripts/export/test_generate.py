@@ -41,7 +41,7 @@ def models(exported, folder):
     styles = exported("styles", ".onnx")
     for path in (styles, styles.with_name("styles.encoder.onnx")):
         shutil.copy(path, folder)
-    shutil.copy(exported("random", ".onnx"), folder)
+    shutil.copy(exported("random", ".pt2"), folder)
     for suffix in (".onnx", ".pt2"):
         shutil.copy(exported("pix2pixhd", suffix), folder / f"edges{suffix}")
     return {path.name: path for path in folder.iterdir()}
@@ -120,7 +120,7 @@ def test_it_needs_nothing_of_the_project():
 
 def call(models, maps, output, model="edges.onnx", labels=None, instances=None, *words) -> list[str]:
     argv = ["--model", models.get(model, model), "--labels", labels or maps / "labels", "--output", output]
-    if model not in ("styles.onnx", "random.onnx"):
+    if model not in ("styles.onnx", "random.pt2"):
         argv += ["--instances", instances or maps / "instances"]
     return [str(word) for word in [*argv, *words]]
 
@@ -205,7 +205,7 @@ class Command:
 
     def random(self, *words) -> list[str]:
         """Of a model with random input."""
-        return call(self.models, self.maps, self.folder / "out", "random.onnx", None, None, *words)
+        return call(self.models, self.maps, self.folder / "out", "random.pt2", None, None, *words)
 
     def model(self, path) -> list[str]:
         return call(self.models, self.maps, self.folder / "out", path)
