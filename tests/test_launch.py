@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import BY_TWO, command, contents, differences, wait_for
-from tests.worlds import free_port
+from tests.runs import BY_TWO, command, contents, differences, train, wait_for
+from tests.worlds import free_port, run_together
 from util.launcher import launch
 
 pytestmark = pytest.mark.system
@@ -31,47 +31,53 @@ def workers_of(agent: subprocess.Popen) -> list[int]:
     return [int(pid) for pid in found.split()]
 
 
-def test_two_nodes_end_like_two_processes_of_one(folder, whole_by_two):
+def steps_logged(run: Path) -> int:
+    log = run / "loss_log.txt"
+    return log.read_text().count("(epoch: ") if log.exists() else 0
+
+
+def test_a_lost_worker_a_sigterm_and_two_nodes_change_no_bit(folder, whole_by_two):
+    """The lost worker's command restarts without --auto_resume or --continue_train; two nodes resume by the former."""
+    argv, run = command(folder, "launched", *BY_TWO), folder / "launched"
+    without = [arg for arg in argv if arg != "--auto_resume"]
+    agent = torchrun("--standalone", "--nproc_per_node=2", "--max-restarts=2", "train.py", *without)
+    wait_for(lambda: any((run / "saves").glob("*/manifest.json")) or agent.poll() is not None)
+    lost = workers_of(agent)
+    os.kill(lost[-1], signal.SIGKILL)
+    wait_for(lambda: not set(lost) & set(workers_of(agent)) or agent.poll() is not None)
+    logged = steps_logged(run)
+    wait_for(lambda: steps_logged(run) > logged or agent.poll() is not None)
+    agent.send_signal(signal.SIGTERM)
+    output = agent.communicate(timeout=180)[0]
+    assert "saved and ended by SIGTERM" in output
+    before = output.partition("saved and ended by SIGTERM")[0]
+    assert "resuming in epoch" in before and "Traceback" not in before  # torchrun's own end has one
+
     port = str(free_port())
     where = ["--nnodes=2", "--nproc_per_node=1", "--master_addr=127.0.0.1", f"--master_port={port}"]
-    argv = [arg for arg in command(folder, "nodes", *BY_TWO) if arg != "--auto_resume"]
     nodes = [torchrun(*where, f"--node_rank={rank}", "train.py", *argv) for rank in range(2)]
     outputs = [node.communicate(timeout=120)[0] for node in nodes]
     assert [node.returncode for node in nodes] == [0, 0], outputs
-    assert differences(whole_by_two, contents(folder / "nodes")) == []
+    assert differences(whole_by_two, contents(run)) == []
 
 
-def test_a_lost_worker_restarts_by_itself_and_changes_no_bit(folder, whole_by_two):
-    """Without --auto_resume or --continue_train: the very same command."""
-    argv = [arg for arg in command(folder, "elastic", *BY_TWO) if arg != "--auto_resume"]
-    agent = torchrun("--standalone", "--nproc_per_node=2", "--max-restarts=2", "train.py", *argv)
-    wait_for(lambda: any((folder / "elastic" / "saves").glob("*/manifest.json")) or agent.poll() is not None)
-    os.kill(workers_of(agent)[-1], signal.SIGKILL)
-    output = agent.communicate(timeout=180)[0]
-    assert agent.returncode == 0, output
-    assert "resuming in epoch" in output
-    assert "Traceback" not in output
-    assert differences(whole_by_two, contents(folder / "elastic")) == []
-
-
-def test_sigterm_to_torchrun_saves_and_ends_and_a_launch_from_within_goes_on(folder, whole_by_two, monkeypatch):
-    argv = command(folder, "ended", *BY_TWO, "--save_latest_freq", "1000")
-    agent = torchrun("--standalone", "--nproc_per_node=2", "train.py", *argv)
-    log = folder / "ended" / "loss_log.txt"
-    wait_for(lambda: (log.exists() and "epoch: 1" in log.read_text()) or agent.poll() is not None)
-    agent.send_signal(signal.SIGTERM)
-    output = agent.communicate(timeout=120)[0]
-    assert "saved and ended by SIGTERM" in output
-    assert len(list((folder / "ended" / "saves").iterdir())) == 1
-    # Launching from within, as --gpu_ids 0,1 does, is torchrun: the run goes on to the same end.
+@pytest.mark.parametrize("status", [0, 2])
+def test_launching_from_within_is_torchrun_and_ends_with_the_status_of_the_program(tmp_path, monkeypatch, status):
+    """As --gpu_ids 0,1 launches train.py."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.chdir(ROOT)
-    assert launch(2, str(ROOT / "train.py"), argv) == 0
-    assert differences(whole_by_two, contents(folder / "ended")) == []
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, pathlib, sys\n"
+        "place = '/'.join(os.environ[name] for name in ('RANK', 'LOCAL_RANK', 'WORLD_SIZE'))\n"
+        "pathlib.Path(sys.argv[1], os.environ['RANK']).write_text(place)\n"
+        "sys.exit(int(sys.argv[2]))\n"
+    )
+    assert launch(2, str(program), [str(tmp_path), str(status)]) == status
+    assert [(tmp_path / rank).read_text() for rank in "01"] == ["0/0/2", "1/1/2"]
 
 
-def test_the_exit_status_of_a_launched_training_is_its_own(tmp_path, monkeypatch, capfd):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert launch(2, str(ROOT / "train.py"), [*command(tmp_path, "odd"), "--batchSize", "3"]) == 2
-    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("train.py: error")]
+def test_a_batch_that_two_processes_cannot_divide_is_refused_once(tmp_path):
+    done = run_together(2, train, [*command(tmp_path, "odd"), "--batchSize", "3"])
+    assert [status for status, _ in done] == [2, 2]
+    said = [line for _, printed in done for line in printed.splitlines() if "error: " in line]
     assert said == ["train.py: error: --batch_size 3: must be a multiple of 2, for 2 processes and --accumulate 1"]
