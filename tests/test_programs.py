@@ -28,7 +28,9 @@ from util.fill import fill
 pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).parents[1]
-TINY = shlex.split("--crop_size 64 --ngf 4 --ndf 4 --no_vgg_loss --gpu_ids -1 --batchSize 2")
+TINY = shlex.split(
+    "--crop_size 64 --ngf 4 --ndf 4 --norm_G spectralspadesyncbatch1x1 --no_vgg_loss --gpu_ids -1 --batchSize 2"
+)
 
 
 def train(checkpoints: Path, *flags: str) -> int:
@@ -50,7 +52,9 @@ def assert_links_work(path: Path) -> Page:
 def checkpoints(tmp_path_factory) -> Path:
     """Two epochs of a model with an encoder, on four landscapes: the run `tiny`."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    flags = "--name tiny --use_vae --z_dim 4 --max_dataset_size 4 --niter 2 --print_freq 2 --display_freq 4"
+    flags = (
+        "--name tiny --use_vae --z_dim 4 --max_dataset_size 4 --niter 2 --print_freq 2 --display_freq 4 --init_gain 1"
+    )
     assert train(folder, *flags.split()) == 0
     return folder
 
@@ -390,7 +394,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, capsys):
 def test_a_checkpoint_of_another_architecture_names_the_option(checkpoints, tmp_path, capsys):
     shutil.copytree(checkpoints / "tiny", tmp_path / "tiny")
     (tmp_path / "tiny" / "options.json").unlink()
-    flags = "--name tiny --crop_size 64 --ngf 8 --use_vae --z_dim 4 --gpu_ids -1"
+    flags = "--name tiny --crop_size 64 --ngf 8 --norm_G spectralspadesyncbatch1x1 --use_vae --z_dim 4 --gpu_ids -1"
     with pytest.raises(SystemExit) as stop:
         test_program.main([*flags.split(), "--checkpoints_dir", str(tmp_path)])
     assert stop.value.code == 2
