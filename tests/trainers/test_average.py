@@ -13,7 +13,7 @@ from models.networks.statistics import recalibrate_batch_norm
 from trainers.average import GeneratorAverage
 
 
-def make_generator(norm: str = "spectralspadesyncbatch3x3") -> SPADEGenerator:
+def make_generator(norm: str = "spectralspadesyncbatch1x1") -> SPADEGenerator:
     torch.manual_seed(0)
     return SPADEGenerator(3, 2, norm, latent_size=(1, 1))
 

@@ -41,9 +41,12 @@ def norm(values: np.ndarray) -> float:
     return float(np.linalg.norm(values))
 
 
-@pytest.mark.parametrize("processes, vae", [(2, False), (4, True)], ids=["2, plain", "4, with encoder"])
-def test_processes_equal_one_in_double_precision(processes, vae):
-    norm_G = "spectralspadesyncbatch3x3"
+@pytest.mark.parametrize(
+    "processes, vae, norm_G",
+    [(2, False, "spectralspadesyncbatch3x3"), (4, True, "spectralspadesyncbatch1x1")],
+    ids=["2, plain", "4, with encoder"],
+)
+def test_processes_equal_one_in_double_precision(processes, vae, norm_G):
     expected = alone(torch.float64, vae, norm_G)
     for result in run(processes, torch.float64, vae, norm_G):
         assert result["losses"] == pytest.approx(expected["losses"], rel=1e-8, abs=1e-12)
