@@ -12,6 +12,7 @@ from options.method import MethodOptions
 # The keys of `GENERATORS` and `INITIALIZERS` in models/networks, which import torch; options do not.
 NETG_NAMES = ("spade", "pix2pixhd")
 PIX2PIXHD_NETG_NAMES = ("global", "local")
+PADDINGS = ("zeros", "replicate")
 CONDITIONINGS = ("spade", "concat", "none")
 """How the label map enters the inner layers of a generator: the rows of the paper's table 3."""
 INIT_TYPES = ("normal", "xavier", "xavier_uniform", "kaiming", "orthogonal", "none")
@@ -45,6 +46,13 @@ class GeneratorOptions(Options, heading="generator"):
         role="weights",
     )
     ngf: int = option(64, "width of generator and encoder", unit="channels", rule=at_least(2), role="weights")
+    padding_G: str = option(
+        "zeros",
+        "what convolutions of the generator see beyond the border: zeros, as published, which show as lines along the "
+        "border, strongest in small images; or the nearest value (replicate), which costs memory in training",
+        choices=PADDINGS,
+        role="weights",
+    )
     num_upsampling_layers: str = option(
         "normal",
         "upsampling in the spade generator: 5, 6 (more) or 7 (most) times; most adds a block",

@@ -23,6 +23,7 @@ from models.networks.oasis import (
     OASISResnetBlock,
     init_oasis_weights,
 )
+from models.padding import set_padding
 from models.pix2pix_model import Pix2PixModel
 from models.tables import TableOASISBlock
 from models.vgg import VGGLoss
@@ -106,7 +107,7 @@ class OASISMethod(Method):
         "cityscapes": {"batch_size": 20, "lr": 0.0004, "TTUR": False, "ema": 0.999, "lambda_labelmix": 5.0},
     }
     options = AUGMENTATION_OPTIONS | {
-        *("instance", "norm_G", "ngf", "ndf", "noise_3d", "z_dim", "num_styles", "resample_class"),
+        *("instance", "norm_G", "padding_G", "ngf", "ndf", "noise_3d", "z_dim", "num_styles", "resample_class"),
         *("checkpoint_activations", "modulation", "D_warmup"),
         *("class_balance", "labelmix", "lambda_labelmix", "vgg_loss", "vgg_weights", "lambda_vgg", "TTUR"),
     }
@@ -155,6 +156,7 @@ class OASISMethod(Method):
             "block": modulated_block(opt, OASISResnetBlock, TableOASISBlock),
         }
         netG = OASISGenerator(opt.semantic_nc, **settings)
+        set_padding(netG, opt.padding_G)
         netD = OASISDiscriminator(opt.num_labels, opt.ndf) if opt.is_train else None
         for network in (netG, netD):
             if network is not None:

@@ -15,6 +15,7 @@ from models.networks.generators import GENERATORS, Generator, first_map_size
 from models.networks.init import init_weights
 from models.networks.norms import NormSpec
 from models.networks.variants import ConcatHDResnetBlock, ConcatResnetBlock, PlainResnetBlock, ResnetBlock
+from models.padding import set_padding
 from models.pix2pix_model import Pix2PixModel
 from models.recompute import recomputed
 from models.tables import PresentLabelsDiscriminator, TableResnetBlock
@@ -22,7 +23,7 @@ from util.errors import InputError
 
 OPTIONS = frozenset(
     {
-        *("instance", "netG", "conditioning", "norm_G", "ngf", "num_upsampling_layers"),
+        *("instance", "netG", "conditioning", "norm_G", "ngf", "padding_G", "num_upsampling_layers"),
         *("resnet_n_downsample", "resnet_n_blocks", "resnet_kernel_size", "resnet_initial_kernel_size"),
         *("use_vae", "random_input", "z_dim", "norm_E", "norm_D", "num_D", "n_layers_D", "ndf"),
         *("init_type", "init_gain", "checkpoint_activations", "modulation", "style_image", "num_styles"),
@@ -43,7 +44,7 @@ def create_generator(opt, spade: Callable[..., Generator] = GENERATORS["spade"])
     _check_norm_of_conditioning(opt)
     if opt.netG == "pix2pixhd":
         block = ConcatHDResnetBlock if opt.conditioning == "concat" else ResnetBlock
-        return GENERATORS[opt.netG](
+        netG = GENERATORS[opt.netG](
             semantic_nc=opt.semantic_nc,
             ngf=opt.ngf,
             norm=opt.norm_G,
@@ -53,15 +54,18 @@ def create_generator(opt, spade: Callable[..., Generator] = GENERATORS["spade"])
             initial_kernel_size=opt.resnet_initial_kernel_size,
             block=_maybe_recomputed(block, opt),
         )
-    return spade(
-        semantic_nc=opt.semantic_nc,
-        ngf=opt.ngf,
-        norm=opt.norm_G,
-        latent_size=first_map_size(opt.crop_size, opt.aspect_ratio, opt.upsamplings),
-        num_upsampling_layers=opt.num_upsampling_layers,
-        z_dim=opt.z_dim if opt.use_vae or opt.random_input else None,
-        block=_decoder_block(opt),
-    )
+    else:
+        netG = spade(
+            semantic_nc=opt.semantic_nc,
+            ngf=opt.ngf,
+            norm=opt.norm_G,
+            latent_size=first_map_size(opt.crop_size, opt.aspect_ratio, opt.upsamplings),
+            num_upsampling_layers=opt.num_upsampling_layers,
+            z_dim=opt.z_dim if opt.use_vae or opt.random_input else None,
+            block=_decoder_block(opt),
+        )
+    set_padding(netG, opt.padding_G)
+    return netG
 
 
 def create_encoder(opt) -> ConvEncoder:

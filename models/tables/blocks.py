@@ -52,7 +52,8 @@ class TableResnetBlock(SPADEResnetBlock):
                 module.rows(sites)
 
     def _sites(self, layout: SemanticLayout, height: int, width: int) -> Sites | None:
-        return sites_of(layout, height, width, self.norm_0.kernel, self.always)
+        padding_mode = self.norm_0.mlp_gamma.padding_mode
+        return sites_of(layout, height, width, self.norm_0.kernel, self.always, padding_mode)
 
     def _by_table(self, x: Tensor, sites: Sites, scale: int) -> Tensor:
         # Processes that normalize together must hold tensors of one size, and another process may be on the dense path,
@@ -102,7 +103,7 @@ def convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
     Convolutions on CPUs reorder their weight in every call, and there this takes most of their time.
     """
     count, _, height, width = x.shape
-    if conv.kernel_size != (3, 3):
+    if conv.kernel_size != (3, 3) or conv.padding_mode != "zeros":
         return conv(x)
     small = count * height * width <= SMALL_MAP and conv.in_channels * conv.out_channels >= WIDE_LAYER
     if not small or x.device.type != "cpu" or torch.is_grad_enabled() or is_spectral(conv):

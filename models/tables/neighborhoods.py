@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 OUTSIDE = 0
-"""Id of positions beyond the border of a map, where convolutions see zeros. All other ids start at 1."""
+"""Id of positions beyond the border of a map, where convolutions see zeros if padded so. Other ids start at 1."""
 BITS = 21
 """Three ids below 2^21 fit into one int64: at most two million distinct neighborhoods at each size."""
 PIECE = 256
@@ -60,10 +60,15 @@ class Numbering:
 
 
 class Windows:
-    """Assigns an id to every distinct k x k window of maps of ids, and keeps its contents."""
+    """Assigns an id to every distinct k x k window of maps of ids, and keeps its contents.
 
-    def __init__(self, kernel: int):
+    Args:
+        padding_mode: of the convolution that sees the windows: "zeros" or "replicate".
+    """
+
+    def __init__(self, kernel: int, padding_mode: str = "zeros"):
         self.kernel = kernel
+        self.padding_mode = padding_mode
         self._numberings: dict[tuple[int, int], Numbering] = {}
         self._contents: Tensor | None = None
 
@@ -88,9 +93,7 @@ class Windows:
         """Ids of k adjacent values along `dim`, packed into one integer as many at a time as fit."""
         if self.kernel == 1 and dim == 2:
             return numbers, numbers
-        margin = self.kernel // 2
-        padding = (margin, margin) if dim == 2 else (0, 0, margin, margin)
-        padded = F.pad(numbers, padding, value=OUTSIDE)
+        padded = self._pad(numbers, dim)
         neighbors = [padded.narrow(dim, i, numbers.shape[dim]) for i in range(self.kernel)]
         line = new = neighbors[0]
         for first in range(1, max(self.kernel, 2), 2):
@@ -101,8 +104,7 @@ class Windows:
 
     def _append(self, numbers: Tensor, new: Tensor) -> None:
         """Add the contents of the windows around the sites `new`, flat indices."""
-        margin = self.kernel // 2
-        padded = F.pad(numbers, (margin,) * 4, value=OUTSIDE)
+        padded = self._pad(self._pad(numbers, dim=2), dim=1)
         height, width = numbers.shape[1:]
         map_, row, column = new // (height * width), new // width % height, new % width
         steps = torch.arange(self.kernel, device=new.device)
@@ -111,9 +113,21 @@ class Windows:
         before = contents.new_full((1, self.kernel**2), OUTSIDE) if self._contents is None else self._contents
         self._contents = torch.cat([before, contents])
 
+    def _pad(self, numbers: Tensor, dim: int) -> Tensor:
+        """Maps (N, h, w) with what the convolution sees before and after them along `dim`."""
+        margin, size = self.kernel // 2, numbers.shape[dim]
+        if self.padding_mode == "replicate":  # F.pad does not replicate integers on GPUs
+            places = torch.arange(-margin, size + margin, device=numbers.device)
+            return numbers.index_select(dim, places.clamp(0, size - 1))
+        return F.pad(numbers, (margin, margin) if dim == 2 else (0, 0, margin, margin), value=OUTSIDE)
+
 
 class Neighborhoods:
     """The distinct neighborhoods of all maps so far, at one size of the maps.
+
+    Args:
+        kernel, padding_mode: of the two convolutions.
+        keep: whether to keep rows of gamma and beta.
 
     Attributes:
         inner: windows of symbols, which are pairs of label and edge; each has one row of hidden features. Where there
@@ -128,9 +142,9 @@ class Neighborhoods:
     edges: Tensor
     samples: Tensor
 
-    def __init__(self, kernel: int, keep: bool = False):
-        self.inner = Windows(kernel)
-        self.outer = Windows(kernel)
+    def __init__(self, kernel: int, keep: bool = False, padding_mode: str = "zeros"):
+        self.inner = Windows(kernel, padding_mode)
+        self.outer = Windows(kernel, padding_mode)
         self.kept: dict[object, KeptRows] | None = {} if keep else None
         self._symbols = Numbering()
         self._windows: tuple[tuple[int, int], tuple[Tensor, Tensor]] | None = None

@@ -16,7 +16,7 @@ FEW_SITES = 256
 
 
 class Store:
-    """The neighborhoods of one or more layouts, by (height, width, kernel).
+    """The neighborhoods of one or more layouts, by (height, width, kernel, padding mode).
 
     Args:
         keeps_rows: whether it also keeps the rows of gamma and beta of SPADE layers.
@@ -24,7 +24,7 @@ class Store:
 
     def __init__(self, keeps_rows: bool = False):
         self.keeps_rows = keeps_rows
-        self.neighborhoods: dict[tuple[int, int, int], Neighborhoods] = {}
+        self.neighborhoods: dict[tuple[int, int, int, str], Neighborhoods] = {}
 
     @property
     def kept_bytes(self) -> int:
@@ -48,24 +48,29 @@ def may_use_tables(layout: object, always: bool) -> TypeGuard[SemanticLayout]:
     return always or layout.device.type == "cpu"
 
 
-def sites_of(layout: object, height: int, width: int, kernel: int, always: bool = False) -> Sites | None:
+def sites_of(
+    layout: object, height: int, width: int, kernel: int, always: bool = False, padding_mode: str = "zeros"
+) -> Sites | None:
     """The neighborhood of every site of a layout at one size, for two k x k convolutions in a row; computed once.
 
     Args:
         always: use tables on every device and for noise-like maps.
+        padding_mode: of both convolutions.
     Returns:
         None where the dense path is better: see `may_use_tables`; also for noise-like maps, whose neighborhoods are
         nearly all different; and for layouts with noise that is not the same at every pixel.
     """
     if not may_use_tables(layout, always) or (layout.noise is not None and layout.noise.dim() > 2):
         return None
-    key = "sites", height, width, kernel, always
-    return layout.once(key, lambda: _find_sites(layout, height, width, kernel, always))
+    key = "sites", height, width, kernel, always, padding_mode
+    return layout.once(key, lambda: _find_sites(layout, height, width, kernel, always, padding_mode))
 
 
-def _find_sites(layout: SemanticLayout, height: int, width: int, kernel: int, always: bool) -> Sites | None:
-    store, key = store_of(layout), (height, width, kernel)
-    neighborhoods = store.neighborhoods.setdefault(key, Neighborhoods(kernel, store.keeps_rows))
+def _find_sites(
+    layout: SemanticLayout, height: int, width: int, kernel: int, always: bool, padding_mode: str
+) -> Sites | None:
+    store, key = store_of(layout), (height, width, kernel, padding_mode)
+    neighborhoods = store.neighborhoods.setdefault(key, Neighborhoods(kernel, store.keeps_rows, padding_mode))
     labels = resize_nearest(layout.labels, height, width)
     edges = None if layout.edges is None else resize_nearest(layout.edges, height, width)
     try:
