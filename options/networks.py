@@ -13,6 +13,7 @@ from options.method import MethodOptions
 NETG_NAMES = ("spade", "pix2pixhd")
 PIX2PIXHD_NETG_NAMES = ("global", "local")
 PADDINGS = ("zeros", "replicate")
+UPSAMPLING_MODES = ("nearest", "bilinear")
 CONDITIONINGS = ("spade", "concat", "none")
 """How the label map enters the inner layers of a generator: the rows of the paper's table 3."""
 INIT_TYPES = ("normal", "xavier", "xavier_uniform", "kaiming", "orthogonal", "none")
@@ -51,6 +52,13 @@ class GeneratorOptions(Options, heading="generator"):
         "what convolutions of the generator see beyond the border: zeros, as published, which show as lines along the "
         "border, strongest in small images; or the nearest value (replicate), which costs memory in training",
         choices=PADDINGS,
+        role="weights",
+    )
+    upsampling_G: str = option(
+        "nearest",
+        "how the spade generator enlarges its feature maps: by repeating values, as published, which shows as steps in "
+        "images, or smoothly",
+        choices=UPSAMPLING_MODES,
         role="weights",
     )
     num_upsampling_layers: str = option(
@@ -146,6 +154,11 @@ class NetworkOptions(LayoutOptions, MethodOptions, GeneratorOptions, EncoderOpti
         if self.method == "spade" and self.netG not in NETG_NAMES:
             raise OptionError(
                 f"--netG {self.netG}: a generator of --method pix2pixhd; add that, or use {either(NETG_NAMES)}"
+            )
+        if self.upsampling_G != "nearest" and self.netG == "pix2pixhd":
+            raise OptionError(
+                f"--upsampling_G {self.upsampling_G}: --netG pix2pixhd enlarges by transposed convolutions; use --netG "
+                "spade, or leave it out"
             )
         if self.use_vae and self.random_input:
             raise OptionError("--random_input: with --use_vae the latent is a style; use --no_use_vae")

@@ -107,7 +107,8 @@ class OASISMethod(Method):
         "cityscapes": {"batch_size": 20, "lr": 0.0004, "TTUR": False, "ema": 0.999, "lambda_labelmix": 5.0},
     }
     options = AUGMENTATION_OPTIONS | {
-        *("instance", "norm_G", "padding_G", "ngf", "ndf", "noise_3d", "z_dim", "num_styles", "resample_class"),
+        *("instance", "norm_G", "padding_G", "upsampling_G", "ngf", "ndf", "noise_3d", "z_dim"),
+        *("num_styles", "resample_class"),
         *("checkpoint_activations", "modulation", "D_warmup"),
         *("class_balance", "labelmix", "lambda_labelmix", "vgg_loss", "vgg_weights", "lambda_vgg", "TTUR"),
     }

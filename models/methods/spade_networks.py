@@ -19,11 +19,12 @@ from models.padding import set_padding
 from models.pix2pix_model import Pix2PixModel
 from models.recompute import recomputed
 from models.tables import PresentLabelsDiscriminator, TableResnetBlock
+from models.upsampling import bilinear
 from util.errors import InputError
 
 OPTIONS = frozenset(
     {
-        *("instance", "netG", "conditioning", "norm_G", "ngf", "padding_G", "num_upsampling_layers"),
+        *("instance", "netG", "conditioning", "norm_G", "ngf", "padding_G", "upsampling_G", "num_upsampling_layers"),
         *("resnet_n_downsample", "resnet_n_blocks", "resnet_kernel_size", "resnet_initial_kernel_size"),
         *("use_vae", "random_input", "z_dim", "norm_E", "norm_D", "num_D", "n_layers_D", "ndf"),
         *("init_type", "init_gain", "checkpoint_activations", "modulation", "style_image", "num_styles"),
@@ -88,16 +89,16 @@ def create_networks(opt: Any) -> Pix2PixModel:
 def _decoder_block(opt) -> Callable[..., nn.Module]:
     """The block of `--netG spade`."""
     if opt.conditioning != "spade":
-        return _maybe_recomputed(ConcatResnetBlock if opt.conditioning == "concat" else PlainResnetBlock, opt)
+        return _wrapped(ConcatResnetBlock if opt.conditioning == "concat" else PlainResnetBlock, opt)
     return modulated_block(opt, SPADEResnetBlock, TableResnetBlock)
 
 
 def modulated_block(opt, dense: type[SPADEResnetBlock], by_table: type[TableResnetBlock]) -> Callable[..., nn.Module]:
     """The block with SPADE in it: the definition with `--modulation dense`, else the same with tables."""
     if opt.modulation == "dense":
-        return _maybe_recomputed(dense, opt)
+        return _wrapped(dense, opt)
     return partial(
-        _maybe_recomputed(by_table, opt),
+        _wrapped(by_table, opt),
         always=opt.modulation == "table",
         recomputes_parts=not _recomputes_blocks(opt),
     )
@@ -141,6 +142,11 @@ def _create_discriminator(opt) -> MultiscaleDiscriminator:
 
 def _recomputes_blocks(opt) -> bool:
     return opt.is_train and opt.checkpoint_activations
+
+
+def _wrapped(block: type[nn.Module], opt) -> type[nn.Module]:
+    """A block of `--netG spade` or OASIS with what options change of it from outside."""
+    return _maybe_recomputed(bilinear(block) if opt.upsampling_G == "bilinear" else block, opt)
 
 
 def _maybe_recomputed(block: type[nn.Module], opt) -> type[nn.Module]:
