@@ -118,9 +118,10 @@ def create_loader(
 def check_batch_size(opt, samples: int) -> None:
     """Raise an `InputError` if the training set is smaller than one batch."""
     if opt.is_train and samples < opt.batch_size:
+        count = f"{samples} samples" if samples > 1 else "1 sample"
         raise InputError(
-            f"--batch_size {opt.batch_size}: the data set has only {samples} samples, so there is not one whole batch; "
-            f"use --batch_size {samples} or less"
+            f"--batch_size {opt.batch_size}: the data set has only {count}, so there is not one whole batch; "
+            f"use --batch_size {samples}" + (" or less" if samples > 1 else "")
         )
 
 

@@ -152,7 +152,7 @@ class DataOptions(LayoutOptions, heading="data"):
         super().check()
         self.check_custom_folders()
         if self.preprocess_mode.endswith("_and_crop") and self.load_size < self.crop_size:
-            step, _ = self.size_step
+            step = max(self.size_step[0], 64)  # of all methods: which one it is, is not known here
             crop_size = self.load_size // step * step
             is_possible = self.is_train and crop_size and round(crop_size / self.aspect_ratio) % step == 0
             raise OptionError(

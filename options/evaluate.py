@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.data import TestDataOptions
-from options.field import PLAIN_NAME, Option, OptionError, Rule, at_least, declared_options, option, reuse
+from options.field import PLAIN_NAME, Option, OptionError, Rule, declared_options, option, reuse
 from options.run import DeviceOptions, DownloadOptions, RunOptions, SavedRunOptions
 from options.test import ResultsOptions, TestOptions
 
@@ -73,7 +73,7 @@ class EvaluateOptions(
     bootstrap: int = option(
         0,
         "draws of images with replacement for 95% intervals of the scores, such as 1000; 0 for none",
-        rule=at_least(0),
+        rule=Rule("0, or from 20 to 100000", lambda draws: draws == 0 or 20 <= draws <= 100_000),
     )
     lpips: bool = option(False, "measure the diversity of styles, after test.py --num_styles 2 or more", role="session")
     lpips_weights: str | None = option(

@@ -228,7 +228,7 @@ class Checkpoints:
             for letter in letters
         }
         self.saves.publish(save, names)
-        for label in without_average:
+        for label in without_average if EMA in letters else labels:
             network_path(self.run_dir, label, EMA).unlink(missing_ok=True)  # of an earlier save
 
     def _best_of_run(self) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from models.augmentation import AUGMENTATION_OPTIONS, NO_AUGMENTATION, DiffAugment
 from models.methods.base import Method, Objective, Outcome, Part
-from models.methods.spade_networks import modulated_block
+from models.methods.spade_networks import check_smallest_feature_map, modulated_block
 from models.networks.generators import first_map_size
 from models.networks.layout import NO_CLASS, SemanticLayout
 from models.networks.oasis import (
@@ -156,6 +156,7 @@ class OASISMethod(Method):
             "z_dim": opt.z_dim if opt.noise_3d else None,
             "block": modulated_block(opt, OASISResnetBlock, TableOASISBlock),
         }
+        check_smallest_feature_map(opt)
         netG = OASISGenerator(opt.semantic_nc, **settings)
         set_padding(netG, opt.padding_G)
         netD = OASISDiscriminator(opt.num_labels, opt.ndf) if opt.is_train else None

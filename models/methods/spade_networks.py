@@ -77,7 +77,7 @@ def create_encoder(opt) -> ConvEncoder:
 def create_networks(opt: Any) -> Pix2PixModel:
     """Model for training (G, D, perhaps E) or testing (G, perhaps E), initialized by `--init_type`."""
     netG = create_generator(opt)
-    _check_smallest_feature_map(opt)
+    check_smallest_feature_map(opt)
     netD = _create_discriminator(opt) if opt.is_train else None
     netE = create_encoder(opt) if opt.use_vae else None
     for network in (netG, netD, netE):
@@ -114,16 +114,17 @@ def _check_norm_of_conditioning(opt) -> None:
         raise InputError(f"--norm_G {opt.norm_G}: --conditioning {opt.conditioning} needs {kind}")
 
 
-def _check_smallest_feature_map(opt) -> None:
+def check_smallest_feature_map(opt) -> None:
     """Refuse a smallest feature map of one value a channel: its norm would return zero and lose the latent."""
     if opt.netG != "spade":
         return
     height, width = first_map_size(opt.crop_size, opt.aspect_ratio, opt.upsamplings)
     per_image = NormSpec.parse(opt.norm_G, "norm_G").kind == "instance"
     if height * width == 1 and (per_image or (opt.is_train and opt.batch_size == opt.accumulate)):
+        otherwise = ", or batch norm with 2 samples or more in each part of a batch" if opt.is_train else ""
         raise InputError(
             f"--crop_size {opt.crop_size}: the smallest feature map is 1x1, one value for {opt.norm_G} to normalize; "
-            f"use --crop_size {2 * opt.crop_size}, or batch norm with 2 samples or more in each part of a batch"
+            f"use --crop_size {2 * opt.crop_size}{otherwise}"
         )
 
 

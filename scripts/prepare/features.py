@@ -99,10 +99,11 @@ def main(argv: Sequence[str]) -> None:
     """Write the centers of a run. Raises `InputError` for a run without features."""
     parser = subcommand_parser("features", __doc__, epilog="The options are those of test.py: python test.py --help")
     opt = parse_options(FeatureOptions, parser.parse_known_args(argv)[1], PRESETS, METHODS)
+    if not (opt.method == "pix2pixhd" and (opt.instance_feat or opt.label_feat)):
+        raise InputError(f"--name {opt.name}: a run without --instance_feat or --label_feat has no features")
     prepare_torch(opt.seed)
     model = create_model(opt)
-    if not isinstance(model, InstanceFeatureModel):
-        raise InputError(f"--name {opt.name}: a run without --instance_feat or --label_feat has no features")
+    assert isinstance(model, InstanceFeatureModel)
     load_networks(opt.run_dir, opt.which_epoch, model)
     place(model.eval(), choose_device(opt.gpu_id_list), opt.channels_last, opt.modulation)
     centers = make_centers(opt, model)

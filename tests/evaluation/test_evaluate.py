@@ -127,7 +127,7 @@ def test_equal_images_are_at_distance_zero_and_others_are_not(folders, tmp_path)
 def test_statistics_of_real_photos_take_their_place(folders, tmp_path, capsys):
     file = tmp_path / "real.npz"
     first = evaluate(flags(folders, "--save_real_statistics", str(file)))
-    argv = flags(folders, "--real_statistics", str(file), "--kid", "--bootstrap", "9")
+    argv = flags(folders, "--real_statistics", str(file), "--kid", "--bootstrap", "20")
     del argv[argv.index("--real") : argv.index("--real") + 2]
     second = evaluate(argv)
     name = "random_feature_distance"
@@ -212,8 +212,8 @@ def test_a_run_gets_scores_history_curves_and_a_section_on_its_page(run, capsys)
     write_segmenter(run / "segmenter.pt", classes=18)
     results = run / "results" / "tiny" / "test_latest"
     argv = of_run(run, "--segmenter", str(run / "segmenter.pt"))
-    program.main([*argv, "--bootstrap", "9"])  # intervals do not change what a score is
-    assert "9 draws" in (results / "index.html").read_text()
+    program.main([*argv, "--bootstrap", "20"])  # intervals do not change what a score is
+    assert "20 draws" in (results / "index.html").read_text()
     program.main(argv)
     content = json.loads((results / "scores.json").read_text())
     assert content["run"] == "tiny" and set(content["per_image"]) == {"00000", "00001", "00002", "00003"}

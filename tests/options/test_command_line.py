@@ -10,7 +10,7 @@ from options.command_line import CommandLine, suggestion
 from options.field import declared_options
 
 PROGRAMS = (TrainOptions, TestOptions, EvaluateOptions)
-EXAMPLES = {"diffaugment": "translation,color", "warp": "0.05"}
+EXAMPLES = {"diffaugment": "translation,color", "warp": "0.05", "bootstrap": "20"}
 """Values of options with a form of their own."""
 
 

@@ -122,6 +122,21 @@ def test_an_average_can_join_a_run_that_had_none(make_trainer, batch, tmp_path, 
     torch.testing.assert_close(dict(resumed.average.network.named_parameters())[name], 2 / 11 * before + 9 / 11 * now)
 
 
+def test_an_average_that_is_turned_off_leaves_with_the_next_save(make_trainer, batch, tmp_path):
+    """Or tests would go on with it, whatever is trained since."""
+    trainer = make_trainer(ema=0.9)
+    iterate(trainer, batch)
+    checkpoints(tmp_path, trainer).save()
+    assert (tmp_path / "latest_net_G_ema.pth").exists()
+    resumed = make_trainer()
+    resuming = checkpoints(tmp_path, resumed)
+    assert resuming.restore()
+    iterate(resumed, batch)
+    resuming.save()
+    assert not (tmp_path / "latest_net_G_ema.pth").exists()
+    assert next(path.name for path in load_networks(tmp_path, LATEST, make_trainer().model)) == "latest_net_G.pth"
+
+
 def test_a_generator_alone_can_be_continued_and_what_is_missing_is_named(make_trainer, tmp_path, capsys):
     torch.save(make_trainer().model.netG.state_dict(), tmp_path / "latest_net_G.pth")
     (tmp_path / "iter.txt").write_text("5\n2\n")  # the published code's own counter

@@ -16,6 +16,7 @@ from models.networks.oasis import OASISDiscriminator, OASISGenerator
 from models.networks.spectral_norm import spectral_layers
 from options import TestOptions, TrainOptions, parse_options
 from trainers import Pix2PixTrainer
+from util.errors import InputError
 
 LABELS = 4
 
@@ -205,6 +206,14 @@ def test_a_generator_without_noise_is_not_told_to_use_an_encoder(capsys):
         flags = "--method oasis --dataset_mode landscapes --no_noise_3d --num_styles 2"
         parse_options(TestOptions, flags.split(), PRESETS, METHODS)
     assert capsys.readouterr().err.strip().endswith("has one style; add --noise_3d")
+
+
+def test_one_value_is_not_normalized_by_itself():
+    flags = (
+        "--method oasis --norm_G spectralspadeinstance3x3 --crop_size 32 --gpu_ids -1 --dataset_mode landscapes --ngf 2"
+    )
+    with pytest.raises(InputError, match=r"the smallest feature map is 1x1, .*; use --crop_size 64$"):
+        create_model(parse_options(TestOptions, flags.split(), PRESETS, METHODS))
 
 
 def test_sizes_are_multiples_of_64(capsys):
