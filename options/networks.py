@@ -11,6 +11,8 @@ from options.method import MethodOptions
 
 # The keys of `GENERATORS` and `INITIALIZERS` in models/networks, which import torch; options do not.
 NETG_NAMES = ("spade", "pix2pixhd")
+SPADE_GENERATORS = ("spade", "spade_plus")
+"""Methods whose generator is one of `NETG_NAMES`."""
 PIX2PIXHD_NETG_NAMES = ("global", "local")
 PADDINGS = ("zeros", "replicate")
 UPSAMPLING_MODES = ("nearest", "bilinear")
@@ -137,7 +139,7 @@ class NetworkOptions(LayoutOptions, MethodOptions, GeneratorOptions, EncoderOpti
     @property
     def size_step(self) -> tuple[int, str]:
         """The generator's sizes are multiples of 2^n; with others, images and photos would differ in size."""
-        if self.method != "spade":
+        if self.method not in SPADE_GENERATORS:
             return 1, ""  # the method checks its sizes
         if self.netG == "spade":
             return 2**self.upsamplings, f" with --num_upsampling_layers {self.num_upsampling_layers}"
@@ -151,7 +153,7 @@ class NetworkOptions(LayoutOptions, MethodOptions, GeneratorOptions, EncoderOpti
     def check(self) -> None:
         """Refuse a latent for a generator that takes none, and one that leaves the label map no way in."""
         super().check()
-        if self.method == "spade" and self.netG not in NETG_NAMES:
+        if self.method in SPADE_GENERATORS and self.netG not in NETG_NAMES:
             raise OptionError(
                 f"--netG {self.netG}: a generator of --method pix2pixhd; add that, or use {either(NETG_NAMES)}"
             )

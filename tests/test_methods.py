@@ -27,6 +27,7 @@ TINY = {
     "pix2pixhd": "--netG local --ngf 2 --ndf 2 --n_downsample_global 1 --n_blocks_global 1 --n_blocks_local 1 "
     f"--niter_fix_global 1 --pool_size 1 --no_vgg_loss --niter_decay 0 {SMALL_DATA}",
     "oasis": f"--ngf 2 --ndf 1 --z_dim 4 --ema 0.9 {AUGMENTED}",
+    "spade_plus": f"--ngf 2 --ndf 2 --use_vae --z_dim 4 --norm_G spectralspadesyncbatch1x1 --no_vgg_loss {SMALL_DATA}",
     "sims": "--sims_width 2 --bank {bank} --vgg_weights {vgg}",
 }
 """Method -> flags of its small networks."""

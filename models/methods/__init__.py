@@ -10,6 +10,7 @@ from models.methods.pix2pix import Pix2PixMethod
 from models.methods.pix2pixhd import Pix2PixHDMethod
 from models.methods.sims import SIMSMethod
 from models.methods.spade import SPADEMethod
+from models.methods.spade_plus import SPADEPlusMethod
 
 METHODS: dict[str, type[Method]] = {
     "spade": SPADEMethod,
@@ -18,4 +19,5 @@ METHODS: dict[str, type[Method]] = {
     "crn": CRNMethod,
     "sims": SIMSMethod,
     "oasis": OASISMethod,
+    "spade_plus": SPADEPlusMethod,
 }

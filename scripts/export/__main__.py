@@ -26,6 +26,7 @@ from models.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
 from options import parse_options
+from options.networks import SPADE_GENERATORS
 from scripts.export import verify
 from scripts.export.formats import FORMATS, METADATA, PACKAGES, Program
 from scripts.export.graphs import (
@@ -52,7 +53,7 @@ LEAST_PSNR = 35.0
 
 def load_model(opt: ExportOptions, spade: type[SPADEGenerator] = SPADEGenerator) -> tuple[Pix2PixModel, list[Path]]:
     """The trained networks in evaluation mode, as test.py loads them, and their files."""
-    if opt.method == "spade":
+    if opt.method in SPADE_GENERATORS:
         netE = create_encoder(opt) if opt.use_vae else None
         model = Pix2PixModel(create_generator(opt, spade), None, netE, opt.num_labels)
     else:

@@ -13,6 +13,7 @@ from torch.export import Dim, ExportedProgram
 from models import METHODS
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import SPADEGenerator
+from options.networks import SPADE_GENERATORS
 
 EXAMPLES = 2  # samples in the traced batch; 1 would be specialized to a constant
 Shapes = dict[str, dict[int, object]]
@@ -144,7 +145,7 @@ class Sizes:
     @classmethod
     def of(cls, opt) -> Sizes:
         """The sizes of the generator that the options describe."""
-        if opt.method != "spade":
+        if opt.method not in SPADE_GENERATORS:
             method = METHODS[opt.method]
             return cls(opt.size, method.size_step(opt)[0], method.smallest_side(opt))
         if opt.netG == "spade":

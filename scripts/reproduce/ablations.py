@@ -58,6 +58,7 @@ ABLATIONS: Mapping[int, tuple[Row, ...]] = {
         Row("pix2pixHD", "--method pix2pixhd", _scores_of("pix2pixHD")),
         Row("OASIS (not in the paper's table)", "--method oasis", _scores_of("OASIS"), source=source_of("OASIS")),
         Row("pix2pix (not in the paper's table)", "--method pix2pix"),
+        Row("spade_plus (not in the paper's table)", "--method spade_plus"),
         Row("Ours", "", _scores_of("SPADE")),
     ),
     3: (

@@ -123,7 +123,7 @@ SMALL = "table4 --rows kernelsize_1x1 --budget minutes 1"
 REFUSED = {
     "table2": "table2: must be one of table1, table3, table4, table5; did you mean table",
     "table4 --rows kernelsize_7x7": "kernelsize_7x7: no row of table4; must be of segmap_input, ",
-    "table1 --methods spode": "spode: no row of table1; must be of crn, sims, pix2pixhd, oasis, pix2pix, spade; did",
+    "table1 --methods spode": "spode: no row of table1; must be of crn, sims, pix2pixhd, oasis, pix2pix, spade_plus, ",
     "--budget paper": "no table; begin with table1, table3, table4 or table5",
     "table4 --budgt 3": "--budgt: no such option; did you mean --budget",
     "table4 --crop_sise 64": "--crop_sise: no such option; did you mean --crop_size",
