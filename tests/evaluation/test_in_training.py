@@ -223,7 +223,7 @@ WRONG_FLAGS = {
     "--features random --how_many none_at_all": "--how_many none_at_all: must be an integer",
     "--features 'random": "no closing quotation",
     "--features random --lpips": "--lpips: leave it out; every label map gets one image",
-    "--features random --bootstrap 9": "--bootstrap: leave it out; scores in training have no intervals",
+    "--features random --bootstrap 20": "--bootstrap: leave it out; scores in training have no intervals",
     "--features random --use_raw_G": "--use_raw_G: leave it out; --eval_generator raw",
     "--features random --name another": "--name: leave it out; the run that is trained is scored",
     "--features random --ngf 4": "--ngf 4: the saved run has --ngf 2",
