@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from data import PRESETS, create_dataset
+from models import METHODS
 from options import TestOptions, parse_options
 from util.errors import InputError
 from util.image import to_uint8
@@ -66,7 +67,7 @@ def measure(opt: TestOptions) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
 
 def main(argv: Sequence[str]) -> None:
     """Do what the command line says. Raises `InputError` for bad input."""
-    opt = parse_options(ColorOptions, argv, PRESETS)
+    opt = parse_options(ColorOptions, argv, PRESETS, METHODS)
     generated, real, names = measure(opt)
     differences = np.abs(generated - real).mean(axis=1)
     for name, fake, true, difference in zip(names, generated, real, differences):
