@@ -67,9 +67,12 @@ def test_launching_from_within_is_torchrun_and_ends_with_the_status_of_the_progr
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     program = tmp_path / "program.py"
     program.write_text(
-        "import os, pathlib, sys\n"
+        "import os, pathlib, sys, time\n"
         "place = '/'.join(os.environ[name] for name in ('RANK', 'LOCAL_RANK', 'WORLD_SIZE'))\n"
         "pathlib.Path(sys.argv[1], os.environ['RANK']).write_text(place)\n"
+        "for _ in range(6000):\n"  # or the launcher ends the other process, which may not have written yet
+        "    if all(pathlib.Path(sys.argv[1], rank).exists() for rank in '01'): break\n"
+        "    time.sleep(0.01)\n"
         "sys.exit(int(sys.argv[2]))\n"
     )
     assert launch(2, str(program), [str(tmp_path), str(status)]) == status
