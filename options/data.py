@@ -152,9 +152,10 @@ class DataOptions(LayoutOptions, heading="data"):
         super().check()
         self.check_custom_folders()
         if self.preprocess_mode.endswith("_and_crop") and self.load_size < self.crop_size:
-            step = max(self.size_step[0], 64)  # of all methods: which one it is, is not known here
+            step, _ = self.size_step
             crop_size = self.load_size // step * step
-            is_possible = self.is_train and crop_size and round(crop_size / self.aspect_ratio) % step == 0
+            # Without a step here, the method has one of its own and might refuse the size.
+            is_possible = self.is_train and step > 1 and crop_size and round(crop_size / self.aspect_ratio) % step == 0
             raise OptionError(
                 f"--load_size {self.load_size}: smaller than --crop_size {self.crop_size}; use --load_size "
                 f"{self.crop_size} or more" + (f", or --crop_size {crop_size}" if is_possible else "")

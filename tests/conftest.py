@@ -57,6 +57,16 @@ def _without_skip(report, config):
     return report
 
 
+@pytest.fixture(scope="module")
+def double_precision():
+    """Computes in 64 bits, in which differences are not rounding; for modules whose tests all use it."""
+    import torch
+
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """Make a file system of a few MiB, perhaps read-only, and return its folder; skips where that is not allowed."""

@@ -23,14 +23,9 @@ from models.tables.normalization import TableSPADE
 from models.tables.sites import sites_of
 from options import TrainOptions, parse_options
 
+pytestmark = pytest.mark.usefixtures("double_precision")
+
 CLASSES = 4
-
-
-@pytest.fixture(autouse=True, scope="module")
-def double_precision():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def constant_layout(batch: int = 2, size: int = 32) -> SemanticLayout:

@@ -16,19 +16,14 @@ from models.tables import TableOASISBlock, TableResnetBlock
 from models.upsampling import bilinear
 from options import TrainOptions, parse_options
 
+pytestmark = pytest.mark.usefixtures("double_precision")
+
 BLOCKS = {
     "spade": (SPADEResnetBlock, "spectralspadebatch3x3"),
     "oasis": (OASISResnetBlock, "spectralspadeinstance3x3"),
     "concat": (ConcatResnetBlock, "spectralbatch"),
     "plain": (PlainResnetBlock, "spectralbatch"),
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def double_precision():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def layout() -> SemanticLayout:

@@ -30,6 +30,8 @@ from models.tables.saved_tensors import recompute_in_backward
 from models.tables.sites import store_of
 from options import TrainOptions
 
+pytestmark = pytest.mark.usefixtures("double_precision")
+
 CLASSES = 4
 
 
@@ -58,13 +60,6 @@ def layout_of(labels, edges=None) -> SemanticLayout:
 
 def close(a, b, tolerance: float = 1e-10) -> bool:
     return torch.allclose(a, b, rtol=tolerance, atol=tolerance)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def double_precision():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 @settings(max_examples=40)

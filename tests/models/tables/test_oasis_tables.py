@@ -20,14 +20,9 @@ from models.tables.oasis import TableOASISSPADE
 from options import TrainOptions, parse_options
 from tests.models.tables.test_modulation import CLASSES, close, filled, regions
 
+pytestmark = pytest.mark.usefixtures("double_precision")
+
 NOISE = 3
-
-
-@pytest.fixture(autouse=True, scope="module")
-def double_precision():
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def work(network, *inputs) -> int:
