@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import reduce
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -90,6 +90,11 @@ class VGGLoss(VGG19):
 
     def __init__(self):
         super().__init__(TAPS)
+
+    @classmethod
+    def of(cls, opt: Any, device: torch.device) -> VGGLoss | None:
+        """As the options say, with pretrained weights; None with `--no_vgg_loss`. Raises `InputError`."""
+        return cls.pretrained(opt.vgg_weights, opt.download).to(device) if opt.vgg_loss else None
 
     def forward(self, fake: Tensor, real: Tensor) -> Tensor:
         """Images (N, 3, H, W) in [-1, 1] -> scalar. No gradient flows to `real`."""

@@ -33,9 +33,6 @@ from util.precision import full_precision
 UNKNOWN_FIRST = frozenset({"ade20k", "ade20k_outdoor", "cityscapes"})
 """Data sets in whose label maps 0 is the unknown class; in others that have one, it comes after the other classes."""
 
-IGNORED = -100
-"""Target that `F.cross_entropy` leaves out."""
-
 
 class OASISModel(Pix2PixModel):
     """The networks of OASIS, for which 0 is the unknown class where there is one.
@@ -176,7 +173,7 @@ class OASISMethod(Method):
             is_balanced=opt.class_balance,
             lambda_labelmix=opt.lambda_labelmix if opt.labelmix else None,
             lambda_vgg=opt.lambda_vgg,
-            vgg=VGGLoss.pretrained(opt.vgg_weights, opt.download).to(model.device) if opt.vgg_loss else None,
+            vgg=VGGLoss.of(opt, model.device),
             TTUR=opt.TTUR,
             betas=(opt.beta1, opt.beta2),
             D_warmup=opt.D_warmup,
@@ -230,9 +227,8 @@ class OASISMethod(Method):
         labels = part.layout.labels.long()
         has_class = labels != NO_CLASS  # (N, H, W); all pixels, without augmentation
         fake_logits = self.classify(fake)  # (N, num_labels + 1, H, W)
-        # A mean over pixels with a class, times their fraction: the mean over all pixels of what counts.
-        targets = torch.zeros_like(labels).masked_fill(~has_class, IGNORED)
-        losses = {"D_Fake": F.cross_entropy(fake_logits, targets) * has_class.to(fake_logits.dtype).mean()}
+        of_fake = F.cross_entropy(fake_logits, torch.zeros_like(labels), reduction="none")  # (N, H, W)
+        losses = {"D_Fake": (of_fake * has_class).mean()}
         real_logits = self.classify(part.real)
         losses["D_real"] = self.real_loss(real_logits, part)
         if self.lambda_labelmix is not None:

@@ -74,15 +74,8 @@ class Pix2PixHDMethod(Method):
         | REGULARIZATION_OPTIONS
         | frozenset(
             {
-                *(
-                    "netG",
-                    "norm_G",
-                    "ngf",
-                    "n_downsample_global",
-                    "n_blocks_global",
-                    "instance",
-                    "checkpoint_activations",
-                ),
+                *("netG", "norm_G", "ngf", "n_downsample_global", "n_blocks_global"),
+                *("instance", "checkpoint_activations"),
                 *("n_local_enhancers", "n_blocks_local", "niter_fix_global"),
                 *("norm_D", "ndf", "num_D", "n_layers_D", "pool_size"),
                 *("gan_feat_loss", "vgg_loss", "vgg_weights", "lambda_feat"),
@@ -193,7 +186,7 @@ class Pix2PixHDMethod(Method):
             model,
             lambda_feat=opt.lambda_feat,
             feature_matching=opt.gan_feat_loss,
-            vgg=VGGLoss.pretrained(opt.vgg_weights, opt.download).to(model.device) if opt.vgg_loss else None,
+            vgg=VGGLoss.of(opt, model.device),
             pool_size=opt.pool_size,
             fixed_epochs=opt.niter_fix_global,
             betas=(opt.beta1, opt.beta2),

@@ -94,7 +94,7 @@ class SPADEMethod(Method):
             lambda_feat=opt.lambda_feat if opt.gan_feat_loss else None,
             lambda_vgg=opt.lambda_vgg,
             lambda_kld=opt.lambda_kld,
-            vgg=VGGLoss.pretrained(opt.vgg_weights, opt.download).to(model.device) if opt.vgg_loss else None,
+            vgg=VGGLoss.of(opt, model.device),
             TTUR=opt.TTUR,
             betas=(opt.beta1, opt.beta2),
             D_steps_per_G=opt.D_steps_per_G,

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from typing import TypeVar
 
 from torch import Tensor, nn
 
+from models.methods.oasis import OASISMethod
+from models.methods.pix2pixhd import Pix2PixHDMethod
+from models.methods.spade import SPADEMethod
+from models.pix2pix_model import Pix2PixModel
 from models.vgg import VGGLoss
+from options import TrainOptions
 from util.fill import fill
 
 Networks = Mapping[str, nn.Module]
 """By the letter in their file names."""
 Parameters = dict[str, dict[str, Tensor]]
+VGGMethod = TypeVar("VGGMethod", SPADEMethod, Pix2PixHDMethod, OASISMethod)
+"""One whose losses may compare the features of VGG-19."""
 STEP_TOLERANCES = {
     "steps.0.loss*": (1e-5, 2e-5),
     "steps.0.parameter_change*": (1e-6, 1e-3),
@@ -71,8 +80,10 @@ def refill(networks: Networks, seed: int) -> None:
         network.zero_grad(set_to_none=True)
 
 
-def filled_vgg(seed: int) -> VGGLoss:
-    """The perceptual loss with the recorded values of VGG-19, which need no file."""
-    vgg = VGGLoss()
-    fill(vgg.features, seed)
-    return vgg
+def method_with_filled_vgg(kind: type[VGGMethod], opt: TrainOptions, model: Pix2PixModel, seed: int) -> VGGMethod:
+    """The method that the options describe; its VGG-19, if any, has the recorded values, which need no file."""
+    method = kind.create(dataclasses.replace(opt, vgg_loss=False), model)
+    if opt.vgg_loss:
+        method.vgg = VGGLoss()
+        fill(method.vgg.features, seed)
+    return method

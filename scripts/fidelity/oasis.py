@@ -19,9 +19,9 @@ from models.networks.layout import SemanticLayout
 from scripts.fidelity.measurements import (
     Networks,
     buffers_of,
-    filled_vgg,
     floats,
     gradient_norms,
+    method_with_filled_vgg,
     names_and_shapes,
     norm,
     parameter_changes,
@@ -93,18 +93,11 @@ class Replay:
         self.opt = dataclasses.replace(own_options(self.recorded), modulation=modulation)
         self.model = OASISMethod.create_model(self.opt)
         self.networks = self.model.networks
-        self.method = self._method()
+        self.method = method_with_filled_vgg(OASISMethod, self.opt, self.model, self.seed)
         self.z = list(torch.from_numpy(recording.arrays["z"]))
         self.batch = recording.batch()
         if self.model.unknown_is_last:  # recorded are the labels that the networks see
             self.batch["labels"] = (self.batch["labels"] - 1) % self.opt.num_labels
-
-    def _method(self) -> OASISMethod:
-        """The method that the options describe, with a filled VGG-19 that needs no file."""
-        method = OASISMethod.create(dataclasses.replace(self.opt, vgg_loss=False), self.model)
-        if self.opt.vgg_loss:
-            method.vgg = filled_vgg(self.seed)
-        return method
 
     def _refill(self, training: bool) -> None:
         refill(self.networks, self.seed)

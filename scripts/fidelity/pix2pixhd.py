@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from functools import reduce
 from typing import Any
 
@@ -18,9 +17,9 @@ from models.networks.pix2pixhd import FEATURES
 from options import TrainOptions, parse_options
 from scripts.fidelity.measurements import (
     STEP_TOLERANCES,
-    filled_vgg,
     floats,
     gradient_norms,
+    method_with_filled_vgg,
     names_and_shapes,
     norm,
     parameter_changes,
@@ -67,17 +66,10 @@ class Replay:
         self.opt = _options(self.recorded)
         self.model = create_model(self.opt)
         self.networks = self.model.networks
-        self.method = self._method()
+        self.method = method_with_filled_vgg(Pix2PixHDMethod, self.opt, self.model, self.seed)
         self.batch = recording.batch()
         if self.opt.instance:
             self.batch["instances"] = recording.ids("instance")
-
-    def _method(self) -> Pix2PixHDMethod:
-        """The method that the options describe, with a filled VGG-19 that needs no file."""
-        method = Pix2PixHDMethod.create(dataclasses.replace(self.opt, vgg_loss=False), self.model)
-        if self.opt.vgg_loss:
-            method.vgg = filled_vgg(self.seed)
-        return method
 
     def _refill(self) -> None:
         refill(self.networks, self.seed)

@@ -20,9 +20,9 @@ from options import TrainOptions, parse_options
 from options.classic import SETTLED
 from scripts.fidelity.measurements import (
     buffers_of,
-    filled_vgg,
     floats,
     gradient_norms,
+    method_with_filled_vgg,
     names_and_shapes,
     norm,
     parameter_changes,
@@ -103,17 +103,11 @@ class Replay:
             eps = torch.from_numpy(arrays["eps"])
             self.model.draw_eps = lambda count: eps
         self.z = torch.from_numpy(arrays["z"]) if "z" in arrays else None
-        self.method = self._method()
+        self.method = method_with_filled_vgg(SPADEMethod, self.opt, self.model, self.seed)
         self.batch = recording.batch()
         if self.opt.instance:
             self.batch["instances"] = recording.ids("instance")
         self.real = self.batch["image"]
-
-    def _method(self) -> SPADEMethod:
-        method = SPADEMethod.create(dataclasses.replace(self.opt, vgg_loss=False), self.model)
-        if self.opt.vgg_loss:
-            method.vgg = filled_vgg(self.seed)
-        return method
 
     def _refill(self, training: bool) -> None:
         refill(self.networks, self.seed)
