@@ -9,7 +9,7 @@ setup_venv requirements.txt
 # Small in every direction: 128x64 images, narrow networks, 1x1 SPADE kernels, a high learning rate, no VGG-19 to
 # download. With the encoder, because a scene has a time of day and a season that its label map does not tell.
 network=(--method spade_plus --crop_size 128 --aspect_ratio 2 --ngf 12 --ndf 16 --norm_G spectralspadebatch1x1 --use_vae --z_dim 16)
-network+=(--padding_G replicate --upsampling_G bilinear) # no stripes, docs/quality.md
+network+=(--padding_G replicate --upsampling_G bilinear) # fewer lines: docs/quality.md
 training=(--batch_size 2 --lr 0.001 --no_vgg_loss --channels_last --print_freq 200 --display_freq 400)
 long=(--max_dataset_size 400 --niter 3 --niter_decay 3 --save_latest_freq 400 --auto_resume)
 testing=(--how_many 48 --batch_size 8 --channels_last)
