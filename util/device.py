@@ -61,7 +61,8 @@ def prepare_torch(seed: int, precision: str = "fp32", deterministic: bool = Fals
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required by cuBLAS before its first use
     if deterministic != torch.are_deterministic_algorithms_enabled():
         torch.use_deterministic_algorithms(deterministic)  # loads the compiler, over a second: only for a change
-    torch.backends.cudnn.benchmark = not deterministic  # sizes are equal in all steps, so the search pays off
+    # cuDNN's search for the fastest kernels: half a minute and more at the start, for nothing (docs/performance.md)
+    torch.backends.cudnn.benchmark = False
 
 
 def seed_everything(seed: int) -> None:

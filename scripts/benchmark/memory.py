@@ -29,7 +29,7 @@ def peak_on_gpu(training: Training, before: int) -> float:
     Args:
         before: bytes allocated before the training was made.
     """
-    torch.cuda.reset_peak_memory_stats(training.device)  # the search for kernels at the start takes more
+    torch.cuda.reset_peak_memory_stats(training.device)  # the first steps may take more
     training.step()
     return (torch.cuda.max_memory_allocated(training.device) - before) / 2**20
 
