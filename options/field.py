@@ -79,6 +79,7 @@ class Option:
         role: how a later command uses its value in a saved run.
         unset: text for the meaning of None; without it, None is not allowed.
         retired: values of earlier versions, with what to type instead.
+        needs: options of which one must be on for this one to have an effect.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Option:
     role: Role = "recipe"
     unset: str | None = None
     retired: Mapping[Any, str] = dataclasses.field(default_factory=dict)
+    needs: tuple[str, ...] = ()
 
     @property
     def switches(self) -> dict[str, bool]:

@@ -41,6 +41,8 @@ class AnyOptions:
 
 SPADE_ALONE: Mapping[str, Any] = {"spade": AnyOptions()}
 
+FEATURES = ("instance_feat", "label_feat")
+
 
 @dataclass(frozen=True, kw_only=True)
 class MethodOptions(Options, heading="method"):
@@ -59,11 +61,19 @@ class MethodOptions(Options, heading="method"):
     )
     instance_feat: bool = option(False, "pix2pixhd: features of every instance are an input", role="weights")
     label_feat: bool = option(False, "pix2pixhd: the same for every class instead of every instance", role="weights")
-    feat_num: int = option(3, "pix2pixhd: features of an instance", rule=at_least(1), role="weights")
-    feat_width: int = option(16, "pix2pixhd: width of their encoder", unit="channels", rule=at_least(1), role="weights")
-    n_downsample_E: int = option(4, "pix2pixhd: times their encoder halves the image", rule=at_least(0), role="weights")
+    feat_num: int = option(3, "pix2pixhd: features of an instance", rule=at_least(1), role="weights", needs=FEATURES)
+    feat_width: int = option(
+        16, "pix2pixhd: width of their encoder", unit="channels", rule=at_least(1), role="weights", needs=FEATURES
+    )
+    n_downsample_E: int = option(
+        4, "pix2pixhd: times their encoder halves the image", rule=at_least(0), role="weights", needs=FEATURES
+    )
     n_clusters: int = option(
-        10, "pix2pixhd: centers of the features of a class, drawn from in a test", rule=at_least(1), role="data"
+        10,
+        "pix2pixhd: centers of the features of a class, drawn from in a test",
+        rule=at_least(1),
+        role="data",
+        needs=FEATURES,
     )
     dropout: bool = option(True, "pix2pix: dropout in the generator, also in a test", role="weights")
     test_statistics: str = option(
@@ -136,13 +146,14 @@ class MethodTrainingOptions(Options, heading="method"):
         off_aliases=("no_balancing_inloss",),
     )
     labelmix: bool = option(True, "oasis: the discriminator must treat a mix of images as it treats these")
-    lambda_labelmix: float = option(10.0, "oasis: weight of that loss", rule=at_least(0))
+    lambda_labelmix: float = option(10.0, "oasis: weight of that loss", rule=at_least(0), needs=("labelmix",))
     lambda_layout: float = option(10.0, "sims: weight of the cross-entropy of the label map", rule=at_least(0))
     disparity_dir: str | None = option(
         None,
         "sims: with --order_segments, folder of disparity maps named like the label maps: images of integers, larger "
         "where the photo is nearer, 0 where it was not measured",
         unset="disparity/<split> of --dataset_mode cityscapes",
+        needs=("order_segments",),
     )
 
 

@@ -77,10 +77,23 @@ def resolve(
         values |= layer
     if not program.is_train or values.get("continue_train") or values.get("auto_resume"):
         _check_architecture(options, typed, saved, path, methods[method].size_fixes_weights)
+    _refuse_without_effect(options, typed, values)
     opt = program(**values)
     if "method" in options:
         methods[method].check(opt)
     return opt, warnings
+
+
+def _refuse_without_effect(options: Mapping[str, Option], typed: Values, values: Values) -> None:
+    """Refuse a typed option, such as the weight of a loss, that does nothing because what it needs is off."""
+    for name in typed:
+        option = options[name]
+        needs = [need for need in option.needs if need in options]
+        if typed[name] and needs and not any(values[need] for need in needs):
+            missing = " or ".join(f"--{need}" for need in needs)
+            raise OptionError(
+                f"{option.typed_as(typed[name])}: has no effect without {missing}; add it, or leave the flag out"
+            )
 
 
 def _random_input(values: Values, typed: Values) -> Values:

@@ -38,12 +38,18 @@ class SmallDataOptions(Options, heading="small data sets"):
         0.0, "R1: weight of the gradient penalty on photos, such as 0.1; 0 for none", rule=at_least(0)
     )
     r1_interval: int = option(
-        16, "R1: how often the penalty is computed, with so many times the weight", unit="steps", rule=at_least(1)
+        16,
+        "R1: how often the penalty is computed, with so many times the weight",
+        unit="steps",
+        rule=at_least(1),
+        needs=("r1_gamma",),
     )
     lambda_lecam: float = option(
         0.0, "LeCam: weight of keeping logits near past means, such as 0.3; 0 for none", rule=at_least(0)
     )
-    lecam_start: int = option(1000, "LeCam: first steps without the term", unit="steps", rule=at_least(0))
+    lecam_start: int = option(
+        1000, "LeCam: first steps without the term", unit="steps", rule=at_least(0), needs=("lambda_lecam",)
+    )
     D_warmup: int = option(
         0,
         "first steps in which the learning rate of the discriminator rises linearly",

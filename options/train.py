@@ -78,11 +78,19 @@ class LossOptions(Options, heading="losses"):
     gan_feat_loss: bool = option(True, "feature matching loss", aliases=("ganFeat_loss",))
     vgg_loss: bool = option(True, "perceptual loss on VGG19 features", aliases=("add_vgg_loss",))
     vgg_weights: str | None = option(
-        None, "file with VGG19 weights", rule=FILE, unset="torch hub's folder of checkpoints, or a download"
+        None,
+        "file with VGG19 weights",
+        rule=FILE,
+        unset="torch hub's folder of checkpoints, or a download",
+        needs=("vgg_loss",),
     )
-    lambda_feat: float = option(10.0, "weight of the feature matching loss", rule=at_least(0))
-    lambda_vgg: float = option(10.0, "weight of the perceptual loss", rule=at_least(0))
-    lambda_kld: float = option(0.05, "weight of the KL divergence, with --use_vae", rule=at_least(0))
+    lambda_feat: float = option(
+        10.0, "weight of the feature matching loss", rule=at_least(0), needs=("gan_feat_loss", "vgg_loss")
+    )  # pix2pixHD has one weight for both
+    lambda_vgg: float = option(10.0, "weight of the perceptual loss", rule=at_least(0), needs=("vgg_loss",))
+    lambda_kld: float = option(
+        0.05, "weight of the KL divergence, with --use_vae", rule=at_least(0), needs=("use_vae",)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +188,7 @@ class ScoringOptions(Options, heading="logging"):
         "which generator is scored, and can be the best: the average of --ema, the raw trained weights, or both",
         choices=("average", "raw", "both"),
         unset="the average, if there is one",
+        needs=("eval_freq",),
     )
     eval_flags: str = option(
         "",
@@ -191,6 +200,7 @@ class ScoringOptions(Options, heading="logging"):
         "score that decides which networks are the best, such as fid or miou",
         choices=DECIDING_SCORES,
         unset="the first of these that is measured: " + ", ".join(DECIDING_SCORES),
+        needs=("eval_freq",),
     )
 
     def check(self) -> None:

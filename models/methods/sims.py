@@ -30,7 +30,6 @@ from models.networks.sims import (
     affine_sample,
 )
 from models.pix2pix_model import Pix2PixModel
-from util.errors import InputError
 from util.precision import full_precision
 
 MAP_NAMES = (CANVAS, CHANGED_LABELS, *SEGMENT_MAPS)
@@ -111,12 +110,10 @@ class SIMSMethod(Method):
 
     @classmethod
     def check(cls, opt: Any) -> None:
-        """Refuse sizes that the generator cannot make, missing weights of VGG-19, and useless disparity maps."""
+        """Refuse sizes that the generator cannot make, and missing weights of VGG-19."""
         super().check(opt)
         if opt.is_train:
             check_loss(opt)
-            if opt.disparity_dir and not opt.order_segments:
-                raise InputError(f"--disparity_dir {opt.disparity_dir}: only --order_segments reads it; add that")
 
     @classmethod
     def create_model(cls, opt: Any) -> Pix2PixModel:

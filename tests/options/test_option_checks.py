@@ -221,6 +221,28 @@ def test_resampling_a_class_needs_noise_and_several_styles(flags, line, presets,
     assert refused(parse, f"{flags} --resample_class sky") == f"test.py: error: --resample_class sky: {line}"
 
 
+@pytest.mark.parametrize(
+    "flag, off, on",
+    [
+        ("--lambda_vgg 5.0", "--no_vgg_loss", "--vgg_loss"),
+        ("--lambda_feat 5.0", "--no_gan_feat_loss --no_vgg_loss", "--gan_feat_loss"),
+        ("--lambda_kld 0.1", "", "--use_vae"),
+        ("--r1_interval 4", "", "--r1_gamma 1"),
+        ("--lecam_start 4", "", "--lambda_lecam 1"),
+        ("--best_score miou", "", "--eval_freq 1"),
+        ("--lambda_labelmix 5.0", "--method oasis --no_labelmix", "--method oasis"),
+        ("--feat_num 4", "--method pix2pixhd --netG global", "--method pix2pixhd --netG global --label_feat"),
+    ],
+)
+def test_a_flag_without_effect_is_refused(flag, off, on, presets, refused):
+    def parse(line):
+        return parse_options(TrainOptions, line.split(), presets, METHODS)
+
+    assert parse(f"{flag} {on}")
+    assert refused(parse, f"{flag} {off}").startswith(f"train.py: error: {flag}: has no effect without --")
+    assert parse(f"{flag.split()[0]} 0 {off}") if "lambda" in flag else True  # nothing is asked for
+
+
 @pytest.mark.parametrize("name", ["", "..", ".", "a/b", "/a", "a/", "a\\b", " a"])
 def test_a_run_has_a_plain_name(name):
     with pytest.raises(OptionError, match="must be one plain folder name"):
