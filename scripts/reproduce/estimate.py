@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from data import create_dataset, create_loader
 from models import create_method, create_model
 from models.networks.init import parameter_count
-from scripts.benchmark.switches import with_maps
+from scripts.benchmark.switches import with_maps, write_vgg_weights
 from scripts.reproduce.plan import PlannedRun
 from trainers import create_trainer
 from util.device import choose_device, place, prepare_torch
@@ -51,11 +53,13 @@ def hours_left(run: PlannedRun) -> float:
 
 def seconds_per_image(run: PlannedRun) -> float:
     """Mean time of an image in the training steps of a run, without the first ones."""
-    opt = replace(run.opt, num_workers=0)
-    device = choose_device(opt.gpu_id_list)
-    prepare_torch(opt.seed, opt.precision, opt.deterministic)
-    model = place(create_model(opt).train(), device, opt.channels_last, opt.modulation)
-    trainer = create_trainer(opt, create_method(opt, model))
+    with tempfile.TemporaryDirectory() as scratch:
+        vgg = write_vgg_weights(Path(scratch) / "vgg19.pth")  # random, for a plan is no reason to download
+        opt = replace(run.opt, num_workers=0, vgg_weights=str(vgg))
+        device = choose_device(opt.gpu_id_list)
+        prepare_torch(opt.seed, opt.precision, opt.deterministic)
+        model = place(create_model(opt).train(), device, opt.channels_last, opt.modulation)
+        trainer = create_trainer(opt, create_method(opt, model))
     loader = create_loader(opt, create_dataset(opt, maps=False))  # a bank of SIMS is made later
     batches = itertools.chain.from_iterable(itertools.repeat(loader))
     begin = start = time.perf_counter()
