@@ -16,6 +16,7 @@ ruff check
 ruff format --check
 "$check_types" & # beside the tests: alone it keeps one core busy
 types=$! status=0
-# By file, in the order of tests/conftest.py: what the tests of a file share is made once.
-python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "${tests[@]}" "$@" || status=$?
+# By file, in the order of tests/conftest.py: what the tests of a file share is made once. Three for two cores, as tests
+# wait for the programs that they start.
+python -m pytest -n 3 --dist loadfile --no-loadscope-reorder "${tests[@]}" "$@" || status=$?
 wait "$types" && exit "$status"

@@ -156,9 +156,9 @@ def test_a_wrong_submission_is_one_line(wrong, words, slurm):
 
 
 def test_a_task_that_is_ended_while_it_starts_is_not_taken_for_one_that_has_saved(slurm):
-    write_program(slurm.folder / "bin" / "slow", "echo >$STAND_INS/started; sleep 1; exit 1")
+    write_program(slurm.folder / "bin" / "slow", "echo >$STAND_INS/started_$RANK; sleep 1; exit 1")
     job = slurm.submit(python="slow")
-    wait_for(lambda: (slurm.folder / "started").exists(), job)
+    wait_for(lambda: all((slurm.folder / f"started_{rank}").exists() for rank in range(2)), job)
     job.send_signal(signal.SIGUSR1)
     assert finish(job)[0] == 1
     assert slurm.calls("scancel") and not slurm.calls("scontrol requeue")

@@ -1,6 +1,7 @@
 """What a training shows: log, page and events, also after it was interrupted."""
 
 import re
+import time
 
 import numpy as np
 import pytest
@@ -230,6 +231,7 @@ def test_tensorboard_shows_repeated_steps_once(tmp_path):
         for step in steps:
             vis.log(1, step, step, 0.1, {"GAN": float(len(steps))})
         vis.close()
+        time.sleep(1)  # files of one process and second are sorted as text, the tenth before the second
     assert [(event.step, event.value) for event in events(tmp_path).Scalars("GAN")] == [(100, 3.0), (200, 1.0)]
 
 
