@@ -126,21 +126,21 @@ class _Modulation(torch.autograd.Function):
         sites, scale, (count, channels, height, width) = ctx.sites, ctx.scale, x.shape
         blocks = count, height, scale, width, scale, channels  # of scale x scale sites for each value of x
         before = by_site(gradient)  # (sites, C)
-        if ctx.slope != 1:  # the gradient before the leaky ReLU
-            positive = by_site(_look_up(x, rows, sites.ids, ctx.slope, scale)) > 0
-            before = torch.where(positive, before, ctx.slope * before)
-            del positive
+        if ctx.slope != 1:  # the gradient before the leaky ReLU, which has the sign of its result
+            result = by_site(_look_up(x, rows, sites.ids, ctx.slope, scale))
+            before = torch.ops.aten.leaky_relu_backward(before, result, ctx.slope, True)
+            del result
         else:
             before = before.clone(memory_format=torch.contiguous_format)
         gradient_rows = torch.empty_like(rows)
         gradient_rows[:, channels:] = sites.sum_by_neighborhood(before)
         gradient_x = F.embedding(sites.ids.flatten(), rows[:, :channels].contiguous()).mul_(before)
-        if scale > 1:
-            gradient_x = gradient_x.view(blocks).sum((2, 4))  # (N, h, w, C): each value of x went to scale^2 sites
+        gradient_x = gradient_x.view(count, scale * height, scale * width, channels).permute(0, 3, 1, 2)  # (N, C, H, W)
+        if scale > 1:  # each value of x went to scale^2 sites; as a pooling, as torch's sum is thirty times as slow
+            gradient_x = F.avg_pool2d(gradient_x, scale, divisor_override=1)  # (N, C, h, w)
         # The output is x * (1 + gamma) + beta: the gradient of 1 + gamma has the factor x, upsampled without a copy.
         before.view(blocks).mul_(x.permute(0, 2, 3, 1)[:, :, None, :, None])  # by (N, h, 1, w, 1, C)
         gradient_rows[:, :channels] = sites.sum_by_neighborhood(before)
-        gradient_x = gradient_x.view(count, height, width, channels).permute(0, 3, 1, 2)  # (N, C, h, w)
         return gradient_x, gradient_rows, None, None, None
 
 

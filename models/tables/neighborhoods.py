@@ -148,6 +148,7 @@ class Neighborhoods:
         self.kept: dict[object, KeptRows] | None = {} if keep else None
         self._symbols = Numbering()
         self._windows: tuple[tuple[int, int], tuple[Tensor, Tensor]] | None = None
+        self._gathered: tuple[tuple[int, int], tuple[Tensor, Tensor]] | None = None
 
     def sites(self, labels: Tensor, edges: Tensor | None, noise: Tensor | None = None) -> Sites:
         """The neighborhood of every site of maps (N, h, w).
@@ -188,6 +189,23 @@ class Neighborhoods:
                 inner = inner[needed]
             self._windows = key, (inner, outer)
         return self._windows[1]
+
+    def gathered(self, first: int) -> tuple[Tensor, Tensor]:
+        """For every step s and inner window v of `windows(first)`, the outer windows that have v at s.
+
+        The result is computed once for all layers of one size.
+
+        Returns:
+            indices of outer windows, sorted by s, then by v; where those of (s, v) start in them, (k * k * V,).
+        """
+        key = first, len(self.outer)
+        if self._gathered is None or self._gathered[0] != key:
+            inner, outer = self.windows(first)  # (V, k * k), (U, k * k)
+            steps = outer.shape[1]
+            places = (outer + len(inner) * torch.arange(steps, device=outer.device)).flatten()  # (U * k * k,)
+            counts = torch.bincount(places, minlength=steps * len(inner))
+            self._gathered = key, (places.argsort(stable=True) // steps, counts.cumsum(0) - counts)
+        return self._gathered[1]
 
     @property
     def kept_bytes(self) -> int:
