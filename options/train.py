@@ -141,7 +141,11 @@ class ScheduleOptions(Options, heading="schedule and optimization"):
         "recompute activations of the generator's blocks in the backward pass instead of keeping them: slower, less "
         "memory",
     )
-    adam: str = option("auto", "how Adam is computed, equal up to rounding; auto is torch's choice", choices=ADAMS)
+    adam: str = option(
+        "auto",
+        "how Adam is computed, equal up to rounding; auto: fused on a CPU, but not with fp16, else torch's choice",
+        choices=ADAMS,
+    )
     ema: float | None = option(
         None,
         "also keep an average of the generator's weights, which test.py uses: the fraction of the old average in each "
