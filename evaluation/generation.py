@@ -24,7 +24,7 @@ from models.fixed_inputs import fixed_inputs, forward_passes
 from models.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.statistics import recalibrate_batch_norm
-from models.tables import prepare
+from models.tables import pack_weights, prepare
 from options.command_line import suggestion
 from util.errors import InputError
 from util.image import to_uint8
@@ -69,6 +69,8 @@ class Generation:
         fold_norms(model.netG)
         if opt.compile:
             model.netG.compile()
+        elif opt.precision in ("fp32", "tf32"):  # tf32 is an arithmetic of GPUs
+            pack_weights(model.netG)
 
     @torch.no_grad()
     def images(self, batch: dict[str, Any]) -> Iterator[tuple[str, np.ndarray]]:

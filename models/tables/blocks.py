@@ -11,6 +11,7 @@ from models.networks.layout import SemanticLayout
 from models.tables.modulation import add_projected, look_up_in_backward
 from models.tables.neighborhoods import Sites
 from models.tables.normalization import TableSPADE
+from models.tables.packed import PackedConv2d
 from models.tables.sites import sites_of
 
 SMALL_MAP, WIDE_LAYER = 256, 2**18
@@ -103,7 +104,7 @@ def convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
     Convolutions on CPUs reorder their weight in every call, and there this takes most of their time.
     """
     count, _, height, width = x.shape
-    if conv.kernel_size != (3, 3) or conv.padding_mode != "zeros":
+    if conv.kernel_size != (3, 3) or conv.padding_mode != "zeros" or isinstance(conv, PackedConv2d):
         return conv(x)
     small = count * height * width <= SMALL_MAP and conv.in_channels * conv.out_channels >= WIDE_LAYER
     if not small or x.device.type != "cpu" or torch.is_grad_enabled() or is_spectral(conv):

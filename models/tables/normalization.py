@@ -14,6 +14,7 @@ from models.networks.norms import NormSpec, bias_of
 from models.networks.sync_batch_norm import SyncBatchNorm, momentum_of
 from models.tables.modulation import modulate
 from models.tables.neighborhoods import KeptRows, Sites
+from models.tables.packed import PackedSteps, UnpackingConv2d, can_pack
 from models.tables.rows import modulation_rows, weight_by_step
 from models.tables.saved_tensors import recompute_in_backward
 from util.distributed import process_count
@@ -30,6 +31,7 @@ class TableSPADE(SPADE):
         super().__init__(channels, semantic_nc, norm)
         self.kernel = norm.spade_kernel
         self._packed: Tensor | None = None
+        self._steps: PackedSteps | None = None
 
     @property
     def is_synchronized(self) -> bool:
@@ -101,17 +103,31 @@ class TableSPADE(SPADE):
         neighborhoods = sites.neighborhoods
 
         def compute(first: int) -> Tensor:
-            conv, weight = self.mlp_shared[0], self._weight_by_step()
+            conv = self.mlp_shared[0]
             assert isinstance(conv, nn.Conv2d), "figure 10: a convolution and a ReLU"
             bias = torch.cat([1 + bias_of(self.mlp_gamma), bias_of(self.mlp_beta)])
+            if self._steps is not None:
+                return modulation_rows(conv, self._steps, bias, neighborhoods, first, sites.noise)
+            weight = self._weight_by_step()
             with recompute_in_backward((weight, self._weight_by_step)):
                 return modulation_rows(conv, weight, bias, neighborhoods, first, sites.noise)
 
         if neighborhoods.kept is None or torch.is_grad_enabled():
             return compute(0)
-        self._weight_by_step()  # first: it may move the weights, and stamps contain their addresses
+        if self._steps is None:
+            self._weight_by_step()  # first: it may move the weights, and stamps contain their addresses
         stamp = *map(_stamp, self.parameters()), torch.is_autocast_enabled(sites.ids.device.type)
         return neighborhoods.kept.setdefault(self, KeptRows()).up_to(len(neighborhoods.outer), stamp, compute)
+
+    def pack(self) -> None:
+        """Keep the weights of gamma and beta in oneDNN's order alone, for evaluation on a CPU; see `packed`."""
+        if not can_pack(self.mlp_gamma.weight) or self._steps is not None:
+            return
+        self._steps = steps = PackedSteps(self._weight_by_step())
+        self._packed = None
+        for place, name in enumerate(("mlp_gamma", "mlp_beta")):
+            conv = getattr(self, name)
+            setattr(self, name, UnpackingConv2d(conv, lambda place=place: self._views(steps.weight())[place]))
 
     def _weight_by_step(self) -> Tensor:
         """`weight_by_step` of gamma and beta, (k * k, hidden, 2C).

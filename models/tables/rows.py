@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from models.networks.norms import bias_of
 from models.tables.neighborhoods import OUTSIDE, Neighborhoods
+from models.tables.packed import PackedSteps
 
 WORKSPACE = 2**22
 """Values of intermediate products in memory at a time: 16 MiB in 32 bits."""
@@ -19,7 +20,7 @@ WORKSPACE = 2**22
 
 def modulation_rows(
     mlp_shared: nn.Conv2d,
-    weight: Tensor,
+    weight: Tensor | PackedSteps,
     bias: Tensor,
     neighborhoods: Neighborhoods,
     first: int = 0,
@@ -33,7 +34,7 @@ def modulation_rows(
 
     Args:
         mlp_shared: the first layer, from semantic map to hidden features, before its ReLU.
-        weight: of the second layer, (k * k, hidden, 2C), see `weight_by_step`.
+        weight: of the second layer, (k * k, hidden, 2C), see `weight_by_step`; packed without gradients alone.
         bias: of the second layer, (2C,).
         noise: (N, Z), the first channels of the semantic map of each sample, the same at every pixel.
     Returns:
@@ -42,13 +43,18 @@ def modulation_rows(
     inner, outer = neighborhoods.windows(first)  # (V, k * k), (U, k * k)
     hidden = _hidden_rows(mlp_shared, neighborhoods, inner, noise)  # (V, hidden)
     steps = torch.arange(outer.shape[1], device=outer.device)  # (k * k,)
-    at_once = max(16, WORKSPACE // (len(steps) * len(hidden)))
-    blocks = (weight,) if torch.is_grad_enabled() else weight.split(at_once, dim=2)
-    repeated = hidden.expand(len(steps), -1, -1)  # (k * k, V, hidden)
-    parts = (repeated.bmm(block).flatten(0, 1) for block in blocks)  # (k * k * V, columns)
-    bags = outer + len(hidden) * steps  # (U, k * k)
-    if torch.is_grad_enabled():
-        return _SumOfBags.apply(next(parts), bags, neighborhoods.gathered(first)) + bias
+    if isinstance(weight, PackedSteps):
+        parts, bags = weight.products(hidden), outer * len(steps) + steps  # (U, k * k)
+    else:
+        repeated, bags = (
+            hidden.expand(len(steps), -1, -1),
+            outer + len(hidden) * steps,
+        )  # (k * k, V, hidden), (U, k * k)
+        if torch.is_grad_enabled():
+            products = repeated.bmm(weight).flatten(0, 1)  # (k * k * V, 2C)
+            return _SumOfBags.apply(products, bags, neighborhoods.gathered(first)) + bias
+        at_once = max(16, WORKSPACE // (len(steps) * len(hidden)))
+        parts = (repeated.bmm(block).flatten(0, 1) for block in weight.split(at_once, dim=2))  # (k * k * V, columns)
     rows = bias.new_empty(len(outer), len(bias))
     end = 0
     for products in parts:

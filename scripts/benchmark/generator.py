@@ -12,7 +12,7 @@ from models import create_model
 from models.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout, SoftLayout
-from models.tables import prepare
+from models.tables import pack_weights, prepare
 from models.tables.blocks import convolve
 from options import TrainOptions
 from scripts.benchmark.label_maps import MODES, command_line_options, layouts_of
@@ -82,7 +82,7 @@ class Generators:
     def __init__(self, opt: TrainOptions, device: torch.device):
         self.device = device
         self.dense = make_generator(opt, "dense").to(device)
-        self.table = prepared_for_tables(make_generator(opt, "table").to(device))
+        self.table = prepared_for_tables(make_generator(opt, "table").to(device), opt.precision)
         if device.type == "cuda":
             self.dense.to(memory_format=torch.channels_last)
         self.z = None if self.dense.z_dim is None else torch.randn(opt.batch_size, self.dense.z_dim, device=device)
@@ -108,10 +108,12 @@ def make_generator(opt: TrainOptions, modulation: str) -> Network:
     return network.eval().requires_grad_(False)
 
 
-def prepared_for_tables(network: Network) -> Network:
+def prepared_for_tables(network: Network, precision: str) -> Network:
     """Prepare a trained generator in place as test.py does."""
-    fold_norms(network)
-    return to_memory_format(network, torch.channels_last)
+    to_memory_format(fold_norms(network), torch.channels_last)
+    if precision == "fp32":
+        pack_weights(network)
+    return network
 
 
 def anew(layout: SemanticLayout) -> SemanticLayout:
@@ -247,7 +249,8 @@ def memory_lines(args: argparse.Namespace, generators: Generators, layout: Seman
 def first_batch(args: argparse.Namespace, name: str) -> Callable[[], object]:
     """A call that generates the first batch one way."""
     opt = command_line_options(args)
-    network = make_generator(opt, "dense") if name == DENSE else prepared_for_tables(make_generator(opt, "table"))
+    network = make_generator(opt, "dense" if name == DENSE else "table")
+    network = network if name == DENSE else prepared_for_tables(network, opt.precision)
     layout = anew(layouts_of(opt, 1, args.dataroot is not None)[0])
     z = None if network.z_dim is None else torch.zeros(opt.batch_size, network.z_dim)
 
