@@ -14,6 +14,7 @@ from util.console import exit_statuses
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from scripts.export.graphs import (
 )
 from scripts.export.metadata import describe
 from scripts.export.options import ExportOptions
+from scripts.export.tables import TableGraph, table_facts, trace_tables, use_tables
 from scripts.export.variants import convert
 from trainers.loading import load_networks
 from util.errors import InputError
@@ -53,6 +55,7 @@ LEAST_PSNR = 35.0
 
 def load_model(opt: ExportOptions, spade: type[SPADEGenerator] = SPADEGenerator) -> tuple[Pix2PixModel, list[Path]]:
     """The trained networks in evaluation mode, as test.py loads them, and their files."""
+    opt = replace(opt, modulation="dense")  # the definition: tables of a file are made of it
     if opt.method in SPADE_GENERATORS:
         netE = create_encoder(opt) if opt.use_vae else None
         model = Pix2PixModel(create_generator(opt, spade), None, netE, opt.num_labels)
@@ -85,8 +88,14 @@ def export_generator(opt: ExportOptions, live: Pix2PixModel, metadata: dict[str,
     exported, _ = load_model(opt, AnySizeSPADEGenerator if opt.dynamic_size else SPADEGenerator)
     netG = fold_norms(exported.netG)
     dtype = convert(netG, opt.precision)
-    graph = GeneratorGraph(netG, opt.num_labels, exported.network_labels, dtype)
-    program = write(opt, *trace_generator(graph, sizes, edges, z_dim, opt.dynamic_size), "images", metadata, path)
+    if opt.by_table:
+        facts = metadata["neighborhoods"]
+        graph = TableGraph(use_tables(netG), facts["sizes"], opt.num_labels, edges, dtype)
+        traced = trace_tables(graph, facts["kernel"], z_dim)
+    else:
+        graph = GeneratorGraph(netG, opt.num_labels, exported.network_labels, dtype)
+        traced = trace_generator(graph, sizes, edges, z_dim, opt.dynamic_size)
+    program = write(opt, *traced, "images", metadata, path)
 
     trained = live_generator(live)
     batches = verify.generator_inputs(sizes, opt.num_labels, edges, z_dim, opt.dynamic_size)
@@ -163,7 +172,7 @@ def export(opt: ExportOptions) -> list[str]:
     for path in (opt.output_path, opt.encoder_path)[: 1 + opt.use_vae]:
         refuse_foreign("--output", path, "file of scripts.export", METADATA.encode())
     live, files = load_model(opt)
-    metadata = describe(opt, files, Sizes.of(opt), live.z_dim)
+    metadata = describe(opt, files, Sizes.of(opt), live.z_dim, table_facts(live.netG) if opt.by_table else None)
     with replacing(opt.output_path) as path:
         lines = export_generator(opt, live, metadata, path)
         if live.netE is not None:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.export import ExportedProgram
 
+from scripts.export.generate import prepare
 from scripts.export.graphs import Shapes
 from util.errors import InputError
 
@@ -59,13 +60,14 @@ def save_onnx(program: ExportedProgram, shapes: Shapes, output: str, metadata: d
 
 
 def load_onnx(path: Path) -> Program:
-    """Open an ONNX file in ONNX Runtime, on the CPU."""
+    """Open an ONNX file in ONNX Runtime, on the CPU; one with tables takes label maps, too, as `prepare` does."""
     import onnxruntime  # not needed for the other format
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    metadata = json.loads(session.get_modelmeta().custom_metadata_map[METADATA])
 
     def run(**inputs: np.ndarray) -> np.ndarray:
-        (output,) = session.run(None, inputs)
+        (output,) = session.run(None, prepare(inputs, metadata))
         return np.asarray(output)
 
     return run

@@ -33,7 +33,7 @@ from PIL import Image, PngImagePlugin
 from PIL.TiffImagePlugin import TiffImageFile
 from tqdm import tqdm
 
-METADATA, VERSION = "spade.json", 1
+METADATA, VERSIONS = "spade.json", (1, 2)
 IMAGES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
 NO_IMAGES = (".txt", ".json", ".xml", ".csv", ".md", ".html")
 # One channel of integers. A palette image ("P") holds ids; its palette is only for the eye.
@@ -50,7 +50,7 @@ class InputError(ValueError):
 
 
 class Model:
-    """An exported network: `run` takes arrays by name and returns the output; `metadata` describes its inputs.
+    """An exported network, which `run` calls; `metadata` describes its inputs.
 
     Args:
         path: file of scripts.export.
@@ -65,12 +65,17 @@ class Model:
         run, text = _open_torch_export(path) if zipfile.is_zipfile(path) else _open_onnx(path)
         if run is None or text is None:
             raise InputError(f"{path}: was not made by scripts.export, so nothing says what it takes")
-        self.run: Callable[..., np.ndarray] = run
+        self._run: Callable[..., np.ndarray] = run
         self.metadata: dict[str, Any] = json.loads(text)
-        if self.metadata["version"] != VERSION:
-            raise InputError(f"{path}: is of version {self.metadata['version']}; this generate.py reads {VERSION}")
+        if self.metadata["version"] not in VERSIONS:
+            read = " and ".join(map(str, VERSIONS))
+            raise InputError(f"{path}: is of version {self.metadata['version']}; this generate.py reads {read}")
         if self.metadata["kind"] != kind:
             raise InputError(f"{path}: holds the {self.metadata['kind']}, and the {kind} is needed")
+
+    def run(self, **inputs: np.ndarray) -> np.ndarray:
+        """The output for arrays by name: labels, edges, z, or what `prepare` makes of them; style for an encoder."""
+        return self._run(**prepare(inputs, self.metadata))
 
 
 def _open_onnx(path: Path):
@@ -246,6 +251,73 @@ def instance_edges(instances: np.ndarray) -> np.ndarray:
     return edges
 
 
+def prepare(inputs: dict[str, np.ndarray], metadata: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The inputs of a model: for one with tables neighborhoods in place of `labels` and `edges` (N, H, W) of its size.
+
+    Other inputs stay as they are, and all of them for other models and where neighborhoods are there already.
+    """
+    facts = metadata.get("neighborhoods")
+    if facts is None or "labels" not in inputs:
+        return inputs
+    others = {name: array for name, array in inputs.items() if name not in ("labels", "edges")}
+    symbols = 1 + inputs["labels"].astype(np.int64)  # 0 lies outside
+    if metadata["edges"]:
+        symbols += metadata["num_labels"] * inputs["edges"]
+    for height, width in facts["sizes"]:
+        down, across = symbols.shape[1] // height, symbols.shape[2] // width
+        found = neighborhoods(symbols[:, ::down, ::across], facts["kernel"], facts["padding"])
+        others |= {f"{part}_{height}x{width}": array for part, array in zip(("inner", "outer", "sites"), found)}
+    return others
+
+
+def neighborhoods(symbols: np.ndarray, kernel: int, padding: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The distinct neighborhoods that two kernel x kernel convolutions in a row see in maps (N, H, W) of symbols > 0.
+
+    Returns:
+        inner: (V, kernel^2), symbols of the distinct windows of the first convolution; row 0 lies wholly outside.
+        outer: (U, kernel^2), rows of `inner` in the distinct windows of the second one.
+        sites: (N, H, W), the row of `outer` at every site.
+    """
+    numbers, count = number(symbols)
+    values = np.zeros(count + 1, dtype=np.int64)
+    values[numbers + 1] = symbols
+    inner_sites, inner = windows(numbers + 1, count + 1, kernel, padding)
+    inner = np.concatenate([np.zeros_like(inner[:1]), values[inner]])
+    sites, outer = windows(inner_sites + 1, len(inner), kernel, padding)
+    return inner, outer, sites
+
+
+def windows(ids: np.ndarray, count: int, kernel: int, padding: str) -> tuple[np.ndarray, np.ndarray]:
+    """Number the distinct kernel x kernel windows of maps (N, H, W) of ids below `count`; 0 lies outside.
+
+    Returns:
+        The number of every site's window, (N, H, W); the ids in each window, (windows, kernel^2).
+    """
+    margin = kernel // 2
+    padded = np.pad(
+        ids, [(0, 0), (margin, margin), (margin, margin)], mode="edge" if padding == "replicate" else "constant"
+    )
+    views = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), axis=(1, 2))  # (N, H, W, k, k)
+    packed, bound = np.zeros_like(ids), 1  # all ids of a window as the digits of one integer
+    for row, column in itertools.product(range(kernel), repeat=2):
+        if bound > np.iinfo(np.int64).max // count:
+            packed, bound = number(packed)
+        packed = packed * count + views[..., row, column]
+        bound *= count
+    numbers, distinct = number(packed)
+    first = np.empty(distinct, dtype=np.int64)
+    first[numbers.ravel()] = np.arange(ids.size)  # a site of each
+    return numbers, views[np.unravel_index(first, ids.shape)].reshape(distinct, -1)
+
+
+def number(values: np.ndarray) -> tuple[np.ndarray, int]:
+    """Number the distinct values of an array from 0: the number of each of its values, and how many there are."""
+    flat = values.ravel()
+    starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))  # runs of equal values are sorted once
+    distinct, numbers = np.unique(flat[starts], return_inverse=True)
+    return np.repeat(numbers, np.diff(starts, append=len(flat))).reshape(values.shape), len(distinct)
+
+
 def fixed_size(text: str | None, metadata: dict[str, Any]) -> tuple[int, int] | None:
     """(height, width) of all images, from --size WIDTHxHEIGHT or the model; None if each map has its own.
 
@@ -398,6 +470,7 @@ def generate(args: argparse.Namespace) -> int:
                     f"{others.shape[1]}x{others.shape[0]}; the two must have one size"
                 )
             inputs["edges"] = instance_edges(resize(others, size))[None]
+        inputs = prepare(inputs, metadata)
         for number, z in enumerate(styles_of(index), start=1):
             save_png(to_uint8(model.run(**inputs, **z)[0]), image_path(args, name, number))
     return len(labels) * args.num_styles

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -177,14 +178,14 @@ def trace_generator(
     if z_dim is not None:
         inputs["z"] = torch.zeros(EXAMPLES, z_dim)
         shapes["z"] = {0: site[0]}
-    return _trace(graph, inputs, shapes), shapes
+    return trace(graph, (), inputs, shapes), shapes
 
 
 def trace_encoder(graph: EncoderGraph) -> tuple[ExportedProgram, Shapes]:
     """Trace an encoder for any number of photos of any size; also say what varies."""
     size = graph.netE.input_size
     shapes: Shapes = {"style": {0: Dim("N"), 2: Dim("height", min=2), 3: Dim("width", min=2)}}
-    return _trace(graph, {"style": torch.zeros(EXAMPLES, 3, size + 1, size + 2)}, shapes), shapes
+    return trace(graph, (), {"style": torch.zeros(EXAMPLES, 3, size + 1, size + 2)}, shapes), shapes
 
 
 def _multiple(name: str, sizes: Sizes) -> object:
@@ -193,9 +194,10 @@ def _multiple(name: str, sizes: Sizes) -> object:
     return sizes.unit * count if sizes.unit > 1 else count
 
 
-def _trace(graph: nn.Module, inputs: dict[str, Tensor], shapes: Shapes) -> ExportedProgram:
+def trace(graph: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor], shapes: Any) -> ExportedProgram:
+    """Trace a network in evaluation mode. `shapes` says what varies, as `torch.export` has it."""
     with torch.no_grad():
-        program = torch.export.export(graph.eval(), (), inputs, dynamic_shapes=shapes)
+        program = torch.export.export(graph.eval(), args, kwargs, dynamic_shapes=shapes)
     program.example_inputs = None
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # paths on this machine, for every operation

@@ -7,7 +7,7 @@ from typing import ClassVar
 from models import METHODS
 from options import OptionError, TestOptions
 from options.field import option, reuse
-from options.networks import NetworkOptions
+from options.networks import SPADE_GENERATORS, NetworkOptions
 from options.run import RunOptions, SavedRunOptions
 
 SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2"}
@@ -21,7 +21,6 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
 
     is_train: ClassVar[bool] = False
     program: ClassVar[str] = "python -m scripts.export"
-    modulation: ClassVar[str | None] = "dense"  # a graph cannot have tables, whose sizes depend on the label map
 
     crop_size: int = reuse(TestOptions, "crop_size")
     which_epoch: str = reuse(SavedRunOptions, "which_epoch")
@@ -39,6 +38,14 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
         "how the generator is stored: float16 computes in 16 bits too; int8 stores each weight in 8 bits and computes "
         "in 32. Encoders stay in 32 bits",
         choices=VARIANTS,
+    )
+    modulation: str | None = option(
+        None,
+        "what a generator of spade takes: table for the distinct neighborhoods of label maps, which generate.py finds, "
+        "and a row of gamma and beta for each, several times as fast; dense for label maps",
+        choices=("dense", "table"),
+        role="session",
+        unset="table where it can be",
     )
     dynamic_size: bool = option(
         False,
@@ -71,6 +78,22 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
                 "its first feature map from z by a matrix with a row for every position, so it knows one size only, "
                 f"{self.size[1]}x{self.size[0]}; leave the flag out"
             )
+
+        if self.modulation == "table" and (reason := self._why_dense()):
+            raise OptionError(f"--modulation table: {reason}; leave it out")
+
+    def _why_dense(self) -> str | None:
+        """Why the file cannot have tables; None if it can."""
+        if self.format != "onnx":
+            return "for --format onnx only"
+        if self.method not in SPADE_GENERATORS or self.netG != "spade" or self.conditioning != "spade":
+            return "only generators of --netG spade with --conditioning spade have tables in files"
+        return "with --dynamic_size a file takes label maps" if self.dynamic_size else None
+
+    @property
+    def by_table(self) -> bool:
+        """Whether the file takes neighborhoods instead of label maps."""
+        return self.modulation != "dense" and self._why_dense() is None
 
     @property
     def size(self) -> tuple[int, int]:

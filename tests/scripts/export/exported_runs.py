@@ -19,7 +19,7 @@ SMALL = f"--crop_size 64 --ngf 2 --label_nc {CLASSES} --contain_dontcare_label -
 SPADE = f"{SMALL} --norm_G spectralspadesyncbatch1x1"
 RUNS = {
     "plain": f"{SPADE} --instance",
-    "styles": f"{SPADE} --no_instance --use_vae --z_dim 20 --crop_size 128 --aspect_ratio 2",
+    "styles": f"{SMALL} --no_instance --use_vae --z_dim 20 --crop_size 128 --aspect_ratio 2",
     "random": f"{SMALL} --no_instance --conditioning concat --random_input --z_dim 20",
     "pix2pixhd": f"{SMALL} --instance --netG pix2pixhd --resnet_n_downsample 2 --resnet_n_blocks 1 --ngf 16",
 }

@@ -13,6 +13,7 @@ from torch import nn
 
 from data import PRESETS
 from models.networks.blocks import SPADEResnetBlock
+from models.networks.normalization import SPADE
 from options import parse_options
 from scripts.export import __main__ as export
 from scripts.export import formats
@@ -35,7 +36,7 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 
 CASES = [
-    *(("plain", ".onnx"), ("styles", ".onnx"), ("styles", ".pt2"), ("random", ".pt2")),
+    *(("plain", ".pt2"), ("styles", ".onnx"), ("styles", ".pt2"), ("random", ".pt2")),
     *(("pix2pixhd", ".onnx"), ("pix2pixhd", ".pt2")),
 ]
 
@@ -65,37 +66,51 @@ def test_a_file_of_dynamic_size_makes_any_that_it_names(runs, exported, name, su
         assert np.abs(file.run(**inputs) - synthesize(model, inputs)).max() < 1e-4
 
 
-def test_the_definition_is_exported_and_not_its_tables(runs, tmp_path):
+def test_the_definition_is_loaded_and_not_its_tables(runs, tmp_path):
     opt = parse_options(ExportOptions, argv(runs, "plain", tmp_path / "plain.onnx"), PRESETS)
     model, _ = export.load_model(opt)
     blocks = [block for block, _ in model.netG.stages()]
     assert {type(block) for block in blocks} == {SPADEResnetBlock}
 
 
+def layers_of(netG: nn.Module) -> tuple[int, int]:
+    """The number of SPADE layers, and of convolutions outside of them."""
+    spades = [module for module in netG.modules() if isinstance(module, SPADE)]
+    convolutions = sum(isinstance(module, nn.Conv2d) for module in netG.modules())
+    return len(spades), convolutions - 3 * len(spades)
+
+
 def test_the_graph_is_lean(runs, exported):
-    model = onnx.load(exported("plain", ".onnx"))
+    model = onnx.load(exported("styles", ".onnx"))
     onnx.checker.check_model(model)
     assert [opset.version for opset in model.opset_import] == [18]
     graph = model.graph
     kinds = [node.op_type for node in graph.node]
-    netG = load_run(runs, "plain").netG
-    assert kinds.count("Conv") == sum(isinstance(module, nn.Conv2d) for module in netG.modules())
-    assert kinds.count("Equal") == 6  # a one-hot map for each of the sizes from 2x2 to 64x64
-    blocks = sum(isinstance(module, SPADEResnetBlock) for module in netG.modules())
-    norms = 2 * blocks + sum(module.learned_shortcut for module in netG.modules() if hasattr(module, "conv_s"))
-    assert kinds.count("Mul") == norms  # normalized * (1 + gamma), where the norm itself is gone
-    assert not {"BatchNormalization", "Sqrt", "Div", "MatMul", "RandomNormal", "ReduceMean"} & set(kinds)
+    spades, convolutions = layers_of(load_run(runs, "styles").netG)
+    assert kinds.count("Conv") == convolutions
+    assert kinds.count("MatMul") == 2 * spades  # gamma and beta
+    assert kinds.count("Gather") == 5 * spades  # hidden features, and rows and sites of gamma and beta
+    assert not {"BatchNormalization", "Sqrt", "Div", "RandomNormal", "ReduceMean", "GatherND"} & set(kinds)
     weights = {weight.name for weight in graph.initializer}
     assert weights and not [name for name in weights if re.search("running|weight_[uv]|orig|num_batches", name)]
-    assert [value.name for value in graph.input] == ["labels", "edges"]
+    sizes = [f"{2 * 2**i}x{4 * 2**i}" for i in range(6)]
+    expected = [f"{part}_{size}" for size in sizes for part in ("inner", "outer", "sites")]
+    assert [value.name for value in graph.input] == [*expected, "z"]
     assert [value.name for value in graph.output] == ["images"]
-    assert str(ROOT).encode() not in exported("plain", ".onnx").read_bytes()  # no traces of this machine
+    assert str(ROOT).encode() not in exported("styles", ".onnx").read_bytes()  # no traces of this machine
+
+
+def test_the_archive_is_lean(runs, exported):
     program = torch.export.load(exported("styles", ".pt2"))
     with zipfile.ZipFile(exported("styles", ".pt2")) as archive:
         assert not [name for name in archive.namelist() if str(ROOT).encode() in archive.read(name)]
     assert not [name for name in program.state_dict if re.search("running|weight_[uv]|orig|num_batches", name)]
-    operators = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
-    assert "aten.conv2d.default" in operators and not [name for name in operators if "norm" in name or "rand" in name]
+    operators = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+    spades, convolutions = layers_of(load_run(runs, "styles").netG)
+    assert operators.count("aten.conv2d.default") == convolutions + 3 * spades
+    assert operators.count("aten.eq.Tensor") == 6  # a one-hot map for each of the sizes from 2x4 to 64x128
+    assert operators.count("aten.mul.Tensor") == spades  # normalized * (1 + gamma), where the norm itself is gone
+    assert not [name for name in operators if "norm" in name or "rand" in name]
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
@@ -110,7 +125,7 @@ def test_a_file_says_what_it_takes(exported, suffix):
             metadata = json.loads(archive.read(member))
     assert len(metadata.pop("class_colors")) == CLASSES + 1
     assert metadata == {
-        "version": 1,
+        "version": 2 if suffix == ".onnx" else 1,
         "kind": "generator",
         "run": "styles",
         "which_epoch": "latest",
@@ -130,6 +145,14 @@ def test_a_file_says_what_it_takes(exported, suffix):
         "size_multiple": 32,
         "smallest_side": 64,
         "z_dim": 20,
+        "modulation": "table" if suffix == ".onnx" else "dense",
+        "neighborhoods": {
+            "kernel": 3,
+            "padding": "zeros",
+            "sizes": [[2, 4], [4, 8], [8, 16], [16, 32], [32, 64], [64, 128]],
+        }
+        if suffix == ".onnx"
+        else None,
         "encoder": f"styles.encoder{suffix}",
         "torch": torch.__version__,
         "opset": 18 if suffix == ".onnx" else None,
