@@ -121,14 +121,16 @@ class TableModulation(nn.Module):
 
     def hidden_rows(self, found: Neighborhoods, num_labels: int) -> Tensor:
         """Hidden features (V, hidden) of the inner windows: sums of the first layer's weights, picked by symbol."""
-        weight = self.mlp_shared.weight.permute(2, 3, 1, 0).flatten(0, 1)  # (k * k, semantic channels, hidden)
+        # In 32 bits also for a generator in 16, which ONNX Runtime cannot add on a CPU.
+        weight = self.mlp_shared.weight.float().permute(2, 3, 1, 0).flatten(0, 1)  # (k * k, semantic channels, hidden)
         labels = weight[:, :num_labels]
         symbols = [torch.zeros_like(labels[:, :1]), labels]  # those of OUTSIDE first
         if weight.shape[1] > num_labels:
             symbols.append(labels + weight[:, num_labels:])  # at edges
         table = torch.cat(symbols, dim=1).flatten(0, 1)  # (k * k * symbols, hidden)
         picked = F.embedding(found.symbols_by_step(len(table)), table)  # (V, k * k, hidden)
-        return F.relu(picked.sum(1) + bias_of(self.mlp_shared)) * found.is_inside.to(weight.dtype)
+        hidden = F.relu(picked.sum(1) + bias_of(self.mlp_shared).float()) * found.is_inside.float()
+        return hidden.to(self.mlp_gamma.weight.dtype)
 
 
 def rows(hidden: Tensor, weight: Tensor, bias: Tensor, found: Neighborhoods) -> Tensor:
