@@ -1,0 +1,67 @@
+"""`torch.hub.load` builds generators by the names of options, and loads their weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.networks.generators import SPADEGenerator
+from models.networks.layout import SemanticLayout
+from util.fill import fill
+
+ROOT = Path(__file__).parents[1]
+SMALL = {"label_nc": 4, "ngf": 2, "crop_size": 64, "norm_G": "spectralspadesyncbatch1x1"}
+
+
+def load(*args, **kwargs):
+    return torch.hub.load(str(ROOT), "spade_generator", *args, source="local", **kwargs)
+
+
+@torch.no_grad()
+def test_a_generator_with_the_weights_of_a_file_makes_its_images(tmp_path):
+    netG = SPADEGenerator(6, 2, SMALL["norm_G"], latent_size=(4, 2))
+    fill(netG, seed=0)
+    torch.save(netG.state_dict(), tmp_path / "latest_net_G.pth")
+    generator = load(tmp_path / "latest_net_G.pth", **SMALL, aspect_ratio=0.5)
+    labels = torch.arange(2 * 128 * 64).reshape(2, 128, 64) // 100 % 5
+    instances = labels.byte()
+    expected = netG.eval()(SemanticLayout.from_instances(labels, instances, 5))
+    images = generator(labels, instances)
+    assert images.shape == (2, 3, 128, 64) and expected.std() > 0.05
+    assert (images - expected).abs().max() < 1e-4 * expected.abs().max()
+    with pytest.raises(ValueError, match="instances: needed"):
+        generator(labels)
+
+
+@torch.no_grad()
+def test_a_generator_with_a_latent_draws_it_or_takes_it():
+    generator = load(**SMALL, instance=False, use_vae=True, z_dim=3)
+    labels = torch.zeros(1, 64, 64, dtype=torch.int64)
+    assert (generator(labels) != generator(labels)).any()
+    z = torch.randn(1, 3)
+    assert torch.equal(generator(labels, z=z), generator(labels, z=z))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weights": "none.pth"}, "none.pth: no such file"),
+        ({"num_upsampling_layers": "few"}, "--num_upsampling_layers few: must be one of normal, more, most"),
+        ({"crop_size": 65}, "--crop_size 65: must be a multiple of 32"),
+        ({"method": "crn"}, "method crn: must be one of spade, spade_plus"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_in_one_line(changes, message):
+    with pytest.raises(ValueError, match=message):
+        load(**SMALL | changes)
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path):
+    torch.save(SPADEGenerator(6, 3, SMALL["norm_G"]).state_dict(), tmp_path / "net.pth")
+    with pytest.raises(ValueError, match="--ngf is 3 in the file and 2 here"):
+        load(tmp_path / "net.pth", **SMALL)
+
+
+def test_other_names_are_refused():
+    with pytest.raises(TypeError, match="nfg"):
+        load(nfg=3)
