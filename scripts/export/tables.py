@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from models.networks.blocks import SLOPE, SPADEResnetBlock, upsample
 from models.networks.generators import SPADEGenerator
 from models.networks.normalization import SPADE
 from models.networks.norms import bias_of
@@ -109,14 +110,23 @@ class TableModulation(nn.Module):
         self.mlp_shared = shared
         self.mlp_gamma, self.mlp_beta = spade.mlp_gamma, spade.mlp_beta
 
-    def forward(self, x: Tensor, layout: NeighborhoodLayout) -> Tensor:
-        """Activations (N, C, H, W) -> the same shape."""
-        found = layout.neighborhoods[x.shape[2], x.shape[3]]
+    def forward(self, x: Tensor, layout: NeighborhoodLayout, scale: int = 1, slope: float = 1.0) -> Tensor:
+        """Activations (N, C, h, w) -> (N, C, scale * h, scale * w): upsampled by nearest neighbor, and modulated.
+
+        Args:
+            slope: negative slope of a leaky ReLU at the end; 1 for none.
+        """
+        (height, width), channels = x.shape[2:], x.shape[1]
+        found = layout.neighborhoods[scale * height, scale * width]
         hidden = self.hidden_rows(found, layout.num_labels)  # (V, hidden)
         factors = rows(hidden, self.mlp_gamma.weight, 1 + bias_of(self.mlp_gamma), found)  # (U, C)
         beta = rows(hidden, self.mlp_beta.weight, bias_of(self.mlp_beta), found)  # (U, C)
-        normalized = self.param_free_norm(x).permute(0, 2, 3, 1)  # (N, H, W, C)
-        y = normalized * F.embedding(found.sites, factors) + F.embedding(found.sites, beta)
+        # The statistics of norms are the same before and after upsampling.
+        normalized = self.param_free_norm(x).permute(0, 2, 3, 1)  # (N, h, w, C)
+        blocks = -1, height, scale, width, scale, channels  # of scale x scale sites for each value of x
+        y = normalized[:, :, None, :, None] * F.embedding(found.sites, factors).view(blocks)
+        y = y.view(-1, scale * height, scale * width, channels) + F.embedding(found.sites, beta)  # (N, H, W, C)
+        y = F.leaky_relu(y, slope) if slope != 1 else y
         return y.permute(0, 3, 1, 2)  # (N, C, H, W)
 
     def hidden_rows(self, found: Neighborhoods, num_labels: int) -> Tensor:
@@ -140,12 +150,39 @@ def rows(hidden: Tensor, weight: Tensor, bias: Tensor, found: Neighborhoods) -> 
     return F.embedding(found.windows_by_step, products).sum(1) + bias
 
 
+class TableBlock(nn.Module):
+    """The function of a `SPADEResnetBlock` in evaluation mode, whose layers it takes over, for a `NeighborhoodLayout`.
+
+    Upsampling and leaky ReLU become part of modulation. Apart from it, each would cost ONNX Runtime a pass that
+    transposes.
+    """
+
+    def __init__(self, block: SPADEResnetBlock):
+        super().__init__()
+        self.conv_0, self.conv_1 = block.conv_0, block.conv_1
+        self.norm_0, self.norm_1 = TableModulation(block.norm_0), TableModulation(block.norm_1)
+        self.learned_shortcut = block.learned_shortcut
+        if self.learned_shortcut:
+            self.conv_s, self.norm_s = block.conv_s, TableModulation(block.norm_s)
+
+    def forward(self, x: Tensor, layout: NeighborhoodLayout, scale: int = 1) -> Tensor:
+        """(N, in_channels, h, w) -> (N, out_channels, scale * h, scale * w)."""
+        residual = self.conv_0(self.norm_0(x, layout, scale, SLOPE))  # (N, middle, H, W)
+        residual = self.conv_1(self.norm_1(residual, layout, slope=SLOPE))  # (N, out, H, W)
+        if self.learned_shortcut:
+            return residual + self.conv_s(self.norm_s(x, layout, scale))
+        return residual + upsample(x, scale)
+
+
 def use_tables(netG: nn.Module) -> nn.Module:
-    """Replace in place the SPADE layers of a generator that is only evaluated; return it."""
-    for module in list(netG.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, SPADE):
-                setattr(module, name, TableModulation(child))
+    """Replace in place the blocks of a generator that is only evaluated; return it."""
+    for name, block in list(netG.named_children()):
+        if type(block) is SPADEResnetBlock:
+            setattr(netG, name, TableBlock(block))
+        elif isinstance(block, SPADEResnetBlock):  # with its own way to upsample
+            for layer, child in list(block.named_children()):
+                if isinstance(child, SPADE):
+                    setattr(block, layer, TableModulation(child))
     return netG
 
 
