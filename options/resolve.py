@@ -77,23 +77,31 @@ def resolve(
         values |= layer
     if not program.is_train or values.get("continue_train") or values.get("auto_resume"):
         _check_architecture(options, typed, saved, path, methods[method].size_fixes_weights)
-    _refuse_without_effect(options, typed, values)
+    _refuse_without_effect(options, typed, values, fixed=bool(saved))
     opt = program(**values)
     if "method" in options:
         methods[method].check(opt)
     return opt, warnings
 
 
-def _refuse_without_effect(options: Mapping[str, Option], typed: Values, values: Values) -> None:
-    """Refuse a typed option, such as the weight of a loss, that does nothing because what it needs is off."""
+def _refuse_without_effect(options: Mapping[str, Option], typed: Values, values: Values, fixed: bool) -> None:
+    """Refuse a typed option, such as the weight of a loss, that does nothing because what it needs is off.
+
+    Args:
+        fixed: whether a saved run decides what its weights are for.
+    """
     for name in typed:
         option = options[name]
         needs = [need for need in option.needs if need in options]
         if typed[name] and needs and not any(values[need] for need in needs):
-            missing = " or ".join(f"--{need}" for need in needs)
-            raise OptionError(
-                f"{option.typed_as(typed[name])}: has no effect without {missing}; add it, or leave the flag out"
+            missing = " and ".join(f"--{need}" for need in needs) + (" is off" if len(needs) == 1 else " are off")
+            can_add = not fixed or any(options[need].role != "weights" for need in needs)
+            fix = (
+                f"turn {'it' if len(needs) == 1 else 'one'} on, or leave the flag out"
+                if can_add
+                else "leave the flag out"
             )
+            raise OptionError(f"{option.typed_as(typed[name])}: has no effect while {missing}; {fix}")
 
 
 def _random_input(values: Values, typed: Values) -> Values:

@@ -239,7 +239,7 @@ def test_a_flag_without_effect_is_refused(flag, off, on, presets, refused):
         return parse_options(TrainOptions, line.split(), presets, METHODS)
 
     assert parse(f"{flag} {on}")
-    assert refused(parse, f"{flag} {off}").startswith(f"train.py: error: {flag}: has no effect without --")
+    assert refused(parse, f"{flag} {off}").startswith(f"train.py: error: {flag}: has no effect while --")
     assert parse(f"{flag.split()[0]} 0 {off}") if "lambda" in flag else True  # nothing is asked for
 
 

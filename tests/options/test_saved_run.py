@@ -145,6 +145,15 @@ def test_the_discriminator_is_architecture_for_training(parse_train, run_file, r
     assert "--ndf 64: the saved run has --ndf 8" in refused(parse_train, "--name run --continue_train --ndf 64")
 
 
+def test_a_flag_without_effect_is_not_advised_to_change_the_networks_of_a_run(parse_train, run_file, refused):
+    replace(RUN, use_vae=False, vgg_loss=False).save(run_file)
+    line = refused(parse_train, "--name run --continue_train --lambda_kld 1.0")
+    assert line.endswith("--lambda_kld 1.0: has no effect while --use_vae is off; leave the flag out")
+    line = refused(parse_train, "--name run --continue_train --lambda_vgg 1.0")
+    assert line.endswith("has no effect while --vgg_loss is off; turn it on, or leave the flag out")
+    assert parse_train("--name run --continue_train --lambda_vgg 1.0 --vgg_loss").lambda_vgg == 1.0
+
+
 def test_testing_proposes_nothing_that_the_saved_run_forbids(parse_test, run_file, refused):
     folders = {"label_dir": "l", "image_dir": "i", "instance_dir": "n"}
     replace(RUN, dataset_mode="custom", instance=True, use_vae=False, **folders).save(run_file)

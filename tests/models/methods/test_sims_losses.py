@@ -212,7 +212,7 @@ def test_the_published_rates_of_the_other_players():
         ("--crop_size 576", "multiples of 128 with 512 rows or more; use --crop_size 512"),
         ("--vgg_origin caffe", "--vgg_origin caffe: .* add --vgg_weights FILE"),
         ("--lambda_feat 1", "--method sims does not use it"),
-        ("--no_vgg_loss --disparity_dir there", "--disparity_dir there: has no effect without --order_segments"),
+        ("--no_vgg_loss --disparity_dir there", "--disparity_dir there: has no effect while --order_segments is off"),
         ("--method spade --order_segments", r"--order_segments: --method spade does not use it \(sims does\)"),
         ("--method crn --align_segments", r"--align_segments: --method crn does not use it \(sims does\)"),
     ],
