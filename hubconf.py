@@ -10,7 +10,7 @@ import torch
 from models import weights as weight_files
 from models.methods import spade_networks
 from models.networks import layout
-from options import networks
+from options import field, networks, train
 
 dependencies = ["torch", "numpy", "PIL"]
 
@@ -19,19 +19,29 @@ def spade_generator(weights: str | os.PathLike | None = None, **architecture) ->
     """The generator of SPADE in evaluation mode, as a function of labels, instances and z.
 
     labels (N, H, W) are class ids of any integer type, the unknown class last. instances (N, H, W) are ids of any
-    integer type, for networks with `instance`. z (N, z_dim) is for networks with a latent, and drawn from N(0, 1) where
-    it is not given. Images are (N, 3, crop_size / aspect_ratio, crop_size) in [-1, 1].
+    integer type, for networks with `instance`. Both are resized to the images by nearest neighbor. z (N, z_dim) is for
+    networks with a latent, and drawn from N(0, 1) where it is not given. Images are (N, 3, crop_size / aspect_ratio,
+    crop_size) in [-1, 1].
 
     Args:
         weights: file of a state dict, such as latest_net_G.pth; random weights by default.
-        architecture: options of train.py by name; options.json of a run holds them. By default they are those of
-            COCO-Stuff as published: label_nc=182, contain_dontcare_label=True, instance=True, crop_size=256. Others
-            are ngf, norm_G, num_upsampling_layers, aspect_ratio, use_vae, z_dim, conditioning, netG, padding_G, ...
+        architecture: options of train.py by name; "options" in options.json of a run are all of them, and those that
+            define no network are ignored. By default they are those of COCO-Stuff as published: label_nc=182,
+            contain_dontcare_label=True, instance=True, crop_size=256. Others are ngf, norm_G, num_upsampling_layers,
+            aspect_ratio, use_vae, random_input, z_dim, conditioning, netG, padding_G, ... As for train.py, z_dim alone
+            means a random input.
     Raises:
         ValueError: a value is not allowed, or the weights are those of another architecture; the message is one line.
-        TypeError: a name is no option of the networks.
+            Also of the generator, for labels, instances or z that it does not take.
+        TypeError: a name is no option of train.py.
     """
-    opt = _Options(**{"contain_dontcare_label": True, "crop_size": 256, **architecture})
+    for name in architecture.keys() - field.declared_options(train.TrainOptions).keys():
+        raise TypeError(f"{name}: no option of train.py")
+    if "z_dim" in architecture and not architecture.get("use_vae"):
+        architecture.setdefault("random_input", architecture.get("netG", "spade") == "spade")
+    names = field.declared_options(_Options)
+    given = {name: value for name, value in architecture.items() if name in names}
+    opt = _Options(**{"contain_dontcare_label": True, "crop_size": 256, **given})
     netG = spade_networks.create_generator(opt)
     if weights is not None:
         weight_files.load_network(netG, pathlib.Path(weights))
@@ -67,4 +77,15 @@ class _LabelMapGenerator(torch.nn.Module):
             raise ValueError(
                 f"instances: {'needed' if self.instance else 'not taken'} by networks of this architecture"
             )
+        for name, ids in (("labels", labels), ("instances", instances)):
+            if ids is not None and (ids.ndim != 3 or ids.shape != labels.shape or ids.numel() == 0):
+                raise ValueError(f"{name} {tuple(ids.shape)}: must be (N, H, W), those of all maps the same")
+            if ids is not None and (ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool):
+                raise ValueError(f"{name} {ids.dtype}: must be integers")
+        if not 0 <= int(labels.min()) <= int(labels.max()) < self.num_labels:
+            found = int(labels.min()), int(labels.max())
+            raise ValueError(f"labels {found[0]}..{found[1]}: must be 0..{self.num_labels - 1}")
+        if z is not None and z.shape != (len(labels), self.netG.z_dim):
+            takes = "has no latent" if self.netG.z_dim is None else f"takes ({len(labels)}, {self.netG.z_dim})"
+            raise ValueError(f"z {tuple(z.shape)}: this network {takes}")
         return self.netG(layout.SemanticLayout.from_instances(labels, instances, self.num_labels), z)

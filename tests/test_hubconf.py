@@ -1,5 +1,6 @@
 """`torch.hub.load` builds generators by the names of options, and loads their weights."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
+from options import TrainOptions
 from util.fill import fill
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +62,32 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
     torch.save(SPADEGenerator(6, 3, SMALL["norm_G"]).state_dict(), tmp_path / "net.pth")
     with pytest.raises(ValueError, match="--ngf is 3 in the file and 2 here"):
         load(tmp_path / "net.pth", **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"labels": torch.full((1, 64, 64), 5)}, "labels 5..5: must be 0..4"),
+        ({"labels": torch.full((1, 64, 64), -1)}, "labels -1..-1: must be 0..4"),
+        ({"labels": torch.zeros(1, 64, 64)}, "labels torch.float32: must be integers"),
+        ({"labels": torch.zeros(64, 64, dtype=torch.int64)}, r"labels \(64, 64\): must be \(N, H, W\)"),
+        ({"instances": torch.zeros(2, 64, 64, dtype=torch.int64)}, r"instances \(2, 64, 64\): must be \(N, H, W\)"),
+        ({"z": torch.zeros(1, 8)}, r"z \(1, 8\): this network takes \(1, 3\)"),
+    ],
+)
+def test_wrong_maps_and_latents_are_refused_in_one_line(inputs, message):
+    maps = {name: torch.zeros(1, 64, 64, dtype=torch.int64) for name in ("labels", "instances")}
+    with pytest.raises(ValueError, match=message):
+        load(**SMALL, z_dim=3)(**maps | inputs)  # z_dim alone: a random input, as for train.py
+    with pytest.raises(ValueError, match=r"z \(1, 3\): this network has no latent"):
+        load(**SMALL)(**maps, z=torch.zeros(1, 3))
+
+
+@torch.no_grad()
+def test_the_options_of_a_run_are_taken_whole(tmp_path):
+    TrainOptions(**SMALL, contain_dontcare_label=True, dataset_mode="coco").save(tmp_path / "options.json")
+    generator = load(**json.loads((tmp_path / "options.json").read_text())["options"])
+    assert sum(p.numel() for p in generator.parameters()) == sum(p.numel() for p in load(**SMALL).parameters())
 
 
 def test_other_names_are_refused():
