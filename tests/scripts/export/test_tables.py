@@ -19,6 +19,8 @@ from scripts.export.options import ExportOptions
 from scripts.export.tables import TableGraph, input_names, table_facts, use_tables
 from util.fill import fill
 
+pytestmark = pytest.mark.tools
+
 maps = st.tuples(
     st.sampled_from([1, 3, 5]), st.integers(1, 2), st.integers(1, 9), st.integers(1, 9),
     st.sampled_from([1, 2, 5, 10**6]), st.sampled_from(["zeros", "replicate"]), st.integers(0, 2**31),
