@@ -64,7 +64,7 @@ def resolve(
     defaults = {name: option.default for name, option in options.items()}
     usual = defaults | of_method | preset
     if program.is_train and not saved:
-        typed = _random_input(usual | typed, typed) | typed
+        typed = implied_random_input(usual | typed, typed) | typed
     layers = [of_method, preset, saved, typed]  # weakest first
 
     values = dict(defaults)
@@ -95,16 +95,13 @@ def _refuse_without_effect(options: Mapping[str, Option], typed: Values, values:
         needs = [need for need in option.needs if need in options]
         if typed[name] and needs and not any(values[need] for need in needs):
             missing = " and ".join(f"--{need}" for need in needs) + (" is off" if len(needs) == 1 else " are off")
-            can_add = not fixed or any(options[need].role != "weights" for need in needs)
-            fix = (
-                f"turn {'it' if len(needs) == 1 else 'one'} on, or leave the flag out"
-                if can_add
-                else "leave the flag out"
-            )
+            fix = "leave the flag out"
+            if not fixed or any(options[need].role != "weights" for need in needs):
+                fix = f"turn {'it' if len(needs) == 1 else 'one'} on, or {fix}"
             raise OptionError(f"{option.typed_as(typed[name])}: has no effect while {missing}; {fix}")
 
 
-def _random_input(values: Values, typed: Values) -> Values:
+def implied_random_input(values: Values, typed: Values) -> Values:
     """In a new run, a typed length of the latent asks for one: a random input, unless there is an encoder."""
     asks = "z_dim" in typed and values.get("netG") == "spade" and not values.get("use_vae")
     if values.get("method") == "oasis":
