@@ -70,7 +70,7 @@ class Player:
         self.finite, self.world, self.precision, self.accumulate = finite, world, precision, accumulate
         module = _ObjectiveModule(objective)
         if adam == "auto" and self.model.device.type == "cpu" and precision != "fp16":
-            adam = "fused"  # one pass over the weights, where torch's choice makes ten
+            adam = "fused"  # one pass over weights and moments; torch's choice there makes several
         self.settings: dict[str, Any] = {"betas": objective.betas, "foreach": None, "fused": None} | ADAM_SWITCHES[adam]
         self.optimizer = torch.optim.Adam(_parameter_groups(module, objective.held), lr=lr, **self.settings)
         self.holds, self.rate = objective.held is not None, lr

@@ -46,10 +46,8 @@ def modulation_rows(
     if isinstance(weight, PackedSteps):
         parts, bags = weight.products(hidden), outer * len(steps) + steps  # (U, k * k)
     else:
-        repeated, bags = (
-            hidden.expand(len(steps), -1, -1),
-            outer + len(hidden) * steps,
-        )  # (k * k, V, hidden), (U, k * k)
+        repeated = hidden.expand(len(steps), -1, -1)  # (k * k, V, hidden)
+        bags = outer + len(hidden) * steps  # (U, k * k)
         if torch.is_grad_enabled():
             products = repeated.bmm(weight).flatten(0, 1)  # (k * k * V, 2C)
             return _SumOfBags.apply(products, bags, neighborhoods.gathered(first)) + bias

@@ -250,7 +250,8 @@ def first_batch(args: argparse.Namespace, name: str) -> Callable[[], object]:
     """A call that generates the first batch one way."""
     opt = command_line_options(args)
     network = make_generator(opt, "dense" if name == DENSE else "table")
-    network = network if name == DENSE else prepared_for_tables(network, opt.precision)
+    if name != DENSE:
+        prepared_for_tables(network, opt.precision)
     layout = anew(layouts_of(opt, 1, args.dataroot is not None)[0])
     z = None if network.z_dim is None else torch.zeros(opt.batch_size, network.z_dim)
 
