@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     opt = parse_options(EvaluateOptions, argv, PRESETS)
     world = World.from_environment()
     warn_of_tasks_apart()
-    prepare_torch(opt.seed)
+    prepare_torch(opt.seed, threads=opt.threads)
     device = choose_device(opt.gpu_id_list, world)
     with world.joined(device):
         report, sources = evaluate(opt, world, device, shlex.join(["python", "evaluate.py", *argv]))

@@ -25,7 +25,7 @@ from util.score_log import GENERATOR_NAMES
 def test(opt: TestOptions) -> Path:
     """Write the images and the page of one test; return the path of the page."""
     device = choose_device(opt.gpu_id_list)
-    prepare_torch(opt.seed, opt.precision, opt.deterministic)
+    prepare_torch(opt.seed, opt.precision, opt.deterministic, opt.threads)
     dataset = create_dataset(opt)
     count = min(len(dataset), opt.how_many or len(dataset))
     loader = indexed_batches(opt, dataset, range(count))

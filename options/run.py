@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from options.base import Options
-from options.field import FOLDER, GPU_IDS, PLAIN_NAME, between, option
+from options.field import FOLDER, GPU_IDS, PLAIN_NAME, at_least, between, option
 from options.saved import SAVED_NAME
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
@@ -59,6 +59,13 @@ class DeviceOptions(Options, heading="run"):
         role="session",
     )
     seed: int = option(0, "seed of all random numbers", rule=between(0, LARGEST_SEED))
+    threads: int | None = option(
+        None,
+        "CPU threads of each process for arithmetic; fewer than there are cores where other programs compute, too",
+        rule=at_least(1),
+        role="session",
+        unset="OMP_NUM_THREADS, or as many as cores",
+    )
 
     @property
     def gpu_id_list(self) -> tuple[int, ...] | None:

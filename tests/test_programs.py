@@ -247,6 +247,15 @@ def strong_styles(checkpoints):
 
 
 @pytest.mark.usefixtures("strong_styles")
+def test_as_many_threads_compute_as_the_flag_says(run_test):
+    before = torch.get_num_threads()
+    try:
+        run_test("--how_many", "1", "--threads", str(before + 1))
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_style_images_decide_the_style(run_test, tmp_path):
     photos = tmp_path / "photos"
     for name, color in (("a", (30, 30, 200)), ("b", (200, 30, 30))):

@@ -128,7 +128,7 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
         InputError: something that the options name cannot be used.
     """
     device = choose_device(opt.gpu_id_list, world)
-    prepare_torch(opt.seed, opt.precision, opt.deterministic)
+    prepare_torch(opt.seed, opt.precision, opt.deterministic, opt.threads)
     stack.enter_context(world.joined(device))
     stack.enter_context(_naming_last_checkpoint(opt))
     with world.failing_together():

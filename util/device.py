@@ -50,12 +50,14 @@ def choose_device(gpu_ids: Sequence[int] | None, world: World | None = None) -> 
     return torch.device("cuda", gpu_ids[world.local_rank])
 
 
-def prepare_torch(seed: int, precision: str = "fp32", deterministic: bool = False) -> None:
-    """Set up the process: random seeds, rounding of 32-bit matrix products, and deterministic kernels.
+def prepare_torch(seed: int, precision: str = "fp32", deterministic: bool = False, threads: int | None = None) -> None:
+    """Set up the process: random seeds, rounding of 32-bit matrix products, deterministic kernels, and CPU threads.
 
     All processes of a training draw the same numbers; each takes its part of those that belong to samples.
     """
     seed_everything(seed)
+    if threads is not None:
+        torch.set_num_threads(threads)
     set_matrix_precision(precision)
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required by cuBLAS before its first use

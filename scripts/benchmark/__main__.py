@@ -14,6 +14,9 @@ from util.console import exit_statuses
 
 import argparse
 
+import torch
+
+from options.arguments import process_count
 from scripts.benchmark import bank, data, generator, train
 
 PROGRAM = "python -m scripts.benchmark"
@@ -27,7 +30,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=(__doc__ or "").partition("\n")[0], allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, module in COMMANDS.items():
-        module.add_arguments(commands.add_parser(name, help=module.HELP, description=module.HELP, allow_abbrev=False))
+        command = commands.add_parser(name, help=module.HELP, description=module.HELP, allow_abbrev=False)
+        module.add_arguments(command)
+        if name in ("generator", "train"):
+            command.add_argument("--threads", type=process_count(1), metavar="N", help="of the CPU (as many as cores)")
     return parser.parse_args(argv)
 
 
@@ -35,6 +41,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Do what the command line says. Bad input ends it with status 2 and one line."""
     args = parse_args(argv)
+    if getattr(args, "threads", None):
+        torch.set_num_threads(args.threads)
     COMMANDS[args.command].run(args)
 
 

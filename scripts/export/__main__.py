@@ -185,6 +185,8 @@ def export(opt: ExportOptions) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Export according to the command line; return the exit status."""
     opt = parse_options(ExportOptions, argv, PRESETS, METHODS)
+    if opt.threads is not None:
+        torch.set_num_threads(opt.threads)
     print("\n".join(export(opt)))
     return 0
 

@@ -63,7 +63,9 @@ def load_onnx(path: Path) -> Program:
     """Open an ONNX file in ONNX Runtime, on the CPU; one with tables takes label maps, too, as `prepare` does."""
     import onnxruntime  # not needed for the other format
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
     metadata = json.loads(session.get_modelmeta().custom_metadata_map[METADATA])
 
     def run(**inputs: np.ndarray) -> np.ndarray:

@@ -55,14 +55,15 @@ class Model:
     Args:
         path: file of scripts.export.
         kind: "generator" or "encoder".
+        threads: of the CPU; by default as many as the package takes.
     Raises:
         InputError: the file is another one, or the package that runs it is not installed.
     """
 
-    def __init__(self, path: Path, kind: str):
+    def __init__(self, path: Path, kind: str, threads: int | None = None):
         if not path.is_file():
             raise InputError(f"{path}: no such file; scripts.export makes it")
-        run, text = _open_torch_export(path) if zipfile.is_zipfile(path) else _open_onnx(path)
+        run, text = (_open_torch_export if zipfile.is_zipfile(path) else _open_onnx)(path, threads)
         if run is None or text is None:
             raise InputError(f"{path}: was not made by scripts.export, so nothing says what it takes")
         self._run: Callable[..., np.ndarray] = run
@@ -78,13 +79,15 @@ class Model:
         return self._run(**prepare(inputs, self.metadata))
 
 
-def _open_onnx(path: Path):
+def _open_onnx(path: Path, threads: int | None):
     """Open an ONNX file: its function, and its metadata (None for files of other programs)."""
     onnxruntime = _import_for(path, "onnxruntime")
     available = onnxruntime.get_available_providers()
     providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads or 0  # 0: as many as cores
     try:
-        session = onnxruntime.InferenceSession(path, providers=providers)
+        session = onnxruntime.InferenceSession(path, settings, providers=providers)
     except Exception as error:  # its exceptions have no base class in common
         raise InputError(
             f"{path}: neither an ONNX file that can be run, nor one of torch.export ({first_line(error)})"
@@ -93,7 +96,7 @@ def _open_onnx(path: Path):
     return lambda **inputs: session.run(None, inputs)[0], text
 
 
-def _open_torch_export(path: Path):
+def _open_torch_export(path: Path, threads: int | None):
     """Open a torch.export archive likewise. Reads metadata first, so that other zip files are refused without torch."""
     with zipfile.ZipFile(path) as archive:
         found = [name for name in archive.namelist() if name.endswith(f"/extra/{METADATA}")]
@@ -101,6 +104,8 @@ def _open_torch_export(path: Path):
     if text is None:
         return None, None
     torch = _import_for(path, "torch")
+    if threads is not None:
+        torch.set_num_threads(threads)
     try:
         module = torch.export.load(io.BytesIO(path.read_bytes())).module()
     except (RuntimeError, ValueError, KeyError, AttributeError, OSError) as error:
@@ -352,9 +357,9 @@ def draw_latents(seed: int, index: int, z_dim: int, styles: int) -> np.ndarray:
     return generator.standard_normal((styles, z_dim), dtype=np.float32)
 
 
-def style_of(path: Path, model_path: Path, metadata: dict[str, Any]) -> np.ndarray:
+def style_of(path: Path, model_path: Path, metadata: dict[str, Any], threads: int | None = None) -> np.ndarray:
     """Encode a photo to z (1, z_dim) with the encoder beside the generator."""
-    encoder = Model(model_path.with_name(metadata["encoder"]), "encoder")
+    encoder = Model(model_path.with_name(metadata["encoder"]), "encoder", threads)
     image = read_image(path)
     if np.asarray(image).dtype != np.uint8 and image.mode != "1":
         raise InputError(f"{path}: a photo of more than 8 bits (mode {image.mode}); save it with 8")
@@ -383,7 +388,7 @@ def choose_styles(args: argparse.Namespace, metadata: dict[str, Any]) -> Callabl
     if args.style_image:
         if args.num_styles != 1:
             raise InputError(f"--num_styles {args.num_styles}: --style_image is one style; give one of the two")
-        z = style_of(args.style_image, args.model, metadata)
+        z = style_of(args.style_image, args.model, metadata, args.threads)
         return lambda index: [{"z": z}]
     return lambda index: [{"z": z[None]} for z in draw_latents(args.seed, index, z_dim, args.num_styles)]
 
@@ -445,7 +450,7 @@ def image_path(args: argparse.Namespace, name: str, number: int) -> Path:
 
 def generate(args: argparse.Namespace) -> int:
     """Write the images; return their number."""
-    model = Model(args.model, "generator")
+    model = Model(args.model, "generator", args.threads)
     metadata = model.metadata
     fixed = fixed_size(args.size, metadata)
     labels = find_images(args.labels, "label map")
@@ -503,6 +508,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the images")
     parser.add_argument("--size", metavar="WxH", help="of the images, for a model of --dynamic_size (each map's own)")
     parser.add_argument("--style_image", type=Path, metavar="FILE", help="photo whose style all images take")
+    parser.add_argument("--threads", type=at_least(1), metavar="N", help="of the CPU (as many as cores)")
     parser.add_argument("--seed", type=at_least(0), default=0, help="of the random styles (%(default)s)")
     parser.add_argument(
         "--num_styles", type=at_least(1), default=1, metavar="N", help="for each label map (%(default)s)"

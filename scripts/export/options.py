@@ -8,7 +8,7 @@ from models import METHODS
 from options import OptionError, TestOptions
 from options.field import option, reuse
 from options.networks import SPADE_GENERATORS, NetworkOptions
-from options.run import RunOptions, SavedRunOptions
+from options.run import DeviceOptions, RunOptions, SavedRunOptions
 
 SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2"}
 ANY_SIZE = [name for name, method in METHODS.items() if method.is_exported_for_any_size]
@@ -24,6 +24,7 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
 
     crop_size: int = reuse(TestOptions, "crop_size")
     which_epoch: str = reuse(SavedRunOptions, "which_epoch")
+    threads: int | None = reuse(DeviceOptions, "threads")
     use_raw_G: bool = reuse(TestOptions, "use_raw_G")
     format: str = option(
         "onnx",

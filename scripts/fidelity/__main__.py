@@ -14,6 +14,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
+from options.arguments import process_count
 from scripts.fidelity import crn, oasis, pix2pix, pix2pixhd, scores, segmenters, sims, training
 from scripts.fidelity.comparison import Result, compare
 from scripts.fidelity.recording import Recording
@@ -48,7 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("recordings", nargs="+", type=Path, metavar="NAME.json", help="with NAME.npz beside it")
     parser.add_argument("--modulation", choices=("dense", "table"), help="how SPADE computes gamma and beta")
+    parser.add_argument("--threads", type=process_count(1), metavar="N", help="of the CPU (as many as cores)")
     args, failed = parser.parse_args(argv), 0
+    if args.threads:
+        torch.set_num_threads(args.threads)
     for path in args.recordings:
         print(path)
         for result in check(path, args.modulation):

@@ -101,7 +101,7 @@ def main(argv: Sequence[str]) -> None:
     opt = parse_options(FeatureOptions, parser.parse_known_args(argv)[1], PRESETS, METHODS)
     if not (opt.method == "pix2pixhd" and (opt.instance_feat or opt.label_feat)):
         raise InputError(f"--name {opt.name}: a run without --instance_feat or --label_feat has no features")
-    prepare_torch(opt.seed)
+    prepare_torch(opt.seed, threads=opt.threads)
     model = create_model(opt)
     assert isinstance(model, InstanceFeatureModel)
     load_networks(opt.run_dir, opt.which_epoch, model)

@@ -57,7 +57,7 @@ def seconds_per_image(run: PlannedRun) -> float:
         vgg = write_vgg_weights(Path(scratch) / "vgg19.pth")  # random, for a plan is no reason to download
         opt = replace(run.opt, num_workers=0, vgg_weights=str(vgg))
         device = choose_device(opt.gpu_id_list)
-        prepare_torch(opt.seed, opt.precision, opt.deterministic)
+        prepare_torch(opt.seed, opt.precision, opt.deterministic, opt.threads)
         model = place(create_model(opt).train(), device, opt.channels_last, opt.modulation)
         trainer = create_trainer(opt, create_method(opt, model))
     loader = create_loader(opt, create_dataset(opt, maps=False))  # a bank of SIMS is made later

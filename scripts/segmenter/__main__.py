@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{opt.program}: warning: {note}", file=sys.stderr)
     device = choose_device(opt.gpu_id_list)
     memory_format = choose_memory_format(opt.channels_last, device)
-    prepare_torch(opt.seed, deterministic=opt.deterministic)
+    prepare_torch(opt.seed, deterministic=opt.deterministic, threads=opt.threads)
     with RunLock(opt.run_dir):
         training, validation = create_datasets(opt)
         segmenter = to_memory_format(create_segmenter(opt).to(device), memory_format)
