@@ -1,4 +1,4 @@
-"""Time, memory and multiply-adds of generators with SPADE, with gamma and beta by table and dense."""
+"""Time, memory and multiply-adds of generators with SPADE: as published, dense, and by table."""
 
 import argparse
 import statistics
@@ -26,12 +26,16 @@ from util.errors import InputError
 from util.fill import fill
 from util.precision import autocast
 
-HELP = "images per second, memory and multiply-adds of a generator with SPADE, dense and by table, beside the floor"
+HELP = "time, memory and multiply-adds of a generator with SPADE, as published, dense and by table, beside the floor"
 BRUSH = 24
 """Pixels across of the stroke that an edit draws."""
-DENSE, TABLE, KEPT, EDIT, FLOOR = "dense", "by table", "another style", "an edit", "other convolutions alone"
+PUBLISHED, DENSE, TABLE = "published", "dense", "by table"
+KEPT, EDIT, FLOOR = "another style", "an edit", "other convolutions alone"
+FORMS = PUBLISHED, DENSE, TABLE
 PRODUCT_SIZE = 2048
 """Side of the matrices whose product shows how fast this machine multiplies."""
+CONVOLVED = 256, 64
+"""Channels, and sites across, of the 3x3 convolution that shows it likewise."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,59 +64,54 @@ def run(args: argparse.Namespace) -> None:
     layouts = [layout.to(device) for layout in layouts_of(opt, args.maps, args.dataroot is not None)]
     generators = Generators(opt, device)
     with torch.no_grad(), autocast(args.precision, device):
-        speed = product_speed(device)
+        speeds = {"matrix product": product_speed(device), "3x3 convolution": convolution_speed(device)}
         all_times = [measure(generators, layout, args.rounds) for layout in layouts]
         difference = max(generators.difference(layout) for layout in layouts)
     counts = [count(generators.table, layout) for layout in layouts]
     print("\n".join(times_table(all_times)))
     print("\n".join(fraction_table(layouts, generators.table)))
-    print("\n".join(counts_table(counts, all_times, speed)))
+    print("\n".join(counts_table(counts, all_times, speeds)))
     print("\n".join(memory_lines(args, generators, layouts[0])))
     print(f"Largest difference of an image, as a fraction of the largest value: {difference:.1e}.")
 
 
 class Generators:
-    """One generator with filled weights: as it is trained, and folded for evaluation.
+    """One generator with filled weights in three forms.
 
     Attributes:
-        dense: with spectral norm and batch norm as layers, in the default memory format of the device.
-        table: the same network with folded norms, in channels-last memory.
+        published: as in the published code: dense, with spectral norm and batch norm as layers, channels first.
+        dense: prepared for evaluation: with folded norms and packed weights, channels last.
+        table: prepared likewise, with gamma and beta by table.
     """
 
     def __init__(self, opt: TrainOptions, device: torch.device):
         self.device = device
-        self.dense = make_generator(opt, "dense").to(device)
-        self.table = prepared_for_tables(make_generator(opt, "table").to(device), opt.precision)
-        if device.type == "cuda":
-            self.dense.to(memory_format=torch.channels_last)
-        self.z = None if self.dense.z_dim is None else torch.randn(opt.batch_size, self.dense.z_dim, device=device)
+        self.published, self.dense, self.table = (make_generator(opt, name).to(device) for name in FORMS)
+        self.z = None if self.table.z_dim is None else torch.randn(opt.batch_size, self.table.z_dim, device=device)
 
     def generate(self, network: Network, layout: SemanticLayout) -> Tensor:
-        """Generate images with one of the two networks; synchronizes with the device."""
+        """Generate images with one of the networks; synchronizes with the device."""
         images = network(layout, self.z)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return images
 
     def difference(self, layout: SemanticLayout) -> float:
-        """Largest difference between the images of both, as a fraction of the largest value."""
-        dense, table = self.generate(self.dense, anew(layout)), self.generate(self.table, anew(layout))
-        return float((dense.float() - table.float()).abs().max() / dense.abs().max())
+        """Largest difference of images by table from published ones, as a fraction of the largest value."""
+        published, table = (self.generate(network, anew(layout)).float() for network in (self.published, self.table))
+        return float((published - table).abs().max() / published.abs().max())
 
 
-def make_generator(opt: TrainOptions, modulation: str) -> Network:
-    """A generator with weights and statistics of ordinary size, the same for every modulation."""
-    network = create_model(replace(opt, modulation=modulation)).netG
+def make_generator(opt: TrainOptions, form: str) -> Network:
+    """A generator in one of `FORMS`, with weights and statistics of ordinary size, the same for each."""
+    network = create_model(replace(opt, modulation="table" if form == TABLE else "dense")).netG
     assert isinstance(network, Network), "a workload of this benchmark"
     fill(network, seed=0)
-    return network.eval().requires_grad_(False)
-
-
-def prepared_for_tables(network: Network, precision: str) -> Network:
-    """Prepare a trained generator in place as test.py does."""
-    to_memory_format(fold_norms(network), torch.channels_last)
-    if precision == "fp32":
-        pack_weights(network)
+    network.eval().requires_grad_(False)
+    if form != PUBLISHED:  # as test.py does
+        to_memory_format(fold_norms(network), torch.channels_last)
+        if opt.precision == "fp32":
+            pack_weights(network)
     return network
 
 
@@ -123,9 +122,11 @@ def anew(layout: SemanticLayout) -> SemanticLayout:
 
 def measure(generators: Generators, layout: SemanticLayout, rounds: int) -> Times:
     """Let all ways of generating images take turns on one batch."""
-    dense, table, generate = generators.dense, generators.table, generators.generate
+    published, dense, table = generators.published, generators.dense, generators.table
+    generate = generators.generate
     floor = other_convolutions(table, layout)
     jobs: dict[str, Callable[[int], object]] = {
+        PUBLISHED: lambda i: generate(published, anew(layout)),
         DENSE: lambda i: generate(dense, anew(layout)),
         TABLE: lambda i: generate(table, anew(layout)),
     }
@@ -180,6 +181,17 @@ def product_speed(device: torch.device) -> float:
     return PRODUCT_SIZE**3 / min(take_turns(jobs, 7, "matrix product").seconds["product"])
 
 
+def convolution_speed(device: torch.device) -> float:
+    """Multiply-adds per second of a 3x3 convolution with packed weights where there are any; the fastest of several."""
+    channels, side = CONVOLVED
+    conv: nn.Module = nn.Conv2d(channels, channels, 3, padding=1, device=device)
+    if not torch.is_autocast_enabled(device.type):
+        conv = pack_weights(nn.Sequential(conv))
+    x = torch.randn(1, channels, side, side, device=device).contiguous(memory_format=torch.channels_last)
+    jobs = {"convolution": lambda i: float(conv(x)[0, 0, 0, 0])}
+    return (3 * channels * side) ** 2 / min(take_turns(jobs, 7, "convolution").seconds["convolution"])
+
+
 def median_ratio(all_times: list[Times], job: str, base: str) -> tuple[float, float, float]:
     """How many times faster than `base`: the median of the batches' medians, the lowest and the highest of them."""
     ratios = [times.ratio(job, base)[0] for times in all_times]
@@ -193,28 +205,29 @@ def seconds(all_times: list[Times], job: str) -> float:
 
 def times_table(all_times: list[Times]) -> list[str]:
     """Markdown: the time of each way of generating a batch."""
-    lines = [f"| | ms a batch | times {DENSE} (lowest and highest batch) |", "|---|---|---|"]
+    lines = [f"| | ms a batch | times {PUBLISHED} (lowest and highest batch) |", "|---|---|---|"]
     for job in all_times[0].seconds:
-        ratio = "{:.1f} ({:.1f}..{:.1f})".format(*median_ratio(all_times, job, DENSE))
+        ratio = "{:.1f} ({:.1f}..{:.1f})".format(*median_ratio(all_times, job, PUBLISHED))
         lines.append(f"| {job} | {1000 * seconds(all_times, job):.0f} | {ratio} |")
     return [*lines, ""]
 
 
-def counts_table(counts: list[Counts], all_times: list[Times], speed: float) -> list[str]:
-    """Markdown: multiply-adds, and their speed as a fraction of that of a matrix product."""
+def counts_table(counts: list[Counts], all_times: list[Times], speeds: dict[str, float]) -> list[str]:
+    """Markdown: multiply-adds, and their speed as a fraction of the highest of `speeds`."""
     shared, gamma_beta, rows, others = (
         statistics.mean(getattr(count, name) for count in counts) / 1e9
         for name in ("shared", "gamma_beta", "rows", "others")
     )
     dense, table = shared + gamma_beta + others, rows + others
     lines = [
-        f"A matrix product does {speed / 1e9:.0f} G multiply-adds a second here.",
+        f"G multiply-adds a second here: {', '.join(f'{name} {speed / 1e9:.0f}' for name, speed in speeds.items())}.",
         "",
-        "| | G multiply-adds | of a matrix product's speed |",
+        "| | G multiply-adds | of the faster one's speed |",
         "|---|---|---|",
     ]
     parts = {
-        f"{DENSE}: {shared:.1f} + {gamma_beta:.1f} for gamma and beta, {others:.1f} for others": (dense, DENSE),
+        f"{PUBLISHED}: {shared:.1f} + {gamma_beta:.1f} for gamma and beta, {others:.1f} for others": (dense, PUBLISHED),
+        DENSE: (dense, DENSE),
         f"{TABLE}: {rows:.1f} for rows, {others:.1f} for others": (table, TABLE),
         KEPT: (others, KEPT),
         FLOOR: (others, FLOOR),
@@ -222,7 +235,7 @@ def counts_table(counts: list[Counts], all_times: list[Times], speed: float) -> 
     for text, (amount, job) in parts.items():
         if job not in all_times[0].seconds:
             continue
-        lines.append(f"| {text} | {amount:.1f} | {1e9 * amount / seconds(all_times, job) / speed:.0%} |")
+        lines.append(f"| {text} | {amount:.1f} | {1e9 * amount / seconds(all_times, job) / max(speeds.values()):.0%} |")
     return [*lines, ""]
 
 
@@ -230,7 +243,7 @@ def memory_lines(args: argparse.Namespace, generators: Generators, layout: Seman
     """Markdown: peak memory of generating the first batch, above that of the loaded networks and labels."""
     if args.device == "cuda":
         peaks = {}
-        for name, network in ((DENSE, generators.dense), (TABLE, generators.table)):
+        for name, network in zip(FORMS, (generators.published, generators.dense, generators.table), strict=True):
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
             before = torch.cuda.memory_allocated()
@@ -238,20 +251,15 @@ def memory_lines(args: argparse.Namespace, generators: Generators, layout: Seman
                 generators.generate(network, anew(layout))
             peaks[name] = (torch.cuda.max_memory_allocated() - before) / 2**20
     else:
-        peaks = {name: peak_of_first_call(first_batch, args, name) for name in (DENSE, TABLE)}
-    fraction = peaks[TABLE] / peaks[DENSE]
-    return [
-        f"Peak memory of the first batch, above loaded networks: {peaks[DENSE]:.0f} MiB {DENSE}, "
-        f"{peaks[TABLE]:.0f} MiB {TABLE} ({fraction:.2f})."
-    ]
+        peaks = {name: peak_of_first_call(first_batch, args, name) for name in FORMS}
+    fractions = (f"{name} {peak:.0f} ({peak / peaks[PUBLISHED]:.2f})" for name, peak in peaks.items())
+    return [f"Peak memory of the first batch, above loaded networks, in MiB: {', '.join(fractions)}."]
 
 
 def first_batch(args: argparse.Namespace, name: str) -> Callable[[], object]:
     """A call that generates the first batch one way."""
     opt = command_line_options(args)
-    network = make_generator(opt, "dense" if name == DENSE else "table")
-    if name != DENSE:
-        prepared_for_tables(network, opt.precision)
+    network = make_generator(opt, name)
     layout = anew(layouts_of(opt, 1, args.dataroot is not None)[0])
     z = None if network.z_dim is None else torch.zeros(opt.batch_size, network.z_dim)
 
@@ -272,6 +280,7 @@ def heading(args: argparse.Namespace, opt: TrainOptions) -> str:
         f"Workload: preset {args.dataset_mode} ({opt.semantic_nc} semantic channels), {opt.crop_size}x{height(opt)} "
         f"pixels, batch {args.batch_size}, ngf {args.ngf}; {'real' if args.dataroot else 'made-up'} label maps",
         f"Command: `python -m scripts.benchmark generator {flags}`",
-        f"{TABLE}: from labels to images; {KEPT}: of a prepared layout; {EDIT}: a dab of {BRUSH} pixels on one",
+        f"{PUBLISHED}: norms as layers, channels first; others folded, packed, channels last; {TABLE}: from labels to "
+        f"images; {KEPT}: of a prepared layout; {EDIT}: a dab of {BRUSH} pixels on one",
     ]
     return "\n".join(f"- {line}" for line in lines) + "\n"
