@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.architectures import State, describe_architecture
+from models.eight_bits import restore_state
 from util.errors import InputError
 
 ENTRIES_SHOWN = 3
@@ -84,7 +85,7 @@ def _checked(network: nn.Module, state: dict, path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{path}: holds something other than a state dict of tensors")
     unused = _unused_statistics(network)
-    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}  # of DataParallel
+    state = {name.removeprefix("module."): tensor for name, tensor in restore_state(state).items()}  # of DataParallel
     return {name: tensor for name, tensor in state.items() if name not in unused}
 
 

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,6 +27,7 @@ from models import METHODS, Pix2PixModel, create_encoder, create_generator, crea
 from models.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
+from models.weights import fit_network
 from options import parse_options
 from options.networks import SPADE_GENERATORS
 from scripts.export import verify
@@ -40,6 +42,7 @@ from scripts.export.graphs import (
 )
 from scripts.export.metadata import describe
 from scripts.export.options import ExportOptions
+from scripts.export.small_run import check_folder, in_fewer_bits, write_run
 from scripts.export.tables import TableGraph, table_facts, trace_tables, use_tables
 from scripts.export.variants import convert
 from trainers.loading import load_networks
@@ -102,8 +105,7 @@ def export_generator(opt: ExportOptions, live: Pix2PixModel, metadata: dict[str,
     found = verify.compare(program, trained, batches)
     lines = [
         f"generator: {opt.output_path}, {megabytes(path)}, {opt.precision}",
-        f"  largest difference from the trained network {found.largest:.1e}, PSNR {found.psnr:.1f} dB "
-        f"({found.batches} batches of random label maps)",
+        differences(found),
     ]
     if opt.time:
         exported, in_torch = verify.seconds_per_image(program, trained, batches[0])
@@ -113,6 +115,14 @@ def export_generator(opt: ExportOptions, live: Pix2PixModel, metadata: dict[str,
         )
     refuse_differences(opt, found)
     return lines
+
+
+def differences(found: verify.Comparison) -> str:
+    """A line about the images of a file."""
+    return (
+        f"  largest difference from the trained network {found.largest:.1e}, PSNR {found.psnr:.1f} dB "
+        f"({found.batches} batches of random label maps)"
+    )
 
 
 def refuse_differences(opt: ExportOptions, found: verify.Comparison) -> None:
@@ -153,6 +163,24 @@ def export_encoder(opt: ExportOptions, live: Pix2PixModel, metadata: dict[str, A
     ]
 
 
+def export_run(opt: ExportOptions, live: Pix2PixModel) -> list[str]:
+    """Write networks and options to a folder; return lines about it. Raises `InputError` if its images differ."""
+    check_folder(opt)
+    state = in_fewer_bits(live.netG.state_dict(), opt.precision)
+    small, _ = load_model(opt)
+    fit_network(small.netG, state, opt.output_path)
+    generate = live_generator(small)
+
+    def program(**inputs: np.ndarray) -> np.ndarray:
+        return generate(**{name: torch.from_numpy(array) for name, array in inputs.items()}).numpy()
+
+    batches = verify.generator_inputs(Sizes.of(opt), opt.num_labels, opt.instance, live.z_dim, dynamic_size=False)
+    found = verify.compare(program, live_generator(live), batches)
+    refuse_differences(opt, found)
+    paths = write_run(opt, live, state)
+    return [*(f"{path}: {megabytes(path)}" for path in paths), differences(found)]
+
+
 def write(opt: ExportOptions, program, shapes, output: str, metadata: dict[str, Any], path: Path) -> Program:
     """Write a traced network, and open the file."""
     save, load = FORMATS[opt.format]
@@ -172,6 +200,8 @@ def export(opt: ExportOptions) -> list[str]:
     for path in (opt.output_path, opt.encoder_path)[: 1 + opt.use_vae]:
         refuse_foreign("--output", path, "file of scripts.export", METADATA.encode())
     live, files = load_model(opt)
+    if opt.format == "run":
+        return [f"from {', '.join(map(str, files))}", *export_run(opt, live)]
     metadata = describe(opt, files, Sizes.of(opt), live.z_dim, table_facts(live.netG) if opt.by_table else None)
     with replacing(opt.output_path) as path:
         lines = export_generator(opt, live, metadata, path)

@@ -97,5 +97,5 @@ def load_torch_export(path: Path) -> Program:
 
 FORMATS = {"onnx": (save_onnx, load_onnx), "torch_export": (save_torch_export, load_torch_export)}
 """How files of each `--format` are written and opened."""
-PACKAGES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "torch_export": ()}
+PACKAGES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "torch_export": (), "run": ()}
 """Packages of `util.optional` that each format needs."""

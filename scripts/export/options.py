@@ -10,7 +10,7 @@ from options.field import option, reuse
 from options.networks import SPADE_GENERATORS, NetworkOptions
 from options.run import DeviceOptions, RunOptions, SavedRunOptions
 
-SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2"}
+SUFFIXES = {"onnx": ".onnx", "torch_export": ".pt2", "run": ""}
 ANY_SIZE = [name for name, method in METHODS.items() if method.is_exported_for_any_size]
 VARIANTS = ("float32", "float16", "int8")
 
@@ -28,11 +28,12 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
     use_raw_G: bool = reuse(TestOptions, "use_raw_G")
     format: str = option(
         "onnx",
-        "kind of file: onnx for ONNX Runtime and others, torch_export for PyTorch without the project",
+        "kind of file: onnx for ONNX Runtime and others, torch_export for PyTorch without the project, run for a "
+        "folder that test.py reads",
         choices=tuple(SUFFIXES),
     )
     output: str | None = option(
-        None, f"file to write, which ends in {' or '.join(SUFFIXES.values())}", unset="not given; needed"
+        None, "file to write, which ends in .onnx or .pt2; with --format run a folder", unset="not given; needed"
     )
     precision: str = option(
         "float32",
@@ -61,16 +62,21 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
         super().check()
         suffix = SUFFIXES[self.format]
         if not self.output:
-            raise OptionError(f"--output: needed, the file to write; for this run --output {self.name}{suffix}")
-        if self.output_path.suffix != suffix:
+            proposed = f"{self.name}{suffix or '_small'}"
+            raise OptionError(f"--output: needed, the file or folder to write; for this run --output {proposed}")
+        if suffix and self.output_path.suffix != suffix:
             raise OptionError(f"--output {self.output}: with --format {self.format} the name must end in {suffix}")
-        if self.output_path.is_dir():
+        if suffix and self.output_path.is_dir():
             raise OptionError(f"--output {self.output}: is a folder; name a file")
+        if not suffix and self.output_path.is_file():
+            raise OptionError(f"--output {self.output}: is a file; with --format run name a folder")
         if not METHODS[self.method].is_exported:
             raise OptionError(f"--method {self.method}: needs more than a label map; generate with test.py")
         if self.instance_feat or self.label_feat:
             flag = "instance_feat" if self.instance_feat else "label_feat"
             raise OptionError(f"--{flag}: a file has no photos and no features; generate with test.py")
+        if self.dynamic_size and self.format == "run":
+            raise OptionError("--dynamic_size: --format run has the networks as they are; leave the flag out")
         if self.dynamic_size and self.method not in ANY_SIZE:
             raise OptionError(f"--dynamic_size: not for --method {self.method}; leave the flag out")
         if self.dynamic_size and self.has_latent:

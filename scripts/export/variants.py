@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-LARGEST = 127  # of 8 bits with sign, used symmetrically
+from models.eight_bits import round_to_8_bits
+
 WITH_WEIGHTS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 
@@ -46,7 +47,4 @@ class EightBits(nn.Module):
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """The integers and scales whose product is nearest to a weight."""
-        others = [dim for dim in range(weight.dim()) if dim != self.output]
-        scale = weight.abs().amax(others, keepdim=True) / LARGEST
-        scale = scale.where(scale > 0, torch.ones_like(scale))  # a channel of zeros
-        return (weight / scale).round().to(torch.int8), scale
+        return round_to_8_bits(weight, self.output)
