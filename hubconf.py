@@ -10,7 +10,7 @@ import torch
 from models import weights as weight_files
 from models.methods import spade_networks
 from models.networks import layout
-from options import field, networks, resolve, train
+from options import field, networks, resolve, saved, train
 
 dependencies = ["torch", "numpy", "PIL"]
 
@@ -45,6 +45,17 @@ def spade_generator(weights: str | os.PathLike | None = None, **architecture) ->
     if weights is not None:
         weight_files.load_network(netG, pathlib.Path(weights))
     return _LabelMapGenerator(netG, opt).eval()
+
+
+def landscapes() -> torch.nn.Module:
+    """The generator of drawn landscapes that comes with this repository, as `spade_generator` describes it.
+
+    models/pretrained/landscapes/README.md says what it was trained on and how good it is. Labels are 0..18 in the order
+    of `data.landscape.CLASS_NAMES`, 18 where there is no class; instances may be the labels once more; z is (N, 16).
+    Images are 256x256.
+    """
+    run = pathlib.Path(__file__).parent / "models" / "pretrained" / "landscapes"
+    return spade_generator(run / "latest_net_G.pth", **saved.load_saved(run / saved.SAVED_NAME))
 
 
 class _Options(networks.NetworkOptions):
