@@ -82,3 +82,58 @@ def test_a_hundred_strokes_can_be_undone_and_cost_the_rows_they_touch(modules):
 def test_history_refuses_a_map_of_another_size(modules):
     with pytest.raises(PageError, match="RangeError: a map of 5 pixels, not 4"):
         modules.run("new history.History(new Uint8Array(4)).push(new Uint8Array(5))")
+
+
+# ---- Styles ----
+
+
+def test_latents_are_standard_normal_and_a_function_of_the_seed(modules):
+    body = "return [0, 1].map(() => Array.from({ length: 10000 }, (_, seed) => random.latent(seed, 16)))"
+    first, second = (np.array(rows) for rows in modules.run(body))
+    assert np.array_equal(first, second) and first.dtype == np.float32
+    assert len(np.unique(first, axis=0)) == 10000
+    tolerance = 5 / 10000**0.5  # five standard deviations of a mean
+    assert (abs(first.mean(axis=0)) < tolerance).all() and abs(first.mean()) < tolerance / 4
+    assert (abs((first**2).mean(axis=0) - 1) < 2**0.5 * tolerance).all()
+    assert (abs((first**4).mean(axis=0) - 3) < 96**0.5 * tolerance).all()
+    correlation = np.corrcoef(np.concatenate([first[:-1].T, first[1:].T]))  # of places, and of neighboring seeds
+    assert abs(correlation - np.eye(32)).max() < 1.2 * tolerance
+
+
+@pytest.mark.parametrize(
+    ("seed", "expected"),
+    [
+        (0, [1.538215160369873, 1.5527317523956299, -0.5390881299972534, -0.37938833236694336]),
+        (1, [1.1196744441986084, -0.4074488878250122, 1.6848928928375244, 0.3420431613922119]),
+        (2**32 - 1, [0.28692254424095154, 2.005215644836426, 0.9818934798240662, 1.5784043073654175]),
+    ],
+)
+def test_seeds_that_people_wrote_down_keep_their_styles(modules, seed, expected):
+    four, three = modules.run("return [random.latent(args[0], 4), random.latent(args[0], 3)]", seed)
+    assert four.tolist() == expected and three.tolist() == expected[:3]
+
+
+def test_a_blend_turns_evenly_and_keeps_the_norm(modules):
+    rng = np.random.default_rng(8)
+    a, b = rng.standard_normal((2, 16)).astype(np.float32)
+    steps = [0, 0.25, 0.5, 0.75, 1]
+    found = np.array(modules.run("return args[2].map((t) => random.blend(args[0], args[1], t))", a, b, steps))
+    norms = np.linalg.norm(found, axis=1)
+    np.testing.assert_allclose(norms, np.linspace(norms[0], norms[-1], 5), rtol=1e-5)
+    cosines = (found[1:] * found[:-1]).sum(axis=1) / (norms[1:] * norms[:-1])
+    np.testing.assert_allclose(np.arccos(cosines), np.arccos(a @ b / norms[0] / norms[-1]) / 4, rtol=1e-4)
+
+
+def test_blends_end_at_exactly_the_two_styles(modules):
+    styles = np.random.default_rng(9).standard_normal((50, 2, 16)).astype(np.float32) * 3
+    ends = modules.run(
+        "return args[0].map((pair) => [0, 1].map((t) => random.blend(...pair, t)))", list(map(list, styles))
+    )
+    assert np.array_equal(ends, styles)
+
+
+def test_blends_without_an_angle_lie_on_the_straight_line(modules):
+    a = np.array([1, 2, 2], np.float32)
+    pairs = [[a, a], [a, 3 * a], [a, 0 * a], [0 * a, a], [a, -a]]
+    found = modules.run("return args[0].map((pair) => random.blend(...pair, 0.25))", pairs)
+    np.testing.assert_allclose(found, [0.75 * first + 0.25 * second for first, second in pairs], atol=1e-6)
