@@ -137,3 +137,65 @@ def test_blends_without_an_angle_lie_on_the_straight_line(modules):
     pairs = [[a, a], [a, 3 * a], [a, 0 * a], [0 * a, a], [a, -a]]
     found = modules.run("return args[0].map((pair) => random.blend(...pair, 0.25))", pairs)
     np.testing.assert_allclose(found, [0.75 * first + 0.25 * second for first, second in pairs], atol=1e-6)
+
+
+# ---- Autosave ----
+
+STATE = {"ids": np.arange(9, dtype=np.uint8), "seed": 7, "style": {"z": np.ones(3, np.float32), "name": "dawn"}}
+
+
+def test_a_reload_loses_nothing(modules):
+    assert modules.run("return autosave.load('a')") is None
+    body = """
+    const [state] = args;
+    const saves = [autosave.save("a", { ids: null }), autosave.save("a", state), autosave.save("b", { seed: 8 })];
+    state.ids.fill(0); // what is drawn after the call is not saved by it
+    return Promise.all(saves);
+    """
+    assert modules.run(body, STATE) == [True, True, True]
+    modules.reload()
+    found = modules.run("return autosave.load('a')")
+    assert np.array_equal(found["ids"], STATE["ids"]) and found["seed"] == 7
+    assert found["style"]["name"] == "dawn" and np.array_equal(found["style"]["z"], np.ones(3, np.float32))
+    assert modules.run("await autosave.clear('a'); return [await autosave.load('a'), await autosave.load('b')]") == [
+        None,
+        {"seed": 8},
+    ]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "Object.defineProperty(window, 'indexedDB', { value: undefined })",
+        "IDBFactory.prototype.open = () => { throw new DOMException('private', 'SecurityError'); }",
+        "IDBObjectStore.prototype.put = () => { throw new DOMException('full', 'QuotaExceededError'); }",
+    ],
+)
+def test_without_a_store_states_last_until_the_page_is_left(modules, broken):
+    modules.reload()
+    body = f"""{broken};
+    const kept = [await autosave.save("c", {{ seed: 1 }}), await autosave.load("c"), await autosave.load("d")];
+    await autosave.clear("c");
+    return [...kept, await autosave.load("c")];
+    """
+    assert modules.run(body) == [False, {"seed": 1}, None, None]
+    modules.reload()
+
+
+def test_autosave_opens_the_store_again_that_the_browser_closed(modules):
+    modules.reload()
+    body = """
+    const open = IDBFactory.prototype.open;
+    let database;
+    IDBFactory.prototype.open = function (...words) {
+      const request = open.apply(this, words);
+      request.addEventListener("success", () => (database = request.result));
+      return request;
+    };
+    const kept = [await autosave.save("e", { seed: 1 })];
+    database.close();
+    kept.push(await autosave.save("e", { seed: 2 }), await autosave.save("e", { seed: 3 }));
+    return [kept, await autosave.load("e")];
+    """
+    assert modules.run(body) == [[True, False, True], {"seed": 3}]
+    modules.reload()
