@@ -199,3 +199,35 @@ def test_autosave_opens_the_store_again_that_the_browser_closed(modules):
     """
     assert modules.run(body) == [[True, False, True], {"seed": 3}]
     modules.reload()
+
+
+# ---- Zoom and pan ----
+
+
+def test_zoom_and_pan(modules):
+    body = """
+    const view = new viewport.Viewport(200, 100);
+    Object.assign(view, { left: 10, top: 20 });
+    view.fit(600, 400);
+    const fitted = [view.zoom, view.pan, view.toPixel(10, 70), view.toPixel(9, 69), view.toPixel(609, 369)];
+    const center = view.toClient(33, 44);
+    view.zoomAt(...center, 4);
+    const zoomed = [view.zoom, view.toPixel(...center), view.toClient(33, 44), center];
+    view.panBy(12, -24);
+    const moved = view.toPixel(...center);
+    view.panBy(1e6, 1e6);
+    const corner = view.pan;
+    view.zoomAt(50, 50, 1e-9);
+    const out = [view.zoom, view.pan];
+    view.zoomAt(50, 50, 1e9);
+    return { fitted, zoomed, moved, corner, out, largest: view.zoom };
+    """
+    found = modules.run(body)
+    assert found["fitted"] == [3, {"x": 0, "y": 50}, [0, 0], [-1, -1], [199, 99]]
+    assert found["zoomed"] == [12, [33, 44], found["zoomed"][3], [110.5, 203.5]]
+    assert found["moved"] == [32, 46]
+    assert found["corner"] == {"x": 0, "y": 0}
+    assert found["out"] == [3, {"x": 0, "y": 50}]
+    assert found["largest"] == 64
+    hidden = "const view = new viewport.Viewport(9, 9); view.fit(0, 0); view.zoomAt(1, 1, 2); return view.toPixel(1, 1)"
+    assert all(np.isfinite(modules.run(hidden)))
