@@ -13,7 +13,7 @@ import numpy as np
 from tests.scripts.browser import chromium
 
 PAGE = Path(__file__).parents[3] / "scripts" / "paint" / "page"
-MODULES = ("shapes", "history", "png", "random", "autosave", "viewport")
+MODULES = ("shapes", "history", "png", "label_files", "random", "autosave", "viewport")
 BLANK = b'<!doctype html><title>Modules</title><link rel="icon" href="data:,">'
 RUN = """
 const [names, body, values, done] = arguments;
