@@ -39,6 +39,7 @@ export class Stage extends EventTarget {
     this.#colors = classes.map(({ color: [r, g, b] }) => ((r << 24) | (g << 16) | (b << 8) | 255) >>> 0);
     painting.addEventListener("draw", () => this.draw());
     settings.addEventListener("change", () => this.#request());
+    new ResizeObserver(() => this.#arrange()).observe(document.querySelector("#stage"));
     this.#panes.forEach((pane) => new ResizeObserver(() => this.#resized()).observe(pane));
     this.#resized();
   }
@@ -116,6 +117,14 @@ export class Stage extends EventTarget {
 
   #visiblePane() {
     return this.#panes.find((pane) => pane.clientWidth > 0) ?? this.#panes[0];
+  }
+
+  /** Put the panes side by side, or one below the other where the map is larger then. */
+  #arrange() {
+    const stage = document.querySelector("#stage");
+    const { width, height } = this.#painting.model;
+    const zoom = (columns, rows) => Math.min(stage.clientWidth / columns / width, stage.clientHeight / rows / height);
+    stage.classList.toggle("stacked", zoom(1, 2) > zoom(2, 1));
   }
 
   #resized() {

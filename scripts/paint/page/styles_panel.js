@@ -6,6 +6,7 @@ const THUMBNAILS = 6;
 const PAUSE = 900; // milliseconds without a change before the thumbnails are made again: the picture goes first
 
 export class StylesPanel {
+  #panel = document.querySelector("#styles");
   #engine;
   #painting;
   #style;
@@ -17,9 +18,8 @@ export class StylesPanel {
 
   /** @param {(error: Error) => void} report shows a failure */
   constructor({ model, engine, painting, style, renderer, report }) {
-    Object.assign(this, { panel: document.querySelector("#styles") });
     if (!model.z_dim) {
-      this.panel.classList.add("empty");
+      this.#panel.classList.add("empty");
       document.querySelector("#no-styles").hidden = false;
       return;
     }
@@ -118,7 +118,7 @@ export class StylesPanel {
     if (this.#isRunning) return;
     this.#isRunning = true;
     const { ids } = this.#painting;
-    const isCalm = () => ids === this.#painting.ids && this.#renderer.isCurrent && this.panel.offsetParent !== null;
+    const isCalm = () => ids === this.#painting.ids && this.#renderer.isCurrent && this.#panel.offsetParent !== null;
     for (const thumbnail of this.#thumbnails.filter((one) => one.ids !== ids)) {
       if (!isCalm()) break;
       await this.#make(thumbnail, ids).catch((error) => error instanceof Superseded || console.warn(error.message));
