@@ -90,7 +90,11 @@ def read_image(path: Path, draft: Size | None = None, upright: bool = False) -> 
         draft: (width, height) that suffices. A JPEG at least twice as large is decoded at 1/2, 1/4 or 1/8 of its size,
             which is quicker and changes pixels slightly. Other files are decoded at full size.
     """
-    image = open_image(path, upright, draft)
+    return as_rgb(open_image(path, upright, draft), path)
+
+
+def as_rgb(image: Image.Image, name: Path | str) -> Image.Image:
+    """A decoded photo as RGB. Raises `InputError`, with its `name`, for pixels that cannot be converted."""
     if image.mode == "RGB":
         return image
     if image.mode in ONE_CHANNEL and np.asarray(image).itemsize > 1:
@@ -98,12 +102,12 @@ def read_image(path: Path, draft: Size | None = None, upright: bool = False) -> 
         values = np.asarray(image)
         if image.format not in ("PNG", "PPM") and not image.mode.startswith("I;16"):
             raise InputError(
-                f"{path}: a photo of 32 bits or of signed 16 bits a pixel (mode {image.mode}); save it with 8 bits, "
+                f"{name}: a photo of 32 bits or of signed 16 bits a pixel (mode {image.mode}); save it with 8 bits, "
                 f"or 16 unsigned ones"
             )
         image = Image.fromarray((values.astype(np.int32) >> 8).astype(np.uint8))
     elif image.mode == "F":
-        raise InputError(f"{path}: a photo of floating-point pixels; save it with 8 or 16 bits")
+        raise InputError(f"{name}: a photo of floating-point pixels; save it with 8 or 16 bits")
     elif image.mode == "La":  # gray with premultiplied alpha, which Pillow converts to RGB in two steps only
         image = image.convert("LA")
     image.info.pop("transparency", None)  # otherwise the conversion would warn
