@@ -28,6 +28,7 @@ class Optional:
 
 
 ONNX = ("onnx onnxscript onnxruntime", "--format onnx", "use --format torch_export")
+PAINT = ("starlette uvicorn", "the server of scripts.paint", "look at the folder of --export with --serve")
 PACKAGES = {
     "tensorboard": Optional(
         "tensorboard", "TensorBoard files", "train with --no_tensorboard", ("torch.utils.tensorboard", "SummaryWriter")
@@ -46,6 +47,8 @@ PACKAGES = {
     "onnx": Optional(*ONNX, ("onnx", "ModelProto")),
     "onnxscript": Optional(*ONNX, ("onnxscript", "FLOAT")),
     "onnxruntime": Optional(*ONNX, ("onnxruntime", "InferenceSession")),
+    "starlette": Optional(*PAINT, ("starlette.applications", "Starlette")),
+    "uvicorn": Optional(*PAINT, ("uvicorn", "Server")),
 }
 
 
