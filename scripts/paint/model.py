@@ -112,14 +112,15 @@ class Painter:
         }
 
     @torch.no_grad()
-    def prepare(self, ids: np.ndarray, earlier: SemanticLayout | None = None) -> SemanticLayout:
+    def prepare(self, ids: np.ndarray, earlier: SemanticLayout | None = None, reuse: bool = True) -> SemanticLayout:
         """The layout of a label map, with all that only depends on the map computed.
 
         The regions of one class are the instances.
 
         Args:
             ids: (H, W) uint8, below `num_labels`.
-            earlier: a layout of this method that `ids` is an edit of.
+            earlier: a layout of this method that `ids` is the map of, or an edit of.
+            reuse: whether an edit takes over what is computed for `earlier`, and holds its memory.
         """
         labels = torch.from_numpy(np.array(ids))[None]  # (1, H, W)
         if earlier is not None and torch.equal(self.model.network_labels(labels).to(self.device), earlier.labels):
@@ -127,7 +128,7 @@ class Painter:
         layout = self.model.layout({"labels": labels, **({"instances": labels.int()} if self.opt.instance else {})})
         if not isinstance(self.model.netG, SPADEGenerator):
             return layout
-        return prepare(self.model.netG, layout, earlier)
+        return prepare(self.model.netG, layout, earlier if reuse else None)
 
     @torch.no_grad()
     def image(self, layout: SemanticLayout, z: np.ndarray | None) -> np.ndarray:

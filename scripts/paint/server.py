@@ -146,7 +146,7 @@ class PaintServer:
 
         def work() -> tuple[bytes, float]:
             began = time.perf_counter()
-            layout = painter.prepare(ids, self._sessions.get(session))
+            layout = painter.prepare(ids, self._sessions.get(session), self._sessions.may_grow(session))
             image = painter.image(layout, z)
             self._sessions.put(session, layout)
             return png(image), (time.perf_counter() - began) * 1000

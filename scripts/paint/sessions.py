@@ -11,6 +11,8 @@ from models.networks.layout import SemanticLayout
 
 MOST = 32
 MOST_BYTES = 2**30
+LARGEST = 4
+"""A session grows to a quarter of the bytes at most: with every edit its layout keeps more rows of gamma and beta."""
 
 
 class Sessions:
@@ -37,6 +39,11 @@ class Sessions:
         """The layout of a session; None if there is none, or no longer."""
         layout, _ = self._kept.get(session, (None, 0))
         return layout
+
+    def may_grow(self, session: str) -> bool:
+        """Whether an edit may reuse the layout of a session, and keep what it has; otherwise it is to begin anew."""
+        _, size = self._kept.get(session, (None, 0))
+        return size <= self.most_bytes // max(LARGEST, len(self._kept))
 
     def put(self, session: str, layout: SemanticLayout) -> None:
         """Keep the layout of a session in place of its earlier one."""

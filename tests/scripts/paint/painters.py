@@ -52,7 +52,7 @@ class ShowingPainter:
         finally:
             self.gate.set()
 
-    def prepare(self, ids, earlier=None):
+    def prepare(self, ids, earlier=None, reuse=True):
         self.prepared += 1
         return np.array(ids)
 

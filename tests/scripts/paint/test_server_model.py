@@ -78,7 +78,9 @@ def test_an_edit_of_a_map_gives_the_image_that_it_gives_alone(load):
         layout = painter.prepare(ids, layout)
         alone = painter.image(painter.prepare(ids), z)
         assert np.abs(painter.image(layout, z).astype(int) - alone).max() <= 1
-    assert painter.prepare(ids, layout) is layout
+    assert painter.prepare(ids, layout) is painter.prepare(ids, layout, reuse=False) is layout
+    anew = painter.prepare(label_map(seed=1), layout, reuse=False)
+    assert held_bytes(anew) < held_bytes(layout)
     assert held_bytes(layout) > 100_000
 
 

@@ -130,6 +130,20 @@ def test_sessions_keep_the_most_recent_layouts_within_their_bytes():
     assert (len(sessions), sessions.bytes) == (0, 0)
 
 
+def test_the_more_sessions_the_less_each_may_grow():
+    sessions = Sessions(most=20, most_bytes=1000)
+    sessions.put("a", [torch.zeros(50)])
+    assert sessions.may_grow("a") and sessions.may_grow("new")
+    sessions.put("a", [torch.zeros(63)])  # 252 bytes
+    assert not sessions.may_grow("a")
+    for name in "bcdefgh":
+        sessions.put(name, [torch.zeros(26)])  # 104 bytes
+    assert sessions.may_grow("b")
+    sessions.put("i", [])
+    sessions.put("j", [])
+    assert not sessions.may_grow("b") and sessions.may_grow("i")
+
+
 def test_bytes_are_those_of_memory_not_of_views():
     a = torch.zeros(100)
     assert held_bytes({"a": a, "b": [a[:10], (a.view(10, 10), 5)], "c": torch.zeros(1, dtype=torch.uint8)}) == 401
