@@ -85,7 +85,8 @@ class Painter:
     def facts(self) -> dict[str, Any]:
         """The content of model.json, in JSON types."""
         special = self.opt.contain_dontcare_label and self.ids.unknown_value is not None
-        coco = {name.removesuffix("-other"): number for number, name in enumerate(read_table("coco")[0])}
+        coco = {name: number for number, name in enumerate(read_table("coco")[0])}
+        coco = {name.removesuffix("-other"): number for name, number in coco.items()} | coco
         return {
             "version": VERSION,
             "engine": "server",
