@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _part("serve").serve(args.serve, args.host, args.port)
     elif args.export is not None:
         part = _part("export")
-        part.export(args, load_painter(args))
+        print("\n".join(part.export(args, load_painter(args))))
     else:
         for package in ("starlette", "uvicorn"):
             require(package)
