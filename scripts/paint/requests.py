@@ -19,6 +19,8 @@ LARGEST_Z = 100.0
 """Numbers from N(0, 1) are below 10; far above this the networks overflow."""
 PATIENCE_SECONDS = 30.0
 """For a whole body."""
+DISCARDED_BYTES = 2**26
+"""Of a body that is too large, so much is received and thrown away: browsers read no answer while they send."""
 
 Result = TypeVar("Result")
 
@@ -68,7 +70,7 @@ async def read_body(request: Request, most: int) -> bytes:
     declared = request.headers.get("content-length")
     if declared is None and "transfer-encoding" not in request.headers:
         raise HTTPException(411, "a body is needed, with its Content-Length")
-    if declared is not None and int(declared) > most:  # digits: HTTP servers refuse others
+    if declared is not None and int(declared) > max(most, DISCARDED_BYTES):  # digits: HTTP servers refuse others
         raise HTTPException(413, f"the body has {declared} bytes; at most {most} are taken")
     try:
         return await asyncio.wait_for(_collect(request, most), PATIENCE_SECONDS)
@@ -77,11 +79,15 @@ async def read_body(request: Request, most: int) -> bytes:
 
 
 async def _collect(request: Request, most: int) -> bytes:
-    body = bytearray()
+    body, count = bytearray(), 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise HTTPException(413, f"the body has more than {most} bytes")
+        count += len(chunk)
+        if count > max(most, DISCARDED_BYTES):
+            break
+        if count <= most:
+            body += chunk
+    if count > most:
+        raise HTTPException(413, f"the body has more than {most} bytes")
     return bytes(body)
 
 
