@@ -38,7 +38,7 @@ BASE_CLASS = "sky"
 class Painter:
     """A trained run, in memory and ready to generate.
 
-    Its methods are for one thread at a time.
+    To be built and used in one thread: torch counts CPU threads for each.
 
     Args:
         opt: of the run.
@@ -57,7 +57,8 @@ class Painter:
         self.ids = LabelIds(opt.label_nc, opt.contain_dontcare_label, dataset.unknown_value)
         self.scenes = Scenes(self.width, self.height, self.colors) if opt.dataset_mode == "landscapes" else None
         self.device = choose_device(opt.gpu_id_list)
-        prepare_torch(opt.seed)
+        prepare_torch(opt.seed, threads=opt.threads)
+        self.device_name = describe_device(self.device)
         self.model = create_model(opt)
         load_networks(opt.run_dir, opt.which_epoch, self.model, averaged=not opt.use_raw_G)
         place(self.model, self.device, opt.channels_last, opt.modulation).eval()
@@ -73,14 +74,6 @@ class Painter:
     def z_dim(self) -> int | None:
         """Length of the latent; None if the generator takes none."""
         return self.model.z_dim
-
-    @property
-    def device_name(self) -> str:
-        """The device in words."""
-        if self.device.type == "cuda":
-            return torch.cuda.get_device_name(self.device)
-        threads = torch.get_num_threads()
-        return f"CPU, {threads} thread{'s' * (threads > 1)}"
 
     def facts(self) -> dict[str, Any]:
         """The content of model.json, in JSON types."""
@@ -158,6 +151,14 @@ class Painter:
     def _resized(self, photo: Image.Image) -> Tensor:
         """(3, H, W) in [-1, 1], at the size of the networks."""
         return image_to_tensor(photo.resize((self.width, self.height), Image.Resampling.BICUBIC))
+
+
+def describe_device(device: torch.device) -> str:
+    """The device in words. The number of threads is that of the calling thread."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' * (threads > 1)}"
 
 
 def _refuse_unsuitable(opt: ModelOptions) -> None:

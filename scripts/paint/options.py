@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar, NoReturn
 
 from options import TestOptions
-from options.field import GPU_IDS, PLAIN_NAME, Preset, Rule, reuse
+from options.field import GPU_IDS, PLAIN_NAME, Preset, Rule, at_least, reuse
 from options.method import MethodFacts
 from options.networks import InitializationOptions, NetworkOptions
 from options.parse import parse_embedded
@@ -71,8 +71,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         raise InputError(f"--port {args.port}: must be 0..65535; 0 takes any free one")
     if args.token is not None and not TOKEN.fullmatch(args.token):
         raise InputError("--token: must be 8 to 128 letters, digits, - or _; leave it out to have one made")
-    for name, rule in (("which_epoch", PLAIN_NAME), ("gpu_ids", GPU_IDS)):
-        _check(name, getattr(args, name), rule)
+    for name, rule in (("which_epoch", PLAIN_NAME), ("gpu_ids", GPU_IDS), ("threads", at_least(1))):
+        if getattr(args, name) is not None:
+            _check(name, getattr(args, name), rule)
     return args
 
 
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument("--weights", type=Path, metavar="FILE", help=f"or a file LABEL_net_G.pth beside {SAVED_NAME}")
     model.add_argument("--segmenter", metavar="NAME", help="a run of scripts.segmenter, or a file: labels photos")
     model.add_argument("--gpu_ids", default="auto", metavar="N", help="GPU to use; -1 for the CPU (%(default)s)")
+    model.add_argument("--threads", type=int, metavar="N", help="CPU threads that compute (as many as cores)")
     server = parser.add_argument_group("server")
     server.add_argument("--port", type=int, default=8000, metavar="N", help="port of the page (%(default)s)")
     server.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen at (%(default)s)")
@@ -143,7 +145,7 @@ def _run_of_weights(args: argparse.Namespace) -> None:
     args.which_epoch, args.use_raw_G = match[1], match[2] is None
 
 
-def _check(name: str, value: str, rule: Rule) -> None:
+def _check(name: str, value: object, rule: Rule) -> None:
     if not rule.holds(value):
         raise InputError(f"--{name} {value}: must be {rule.words}")
 
@@ -159,7 +161,7 @@ def model_options(
     Raises:
         InputError: the saved options cannot be used.
     """
-    names = ("name", "checkpoints_dir", "which_epoch", "use_raw_G", "gpu_ids")
+    names = ("name", "checkpoints_dir", "which_epoch", "use_raw_G", "gpu_ids", "threads")
     given = {name: getattr(args, name) for name in names}
     saved = Path(args.checkpoints_dir) / args.name / SAVED_NAME
     try:

@@ -122,6 +122,15 @@ def test_the_facts_of_other_data_sets(load):
     assert facts["classes"][facts["base_class"]]["name"] == "sky"
 
 
+def test_the_device_is_named_with_its_threads(load):
+    before = torch.get_num_threads()
+    try:
+        assert load("plain", "--threads", "2").device_name == "CPU, 2 threads"
+        assert load("plain", "--threads", "1").device_name == "CPU, 1 thread"
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_scenes_are_palettes_of_ids_and_photos(load):
     painter = load("landscapes")
     files = painter.scenes.files(3)

@@ -59,6 +59,7 @@ REFUSED = {
     "RUN --token short": "--token: must be 8 to 128 letters",
     "RUN --token 'spaces and more'": "--token: must be 8 to 128 letters",
     "RUN --gpu_ids first": "--gpu_ids first: must be auto, -1",
+    "RUN --threads 0": "--threads 0: must be 1 or more",
     "RUN --which_epoch a/b": "--which_epoch a/b: must be one plain",
     "RUN --host no.such.name.invalid": "--host no.such.name.invalid: no address of this machine",
     "RUN --host 192.0.2.1 --port 0": "--port 0: cannot listen at 192.0.2.1",
