@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from scripts.paint.guard import Guard, error_response
@@ -95,19 +95,19 @@ class PaintServer:
 
     async def _load_painter(self) -> None:
         try:
-            painter, sessions = await self._jobs.run("load", 0, self._load_all)
+            painter, self._model, self._sessions = await self._jobs.run("load", 0, self._load_all)
         except Exception as error:
             self.failure = error
             self._painter.cancel()
             self._stop()
         else:
-            self._sessions, self._model = sessions, painter.facts()
             self._painter.set_result(painter)
 
     def _load_all(self):
         from scripts.paint.sessions import Sessions  # imports torch
 
-        return self._load(), Sessions()
+        painter = self._load()
+        return painter, painter.facts(), Sessions()
 
     async def _loaded(self) -> Painter:
         """The painter, once it is loaded."""
@@ -118,7 +118,7 @@ class PaintServer:
 
     async def _file(self, request: Request) -> Response:
         path = self._files[request.scope["path"]]  # the routes are those of these files
-        return FileResponse(path, media_type=KINDS[path.suffix])
+        return Response(await run_in_threadpool(path.read_bytes), media_type=KINDS[path.suffix])
 
     async def _facts(self, request: Request) -> Response:
         await self._loaded()
