@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 from collections import OrderedDict
 from collections.abc import Mapping
 
@@ -47,10 +49,19 @@ class Sessions:
 
     def put(self, session: str, layout: SemanticLayout) -> None:
         """Keep the layout of a session in place of its earlier one."""
+        before = self.bytes
         self._kept[session] = layout, held_bytes(layout)
         self._kept.move_to_end(session)
         while len(self._kept) > self.most or self.bytes > self.most_bytes:
             self._kept.popitem(last=False)
+        if self.bytes < before:
+            give_back_freed_memory()
+
+
+def give_back_freed_memory() -> None:
+    """Return freed memory to the system, where the C library can; glibc would keep it in pieces between others."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def held_bytes(value: object) -> int:
