@@ -26,6 +26,8 @@ RUNS = {
 """Flags by name."""
 AVERAGED = "pix2pixhd"
 """The run that has an average of its generator, whose weights are others."""
+DYNAMIC = [("plain", ".pt2"), ("pix2pixhd", ".onnx"), ("pix2pixhd", ".pt2")]
+"""Files that are exported for any size; tracing with free sizes is slow."""
 NAMES = ("2", "10", "more/1")
 FILE_SIZE = (80, 100)  # height and width of the maps; the networks make others
 

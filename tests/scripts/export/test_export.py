@@ -23,8 +23,7 @@ from scripts.export.graphs import ExportLayout, Sizes
 from scripts.export.options import ExportOptions
 from scripts.export.variants import EightBits
 from scripts.export.verify import Comparison
-from tests.scripts.export.conftest import DYNAMIC
-from tests.scripts.export.exported_runs import AVERAGED, CLASSES, argv, load_run, random_inputs, synthesize
+from tests.scripts.export.exported_runs import AVERAGED, CLASSES, DYNAMIC, argv, load_run, random_inputs, synthesize
 from tests.scripts.small_files import last_line
 
 pytestmark = pytest.mark.tools

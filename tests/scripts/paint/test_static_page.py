@@ -1,0 +1,307 @@
+"""The exported page: the browser generates the images of the trained networks, from the files of one folder alone."""
+
+import argparse
+import base64
+import io
+import json
+import shutil
+import socket
+import urllib.error
+import urllib.request
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from scripts.paint import export, serve
+from tests.scripts.browser import chromium
+from tests.scripts.export.exported_runs import load_run, synthesize
+from tests.scripts.paint.folders import served
+from util.errors import InputError
+from util.image import to_uint8
+
+pytestmark = pytest.mark.tools
+
+RUN = "styles"
+LABELS, HEIGHT, WIDTH, Z_DIM = 6, 64, 128, 20
+BLANK = "blank.html"
+SCENE = {"png": b"a label map", "jpg": b"a photo"}
+START = """
+    const [query, done] = arguments;
+    history.replaceState(null, "", query);
+    window.reports = [];
+    fetch("model.json").then(async (response) => {
+        const { BrowserEngine } = await import(new URL("browser_engine.js", location));
+        window.model = await response.json();
+        window.engine = new BrowserEngine(window.model);
+        await window.engine.ready((fraction) => window.reports.push(fraction));
+        done(window.engine.describe());
+    }).catch((error) => done(String(error)));
+"""
+IMAGE = """
+    const [ids, z, done] = arguments;
+    engine.image(Uint8Array.from(ids), Float32Array.from(z), { lane: "picture" }).then(
+        ({ pixels }) => done(Array.from(pixels)), (error) => done(String(error)));
+"""
+
+
+class Painter:
+    """What the export asks of a painter."""
+
+    def __init__(self, checkpoints):
+        self.model = load_run(checkpoints, RUN)
+        self.opt = SimpleNamespace(name=RUN, checkpoints_dir=str(checkpoints), which_epoch="latest", use_raw_G=False)
+        self.scenes = SimpleNamespace(files=lambda number: SCENE)
+
+    def facts(self):
+        size = {"height": HEIGHT, "width": WIDTH, "num_labels": LABELS, "edges": False, "z_dim": Z_DIM}
+        return {"name": RUN, "engine": "server", "segmenter": True, "scenes": 12, **size}
+
+    def image(self, ids: np.ndarray, z: list[float]) -> np.ndarray:
+        """(H, W, 3) uint8."""
+        inputs = {"labels": ids[None].astype(np.int64), "z": np.array([z], dtype=np.float32)}
+        return to_uint8(torch.from_numpy(synthesize(self.model, inputs))[0])
+
+
+@pytest.fixture(scope="module")
+def painter(runs):
+    return Painter(runs)
+
+
+@pytest.fixture(scope="module")
+def site(painter, exported, tmp_path_factory):
+    """An exported folder, whose runtime is fetched with npm; its networks were exported for other tests, too."""
+    folder = tmp_path_factory.mktemp("export") / "site"
+
+    def copy_networks(opt):
+        made = exported(RUN, ".onnx")
+        opt.output_path.parent.mkdir()
+        shutil.copy(made, opt.output_path)
+        shutil.copy(made.with_name(f"{RUN}.encoder.onnx"), opt.output_path.with_name(f"{RUN}.encoder.onnx"))
+        return [f"generator: {opt.output_path}"]
+
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(export, "export_networks", copy_networks)
+            lines = export.export(argparse.Namespace(export=folder), painter)
+    except InputError as error:
+        if "npm" not in str(error):
+            raise
+        pytest.skip(str(error))
+    assert lines[0] == "generator: model/generator.onnx" and "--serve" in lines[-1]
+    assert [path.name for path in folder.parent.iterdir()] == ["site"]
+    (folder / BLANK).write_text('<!doctype html><link rel="icon" href="data:,">')
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser(site, tmp_path_factory):
+    """A browser whose page is below a plain server of the folder, which sends no headers of isolation."""
+    with served(site) as root, chromium(tmp_path_factory.mktemp("chromium")) as browser:
+        browser.get(root + BLANK)
+        assert browser.execute_async_script(START, "?") == "WebAssembly, 1 thread"
+        yield browser
+
+
+def drawn(seed: int) -> tuple[np.ndarray, list[float]]:
+    """A label map with regions, and a latent."""
+    rng = np.random.default_rng(seed)
+    ids = np.kron(rng.integers(LABELS, size=(4, 8), dtype=np.uint8), np.ones((16, 16), dtype=np.uint8))
+    ids[3:9, 5:30] = rng.integers(LABELS)
+    return ids, rng.standard_normal(Z_DIM).astype(np.float32).tolist()
+
+
+def assert_same_pictures(browser, painter):
+    for seed in range(3):
+        ids, z = drawn(seed)
+        pixels = np.reshape(browser.execute_async_script(IMAGE, ids.ravel().tolist(), z), (HEIGHT, WIDTH, 4))
+        expected = painter.image(ids, z)
+        assert expected.std() > 20 and (pixels[..., 3] == 255).all()
+        assert np.abs(pixels[..., :3] - expected.astype(int)).max() <= 2
+
+
+def test_files(site):
+    facts = json.loads((site / "model.json").read_text())
+    assert (facts["engine"], facts["segmenter"], facts["scenes"], facts["scenes_available"]) == (
+        "browser",
+        False,
+        12,
+        48,
+    )
+    assert facts["browser"]["neighborhoods"]["kernel"] == 3 and facts["browser"]["bytes"] > 10**7
+    assert all((site / facts["browser"][name]).is_file() for name in ("generator", "encoder"))
+    assert {path.name: path.read_bytes() for path in (site / "scenes").glob("47.*")} == {
+        "47.png": SCENE["png"], "47.jpg": SCENE["jpg"],
+    }  # fmt: skip
+    assert {path.name for path in (site / "runtime").iterdir()} == {*export.RUNTIME_FILES, "LICENSE.txt"}
+    assert "onnxruntime-web 1.30.0" in (site / "runtime" / "LICENSE.txt").read_text()
+
+
+def test_pictures_are_those_of_the_trained_generator(browser, painter):
+    assert_same_pictures(browser, painter)
+
+
+def test_progress_ends_with_the_whole_download(browser):
+    fractions = browser.execute_script("return window.reports")
+    assert len(fractions) > 2 and fractions == sorted(fractions) and fractions[-1] > 0.999
+
+
+def test_a_style_is_that_of_the_trained_encoder(browser, painter):
+    rows = np.linspace(0, 1, HEIGHT)[:, None, None] * [255, 100, 0]
+    photo = np.broadcast_to(rows + np.linspace(0, 100, WIDTH)[:, None] * [0, 1, 1], (HEIGHT, WIDTH, 3)).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(photo).save(file, "PNG")
+    script = """
+        const [data, done] = arguments;
+        fetch("data:image/png;base64," + data).then((response) => response.blob())
+            .then((blob) => engine.styleOf(blob)).then((z) => done(Array.from(z)), (error) => done(String(error)));
+    """
+    z = browser.execute_async_script(script, base64.b64encode(file.getvalue()).decode())
+    with torch.no_grad():
+        mu = painter.model.netE(torch.from_numpy(photo).movedim(2, 0)[None] / 127.5 - 1)[0][0]
+    np.testing.assert_allclose(z, mu, atol=1e-4)
+
+
+def test_what_is_refused(browser):
+    script = """
+        const done = arguments[0];
+        const why = (promise) => promise.then(() => "done", (error) => `${error.constructor.name}: ${error.message}`);
+        Promise.all([why(engine.labelsOf(new Blob())), why(engine.styleOf(new Blob(["no photo"])))]).then(done);
+    """
+    assert browser.execute_async_script(script) == [
+        "Unsupported: Labeling a photo needs a server: this page runs in the browser alone.",
+        "Error: This file is no photo that the browser can read.",
+    ]
+
+
+def test_the_newest_of_each_lane_wins(browser, painter):
+    """A call that runs is dropped when it ends, one that waits at once; other lanes are not touched."""
+    script = """
+        const [ids, z, done] = arguments;
+        const ends = [];
+        const image = (name, label, lane) =>
+            engine.image(Uint8Array.from(ids).fill(label, 0, 100), Float32Array.from(z), { lane }).then(
+                ({ pixels }) => ends.push([name, Array.from(pixels.slice(0, 16))]),
+                (error) => ends.push([name, error.constructor.name]));
+        Promise.all([image("first", 0, "picture"), image("thumbnail", 1, "styles"), image("second", 2, "picture"),
+                     image("third", 3, "picture")]).then(() => done(ends));
+    """
+    ids, z = drawn(7)
+    ends = browser.execute_async_script(script, ids.ravel().tolist(), z)
+    assert ends[:2] == [["second", "Superseded"], ["first", "Superseded"]]
+    assert [name for name, _ in ends[2:]] == ["third", "thumbnail"]
+    for (_, pixels), label in zip(ends[2:], (3, 1)):
+        ids.ravel()[:100] = label
+        expected = painter.image(ids, z)[0, :4]
+        assert np.abs(np.reshape(pixels, (4, 4))[:, :3] - expected.astype(int)).max() <= 2
+
+
+def test_a_download_that_failed_is_tried_again(browser):
+    script = """
+        const done = arguments[0];
+        import(new URL("browser_engine.js", location)).then(async ({ BrowserEngine }) => {
+            const changed = structuredClone(model);
+            changed.browser.generator = "model/none.onnx";
+            const other = new BrowserEngine(changed);
+            const [ids, z] = [new Uint8Array(model.height * model.width), new Float32Array(model.z_dim)];
+            const message = await other.image(ids, z, { lane: "picture" }).catch((error) => error.message);
+            changed.browser.generator = model.browser.generator;
+            const { pixels } = await other.image(ids, z, { lane: "picture" });
+            done([message, pixels.length]);
+        });
+    """
+    found = browser.execute_async_script(script)
+    assert found == ["model/none.onnx could not be downloaded (404).", HEIGHT * WIDTH * 4]
+
+
+def test_nothing_comes_from_elsewhere(browser):
+    origin, names = browser.execute_script(
+        "return [location.origin, performance.getEntriesByType('resource').map((entry) => entry.name)]"
+    )
+    assert names and all(name.startswith(f"{origin}/") for name in names if not name.startswith("data:"))
+
+
+def test_threads_where_the_page_is_isolated(site, painter, tmp_path):
+    """The server of --serve isolates the page, and its policy lets the runtime compile and start threads."""
+    with served(site, serve.Handler) as root, chromium(tmp_path) as browser:
+        browser.get(root + BLANK)
+        assert browser.execute_async_script(START, "?threads=2") == "WebAssembly, 2 threads"
+        assert_same_pictures(browser, painter)
+
+
+def test_weights_have_8_bits_where_images_stay_the_same(painter, tmp_path, monkeypatch):
+    """Those of this network, whose weights are random, do not."""
+    opt = export.network_options(painter, tmp_path / "generator.onnx")
+    assert (opt.name, opt.precision, opt.by_table) == (RUN, "float32", True)
+    assert export.ALIKE < export.difference_of_8_bits(opt) < 0.2
+    monkeypatch.setattr(export, "ALIKE", 0.2)
+    assert export.network_options(painter, tmp_path / "generator.onnx").precision == "int8"
+
+
+def test_an_export_replaces_an_earlier_one_and_nothing_else(tmp_path, painter):
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "model.json").touch()
+    (folder / ".git").mkdir()
+    with pytest.raises(InputError, match=r"site: holds \.git, which is no part of the page"):
+        export.export(argparse.Namespace(export=folder), painter)
+    with pytest.raises(InputError, match=r"model\.json: is a file; name a folder"):
+        export.export(argparse.Namespace(export=folder / "model.json"), painter)
+    assert sorted(path.name for path in folder.iterdir()) == [".git", "model.json"]
+
+
+def test_npm_is_missing_or_fails(tmp_path, painter, monkeypatch):
+    """One line, and the folder of an earlier export stays."""
+    folder, programs = tmp_path / "site", tmp_path / "bin"
+    (folder / "scenes").mkdir(parents=True)
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs))
+    with pytest.raises(InputError, match="--export: needs npm, which fetches onnxruntime-web; install it"):
+        export.export(argparse.Namespace(export=folder), painter)
+    npm = programs / "npm"
+    npm.write_text("#!/bin/sh\necho npm error code ENOTFOUND >&2; echo npm error network no such host >&2; exit 1\n")
+    npm.chmod(0o755)
+    with pytest.raises(InputError) as error:
+        export.export(argparse.Namespace(export=folder), painter)
+    assert "(code ENOTFOUND network no such host); is there a network?" in str(error.value)
+    assert [path.name for path in tmp_path.iterdir() if path.name != "bin"] == ["site"]
+    assert [path.name for path in folder.iterdir()] == ["scenes"]
+
+
+def test_the_policy_is_put_into_the_page(tmp_path):
+    (tmp_path / "index.html").write_text("<html><head>\n  <title>Paint</title></head></html>")
+    export.add_policy(tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text()
+    assert page.index("<head>") < page.index('http-equiv="Content-Security-Policy"') < page.index("<title>")
+
+
+def test_what_the_server_of_a_folder_sends(tmp_path):
+    for name in ("a.mjs", "b.wasm", "c.onnx", "d.json", "index.html"):
+        (tmp_path / "site" / "sub").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "site" / name).write_text("content")
+    (tmp_path / "secret").write_text("secret")
+    with served(tmp_path / "site", serve.Handler) as root:
+        types = {}
+        for name in ("a.mjs", "b.wasm", "c.onnx", "d.json", ""):
+            with urllib.request.urlopen(root + name) as answer:
+                types[name] = answer.headers.get_content_type()
+                assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+                assert answer.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+                assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+        assert types == {
+            "a.mjs": "text/javascript", "b.wasm": "application/wasm", "c.onnx": "application/octet-stream",
+            "d.json": "application/json", "": "text/html",
+        }  # fmt: skip
+        for path in ("sub/", "../secret", "%2e%2e/secret", "none"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(root + path)
+
+
+def test_a_folder_or_port_that_cannot_be_served(tmp_path):
+    with pytest.raises(InputError, match=r"--serve .*: was not written by --export"):
+        serve.serve(tmp_path)
+    (tmp_path / "model.json").write_text('{"name": "small"}')
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InputError, match=r"--port .*: cannot be used"):
+        serve.serve(tmp_path, port=taken.getsockname()[1])
