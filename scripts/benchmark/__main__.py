@@ -4,6 +4,7 @@
     python -m scripts.benchmark bank [--segments 100000]
     python -m scripts.benchmark generator [--dataroot DIR]
     python -m scripts.benchmark train [--only bf16 compile]
+    python -m scripts.benchmark paint [--name RUN]
 
 Compare only figures of one run: compared jobs take turns, so that other load on the machine slows all of them alike.
 """
@@ -17,12 +18,12 @@ import argparse
 import torch
 
 from options.arguments import process_count
-from scripts.benchmark import bank, data, generator, train
+from scripts.benchmark import bank, data, generator, paint, train
 
 PROGRAM = "python -m scripts.benchmark"
 
 # Command -> module with `HELP`, `add_arguments(parser)` and `run(args)`.
-COMMANDS = {"data": data, "bank": bank, "generator": generator, "train": train}
+COMMANDS = {"data": data, "bank": bank, "generator": generator, "train": train, "paint": paint}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
