@@ -21,6 +21,7 @@ from models.folding import fold_norms
 from options import parse_options
 from scripts.export.__main__ import export as export_networks
 from scripts.export.__main__ import live_generator, load_model
+from scripts.export.formats import PACKAGES
 from scripts.export.generate import Model
 from scripts.export.graphs import Sizes
 from scripts.export.options import ExportOptions
@@ -29,6 +30,7 @@ from scripts.export.verify import generator_inputs
 from scripts.paint.serve import PAGE_POLICY
 from util.errors import InputError
 from util.files import readable_size
+from util.optional import require
 
 if TYPE_CHECKING:
     from scripts.paint.model import Painter
@@ -81,6 +83,8 @@ def export(args: argparse.Namespace, painter: Painter) -> list[str]:
     Raises:
         InputError: the folder holds something else, npm is missing or failed, or the model cannot be exported.
     """
+    for package in PACKAGES["onnx"]:
+        require(package)
     folder = Path(args.export).resolve()
     _refuse_foreign(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -158,14 +162,41 @@ def difference_of_8_bits(opt: ExportOptions) -> float:
 def _browser_facts(folder: Path, generator: Path) -> dict[str, Any]:
     """What the browser's engine reads of model.json."""
     metadata = Model(generator, "generator").metadata
-    encoder = metadata["encoder"]
+    encoder, by_table = metadata["encoder"], metadata["neighborhoods"] is not None
+    rows = generator.with_name("rows.onnx") if by_table else None
+    tables = split(generator, rows) if rows else None
+    needed = [generator, folder / "runtime" / WASM, *([rows] if rows else [])]
     return {
         "generator": "model/generator.onnx",
+        "rows": "model/rows.onnx" if by_table else None,
+        "tables": tables,
         "encoder": encoder and f"model/{encoder}",
         "runtime": "runtime/",
         "neighborhoods": metadata["neighborhoods"],
-        "bytes": generator.stat().st_size + (folder / "runtime" / WASM).stat().st_size,  # before the first picture
+        "bytes": sum(path.stat().st_size for path in needed),  # downloaded before the first picture
     }
+
+
+def split(generator: Path, rows: Path) -> dict[str, str]:
+    """Split a generator by table into two files, so that the page need not compute every row for every picture.
+
+    `rows` gets the part from neighborhoods to the tables of gamma and beta. What remains takes the tables as inputs.
+
+    Returns:
+        The size HxW of every table, by its name in both files.
+    """
+    import onnx  # optional, see `PACKAGES`
+    from onnx.utils import extract_model
+
+    graph = onnx.load(generator).graph
+    # Every look-up by site is a Gather(table, sites_HxW).
+    lookups = [node.input for node in graph.node if node.op_type == "Gather" and node.input[1].startswith("sites_")]
+    tables = {table: sites.removeprefix("sites_") for table, sites in lookups}
+    windows = [given.name for given in graph.input if given.name.startswith(("inner_", "outer_"))]
+    others = [given.name for given in graph.input if given.name not in windows]
+    extract_model(generator, rows, windows, list(tables))
+    extract_model(generator, generator, [*others, *tables], [image.name for image in graph.output])
+    return tables
 
 
 def add_policy(page: Path) -> None:

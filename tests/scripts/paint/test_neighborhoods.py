@@ -18,30 +18,57 @@ PAGE = Path(__file__).resolve().parents[3] / "scripts" / "paint" / "page"
 UNKNOWN_ID = 18
 
 
-@pytest.fixture(scope="module")
-def call(tmp_path_factory):
-    """A function that calls one of a module of the page in the browser: module, function, arguments in JSON -> result.
+# Each map is numbered with what maps before it left; new rows alone come back.
+OF_MAPS = """
+    const [maps, height, width, kernel, padding] = args;
+    const { Neighborhoods } = await import(root + "neighborhoods.js");
+    const neighborhoods = new Neighborhoods(kernel, padding);
+    return maps.map((map) => neighborhoods.of(Int32Array.from(map), height, width));
+"""
+CALL = """
+    const [path, name, ...rest] = args;
+    const module = await import(root + path);
+    return module[name](...rest.map((arg) => (Array.isArray(arg) ? Int32Array.from(arg) : arg)));
+"""
 
-    Lists become typed arrays there, and typed arrays of the result lists here.
-    """
-    script = """
-        const [path, name, args, done] = arguments;
-        const plain = (value) => (ArrayBuffer.isView(value) ? Array.from(value) : value);
-        import(path).then((module) => {
-            const result = module[name](...args.map((arg) => (Array.isArray(arg) ? Int32Array.from(arg) : arg)));
-            const isMany = !ArrayBuffer.isView(result);
-            done(isMany ? Object.fromEntries(Object.entries(result).map(([k, v]) => [k, plain(v)])) : plain(result));
-        }).catch((error) => done(String(error)));
-    """
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A function that runs a script in the browser with `args` from JSON; typed arrays in the result become lists."""
     with served(PAGE) as root, chromium(tmp_path_factory.mktemp("chromium")) as browser:
         browser.get(root + "edges.js")  # any page of this origin
 
-        def call(module: str, function: str, *args):
-            result = browser.execute_async_script(script, f"{root}{module}", function, args)
+        def run(script: str, *args):
+            wrapped = f"""
+                const [root, args, done] = arguments;
+                const plain = (value) => {{
+                    if (ArrayBuffer.isView(value)) return Array.from(value);
+                    if (Array.isArray(value)) return value.map(plain);
+                    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));
+                }};
+                (async () => {{ {script} }})().then((result) => done(plain(result)), (error) => done(String(error)));
+            """
+            result = browser.execute_async_script(wrapped, root, args)
             assert not isinstance(result, str), result
             return result
 
-        yield call
+        yield run
+
+
+@pytest.fixture(scope="module")
+def call(run):
+    """A function that calls one of a module: module, function, arguments; lists become typed arrays there."""
+    return lambda module, function, *args: run(CALL, module, function, *args)
+
+
+def contents(found: list[dict[str, list[int]]], length: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """After each of the maps: the symbols in all neighborhoods so far, (U, k^2, k^2), and the row of every site."""
+    table, states = np.zeros((0, length, length), dtype=int), []
+    for part in found:
+        inner, outer, sites = (np.array(part[name], dtype=int) for name in ("inner", "outer", "sites"))
+        table = np.concatenate([table, inner.reshape(-1, length)[outer.reshape(-1, length)]])
+        states.append((table, sites))
+    return states
 
 
 def scene(index: int, height: int = 256, width: int = 256) -> np.ndarray:
@@ -107,7 +134,7 @@ def test_neighborhoods_are_those_of_the_exported_generator(call, kind):
         assert np.array_equal(mine[windows[places]], inner[outer[sites[0]]])
 
 
-def test_neighborhoods_are_those_of_the_tables(call):
+def test_neighborhoods_are_those_of_the_tables(run):
     """The same again without `generate`: pairs of label and edge, as `models.tables` numbers them."""
     labels = scene(7, 128, 128)
     edges = generate.instance_edges(labels)
@@ -116,9 +143,24 @@ def test_neighborhoods_are_those_of_the_tables(call):
     pairs = torch.cat([torch.zeros(1, dtype=torch.long), 1 + theirs.labels + 100 * theirs.edges])
     expected = pairs[theirs.inner.contents[theirs.outer.contents]].numpy()  # (U, 9, 9)
     symbols = 1 + labels.astype(int) + 100 * edges
-    found = call("neighborhoods.js", "neighborhoods", symbols.ravel().tolist(), 128, 128, 3, "zeros")
-    inner, outer, sites = (np.array(found[part]) for part in ("inner", "outer", "sites"))
-    assert np.array_equal(inner.reshape(-1, 9)[outer.reshape(-1, 9)][sites.reshape(128, 128)], expected[ids])
+    table, sites = contents(run(OF_MAPS, [symbols.ravel().tolist()], 128, 128, 3, "zeros"), 9)[0]
+    assert np.array_equal(table[sites.reshape(128, 128)], expected[ids])
+
+
+@pytest.mark.parametrize("padding", ["zeros", "replicate"])
+def test_neighborhoods_of_maps_before_are_kept(run, padding):
+    """After each map, tables with the rows of what was new in it serve every site, and no neighborhood comes twice."""
+    first = scene(9, 64, 96)
+    stroke = first.copy()
+    stroke[10:30, 20:44] = 2
+    maps = [first, stroke, first, noise(3, 19, 64, 96), np.full_like(first, 5), stroke]
+    found = run(OF_MAPS, [(1 + labels.astype(int)).ravel().tolist() for labels in maps], 64, 96, 3, padding)
+    news = [len(part["outer"]) // 9 for part in found]
+    for labels, (table, sites) in zip(maps, contents(found, 9)):
+        inner, outer, expected = generate.neighborhoods(1 + labels[None].astype(np.int64), 3, padding)
+        assert np.array_equal(table[sites.reshape(64, 96)], inner[outer[expected[0]]])
+        assert len(np.unique(table.reshape(len(table), -1), axis=0)) == len(table)
+    assert 0 < news[1] < news[0] / 4 and news[2] == news[5] == 0 and news[3] > 5000
 
 
 def test_edges_by_hand(call):

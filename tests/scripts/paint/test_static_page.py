@@ -113,13 +113,16 @@ def drawn(seed: int) -> tuple[np.ndarray, list[float]]:
     return ids, rng.standard_normal(Z_DIM).astype(np.float32).tolist()
 
 
+def assert_same_picture(browser, painter, ids, z):
+    pixels = np.reshape(browser.execute_async_script(IMAGE, ids.ravel().tolist(), z), (HEIGHT, WIDTH, 4))
+    expected = painter.image(ids, z)
+    assert expected.std() > 20 and (pixels[..., 3] == 255).all()
+    assert np.abs(pixels[..., :3] - expected.astype(int)).max() <= 2
+
+
 def assert_same_pictures(browser, painter):
     for seed in range(3):
-        ids, z = drawn(seed)
-        pixels = np.reshape(browser.execute_async_script(IMAGE, ids.ravel().tolist(), z), (HEIGHT, WIDTH, 4))
-        expected = painter.image(ids, z)
-        assert expected.std() > 20 and (pixels[..., 3] == 255).all()
-        assert np.abs(pixels[..., :3] - expected.astype(int)).max() <= 2
+        assert_same_picture(browser, painter, *drawn(seed))
 
 
 def test_files(site):
@@ -131,7 +134,7 @@ def test_files(site):
         48,
     )
     assert facts["browser"]["neighborhoods"]["kernel"] == 3 and facts["browser"]["bytes"] > 10**7
-    assert all((site / facts["browser"][name]).is_file() for name in ("generator", "encoder"))
+    assert all((site / facts["browser"][name]).is_file() for name in ("generator", "rows", "encoder"))
     assert {path.name: path.read_bytes() for path in (site / "scenes").glob("47.*")} == {
         "47.png": SCENE["png"], "47.jpg": SCENE["jpg"],
     }  # fmt: skip
@@ -141,6 +144,21 @@ def test_files(site):
 
 def test_pictures_are_those_of_the_trained_generator(browser, painter):
     assert_same_pictures(browser, painter)
+
+
+def test_pictures_after_strokes_are_those_of_the_trained_generator(browser, painter):
+    """Rows of earlier maps are used again, also in another style, until there are many more than of the first map."""
+    rng = np.random.default_rng(0)
+    ids, z = drawn(3)
+    for step in range(8):
+        if step % 3 == 2:
+            z = drawn(step)[1]
+        else:
+            y, x = rng.integers(HEIGHT), rng.integers(WIDTH)
+            ids[y : y + 20, x : x + 9] = rng.integers(LABELS)
+        if step == 5:
+            ids = rng.integers(LABELS, size=ids.shape, dtype=np.uint8)  # noise
+        assert_same_picture(browser, painter, ids, z)
 
 
 def test_progress_ends_with_the_whole_download(browser):
