@@ -36,3 +36,4 @@ python -m scripts.compare untrained quickstart "$real" --output results/quicksta
 echo "Open these pages in a browser:"
 echo "  file://$PWD/results/quickstart/test_latest/index.html"
 echo "  file://$PWD/results/quickstart/compare.html"
+echo "To paint: python -m scripts.paint --name quickstart, or without --name with the larger model of this repository"
