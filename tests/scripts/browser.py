@@ -16,8 +16,12 @@ PATIENCE = 30
 
 
 @contextlib.contextmanager
-def chromium(folder: Path) -> Iterator:
-    """Yield a selenium driver whose profile and downloads are in `folder`; skip the test where there is none."""
+def chromium(folder: Path, *flags: str) -> Iterator:
+    """Yield a selenium driver whose profile and downloads are in `folder`; skip the test where there is none.
+
+    Args:
+        flags: more flags of Chromium.
+    """
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     driver = shutil.which("chromedriver")
@@ -25,7 +29,7 @@ def chromium(folder: Path) -> Iterator:
         pytest.skip("no Chromium with chromedriver here (apt-get install chromium chromium-driver)")
     options = webdriver.ChromeOptions()
     options.binary_location = program
-    for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}"):
+    for flag in (*FLAGS, *flags, f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(flag)
     options.add_experimental_option("prefs", {"download.default_directory": str(folder / "downloads")})
     # The driver is named, so that selenium does not look for one in the network.

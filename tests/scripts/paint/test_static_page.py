@@ -40,6 +40,16 @@ START = """
         done(window.engine.describe());
     }).catch((error) => done(String(error)));
 """
+WEBGPU = "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"
+ADAPTER = """
+    const done = arguments[0];
+    (navigator.gpu?.requestAdapter() ?? Promise.resolve(null)).then((adapter) => done(adapter !== null));
+"""
+UNTIL_WEBGPU = """
+    const done = arguments[0];
+    const poll = () => (engine.describe() === "WebGPU" ? done() : setTimeout(poll, 50));
+    poll();
+"""
 IMAGE = """
     const [ids, z, done] = arguments;
     engine.image(Uint8Array.from(ids), Float32Array.from(z), { lane: "picture" }).then(
@@ -247,6 +257,19 @@ def test_threads_where_the_page_is_isolated(site, painter, tmp_path):
         browser.get(root + BLANK)
         assert browser.execute_async_script(START, "?threads=2") == "WebAssembly, 2 threads"
         assert_same_pictures(browser, painter)
+
+
+def test_webgpu_is_used_after_its_first_picture_was_right(site, painter, tmp_path):
+    """On SwiftShader, which emulates a GPU and is slow, so that pages must be asked to use it."""
+    with served(site) as root, chromium(tmp_path, *WEBGPU) as browser:
+        browser.get(root + BLANK)
+        if not browser.execute_async_script(ADAPTER):
+            pytest.xfail("this Chromium has no WebGPU")
+        assert browser.execute_async_script(START, "?processor=webgpu") == "WebAssembly, 1 thread"
+        assert_same_picture(browser, painter, *drawn(0))
+        browser.set_script_timeout(300)
+        browser.execute_async_script(UNTIL_WEBGPU)
+        assert_same_picture(browser, painter, *drawn(1))
 
 
 def test_weights_have_8_bits_where_images_stay_the_same(painter, tmp_path, monkeypatch):
