@@ -116,12 +116,12 @@ def run(args: argparse.Namespace) -> None:
 def _served(flags: Sequence[str]) -> Iterator[str]:
     """Start `python -m scripts.paint` on a free port; yield the address that it prints."""
     command = [sys.executable, "-u", "-m", "scripts.paint", "--port", "0", *flags]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
-            assert process.stdout is not None
+            assert process.stdout is not None and process.stderr is not None
             found = next((match for line in process.stdout if (match := re.search(r"http://\S+", line))), None)
             if found is None:
-                raise InputError("the page is not served, see above")
+                raise InputError(f"the page is not served: {process.stderr.read().strip()}")
             yield found[0]
         finally:
             process.terminate()
