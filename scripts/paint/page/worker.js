@@ -9,9 +9,11 @@ import { Generator, fileNames, openSession } from "./generator.js";
 
 const MOST_THREADS = 4; // more gain little at these sizes
 const ALIKE = 2; // gray levels by which pictures of two processors may differ
-const RUNTIMES = { wasm: ["ort.wasm.min.mjs", "ort-wasm-simd-threaded.wasm"] };
-// WebGPU needs a WebAssembly that waits for promises (JSPI): browsers without it have WebAssembly alone.
-RUNTIMES.webgpu = ["ort.jspi.min.mjs", "ort-wasm-simd-threaded.jspi.wasm"];
+const RUNTIMES = {
+  wasm: ["ort.wasm.min.mjs", "ort-wasm-simd-threaded.wasm"],
+  // It needs a WebAssembly that waits for promises (JSPI): browsers without it have WebAssembly alone.
+  webgpu: ["ort.jspi.min.mjs", "ort-wasm-simd-threaded.jspi.wasm"],
+};
 
 let model; // model.json
 let settings; // {processor, threads}: see BrowserEngine
