@@ -136,7 +136,7 @@ def _write(folder: Path, painter: Painter) -> list[str]:
     lines = export_networks(network_options(painter, generator))
     facts = painter.facts() | {"engine": "browser", "segmenter": False, "scenes_available": count}
     facts["browser"] = _browser_facts(folder, generator)
-    (folder / "model.json").write_text(json.dumps(facts))
+    (folder / "model.json").write_text(json.dumps(facts), encoding="utf-8")
     return [line.replace(f"{folder}{os.sep}", "") for line in lines]
 
 
@@ -202,7 +202,7 @@ def split(generator: Path, rows: Path) -> dict[str, str]:
 def add_policy(page: Path) -> None:
     """Put the content security policy into the page: not every web host sends it in a header."""
     tag = f'<head>\n  <meta http-equiv="Content-Security-Policy" content="{PAGE_POLICY}">'
-    page.write_text(page.read_text().replace("<head>", tag, 1))
+    page.write_text(page.read_text(encoding="utf-8").replace("<head>", tag, 1), encoding="utf-8")
 
 
 def fetch_runtime(folder: Path) -> None:
@@ -227,5 +227,5 @@ def fetch_runtime(folder: Path) -> None:
         folder.mkdir(parents=True)
         for name in RUNTIME_FILES:
             shutil.copy(package / "dist" / name, folder)
-        facts = json.loads((package / "package.json").read_text())
-    (folder / "LICENSE.txt").write_text(LICENSE.format(**facts))
+        facts = json.loads((package / "package.json").read_text(encoding="utf-8"))
+    (folder / "LICENSE.txt").write_text(LICENSE.format(**facts), encoding="utf-8")

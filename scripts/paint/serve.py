@@ -59,7 +59,7 @@ def serve(folder: Path, host: str = "127.0.0.1", port: int = 8000) -> None:
     """
     folder = Path(folder)
     try:
-        name = json.loads((folder / "model.json").read_text())["name"]
+        name = json.loads((folder / "model.json").read_text(encoding="utf-8"))["name"]
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"--serve {folder}: was not written by --export, which makes such folders") from None
     try:
