@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from options.base import Options
-from options.field import FOLDER, GPU_IDS, PLAIN_NAME, at_least, between, option
+from options.data import MOST_PROCESSES
+from options.field import FOLDER, GPU_IDS, PLAIN_NAME, between, option
 from options.saved import SAVED_NAME
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
@@ -62,7 +63,7 @@ class DeviceOptions(Options, heading="run"):
     threads: int | None = option(
         None,
         "CPU threads of each process for arithmetic; fewer than there are cores where other programs compute, too",
-        rule=at_least(1),
+        rule=between(1, MOST_PROCESSES),
         role="session",
         unset="OMP_NUM_THREADS, or as many as cores",
     )

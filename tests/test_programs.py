@@ -352,6 +352,7 @@ BAD_INPUT = {
     "gpu": (["--gpu_ids", "77"], "--gpu_ids"),
     "parts": (["--batchSize", "4", "--accumulate", "3"], "--batch_size 3 or 6"),
     "precision": (["--precision", "fp8"], "bf16"),
+    "threads": (["--threads", "9999"], "1..256"),
     "smallest feature map": (["--crop_size", "32", "--batchSize", "1"], "--crop_size 64"),
 }
 

@@ -481,12 +481,13 @@ def generate(args: argparse.Namespace) -> int:
     return len(labels) * args.num_styles
 
 
-def at_least(low: int):
-    """Make an argparse type for integers of at least `low`."""
+def whole(low: int, high: int | None = None):
+    """Make an argparse type for integers of at least `low`, and at most `high`."""
 
     def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < low:
-            raise argparse.ArgumentTypeError(f"{text}: must be a whole number, {low} or more")
+        if not text.isdecimal() or int(text) < low or (high is not None and int(text) > high):
+            allowed = f"{low} or more" if high is None else f"{low}..{high}"
+            raise argparse.ArgumentTypeError(f"{text}: must be a whole number, {allowed}")
         return int(text)
 
     return read
@@ -508,11 +509,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the images")
     parser.add_argument("--size", metavar="WxH", help="of the images, for a model of --dynamic_size (each map's own)")
     parser.add_argument("--style_image", type=Path, metavar="FILE", help="photo whose style all images take")
-    parser.add_argument("--threads", type=at_least(1), metavar="N", help="of the CPU (as many as cores)")
-    parser.add_argument("--seed", type=at_least(0), default=0, help="of the random styles (%(default)s)")
-    parser.add_argument(
-        "--num_styles", type=at_least(1), default=1, metavar="N", help="for each label map (%(default)s)"
-    )
+    parser.add_argument("--threads", type=whole(1, 256), metavar="N", help="of the CPU (as many as cores)")
+    parser.add_argument("--seed", type=whole(0), default=0, help="of the random styles (%(default)s)")
+    parser.add_argument("--num_styles", type=whole(1), default=1, metavar="N", help="for each label map (%(default)s)")
     return parser.parse_args(argv)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import ClassVar, NoReturn
 
 from options import TestOptions
-from options.field import GPU_IDS, PLAIN_NAME, Preset, Rule, at_least, reuse
+from options.data import MOST_PROCESSES
+from options.field import GPU_IDS, PLAIN_NAME, Preset, Rule, between, reuse
 from options.method import MethodFacts
 from options.networks import InitializationOptions, NetworkOptions
 from options.parse import parse_embedded
@@ -71,7 +72,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         raise InputError(f"--port {args.port}: must be 0..65535; 0 takes any free one")
     if args.token is not None and not TOKEN.fullmatch(args.token):
         raise InputError("--token: must be 8 to 128 letters, digits, - or _; leave it out to have one made")
-    for name, rule in (("which_epoch", PLAIN_NAME), ("gpu_ids", GPU_IDS), ("threads", at_least(1))):
+    for name, rule in (("which_epoch", PLAIN_NAME), ("gpu_ids", GPU_IDS), ("threads", between(1, MOST_PROCESSES))):
         if getattr(args, name) is not None:
             _check(name, getattr(args, name), rule)
     return args
