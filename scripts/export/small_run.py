@@ -29,16 +29,13 @@ def in_fewer_bits(state: dict[str, Tensor], precision: str) -> dict[str, Tensor]
 
 
 def check_folder(opt: ExportOptions) -> None:
-    """Raise an `InputError` for a run without options, and for a folder that holds something else."""
+    """Raise an `InputError` for a run without options, and for a folder that holds anything, such as this very run."""
     if not (opt.run_dir / SAVED_NAME).is_file():
         raise InputError(f"{opt.run_dir / SAVED_NAME}: no such file; --format run copies it beside the networks")
-    ours = {SAVED_NAME, CARD, *(path.name for path in _network_files(opt.output_path).values())}
     if opt.output_path.exists():
-        others = sorted(path.name for path in opt.output_path.iterdir() if path.name not in ours)
+        others = sorted(path.name for path in opt.output_path.iterdir() if path.name != CARD)
         if others:
-            raise InputError(
-                f"--output {opt.output_path}: holds {others[0]}, which is no part of a run; name a new folder"
-            )
+            raise InputError(f"--output {opt.output_path}: holds {others[0]} already; name a new folder")
 
 
 def write_run(opt: ExportOptions, live: Pix2PixModel, generator: dict[str, Tensor]) -> list[Path]:

@@ -48,6 +48,7 @@ RUNTIME_FILES = (
 )
 """What page/worker.js loads: with WebAssembly alone the first three, with WebGPU the others."""
 WASM = "ort-wasm-simd-threaded.wasm"
+FACTS = "model.json"
 SCENES = 48
 ALIKE = 2 * 2 / 255
 """Largest difference of images in [-1, 1] that weights of 8 bits may make: two gray levels."""
@@ -91,10 +92,14 @@ def export(args: argparse.Namespace, painter: Painter) -> list[str]:
     new, old = (folder.with_name(f".{uuid.uuid4().hex}.tmp") for _ in range(2))
     try:
         new.mkdir()
-        lines = _write(new, painter)
+        lines = write_site(new, painter)
         if folder.exists():
             folder.rename(old)
         new.rename(folder)
+    except BaseException:  # also Ctrl-C between the two
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        raise
     finally:
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
@@ -108,10 +113,16 @@ def export(args: argparse.Namespace, painter: Painter) -> list[str]:
 
 def _refuse_foreign(folder: Path) -> None:
     """Raise an `InputError` unless all that is in a folder was exported before, so that nothing else is removed."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--export {folder}: is a file; name a folder")
-    ours = {path.name for path in PAGE.iterdir()} | {"model.json", "model", "scenes", "runtime"}
-    foreign = sorted(path.name for path in folder.iterdir() if path.name not in ours) if folder.exists() else []
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise InputError(f"--export {folder}: {path} is a file; name a folder")
+    if Path.cwd().is_relative_to(folder) and folder.exists():
+        raise InputError(f"--export {folder}: is replaced as a whole, and this is the current folder; name another one")
+    try:
+        ours = json.loads((folder / FACTS).read_text(encoding="utf-8"))["browser"]["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        ours = []
+    foreign = sorted(path for path in relative_files(folder) if path not in ours)
     if foreign:
         raise InputError(
             f"--export {folder}: holds {foreign[0]}, which is no part of the page, and the folder is replaced as a "
@@ -119,7 +130,13 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def _write(folder: Path, painter: Painter) -> list[str]:
+def relative_files(folder: Path) -> list[str]:
+    """All files of a folder, and empty folders, by relative path; none if it does not exist."""
+    paths = (path for path in folder.rglob("*") if not path.is_dir() or not any(path.iterdir()))
+    return sorted(path.relative_to(folder).as_posix() for path in paths)
+
+
+def write_site(folder: Path, painter: Painter) -> list[str]:
     """Write all files; return lines about the networks."""
     fetch_runtime(folder / "runtime")  # first: it may be impossible, and takes little time
     shutil.copytree(PAGE, folder, dirs_exist_ok=True)
@@ -136,7 +153,8 @@ def _write(folder: Path, painter: Painter) -> list[str]:
     lines = export_networks(network_options(painter, generator))
     facts = painter.facts() | {"engine": "browser", "segmenter": False, "scenes_available": count}
     facts["browser"] = _browser_facts(folder, generator)
-    (folder / "model.json").write_text(json.dumps(facts), encoding="utf-8")
+    facts["browser"]["files"] = [*relative_files(folder), FACTS]
+    (folder / FACTS).write_text(json.dumps(facts), encoding="utf-8")
     return [line.replace(f"{folder}{os.sep}", "") for line in lines]
 
 

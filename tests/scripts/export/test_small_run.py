@@ -51,6 +51,11 @@ def test_what_cannot_be_written_is_one_line(runs, tmp_path, capsys):
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "thesis.txt").write_text("words")
     (tmp_path / "file").write_text("words")
+    weights = (runs / "plain" / "latest_net_G.pth").read_bytes()
+    with pytest.raises(SystemExit):
+        write(runs, "plain", runs / "plain", "--precision", "int8")
+    assert "name a new folder" in last_line(capsys.readouterr().err)
+    assert (runs / "plain" / "latest_net_G.pth").read_bytes() == weights
     for output, flags, named in (
         ("taken", (), "thesis.txt"),
         ("file", (), "name a folder"),

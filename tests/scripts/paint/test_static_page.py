@@ -8,6 +8,7 @@ import shutil
 import socket
 import urllib.error
 import urllib.request
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -285,22 +286,45 @@ def test_weights_have_8_bits_where_images_stay_the_same(painter, tmp_path, monke
     assert export.network_options(painter, tmp_path / "generator.onnx").precision == "int8"
 
 
-def test_an_export_replaces_an_earlier_one_and_nothing_else(tmp_path, painter):
+def test_an_export_replaces_an_earlier_one_and_nothing_else(tmp_path, painter, monkeypatch):
+    """Also files of one's own in folders whose names are those of the page."""
     folder = tmp_path / "site"
-    folder.mkdir()
-    (folder / "model.json").touch()
-    (folder / ".git").mkdir()
-    with pytest.raises(InputError, match=r"site: holds \.git, which is no part of the page"):
+    (folder / "model").mkdir(parents=True)
+    exported = {"browser": {"files": ["model.json", "model/generator.onnx"]}}
+    (folder / "model.json").write_text(json.dumps(exported))
+    (folder / "model" / "generator.onnx").touch()
+    (folder / "model" / "latest_net_G.pth").touch()
+    with pytest.raises(InputError, match=r"site: holds model/latest_net_G\.pth, which is no part of the page"):
         export.export(argparse.Namespace(export=folder), painter)
-    with pytest.raises(InputError, match=r"model\.json: is a file; name a folder"):
-        export.export(argparse.Namespace(export=folder / "model.json"), painter)
-    assert sorted(path.name for path in folder.iterdir()) == [".git", "model.json"]
+    for path in (folder / "model.json", folder / "model.json" / "site"):
+        with pytest.raises(InputError, match=r"model\.json is a file; name a folder"):
+            export.export(argparse.Namespace(export=path), painter)
+    assert export.relative_files(folder) == ["model.json", "model/generator.onnx", "model/latest_net_G.pth"]
+    (folder / "model" / "latest_net_G.pth").unlink()
+    monkeypatch.setattr(export, "write_site", lambda folder, painter: [])
+    monkeypatch.chdir(folder / "model")
+    with pytest.raises(InputError, match="this is the current folder"):
+        export.export(argparse.Namespace(export=folder), painter)
+    monkeypatch.chdir(tmp_path)
+    rename = Path.rename
+
+    def interrupted(path, target):
+        if target == folder and export.relative_files(path) == []:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export.export(argparse.Namespace(export=folder), painter)
+    assert export.relative_files(folder) == ["model.json", "model/generator.onnx"]
+    assert list(tmp_path.glob(".*.tmp")) == []
 
 
 def test_npm_is_missing_or_fails(tmp_path, painter, monkeypatch):
     """One line, and the folder of an earlier export stays."""
     folder, programs = tmp_path / "site", tmp_path / "bin"
-    (folder / "scenes").mkdir(parents=True)
+    folder.mkdir()
+    (folder / "model.json").write_text(json.dumps({"browser": {"files": ["model.json"]}}))
     programs.mkdir()
     monkeypatch.setenv("PATH", str(programs))
     with pytest.raises(InputError, match="--export: needs npm, which fetches onnxruntime-web; install it"):
@@ -312,7 +336,7 @@ def test_npm_is_missing_or_fails(tmp_path, painter, monkeypatch):
         export.export(argparse.Namespace(export=folder), painter)
     assert "(code ENOTFOUND network no such host); is there a network?" in str(error.value)
     assert [path.name for path in tmp_path.iterdir() if path.name != "bin"] == ["site"]
-    assert [path.name for path in folder.iterdir()] == ["scenes"]
+    assert [path.name for path in folder.iterdir()] == ["model.json"]
 
 
 def test_the_policy_is_put_into_the_page(tmp_path):
