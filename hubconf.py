@@ -98,4 +98,6 @@ class _LabelMapGenerator(torch.nn.Module):
         if z is not None and z.shape != (len(labels), self.netG.z_dim):
             takes = "has no latent" if self.netG.z_dim is None else f"takes ({len(labels)}, {self.netG.z_dim})"
             raise ValueError(f"z {tuple(z.shape)}: this network {takes}")
+        if z is not None and (z.dtype != torch.float32 or not z.isfinite().all()):
+            raise ValueError(f"z {z.dtype}: must be finite numbers of torch.float32")
         return self.netG(layout.SemanticLayout.from_instances(labels, instances, self.num_labels), z)

@@ -73,6 +73,8 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
         ({"labels": torch.zeros(64, 64, dtype=torch.int64)}, r"labels \(64, 64\): must be \(N, H, W\)"),
         ({"instances": torch.zeros(2, 64, 64, dtype=torch.int64)}, r"instances \(2, 64, 64\): must be \(N, H, W\)"),
         ({"z": torch.zeros(1, 8)}, r"z \(1, 8\): this network takes \(1, 3\)"),
+        ({"z": torch.zeros(1, 3).half()}, "z torch.float16: must be finite numbers of torch.float32"),
+        ({"z": torch.full((1, 3), torch.nan)}, "must be finite"),
     ],
 )
 def test_wrong_maps_and_latents_are_refused_in_one_line(inputs, message):
