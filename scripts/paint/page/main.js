@@ -47,7 +47,12 @@ async function main() {
   const files = new Files({ model, engine, painting, renderer, styles, tell, report });
   // What is kept belongs to a size and a list of classes: another model of the same name starts anew.
   const key = [KEPT_VERSION, model.name, model.width, model.height, ...model.classes.map(({ name }) => name)].join("/");
-  const keep = oneAtATime(() => autosave.save(key, snapshot()));
+  let isTold = false;
+  const keep = oneAtATime(async () => {
+    const isKept = await autosave.save(key, snapshot());
+    if (!isKept && !isTold) report(new Error("This browser keeps no drawings; save your label map."));
+    isTold ||= !isKept;
+  });
   const views = new Views(keep);
   const snapshot = () => ({
     ids: painting.ids,

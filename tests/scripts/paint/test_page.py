@@ -188,6 +188,18 @@ def test_a_reload_loses_nothing(page, server):
     assert page.find("#size").get_property("value") == "9"
 
 
+def test_a_browser_that_keeps_nothing_is_told_once(page):
+    page.run("IDBObjectStore.prototype.put = () => { throw new DOMException('full', 'QuotaExceededError'); }")
+    blank(page)
+    error = page.find("#error-text")
+    page.wait(lambda: error.text == "This browser keeps no drawings; save your label map.")
+    page.click("#dismiss")
+    page.use("rectangle", TREE)
+    page.drag((4, 5), (20, 20))
+    page.browser.execute_async_script("painting.keep().then(arguments[0])")
+    assert not page.find("#error").is_displayed()
+
+
 def test_saved_files_hold_the_ids_and_the_picture_and_open_again(page, server, downloads):
     page.use("rectangle", UNKNOWN)
     page.drag((4, 5), (20, 20))

@@ -197,8 +197,49 @@ def test_autosave_opens_the_store_again_that_the_browser_closed(modules):
     kept.push(await autosave.save("e", { seed: 2 }), await autosave.save("e", { seed: 3 }));
     return [kept, await autosave.load("e")];
     """
-    assert modules.run(body) == [[True, False, True], {"seed": 3}]
+    assert modules.run(body) == [[True, True, True], {"seed": 3}]
     modules.reload()
+
+
+def test_each_tab_keeps_its_own_state_and_a_new_one_begins_with_the_newest(modules):
+    driver, load = modules.driver, "return autosave.load('f')"
+    first = driver.current_window_handle
+    save = "await new Promise((resolve) => setTimeout(resolve, 2)); return autosave.save('f', { seed: args[0] })"
+    assert modules.run(save, 1)
+    for seed in range(2, 11):
+        driver.switch_to.new_window("tab")
+        modules.reload()
+        assert modules.run(load) == {"seed": seed - 1}
+        assert modules.run(save, seed)
+        if seed < 10:
+            driver.close()
+            driver.switch_to.window(first)
+    assert modules.run(load) == {"seed": 10}
+    modules.reload()
+    assert modules.run(load) == {"seed": 10}
+    driver.close()
+    driver.switch_to.window(first)
+    modules.reload()
+    assert modules.run(load) == {"seed": 10}  # its own, the oldest of ten, is no longer kept
+    assert modules.run(save, 11)
+    assert modules.run(load) == {"seed": 11}
+    copied = "return [sessionStorage.length, await autosave.clear('f') ?? await autosave.load('f')]"
+    assert modules.run(copied) == [0, None]  # a copy of the tab would not have its name
+
+
+def test_two_open_tabs_do_not_overwrite_each_other(modules):
+    driver = modules.driver
+    first = driver.current_window_handle
+    modules.run("return autosave.save('g', { seed: 1 })")
+    driver.switch_to.new_window("tab")
+    modules.reload()
+    modules.run("return autosave.save('g', { seed: 2 })")
+    driver.switch_to.window(first)
+    modules.reload()
+    assert modules.run("return autosave.load('g')") == {"seed": 1}
+    driver.switch_to.window(driver.window_handles[-1])
+    driver.close()
+    driver.switch_to.window(first)
 
 
 # ---- Zoom and pan ----
