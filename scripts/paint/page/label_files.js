@@ -17,6 +17,8 @@ aad16a wall-brick|ae2974 wall-stone|b0c1c3 wall-wood`
   .map((line) => line.split(" "))
   .map(([color, ...names]) => ({ color: parseInt(color, 16), names }));
 
+const LARGEST_PIXELS = 2 ** 24; // 4096x4096: larger files would stop the page for many seconds
+
 /**
  * Read a label map, at the size of the model: an id for each pixel (gray or palette), or the colors of the model's
  * classes or of GauGAN.
@@ -27,7 +29,7 @@ aad16a wall-brick|ae2974 wall-stone|b0c1c3 wall-wood`
  * @throws {LabelFileError} for anything else: what is where, and what is allowed
  */
 export async function readLabelMap(bytes, model) {
-  const file = await readPng(bytes).catch((error) => {
+  const file = await readPng(bytes, LARGEST_PIXELS).catch((error) => {
     if (!(error instanceof PngError)) throw error;
     throw new LabelFileError(error.message);
   });
@@ -66,10 +68,11 @@ function readPixels({ width, bitDepth, channels, data, palette }, model) {
   for (let i = 0, at = 0; i < colors.length; i++, at += channels) {
     colors[i] = pack([data[at], data[at + 1], data[at + 2]]);
   }
-  const read = readColors(colors, colorsOf);
-  if (read) return read;
+  const used = distinct(colors);
+  const read = readColors(used, colorsOf);
+  if (read) return { ids: translate(colors, read.idOf), note: read.note };
   // Programs that cannot save gray write ids three times.
-  if (colors.every((color) => color % 0x10101 === 0)) {
+  if (used.every((color) => color % 0x10101 === 0)) {
     return { ids: readIds(colors.map((color) => color & 255), width, model), note: "Read as ids" };
   }
   throw new LabelFileError(strangeColor(colors, width, colorsOf));
@@ -77,37 +80,37 @@ function readPixels({ width, bitDepth, channels, data, palette }, model) {
 
 /**
  * Palette files hold ids. One whose palette consists of colors of classes, in another order, does not: programs that
- * make PNG files smaller turn colors into such a palette.
+ * make PNG files smaller turn colors into such a palette. Entries that do not occur may have any color.
  */
 function readPalette(indices, palette, width, model, colorsOf) {
-  const isInOrder = model.classes.every(({ id, color }) => id >= palette.length || `${palette[id]}` === `${color}`);
-  const isWhole = indices.every((index) => index < palette.length);
-  const read = !isInOrder && isWhole && readColors(Uint32Array.from(palette, pack), colorsOf);
+  const used = distinct(indices);
+  const isOwn = (id) => id >= palette.length || `${palette[id]}` === `${model.classes[id]?.color}`;
+  const isInOrder = model.classes.every(({ id }) => isOwn(id)) || used.every(isOwn);
+  const isWhole = used.every((index) => index < palette.length);
+  const read = !isInOrder && isWhole && readColors(used.map((index) => pack(palette[index])), colorsOf);
   if (!read) return { ids: readIds(indices, width, model), note: "Read as ids" };
-  return { ids: indices.map((index) => read.ids[index]), note: read.note };
+  const idOf = new Map(used.map((index) => [index, read.idOf.get(pack(palette[index]))]));
+  return { ids: translate(indices, idOf), note: read.note };
 }
 
-/** Ids of pixels whose colors are all in one of the tables; null if they are in none. */
+/** The id of each color, if all are in one of the tables; null if they are in none. */
 function readColors(colors, { classes, gaugan }) {
-  if (colors.every((color) => classes.has(color))) {
-    return { ids: Uint8Array.from(colors, (color) => classes.get(color)), note: "Read by the colors of the classes" };
-  }
+  if (colors.every((color) => classes.has(color))) return { idOf: classes, note: "Read by the colors of the classes" };
   if (!colors.every((color) => gaugan.has(color))) return null;
-  const missing = new Set(colors.filter((color) => gaugan.get(color).id === null));
-  if (missing.size) {
-    const names = [...missing].map((color) => gaugan.get(color).name).join(", ");
+  const missing = colors.filter((color) => gaugan.get(color).id === null);
+  if (missing.length) {
+    const names = missing.map((color) => gaugan.get(color).name).join(", ");
     throw new LabelFileError(`this file is in GauGAN's colors, and the model has no class for: ${names}`);
   }
-  return { ids: Uint8Array.from(colors, (color) => gaugan.get(color).id), note: "Read by GauGAN's colors" };
+  return { idOf: new Map(colors.map((color) => [color, gaugan.get(color).id])), note: "Read by GauGAN's colors" };
 }
 
 /** Ids of the model for values in a file, which may hold the value or the id for unknown. */
 function readIds(values, width, model) {
-  const idOf = new Int32Array(2 ** 16).fill(-1);
-  model.classes.forEach(({ id }) => (idOf[id] = id));
-  if (model.unknown_value !== null && model.unknown_id !== null) idOf[model.unknown_value] = model.unknown_id;
-  const first = values.findIndex((value) => idOf[value] < 0);
-  if (first < 0) return Uint8Array.from(values, (value) => idOf[value]);
+  const idOf = new Map(model.classes.map(({ id }) => [id, id]));
+  if (model.unknown_value !== null && model.unknown_id !== null) idOf.set(model.unknown_value, model.unknown_id);
+  const first = values.findIndex((value) => !idOf.has(value));
+  if (first < 0) return translate(values, idOf);
   const count = values.reduce((sum, value) => sum + (value === values[first]), 0);
   const unknown = model.unknown_value === null ? "" : `, or ${model.unknown_value} for unknown`;
   const wrong = `id ${values[first]} ${pixels(count)} (first ${place(first, width)})`;
@@ -168,7 +171,26 @@ function resize(ids, from, to) {
 }
 
 function everyNth(values, step, first = 0) {
-  return step === 1 ? values : Uint16Array.from({ length: values.length / step }, (_, i) => values[i * step + first]);
+  if (step === 1) return values;
+  const picked = new Uint16Array(values.length / step);
+  for (let i = 0, at = first; i < picked.length; i++, at += step) picked[i] = values[at];
+  return picked;
+}
+
+/** The values that occur, in the order of their first pixels. */
+function distinct(values) {
+  const found = new Set();
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] !== values[i - 1]) found.add(values[i]); // neighbors are mostly equal
+  }
+  return [...found];
+}
+
+/** Ids of values that `idOf`, a Map, knows. */
+function translate(values, idOf) {
+  const ids = new Uint8Array(values.length);
+  for (let i = 0; i < ids.length; i++) ids[i] = values[i] === values[i - 1] ? ids[i - 1] : idOf.get(values[i]);
+  return ids;
 }
 
 const pack = ([r, g, b]) => (r << 16) | (g << 8) | b;

@@ -30,12 +30,13 @@ export class PngError extends Error {}
  * Interlaced files are read too. Transparency of a palette or a color (tRNS), gamma and profiles are not applied.
  *
  * @param {Uint8Array | ArrayBuffer} bytes
+ * @param {number} mostPixels that a file may have
  * @returns {Promise<{width, height, colorType, bitDepth, channels, data, palette}>} `data` row by row: Uint8Array, or
  *   Uint16Array for 16 bits, of width * height * channels; `palette` [[r, g, b], ...] or null
- * @throws {PngError} for a file that is broken or none, or of more than 64 M pixels, before it is inflated
+ * @throws {PngError} for a file that is broken or none, or of too many pixels, before it is inflated
  */
-export async function readPng(bytes) {
-  const { header, palette, compressed } = readChunks(new Uint8Array(bytes));
+export async function readPng(bytes, mostPixels = LARGEST_PIXELS) {
+  const { header, palette, compressed } = readChunks(new Uint8Array(bytes), mostPixels);
   const { width, height, colorType, bitDepth, interlace } = header;
   const channels = CHANNELS[colorType];
   const passes = (interlace ? INTERLACED : WHOLE)
@@ -97,7 +98,7 @@ export async function writeRgbPng(width, height, rgba) {
 // ---- Chunks ----
 
 /** Header, palette and compressed data of a file, of which all checksums are right. */
-function readChunks(bytes) {
+function readChunks(bytes, mostPixels) {
   if (SIGNATURE.some((byte, i) => bytes[i] !== byte)) throw new PngError("this is not a PNG file");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const compressed = [];
@@ -114,7 +115,7 @@ function readChunks(bytes) {
     if ((type === "IHDR") !== (header === null)) {
       throw new PngError("this PNG file is damaged: it needs one header, as its first chunk");
     }
-    if (type === "IHDR") header = readHeader(body);
+    if (type === "IHDR") header = readHeader(body, mostPixels);
     else if (type === "PLTE") palette = readPalette(body);
     else if (type === "IDAT") compressed.push(body);
     else if (type === "IEND") break;
@@ -125,13 +126,13 @@ function readChunks(bytes) {
   return { header, palette, compressed };
 }
 
-function readHeader(body) {
+function readHeader(body, mostPixels) {
   if (body.length !== 13) throw new PngError(`this PNG file is damaged: a header of ${body.length} bytes, not 13`);
   const view = new DataView(body.buffer, body.byteOffset, body.length);
   const [width, height] = [view.getUint32(0), view.getUint32(4)];
   const [bitDepth, colorType, compression, filter, interlace] = body.subarray(8);
-  if (width * height === 0 || width * height > LARGEST_PIXELS) {
-    throw new PngError(`this PNG file has ${width}x${height} pixels; files of 1 to ${LARGEST_PIXELS} are read`);
+  if (width * height === 0 || width * height > mostPixels) {
+    throw new PngError(`this PNG file has ${width}x${height} pixels; files of 1 to ${mostPixels} are read`);
   }
   if (!DEPTHS[colorType]?.includes(bitDepth) || compression || filter || interlace > 1) {
     throw new PngError(`this PNG file is damaged: no file has color type ${colorType} with ${bitDepth} bits, \

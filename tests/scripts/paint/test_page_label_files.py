@@ -122,6 +122,12 @@ def test_palettes_that_a_program_made_of_colors_are_not_taken_for_ids(modules, i
     # Indices without a color are ids, with which the palette has nothing to do.
     beyond = np.where(ids == 18, 255, ids).astype(np.uint8)
     assert np.array_equal(opened(modules, png(beyond, "P", colors[order]))[0], ids)
+    # A palette often has entries that do not occur.
+    foreign = np.array([*colors[order], [255, 0, 255]])
+    found, note = opened(modules, png(np.argsort(order).astype(np.uint8)[ids], "P", foreign))
+    assert np.array_equal(found, ids) and note == "Read by the colors of the classes"
+    in_order = np.where(np.arange(19)[:, None] == 7, 255, colors)  # whose own color does not occur
+    assert opened(modules, png(np.where(ids == 7, 3, ids).astype(np.uint8), "P", in_order))[1] == "Read as ids"
     two = png((ids % 2).astype(np.uint8), "P", [rgb(GAUGAN["sea"]), rgb(GAUGAN["sky"])])
     found, note = opened(modules, two)
     assert np.array_equal(found, np.where(ids % 2, 0, CLASS_NAMES.index("sea"))) and note == "Read by GauGAN's colors"
@@ -171,6 +177,13 @@ def test_other_files_are_refused(modules, ids):
     photo = io.BytesIO()
     Image.fromarray(CLASS_COLORS[ids % 18]).save(photo, "JPEG")
     assert refusal(modules, photo.getvalue()) == "is not a PNG file"
+
+
+def test_large_files_are_refused_before_they_are_read(modules):
+    rows = np.zeros((1, 2**24 + 1), np.uint8)
+    assert refusal(modules, png(rows)) == "PNG file has 16777217x1 pixels; files of 1 to 16777216 are read"
+    found, note = opened(modules, png(rows[:, 1:].reshape(4096, 4096)))
+    assert not found.any() and "resized from 4096x4096" in note
 
 
 def test_maps_of_other_sizes_are_resized_as_pillow_does(modules):
