@@ -86,9 +86,11 @@ export class Files {
     this.#onFile("#label-file", (file) => this.openLabelFile(file));
     this.#onFile("#photo-file", (file) => this.#openPhoto(file));
     this.#onFile("#style-file", (file) => this.#ownStyle(file));
-    const stage = document.querySelector("#stage");
-    stage.addEventListener("dragover", (event) => event.preventDefault());
-    stage.addEventListener("drop", (event) => {
+    // Anywhere: what is dropped beside the canvas would replace the page.
+    const isFile = (event) => event.dataTransfer.types.includes("Files"); // and not text for a field
+    document.addEventListener("dragover", (event) => isFile(event) && event.preventDefault());
+    document.addEventListener("drop", (event) => {
+      if (!isFile(event)) return;
       event.preventDefault();
       const [file] = event.dataTransfer.files;
       if (file) this.#attempt(() => this.openLabelFile(file));
@@ -105,7 +107,7 @@ export class Files {
 
   /** Do something that may fail, with the menu closed. */
   async #attempt(action) {
-    document.querySelectorAll(".menu:popover-open").forEach((menu) => menu.hidePopover());
+    document.querySelectorAll(".menu").forEach((menu) => menu.hidePopover?.()); // not there before 2024
     try {
       await action();
     } catch (error) {

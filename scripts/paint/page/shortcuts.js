@@ -69,7 +69,7 @@ const POINTER_HELP = [
   ["Zoom", "Wheel, or two fingers"],
   ["Move the view", "Space and drag, middle button, or two fingers"],
   ["Brush size", "Alt and the wheel, or the wheel over the slider"],
-  ["Open a label map", "Drop a PNG file on the canvas"],
+  ["Open a label map", "Drop a PNG file on the page"],
 ];
 const KEYBOARD_HELP = [
   ["Arrow keys", "Move the cursor by one pixel; with Shift by eight"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import time
 import zipfile
@@ -229,6 +230,23 @@ def test_saved_files_hold_the_ids_and_the_picture_and_open_again(page, server, d
     np.testing.assert_array_equal(page.ids, ids)
     page.click("#dismiss")
     assert not page.find("#error").is_displayed()
+
+
+def test_a_file_may_be_dropped_anywhere_also_where_a_browser_has_no_popovers(page):
+    page.run("delete HTMLElement.prototype.hidePopover")
+    file = io.BytesIO()
+    Image.new("L", (WIDTH, HEIGHT), TREE).save(file, "PNG")
+    script = """
+        const data = new DataTransfer();
+        data.items.add(new File([Uint8Array.from(arguments[0])], "map.png"));
+        return ["dragover", "drop"].map((type) => {
+            const event = new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true });
+            document.querySelector("footer").dispatchEvent(event);
+            return event.defaultPrevented;
+        });
+    """
+    assert page.run(script, list(file.getvalue())) == [True, True]
+    page.wait(lambda: (page.ids == TREE).all())
 
 
 def test_scenes_start_a_drawing(page):
