@@ -7,7 +7,8 @@ import { toolNamed } from "./tools.js";
 /**
  * The label map and its history.
  *
- * Events: "draw" when other ids are to be shown, also within a stroke; "change" when a step is complete.
+ * Events: "draw" when other ids are to be shown, also within a stroke; "change" when a step is complete; "replace"
+ * before another map takes the place of this one.
  */
 export class Painting extends EventTarget {
   #history;
@@ -59,12 +60,14 @@ export class Painting extends EventTarget {
 
   /** Make a step of another map: a new canvas, a scene, a file. */
   replace(ids) {
+    this.dispatchEvent(new Event("replace"));
     this.sketch(ids.slice());
     this.commit();
   }
 
   /** Begin with a map, which undo does not leave. */
   start(ids) {
+    this.dispatchEvent(new Event("replace"));
     this.#history = new History(ids);
     this.#show(ids.slice(), false);
   }

@@ -62,12 +62,14 @@ export class Gesture {
   #painting;
   #settings;
   #tool = null; // that of the gesture in progress
+  #classId; // that it draws
   #ids; // a stroke so far
   #region; // mask of what is moved
 
   constructor(painting, settings) {
     this.#painting = painting;
     this.#settings = settings;
+    painting.addEventListener("replace", () => this.cancel());
     settings.addEventListener("change", () => {
       if (this.#tool?.kind === "corners" && settings.tool !== this.#tool.name) this.cancel();
     });
@@ -87,6 +89,7 @@ export class Gesture {
     const { ids, model } = this.#painting;
     if (name === "eyedropper") return this.#pick(point);
     this.#tool = toolNamed(name);
+    this.#classId = name === "eraser" ? model.base_class : this.#settings.classId;
     this.points = [point, point];
     this.#ids = ids.slice();
     if (name === "fill" || name === "move") this.#region = fillMask(ids, model.width, model.height, ...point);
@@ -146,7 +149,7 @@ export class Gesture {
     const isStroke = kind === "stroke";
     if (!isStroke) this.#ids = ids.slice(); // what was drawn for the points before is gone
     const drawn = mask ? mask(model, this.#settings, isStroke ? latest : this.points) : this.#region;
-    paint(this.#ids, drawn, name === "eraser" ? model.base_class : this.#settings.classId);
+    paint(this.#ids, drawn, this.#classId);
     this.#painting.sketch(this.#ids);
   }
 

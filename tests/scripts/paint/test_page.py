@@ -397,6 +397,21 @@ def test_the_keyboard_alone_is_enough(page):
     assert (page.ids == TREE).any() and not (page.ids == SEA).any()
 
 
+def test_another_class_or_another_map_within_a_stroke_leaves_no_half_of_it(page):
+    expected = blank(page)
+    page.use("brush", SEA, 3)
+    page.find("#label-pane").click()  # a dot, in the middle
+    page.chord(CONTROL, "z")
+    page.type(ENTER, RIGHT, RIGHT, "3", RIGHT, RIGHT, ENTER)
+    assert page.label == TREE and set(np.unique(page.ids)) == {SKY, SEA}
+    drawn = page.ids
+    page.type(ENTER, RIGHT, RIGHT, "n", RIGHT, RIGHT)
+    page.run("document.activeElement.blur()")
+    np.testing.assert_array_equal(page.ids, expected)
+    page.click("#undo")
+    np.testing.assert_array_equal(page.ids, drawn)
+
+
 def test_zoom_and_pan_change_what_is_seen_and_not_what_is_drawn(page):
     expected = blank(page)
     before = page.place(0, 0)
