@@ -54,6 +54,8 @@ class ServerEngine {
     const controller = new AbortController();
     this.#running.set(lane, controller);
     const query = new URLSearchParams({ session: this.#session, number: this.#number++, lane });
+    // The server refuses pages of a model that it no longer has.
+    if (this.#model.fingerprint) query.set("model", this.#model.fingerprint);
     // On the wire z is little-endian, as it is in the memory of everything that runs a browser.
     const body = new Blob(z ? [ids, z] : [ids]);
     const response = await fetchOrExplain(`api/image?${query}`, { method: "POST", body, signal: controller.signal });
@@ -80,7 +82,7 @@ async function fetchOrExplain(url, options = {}) {
   const response = await interruptible(fetch(url, options));
   if (response.ok) return response;
   const body = await response.json().catch(() => ({}));
-  if (response.status === 409) throw new Superseded("a newer map was drawn");
+  if (response.status === 409 && !body.reload) throw new Superseded("a newer map was drawn");
   if (response.status === 401) throw new Error("This page needs a token: open the address that the program printed.");
   if (response.status === 503) {
     throw new Unreachable("The server is busy", Number(response.headers.get("Retry-After")) || 1);

@@ -118,6 +118,9 @@ class Handler(BaseHTTPRequestHandler):
             if self.server.broken == 0:
                 return self.connection.close()
             return self.answer(b'{"error": "the test wants this"}', "application/json", self.server.broken)
+        if query.get("model") != model.get("fingerprint"):
+            error = {"error": "the server has another model now; reload this page", "reload": True}
+            return self.answer(json.dumps(error).encode(), "application/json", 409)
         pixels = model["height"] * model["width"]
         ids = np.frombuffer(body[:pixels], dtype=np.uint8).reshape(model["height"], model["width"])
         z = np.frombuffer(body[pixels:], dtype="<f4")

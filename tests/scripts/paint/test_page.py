@@ -370,6 +370,24 @@ def test_a_refusal_is_one_line_and_drawing_goes_on(page, server):
     assert all("/api/image" in entry["message"] for entry in page.browser.get_log("browser"))
 
 
+def test_a_page_of_a_model_that_the_server_no_longer_has_says_so(page, server):
+    try:
+        server.model = MODEL | {"fingerprint": "5eed"}
+        page.open(server.url)
+        server.model = MODEL | {"fingerprint": "fade"}
+        before = len(server.requests)
+        page.use("brush", TREE, 3)
+        page.drag((10, 10))
+        words = "The server refused: the server has another model now; reload this page"
+        page.wait(lambda: page.find("#error-text").text == words)
+        assert page.run("return painting.renderer.state") == "failed" and len(server.requests) == before
+        page.open(server.url)
+        assert page.ids[10, 10] == TREE
+        assert all("/api/image" in entry["message"] for entry in page.browser.get_log("browser"))
+    finally:
+        server.model = MODEL
+
+
 def test_the_keyboard_alone_is_enough(page):
     expected = blank(page)
     page.run("document.activeElement.blur()")
