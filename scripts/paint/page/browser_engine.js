@@ -5,7 +5,8 @@ import { Superseded, Unsupported } from "./errors.js";
 /**
  * Has the methods of ServerEngine in engine.js.
  *
- * ?processor=wasm or webgpu, and ?threads=N, in the address of the page choose what is otherwise found out.
+ * ?processor=wasm or webgpu, and ?threads=N, in the address of the page choose what is otherwise found out; N counts
+ * from 1 to as many threads as the processor runs.
  */
 export class BrowserEngine {
   #model;

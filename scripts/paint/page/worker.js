@@ -64,7 +64,8 @@ async function findWebGpu() {
 
 function threads() {
   if (!self.crossOriginIsolated) return 1; // threads share memory, which only isolated pages may
-  return settings.threads ?? Math.min(MOST_THREADS, navigator.hardwareConcurrency);
+  const wanted = Math.trunc(settings.threads ?? MOST_THREADS);
+  return Math.min(Math.max(wanted, 1), navigator.hardwareConcurrency);
 }
 
 function describe(processor) {

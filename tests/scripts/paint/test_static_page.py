@@ -241,7 +241,10 @@ def test_threads_where_the_page_is_isolated(site, painter, tmp_path):
     """The server of --serve isolates the page, and its policy lets the runtime compile and start threads."""
     with served(site, serve.Handler) as root, chromium(tmp_path) as browser:
         browser.get(root + BLANK)
-        assert browser.execute_async_script(START, "?threads=2") == "WebAssembly, 2 threads"
+        most = browser.execute_script("return navigator.hardwareConcurrency")
+        for wanted, threads in (("-3", 1), ("1.5", 1), ("640", most), ("2", min(2, most))):
+            described = f"WebAssembly, {threads} thread{'s' * (threads > 1)}"
+            assert browser.execute_async_script(START, f"?threads={wanted}") == described
         assert_same_pictures(browser, painter)
 
 
