@@ -109,6 +109,7 @@ export class Settings extends EventTarget {
     super();
     this.model = model;
     this.largestSize = Math.max(16, Math.round(Math.min(model.width, model.height) / 2));
+    this.size = Math.min(this.size, this.largestSize);
     const known = model.classes.map((entry) => entry.id).filter((id) => id !== model.unknown_id);
     this.digits = known.slice(0, SHORTCUTS);
     this.#usage = [...this.digits].reverse();

@@ -74,6 +74,7 @@ export class StylesPanel {
   }
 
   #typed(input) {
+    if (!input.value.trim()) return this.#show(); // as it was
     const seed = Number(input.value);
     const isSeed = /^\d+$/.test(input.value.trim()) && seed < 2 ** 32;
     input.setAttribute("aria-invalid", String(!isSeed));

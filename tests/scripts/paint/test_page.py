@@ -296,6 +296,11 @@ def test_styles_come_from_seeds_photos_and_blends(page, server):
     np.testing.assert_array_equal(page.z, photo)
     page.set("#blend", 50)
     assert np.abs(page.z - first).max() > 0.1 < np.abs(page.z - photo).max()
+    seed = page.find("#seed")
+    page.click("#slots [value='0']")
+    page.set("#seed", "")
+    assert seed.get_property("value") == "123" and not page.find("#error").is_displayed()
+    np.testing.assert_array_equal(page.z, first)
     page.set("#seed", "many")
     assert "whole number" in page.find("#error-text").text
 
@@ -531,6 +536,7 @@ def test_a_model_with_many_classes_and_no_styles(browser):
     }
     with page_server(many) as server:
         page = Page(browser).open(server.url)
+        assert page.find("#size-value").text == "16"  # and not 24, for a map of this height
         assert [title.text for title in page.find_all("#class-list h3")] == ["Things", "Stuff"]
         assert page.find("#no-styles").is_displayed() and not page.find("#dice").is_displayed()
         page.type("/", "stuff 90", ENTER)
