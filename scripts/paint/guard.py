@@ -8,7 +8,6 @@ import secrets
 import sys
 import traceback
 from collections.abc import Collection
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -88,7 +87,7 @@ class Guard:
         origins = headers.getlist("origin")
         if origins and {origin.lower() for origin in origins} - {f"http://{host}", f"https://{host}"}:
             return error_response(403, "pages of other sites may not use this server")
-        if self.token is None or self._is_token(_sent_in_header(headers, self.cookie)):
+        if self.token is None or any(map(self._is_token, _sent_in_headers(headers, self.cookie))):
             return None
         if not self._is_token(parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[-1]):
             return error_response(401, "open the address that the program printed; it ends in ?token=...")
@@ -104,16 +103,15 @@ class Guard:
         return secrets.compare_digest(given.encode(errors="replace"), self.token.encode())
 
 
-def _sent_in_header(headers: Headers, cookie: str) -> str:
-    """The token in a cookie or in an Authorization header; empty if there is none."""
+def _sent_in_headers(headers: Headers, cookie: str) -> list[str]:
+    """What may be the token: the values of all cookies of this name, and of the Authorization header.
+
+    Cookies of other programs on the same machine come along, and no rule holds for them.
+    """
+    pairs = [pair.partition("=") for line in headers.getlist("cookie") for pair in line.split(";")]
+    found = [value.strip() for name, _, value in pairs if name.strip() == cookie]
     kind, _, bearer = headers.get("authorization", "").partition(" ")
-    if kind.lower() == "bearer":
-        return bearer.strip()
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(cookie)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    return [*found, bearer.strip()] if kind.lower() == "bearer" else found
 
 
 def _is_address(host: str, port: int) -> bool:

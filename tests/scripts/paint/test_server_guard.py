@@ -85,6 +85,22 @@ def test_a_broken_cookie_is_none(guarded):
     assert guarded.error("GET", "/", Cookie='a="; =;; \x01')[0] == 401
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"Cookie": 'theme={"dark": true}; a[b]=c; OWN'},
+        {"Cookie": "OWN; x=@/,;,"},
+        {"Cookie": "paint_token_PORT=stale; OWN"},
+        {"Cookie": "OWN", "Authorization": "Bearer of-another-program"},
+        {"Cookie": "paint_token_PORT=stale", "Authorization": f"Bearer {TOKEN}"},
+    ],
+)
+def test_the_token_is_found_beside_what_is_of_others(guarded, given):
+    own = f"paint_token_PORT={TOKEN}"
+    sent = {name: value.replace("OWN", own).replace("PORT", str(guarded.port)) for name, value in given.items()}
+    assert guarded("GET", "/main.js", **sent)[0] == 200
+
+
 def answer(guard: Guard, **scope) -> list[dict]:
     """What a guard sends, without a server."""
     sent = []
