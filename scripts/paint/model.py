@@ -20,6 +20,7 @@ from models.folding import fold_norms
 from models.networks.generators import SPADEGenerator
 from models.networks.layout import SemanticLayout
 from models.segmenters import Segmenter, load_own_segmenter
+from models.segmenters.own import OwnSegmenter
 from models.tables import pack_weights, prepare
 from scripts.paint.options import ModelOptions, model_options
 from scripts.paint.scenes import Scenes
@@ -49,6 +50,8 @@ class Painter:
 
     def __init__(self, opt: ModelOptions, segmenter: Segmenter | None = None):
         _refuse_unsuitable(opt)
+        if segmenter is not None:
+            _refuse_other_classes(segmenter, opt)
         self.opt = opt
         self.height, self.width = opt.size
         self.num_labels = opt.num_labels
@@ -64,11 +67,6 @@ class Painter:
         place(self.model, self.device, opt.channels_last, opt.modulation).eval()
         pack_weights(fold_norms(self.model.netG))
         self.segmenter = None if segmenter is None else segmenter.to(self.device)
-        if segmenter is not None and not set(segmenter.class_ids) <= set(range(opt.label_nc)):
-            raise InputError(
-                f"--segmenter: labels photos with ids up to {max(segmenter.class_ids)}, and the model has classes "
-                f"0..{opt.label_nc - 1}; use one that was trained on the model's data set"
-            )
 
     @property
     def z_dim(self) -> int | None:
@@ -172,6 +170,22 @@ def _refuse_unsuitable(opt: ModelOptions) -> None:
         raise InputError(
             f"{opt.run_dir}: has {opt.num_labels} labels, and the page knows {MOST_LABELS} at most; generate with "
             f"test.py"
+        )
+
+
+def _refuse_other_classes(segmenter: Segmenter, opt: ModelOptions) -> None:
+    """Raise an `InputError` for a segmenter whose ids mean other classes than the model's.
+
+    Programs of a user do not say what they were trained on, and ids of custom data sets may be those of any other.
+    """
+    remedy = "use one that was trained on the model's data set"
+    modes = {segmenter.name, opt.dataset_mode}
+    if isinstance(segmenter, OwnSegmenter) and len(modes) > 1 and "custom" not in modes:
+        raise InputError(f"--segmenter: was trained on {segmenter.name}, and the model on {opt.dataset_mode}; {remedy}")
+    if not set(segmenter.class_ids) <= set(range(opt.label_nc)):
+        raise InputError(
+            f"--segmenter: labels photos with ids up to {max(segmenter.class_ids)}, and the model has classes "
+            f"0..{opt.label_nc - 1}; {remedy}"
         )
 
 

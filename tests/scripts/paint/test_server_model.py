@@ -153,10 +153,23 @@ def test_photos_are_labeled_in_the_ids_of_the_model(load, tmp_path):
     assert ids.shape == (64, 64) and ids.dtype == np.uint8 and ids.max() < 18
 
 
-def test_a_segmenter_of_other_classes_is_refused(load, tmp_path):
-    OwnSegmenter("coco", range(182), [255], (64, 64), widths=(4, 8)).save(tmp_path / "coco", {})
-    with pytest.raises(InputError, match=r"labels photos with ids up to 181, and the model has classes 0\.\.17"):
-        load("landscapes", "--segmenter", str(tmp_path / "coco"))
+@pytest.mark.parametrize(
+    ("mode", "classes", "message"),
+    [
+        ("facades", 12, "was trained on facades, and the model on landscapes; use one that"),
+        ("coco", 182, "was trained on coco, and the model on landscapes; use one that"),
+        ("custom", 19, r"labels photos with ids up to 18, and the model has classes 0\.\.17"),
+    ],
+)
+def test_a_segmenter_of_other_classes_is_refused(mode, classes, message, load, tmp_path):
+    OwnSegmenter(mode, range(classes), [255], (64, 64), widths=(4, 8)).save(tmp_path / "segmenter", {})
+    with pytest.raises(InputError, match=message):
+        load("landscapes", "--segmenter", str(tmp_path / "segmenter"))
+
+
+def test_a_segmenter_of_a_custom_data_set_may_have_the_ids_of_the_model(load, tmp_path):
+    OwnSegmenter("custom", range(18), [255], (64, 64), widths=(4, 8)).save(tmp_path / "segmenter", {})
+    assert load("landscapes", "--segmenter", str(tmp_path / "segmenter")).segmenter is not None
 
 
 @pytest.mark.parametrize(
