@@ -33,7 +33,7 @@ VERSION = 1
 """Of the keys of model.json."""
 MOST_LABELS = 255
 """Ids are bytes on the page and in its files."""
-BASE_CLASS = "sky"
+BASE_CLASSES = ("sky", "sky-other")
 
 
 class Painter:
@@ -78,6 +78,8 @@ class Painter:
         special = self.opt.contain_dontcare_label and self.ids.unknown_value is not None
         coco = {name: number for number, name in enumerate(read_table("coco")[0])}
         coco = {name.removesuffix("-other"): number for name, number in coco.items()} | coco
+        base = [self.names.index(name) for name in BASE_CLASSES if name in self.names]
+        base += [self.opt.label_nc] if special else []
         return {
             "version": VERSION,
             "engine": "server",
@@ -90,7 +92,7 @@ class Painter:
             ],
             "unknown_id": self.opt.label_nc if special else None,
             "unknown_value": self.ids.unknown_value if special else None,
-            "base_class": self.names.index(BASE_CLASS) if BASE_CLASS in self.names else 0,
+            "base_class": next(iter(base), 0),
             "num_labels": self.num_labels,
             "edges": self.opt.instance,
             "z_dim": self.z_dim,

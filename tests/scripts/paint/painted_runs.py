@@ -20,6 +20,7 @@ RUNS = {
     "--contain_dontcare_label --z_dim 4",
     "landscapes": f"{TINY} --use_vae --z_dim 4",
     "ade20k": f"{TINY} --dataset_mode ade20k",
+    "coco": f"{TINY} --dataset_mode coco --no_instance",
     "many": f"{CUSTOM} --label_nc 300",
     "sims": "--gpu_ids -1 --dataset_mode custom --label_dir x --image_dir x --label_nc 5 --method sims --bank x",
 }

@@ -122,6 +122,13 @@ def test_the_facts_of_other_data_sets(load):
     assert facts["classes"][facts["base_class"]]["name"] == "sky"
 
 
+def test_a_new_canvas_is_sky_or_unknown_where_there_are_such_classes(load):
+    for name, base in (("styles", "unknown"), ("coco", "sky-other"), ("landscapes", "sky")):
+        facts = load(name).facts()
+        assert facts["classes"][facts["base_class"]]["name"] == base
+    assert load("plain").facts()["base_class"] == 0
+
+
 def test_the_device_is_named_with_its_threads(load):
     before = torch.get_num_threads()
     try:
