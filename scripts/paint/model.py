@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from scripts.paint.scenes import Scenes
 from trainers.loading import load_networks
 from util.device import choose_device, place, prepare_torch
 from util.errors import InputError
+from util.files import checksum
 from util.image import to_uint8
 
 VERSION = 1
@@ -63,7 +66,8 @@ class Painter:
         prepare_torch(opt.seed, threads=opt.threads)
         self.device_name = describe_device(self.device)
         self.model = create_model(opt)
-        load_networks(opt.run_dir, opt.which_epoch, self.model, averaged=not opt.use_raw_G)
+        files = load_networks(opt.run_dir, opt.which_epoch, self.model, averaged=not opt.use_raw_G)
+        self._checksums = [checksum(path) for path in files]
         place(self.model, self.device, opt.channels_last, opt.modulation).eval()
         pack_weights(fold_norms(self.model.netG))
         self.segmenter = None if segmenter is None else segmenter.to(self.device)
@@ -74,7 +78,12 @@ class Painter:
         return self.model.z_dim
 
     def facts(self) -> dict[str, Any]:
-        """The content of model.json, in JSON types."""
+        """The content of model.json, in JSON types; its fingerprint is that of all others and of the weights."""
+        facts = self._facts()
+        hashed = json.dumps([facts, self._checksums], sort_keys=True).encode()
+        return facts | {"fingerprint": hashlib.sha256(hashed).hexdigest()[:16]}
+
+    def _facts(self) -> dict[str, Any]:
         special = self.opt.contain_dontcare_label and self.ids.unknown_value is not None
         coco = {name: number for number, name in enumerate(read_table("coco")[0])}
         coco = {name.removesuffix("-other"): number for name, number in coco.items()} | coco

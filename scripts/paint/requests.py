@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -76,6 +77,12 @@ async def read_body(request: Request, most: int) -> bytes:
         return await asyncio.wait_for(_collect(request, most), PATIENCE_SECONDS)
     except asyncio.TimeoutError:
         raise HTTPException(408, f"the body did not come within {PATIENCE_SECONDS:.0f} s") from None
+
+
+async def discard_body(request: Request) -> None:
+    """Receive a body and throw it away, as far as `read_body` would."""
+    with contextlib.suppress(HTTPException):
+        await read_body(request, 0)
 
 
 async def _collect(request: Request, most: int) -> bytes:

@@ -27,7 +27,7 @@ from starlette.routing import Route
 
 from scripts.paint.guard import Guard, error_response
 from scripts.paint.jobs import BusyError, Jobs, SupersededError
-from scripts.paint.requests import parameters_of, parse_image_request, read_body, unless_gone
+from scripts.paint.requests import discard_body, parameters_of, parse_image_request, read_body, unless_gone
 from util.errors import InputError
 
 if TYPE_CHECKING:  # torch is imported late
@@ -140,6 +140,10 @@ class PaintServer:
     async def _image(self, request: Request) -> Response:
         session, number, lane = parameters_of(request)
         painter = await self._loaded()
+        if request.query_params.get("model") not in (None, self._model.get("fingerprint")):
+            await discard_body(request)
+            line = "the server has another model now; reload this page"
+            return JSONResponse({"error": line, "reload": True}, 409)
         pixels = painter.height * painter.width
         body = await read_body(request, pixels + 4 * (painter.z_dim or 0))
         ids, z = parse_image_request(body, painter)

@@ -40,7 +40,7 @@ class ShowingPainter:
         self.failing = False
 
     def facts(self) -> dict:
-        return {"version": 1, "engine": "server", "encoder": True, "segmenter": False}
+        return {"version": 1, "engine": "server", "encoder": True, "segmenter": False, "fingerprint": "0a1b"}
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:

@@ -72,6 +72,17 @@ def test_an_image_is_that_of_the_ids_and_the_style(client):
     assert np.array_equal(pixels[..., 0], IDS) and (pixels[..., 1] == 7).all()
 
 
+def test_an_image_for_another_model_is_refused(client, painter):
+    """The server was started again, and the page is that of before."""
+    assert client("POST", f"{image_path()}&model=0a1b", SENT)[0] == 200
+    before = painter.images
+    for body in (SENT, SENT + bytes(2**20)):  # its maps may be larger
+        status, _, answer = client("POST", f"{image_path()}&model=ffff", body)
+        said = {"error": "the server has another model now; reload this page", "reload": True}
+        assert status == 409 and json.loads(answer) == said
+    assert painter.images == before
+
+
 def test_a_style_is_what_the_encoder_finds(client):
     status, _, body = client("POST", "/api/style", photo(), Content_Type="image/png")
     assert status == 200 and json.loads(body) == {"z": [200.0, 100.0, 50.0]}

@@ -1,6 +1,8 @@
 """The images of the paint page are those of test.py, and model.json says what the page needs to know."""
 
 import io
+import re
+import shutil
 
 import numpy as np
 import pytest
@@ -120,6 +122,18 @@ def test_the_facts_of_other_data_sets(load):
     facts = load("ade20k").facts()
     assert (facts["num_labels"], facts["unknown_id"], facts["unknown_value"]) == (151, None, None)
     assert facts["classes"][facts["base_class"]]["name"] == "sky"
+
+
+def test_the_fingerprint_is_that_of_facts_and_weights(load, run_folder, tmp_path):
+    found = load("styles").facts()["fingerprint"]
+    assert re.fullmatch(r"[0-9a-f]{16}", found) and load("styles").facts()["fingerprint"] == found
+    copy = shutil.copytree(run_folder / "styles", tmp_path / "styles")
+    weights = torch.load(copy / "latest_net_E.pth")
+    torch.save({name: tensor + 1 for name, tensor in weights.items()}, copy / "latest_net_E.pth")
+    argv = ["--weights", str(copy / "latest_net_G.pth"), "--gpu_ids", "-1"]
+    changed = load_painter(parse_args(argv)).facts()
+    assert changed["fingerprint"] != found
+    assert changed == load("styles").facts() | {"fingerprint": changed["fingerprint"]}
 
 
 def test_a_new_canvas_is_sky_or_unknown_where_there_are_such_classes(load):
