@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -203,8 +202,4 @@ def _refuse_other_classes(segmenter: Segmenter, opt: ModelOptions) -> None:
 def load_painter(args: argparse.Namespace) -> Painter:
     """The painter of a command line, see `parse_args`. Raises `InputError` if it cannot be loaded."""
     opt = model_options(args, PRESETS, METHODS)
-    if args.segmenter is None:
-        return Painter(opt)
-    path = Path(args.segmenter)
-    path = path if path.exists() else Path(args.checkpoints_dir) / path
-    return Painter(opt, load_own_segmenter(path, torch.device("cpu")))
+    return Painter(opt, None if args.segmenter is None else load_own_segmenter(args.segmenter, "cpu"))

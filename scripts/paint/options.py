@@ -67,7 +67,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = _parser()
     args = parser.parse_args(argv)
     if args.serve is None:
+        _find_segmenter(args)
         _find_run(args)
+    else:
+        _refuse_without_effect(args)
     if not 0 <= args.port <= 65535:
         raise InputError(f"--port {args.port}: must be 0..65535; 0 takes any free one")
     if args.token is not None and not TOKEN.fullmatch(args.token):
@@ -89,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     model = parser.add_argument_group("model")
     model.add_argument("--name", metavar="RUN", help="a run of train.py, by name (the model of the repository)")
     model.add_argument("--checkpoints_dir", metavar="DIR", help=f"folder of the run's folder ({CHECKPOINTS_DIR})")
-    model.add_argument("--which_epoch", default="latest", metavar="E", help="which of its networks (%(default)s)")
+    model.add_argument("--which_epoch", metavar="E", help="which of its networks (latest)")
     model.add_argument("--weights", type=Path, metavar="FILE", help=f"or a file LABEL_net_G.pth beside {SAVED_NAME}")
     model.add_argument("--segmenter", metavar="NAME", help="a run of scripts.segmenter, or a file: labels photos")
     model.add_argument("--gpu_ids", default="auto", metavar="N", help="GPU to use; -1 for the CPU (%(default)s)")
@@ -111,6 +114,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _refuse_without_effect(args: argparse.Namespace) -> None:
+    """Raise an `InputError` for options that static files do not heed."""
+    for name in ("name", "checkpoints_dir", "which_epoch", "weights", "segmenter", "threads", "token"):
+        if getattr(args, name) is not None:
+            raise InputError(f"--{name}: has no effect with --serve, which only sends files; leave it out")
+
+
+def _find_segmenter(args: argparse.Namespace) -> None:
+    """Make `--segmenter` a path. Raises `InputError` if it is not there."""
+    if args.segmenter is None:
+        return
+    places = [Path(args.segmenter), Path(args.checkpoints_dir or CHECKPOINTS_DIR) / args.segmenter]
+    found = [path for path in places if path.exists()]
+    if not found:
+        raise InputError(
+            f"--segmenter {args.segmenter}: no such run of scripts.segmenter in {places[1].parent}, and no such file"
+        )
+    args.segmenter = found[0]
+
+
 def _find_run(args: argparse.Namespace) -> None:
     """Set what names a run, whichever way it was given. Raises `InputError` if it is not there."""
     args.use_raw_G = False
@@ -123,6 +146,7 @@ def _find_run(args: argparse.Namespace) -> None:
     else:
         args.checkpoints_dir = args.checkpoints_dir or CHECKPOINTS_DIR
         _check("name", args.name, PLAIN_NAME)
+    args.which_epoch = args.which_epoch or "latest"
     run = Path(args.checkpoints_dir) / args.name
     if not (run / SAVED_NAME).is_file():
         fix = "name another --weights" if args.weights else "give --name RUN and --checkpoints_dir DIR of a trained run"
@@ -132,6 +156,8 @@ def _find_run(args: argparse.Namespace) -> None:
 def _run_of_weights(args: argparse.Namespace) -> None:
     if args.name is not None or args.checkpoints_dir is not None:
         raise InputError(f"--weights {args.weights}: names a model, as --name does; give one of them")
+    if args.which_epoch is not None:
+        raise InputError(f"--which_epoch {args.which_epoch}: the name of --weights says which; leave one of them out")
     if not args.weights.is_file():
         what = "is a folder; name the file in it" if args.weights.is_dir() else "no such file"
         raise InputError(f"--weights {args.weights}: {what}")
@@ -141,7 +167,7 @@ def _run_of_weights(args: argparse.Namespace) -> None:
             f"--weights {args.weights}: must be named LABEL_net_G.pth or LABEL_net_G_ema.pth, as train.py names it, so "
             f"that the networks of one save are found together"
         )
-    run = args.weights.resolve().parent
+    run = args.weights.parent.resolve()  # the file may be a link to another folder
     args.name, args.checkpoints_dir = run.name, str(run.parent)
     args.which_epoch, args.use_raw_G = match[1], match[2] is None
 

@@ -41,6 +41,23 @@ def test_a_run_is_found_by_name_or_by_its_weights(run):
     assert (averaged.which_epoch, averaged.use_raw_G) == ("latest", False)
 
 
+def test_a_link_to_weights_elsewhere_is_of_the_run_that_it_lies_in(run, tmp_path):
+    (tmp_path / "store.pth").touch()
+    (run / "30_net_G.pth").symlink_to(tmp_path / "store.pth")
+    args = parse_args(["--weights", str(run / "30_net_G.pth")])
+    assert (args.name, args.checkpoints_dir, args.which_epoch) == ("mine", str(run.parent), "30")
+
+
+def test_a_segmenter_is_looked_for_where_runs_are(run, tmp_path, monkeypatch):
+    (run.parent / "labeler").mkdir()
+    monkeypatch.chdir(tmp_path)
+    given = parse_args([*named(run), "--segmenter", "labeler"])
+    assert given.segmenter == run.parent / "labeler"
+    by_default = parse_args(["--segmenter", "labeler"])  # the model is that of the repository
+    assert by_default.segmenter.resolve() == run.parent / "labeler"
+    assert parse_args(["--segmenter", str(run.parent / "labeler")]).segmenter == run.parent / "labeler"
+
+
 def test_the_default_is_the_model_of_the_repository():
     args = parse_args([])
     assert (args.name, args.host, args.port) == ("landscapes", "127.0.0.1", 8000)
@@ -55,11 +72,18 @@ REFUSED = {
     "--weights .": "--weights .: is a folder; name the file in it",
     "--weights RUN/options.json": "must be named LABEL_net_G.pth or LABEL_net_G_ema.pth",
     "--weights x --name y": "--weights x: names a model, as --name does",
+    "--weights RUN/20_net_G.pth --which_epoch 9": "--which_epoch 9: the name of --weights says which",
+    "RUN --segmenter none": "--segmenter none: no such run of scripts.segmenter in ",
+    "--serve x --token 12345678": "--token: has no effect with --serve",
+    "--serve x --name y": "--name: has no effect with --serve",
+    "--serve x --weights y": "--weights: has no effect with --serve",
+    "--serve x --segmenter y": "--segmenter: has no effect with --serve",
+    "--serve x --threads 2": "--threads: has no effect with --serve",
     "RUN --port 70000": "--port 70000: must be 0..65535",
     "RUN --token short": "--token: must be 8 to 128 letters",
     "RUN --token 'spaces and more'": "--token: must be 8 to 128 letters",
     "RUN --gpu_ids first": "--gpu_ids first: must be auto, -1",
-    "RUN --threads 0": "--threads 0: must be 1 or more",
+    "RUN --threads 0": "--threads 0: must be 1..",
     "RUN --which_epoch a/b": "--which_epoch a/b: must be one plain",
     "RUN --host no.such.name.invalid": "--host no.such.name.invalid: no address of this machine",
     "RUN --host 192.0.2.1 --port 0": "--port 0: cannot listen at 192.0.2.1",
