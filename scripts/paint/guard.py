@@ -22,8 +22,11 @@ HEADERS = {
     "form-action 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
+
+OTHER_SITE = "pages of other sites may not use this server"
 
 
 class Guard:
@@ -86,7 +89,10 @@ class Guard:
             return error_response(403, "this address is not one of this server; --allow_host adds a name")
         origins = headers.getlist("origin")
         if origins and {origin.lower() for origin in origins} - {f"http://{host}", f"https://{host}"}:
-            return error_response(403, "pages of other sites may not use this server")
+            return error_response(403, OTHER_SITE)
+        # A page of another site, or of another port, may link here, but embed nothing: loading it would cost time.
+        if headers.get("sec-fetch-site") in ("cross-site", "same-site") and scope["path"] != "/":
+            return error_response(403, OTHER_SITE)
         if self.token is None or any(map(self._is_token, _sent_in_headers(headers, self.cookie))):
             return None
         if not self._is_token(parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[-1]):

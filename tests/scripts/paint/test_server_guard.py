@@ -57,6 +57,15 @@ def test_requests_of_other_sites_are_refused(client, path, origin):
     assert (status, line) == (403, "pages of other sites may not use this server")
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_other_sites_may_link_to_the_page_and_embed_nothing(client, site):
+    assert client("GET", "/", Sec_Fetch_Site=site)[0] == 200
+    for path in ("/main.js", "/model.json", "/scenes/9999.png"):
+        status, line = client.error("GET", path, Sec_Fetch_Site=site)
+        assert (status, line) == (403, "pages of other sites may not use this server")
+    assert client("GET", "/main.js", Sec_Fetch_Site="same-origin")[0] == 200
+
+
 def test_requests_of_the_page_itself_are_answered(client):
     assert client("GET", "/", Origin=f"http://127.0.0.1:{client.port}")[0] == 200
     assert client("GET", "/", Host="paint.example.org", Origin="https://paint.example.org")[0] == 200
