@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import socket
 from pathlib import Path
 from typing import ClassVar
 
+from scripts.paint.addresses import listen, public_names
 from util.errors import InputError
 
 PAGE_POLICY = (
@@ -51,6 +53,16 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         """Print nothing for a request."""
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Serves a folder at a socket that listens already."""
+
+    def __init__(self, listener: socket.socket, folder: Path):
+        handler = functools.partial(Handler, directory=str(folder))
+        super().__init__(listener.getsockname(), handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+
+
 def serve(folder: Path, host: str = "127.0.0.1", port: int = 8000) -> None:
     """Serve a folder that `export` wrote, until Ctrl-C.
 
@@ -62,10 +74,15 @@ def serve(folder: Path, host: str = "127.0.0.1", port: int = 8000) -> None:
         name = json.loads((folder / "model.json").read_text(encoding="utf-8"))["name"]
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"--serve {folder}: was not written by --export, which makes such folders") from None
-    try:
-        server = http.server.ThreadingHTTPServer((host, port), functools.partial(Handler, directory=str(folder)))
-    except OSError as error:
-        raise InputError(f"--port {port}: cannot be used on {host} ({error.strerror}); give another one") from None
-    with server:
-        print(f"Painting {name}: http://{host}:{server.server_port}/  (Ctrl-C ends)", flush=True)
+    listener, is_local = listen(host, port)
+    with Server(listener, folder) as server:
+        port = listener.getsockname()[1]
+        addresses = [f"http://{own}:{port}/" for own in public_names(host, listener)]
+        print(f"Painting {name}: {' or '.join(addresses)}  (Ctrl-C ends)", flush=True)
+        if not is_local:
+            print(
+                "Other machines reach this page, too, and no token is asked for; without HTTPS their browsers compute "
+                "with one thread.",
+                flush=True,
+            )
         server.serve_forever()

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import contextlib
 import io
-import ipaddress
 import re
 import secrets
 import socket
@@ -25,10 +24,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from scripts.paint.addresses import is_unspecified, listen, public_names
 from scripts.paint.guard import Guard, error_response
 from scripts.paint.jobs import BusyError, Jobs, SupersededError
 from scripts.paint.requests import discard_body, parameters_of, parse_image_request, read_body, unless_gone
-from util.errors import InputError
 
 if TYPE_CHECKING:  # torch is imported late
     from scripts.paint.model import Painter
@@ -215,38 +214,17 @@ async def _failed(request: Request, error: Exception) -> Response:  # Starlette 
     return error_response(500, "internal error")
 
 
-def listen(host: str, port: int) -> tuple[socket.socket, bool]:
-    """A socket that listens at an address, and whether only this machine reaches it. Raises `InputError`."""
-    try:
-        (family, _, _, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        listener = socket.socket(family, socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise InputError(f"--host {host}: no address of this machine; 127.0.0.1 is for this machine alone") from None
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(address)
-        listener.listen(MOST_CONNECTIONS)
-    except OSError as error:
-        listener.close()
-        raise InputError(
-            f"--port {port}: cannot listen at {host} ({error.strerror}); end the program that uses this port, or give "
-            f"another one, such as --port {port + 1 if port < 65535 else 8000}"
-        ) from None
-    return listener, ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback
-
-
 def create_server(
     args: argparse.Namespace, load: Callable[[], Painter], listener: socket.socket, token: str | None, page: Path = PAGE
-) -> tuple[uvicorn.Server, PaintServer, str]:
-    """The server of the page behind its guard, not yet running; what it serves; and the address of the page."""
+) -> tuple[uvicorn.Server, PaintServer, list[str]]:
+    """The server of the page behind its guard, not yet running; what it serves; and the addresses of the page."""
     port = listener.getsockname()[1]
-    is_any = args.host in ("0.0.0.0", "::")
-    name = socket.gethostname() if is_any else f"[{args.host}]" if ":" in args.host else args.host
-    hosts = [f"{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]", name.lower())]
+    names = public_names(args.host, listener)
+    hosts = [f"{host}:{port}" for host in ("127.0.0.1", "localhost", "[::1]", *map(str.lower, names))]
     hosts += [host.removesuffix(":80") for host in hosts if port == 80]  # browsers leave it out
     hosts += map(str.lower, args.allow_host)
     paint = PaintServer(load, page, stop=lambda: setattr(server, "should_exit", True))
-    guard = Guard(paint.app, hosts, token, port if is_any else None, cookie=f"paint_token_{port}")
+    guard = Guard(paint.app, hosts, token, port if is_unspecified(listener) else None, cookie=f"paint_token_{port}")
     config = uvicorn.Config(
         guard,
         http="h11",
@@ -259,7 +237,8 @@ def create_server(
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
-    return server, paint, f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+    query = f"?token={token}" if token else ""
+    return server, paint, [f"http://{name}:{port}/{query}" for name in names]
 
 
 def serve(args: argparse.Namespace, load: Callable[[], Painter]) -> None:
@@ -271,8 +250,8 @@ def serve(args: argparse.Namespace, load: Callable[[], Painter]) -> None:
     """
     listener, is_local = listen(args.host, args.port)
     token = args.token or (None if is_local else secrets.token_urlsafe(16))
-    server, paint, address = create_server(args, load, listener, token)
-    print(f"Painting {args.name}: {address}  (Ctrl-C ends)", flush=True)
+    server, paint, addresses = create_server(args, load, listener, token)
+    print(f"Painting {args.name}: {' or '.join(addresses)}  (Ctrl-C ends)", flush=True)
     if not is_local:
         print("Other machines reach this page, too; it refuses those without the token in its address.", flush=True)
     server.run(sockets=[listener])

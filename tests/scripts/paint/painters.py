@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from scripts.paint.addresses import listen
 from scripts.paint.options import parse_args
-from scripts.paint.server import create_server, listen
+from scripts.paint.server import create_server
 
 SESSION = "0123456789abcdef" * 2
 HEIGHT, WIDTH, LABELS, Z_DIM = 12, 16, 50, 3

@@ -1,6 +1,7 @@
 """The command line of the paint page, and its one-line refusals."""
 
 import argparse
+import re
 import shlex
 import socket
 import sys
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from scripts.paint.__main__ import main
+from scripts.paint.addresses import listen, public_names
 from scripts.paint.options import parse_args
-from scripts.paint.server import create_server, listen
+from scripts.paint.server import create_server
 from util.errors import InputError
 
 pytestmark = pytest.mark.tools
@@ -86,7 +88,7 @@ REFUSED = {
     "RUN --threads 0": "--threads 0: must be 1..",
     "RUN --which_epoch a/b": "--which_epoch a/b: must be one plain",
     "RUN --host no.such.name.invalid": "--host no.such.name.invalid: no address of this machine",
-    "RUN --host 192.0.2.1 --port 0": "--port 0: cannot listen at 192.0.2.1",
+    "RUN --host 192.0.2.1 --port 0": "--host 192.0.2.1: no address of this machine",
 }
 
 
@@ -120,20 +122,32 @@ def test_a_port_that_is_taken_is_one_line(run, capsys):
     assert f"--port {port}: cannot listen at 127.0.0.1 (Address already in use); end the program" in line
 
 
-@pytest.mark.parametrize(("host", "local"), [("127.0.0.1", True), ("localhost", True), ("0.0.0.0", False)])
+@pytest.mark.parametrize(
+    ("host", "local"), [("127.0.0.1", True), ("localhost", True), ("0.0.0.0", False), ("0", False)]
+)
 def test_only_loopback_addresses_are_of_this_machine_alone(host, local):
     listener, is_local = listen(host, 0)
     listener.close()
     assert is_local is local
 
 
-def test_the_address_of_the_page_has_the_token():
-    args = argparse.Namespace(host="0.0.0.0", allow_host=[])
-    listener, _ = listen("127.0.0.1", 0)
-    address = create_server(args, lambda: None, listener, "a-token")[2]
+@pytest.mark.parametrize("host", ["0.0.0.0", "0"])
+def test_addresses_that_others_can_use_are_told_with_the_token(host):
+    args = argparse.Namespace(host=host, allow_host=[])
+    listener, _ = listen(host, 0)
+    address, *others = create_server(args, lambda: None, listener, "a-token")[2]
     port = listener.getsockname()[1]
     listener.close()
     assert address == f"http://{socket.gethostname()}:{port}/?token=a-token"
+    for other in others:  # one in a network, none without
+        assert re.fullmatch(rf"http://\d+\.\d+\.\d+\.\d+:{port}/\?token=a-token", other)
+        assert not other.startswith("http://0.")
+
+
+def test_an_address_is_told_as_it_was_given():
+    listener, _ = listen("127.0.0.1", 0)
+    assert public_names("localhost", listener) == ["localhost"] and public_names("::1", listener) == ["[::1]"]
+    listener.close()
 
 
 def test_a_missing_package_is_one_line(run, monkeypatch, capsys):

@@ -375,5 +375,38 @@ def test_a_folder_or_port_that_cannot_be_served(tmp_path):
     with pytest.raises(InputError, match=r"--serve .*: was not written by --export"):
         serve.serve(tmp_path)
     (tmp_path / "model.json").write_text('{"name": "small"}')
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InputError, match=r"--port .*: cannot be used"):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InputError, match=r"--port .*: cannot listen"):
         serve.serve(tmp_path, port=taken.getsockname()[1])
+    for host in ("192.0.2.1", "no.such.name.invalid"):
+        with pytest.raises(InputError, match=f"--host {host}: no address of this machine"):
+            serve.serve(tmp_path, host, 0)
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "0"])
+def test_files_are_served_at_any_address(tmp_path, host, monkeypatch, capsys):
+    (tmp_path / "model.json").write_text('{"name": "small"}')
+    if host == "::1" and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    got = []
+
+    def serve_once(server):
+        address = server.socket.getsockname()[:2]
+        with socket.create_connection((address[0] if ":" in host else "127.0.0.1", address[1])) as client:
+            client.sendall(b"GET /model.json HTTP/1.0\r\n\r\n")
+            server.handle_request()
+            got.append(client.makefile("rb").read())
+
+    monkeypatch.setattr(serve.Server, "serve_forever", serve_once)
+    serve.serve(tmp_path, host, 0)
+    assert got[0].startswith(b"HTTP/1.0 200") and got[0].endswith(b'{"name": "small"}')
+    said = capsys.readouterr().out
+    assert ("no token is asked for" in said) == (host == "0")
+    assert said.startswith(f"Painting small: http://{ {'::1': '[::1]', '0': socket.gethostname()}.get(host, host) }:")
