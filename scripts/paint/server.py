@@ -25,6 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from scripts.paint.addresses import is_unspecified, listen, public_names
+from scripts.paint.connections import PromptProtocol
 from scripts.paint.guard import Guard, error_response
 from scripts.paint.jobs import BusyError, Jobs, SupersededError
 from scripts.paint.requests import discard_body, parameters_of, parse_image_request, read_body, unless_gone
@@ -227,7 +228,7 @@ def create_server(
     guard = Guard(paint.app, hosts, token, port if is_unspecified(listener) else None, cookie=f"paint_token_{port}")
     config = uvicorn.Config(
         guard,
-        http="h11",
+        http=PromptProtocol,
         ws="none",
         log_config=None,
         log_level="critical",
@@ -245,7 +246,7 @@ def serve(args: argparse.Namespace, load: Callable[[], Painter]) -> None:
     """Serve the page until Ctrl-C.
 
     Raises:
-        InputError: the port is taken, or the model cannot be loaded.
+        InputError: the address cannot be used, or the model cannot be loaded.
         KeyboardInterrupt: after Ctrl-C.
     """
     listener, is_local = listen(args.host, args.port)

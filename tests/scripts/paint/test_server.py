@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scripts.paint import connections
 from tests.scripts.paint.painters import BODY, HEIGHT, SESSION, WIDTH, ShowingPainter, image_path, serving, write_page
 
 pytestmark = pytest.mark.tools
@@ -230,6 +231,29 @@ def test_what_is_no_http_is_refused(client, text):
 
 def test_a_long_header_is_refused(client):
     assert send_raw(client, raw_head(client, "/", "X-Long: " + "a" * 200_000)).startswith(b"HTTP/1.1 4")
+
+
+@pytest.mark.parametrize(("text", "is_first"), [(b"", True), (b"GET / HTTP/1.1\r\nX-A: ", True), (b"G", False)])
+def test_a_connection_on_which_no_request_comes_is_closed(client, text, is_first, monkeypatch):
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.4)
+    with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
+        if not is_first:
+            connection.sendall(b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % client.port)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        connection.sendall(text)
+        began = time.monotonic()
+        assert connection.recv(4096) == b""
+        assert time.monotonic() - began < 4  # of idle connections after an answer, uvicorn thinks so after 5 s
+
+
+def test_an_image_may_take_longer_than_its_request(client, painter, monkeypatch):
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
+    with ThreadPoolExecutor() as pool, painter.held():
+        asked = pool.submit(client.image, IDS, Z, 1)
+        assert painter.begun.wait(20)
+        time.sleep(0.5)
+        painter.gate.set()
+        assert asked.result()[0] == 200
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_body_does_no_harm(client, painter):
