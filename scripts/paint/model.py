@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from models.networks.layout import SemanticLayout
 from models.segmenters import Segmenter, load_own_segmenter
 from models.segmenters.own import OwnSegmenter
 from models.tables import pack_weights, prepare
-from scripts.paint.options import ModelOptions, model_options
+from scripts.paint.options import ModelOptions, check_labels, model_options
 from scripts.paint.scenes import Scenes
 from trainers.loading import load_networks
 from util.device import choose_device, place, prepare_torch
@@ -33,8 +34,6 @@ from util.image import to_uint8
 
 VERSION = 1
 """Of the keys of model.json."""
-MOST_LABELS = 255
-"""Ids are bytes on the page and in its files."""
 BASE_CLASSES = ("sky", "sky-other")
 
 
@@ -176,11 +175,7 @@ def _refuse_unsuitable(opt: ModelOptions) -> None:
     if opt.instance_feat or opt.label_feat:
         flag = "instance_feat" if opt.instance_feat else "label_feat"
         raise InputError(f"{opt.run_dir}: --{flag} needs features of photos; generate with test.py")
-    if opt.num_labels > MOST_LABELS:
-        raise InputError(
-            f"{opt.run_dir}: has {opt.num_labels} labels, and the page knows {MOST_LABELS} at most; generate with "
-            f"test.py"
-        )
+    check_labels(Path(opt.run_dir), opt.label_nc, opt.contain_dontcare_label)
 
 
 def _refuse_other_classes(segmenter: Segmenter, opt: ModelOptions) -> None:

@@ -25,6 +25,8 @@ DEFAULT_RUN = Path(__file__).resolve().parents[2] / "models" / "pretrained" / "l
 CHECKPOINTS_DIR = "./checkpoints"
 WEIGHTS_NAME = re.compile(r"(.+)_net_G(_ema)?\.pth")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{8,128}")  # goes into an address and a cookie as it is
+MOST_LABELS = 255
+"""Ids are bytes on the page and in its files."""
 EPILOG = """\
 The default model paints landscapes. --export DIR writes the page as static files, which need no server: the browser
 computes the images. --serve DIR serves such a folder on this machine with the headers that let it use all cores.
@@ -170,6 +172,28 @@ def _run_of_weights(args: argparse.Namespace) -> None:
     run = args.weights.parent.resolve()  # the file may be a link to another folder
     args.name, args.checkpoints_dir = run.name, str(run.parent)
     args.which_epoch, args.use_raw_G = match[1], match[2] is None
+
+
+def check_run(args: argparse.Namespace) -> None:
+    """Raise an `InputError` for what can be seen without torch to keep a run from being loaded."""
+    run, label = Path(args.checkpoints_dir) / args.name, args.which_epoch
+    names = [f"{label}_net_G.pth", f"{label}_net_G_ema.pth", f"models/{label}_G.pth", f"models/{label}_EMA.pth"]
+    if not any((run / name).is_file() for name in names):
+        labels = sorted({match[1] for path in run.glob("*_net_G*.pth") if (match := WEIGHTS_NAME.fullmatch(path.name))})
+        fix = f"--which_epoch may be {', '.join(labels)}" if labels else "no save of train.py is there"
+        raise InputError(f"{run / names[0]}: no such file; {fix}")
+    try:
+        saved = load_saved(run / SAVED_NAME)
+    except ValueError as error:  # `OptionError`
+        raise InputError(str(error)) from None
+    check_labels(run, saved.get("label_nc"), saved.get("contain_dontcare_label"))
+
+
+def check_labels(run: Path, classes: object, unknown: object) -> None:
+    """Raise an `InputError` if a run has more labels than bytes hold. What is no number is left to `model_options`."""
+    labels = int(classes) + bool(unknown) if isinstance(classes, int) else 0
+    if labels > MOST_LABELS:
+        raise InputError(f"{run}: has {labels} labels, and the page knows {MOST_LABELS} at most; generate with test.py")
 
 
 def _check(name: str, value: object, rule: Rule) -> None:

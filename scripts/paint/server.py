@@ -28,6 +28,7 @@ from scripts.paint.addresses import is_unspecified, listen, public_names
 from scripts.paint.connections import PromptProtocol
 from scripts.paint.guard import Guard, error_response
 from scripts.paint.jobs import BusyError, Jobs, SupersededError
+from scripts.paint.options import check_run
 from scripts.paint.requests import discard_body, parameters_of, parse_image_request, read_body, unless_gone
 
 if TYPE_CHECKING:  # torch is imported late
@@ -249,6 +250,7 @@ def serve(args: argparse.Namespace, load: Callable[[], Painter]) -> None:
         InputError: the address cannot be used, or the model cannot be loaded.
         KeyboardInterrupt: after Ctrl-C.
     """
+    check_run(args)
     listener, is_local = listen(args.host, args.port)
     token = args.token or (None if is_local else secrets.token_urlsafe(16))
     server, paint, addresses = create_server(args, load, listener, token)

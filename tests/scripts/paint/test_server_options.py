@@ -1,6 +1,7 @@
 """The command line of the paint page, and its one-line refusals."""
 
 import argparse
+import json
 import re
 import shlex
 import socket
@@ -23,7 +24,7 @@ def run(tmp_path):
     """The folder of a run, of which only the options are read here."""
     folder = tmp_path / "checkpoints" / "mine"
     folder.mkdir(parents=True)
-    (folder / "options.json").write_text("{}")
+    (folder / "options.json").write_text('{"options": {}}')
     (folder / "20_net_G.pth").touch()
     (folder / "latest_net_G_ema.pth").touch()
     return folder
@@ -135,7 +136,7 @@ def test_only_loopback_addresses_are_of_this_machine_alone(host, local):
 def test_addresses_that_others_can_use_are_told_with_the_token(host):
     args = argparse.Namespace(host=host, allow_host=[])
     listener, _ = listen(host, 0)
-    address, *others = create_server(args, lambda: None, listener, "a-token")[2]
+    address, *others = create_server(args, lambda: pytest.fail("not asked for"), listener, "a-token")[2]
     port = listener.getsockname()[1]
     listener.close()
     assert address == f"http://{socket.gethostname()}:{port}/?token=a-token"
@@ -158,14 +159,32 @@ def test_a_missing_package_is_one_line(run, monkeypatch, capsys):
     assert stop.value.code == 2 and line.count("\n") == 1 and "pip install starlette uvicorn" in line
 
 
+@pytest.mark.parametrize(
+    ("flags", "options", "message"),
+    [
+        ([], {}, "options.json: no options inside"),
+        (["--which_epoch", "9"], {"options": {}}, "9_net_G.pth: no such file; --which_epoch may be 20, latest"),
+        ([], {"options": {"label_nc": 255, "contain_dontcare_label": True}}, "has 256 labels, and the page knows 255"),
+    ],
+)
+def test_what_is_seen_without_torch_is_refused_before_an_address_is_told(flags, options, message, run, capsys):
+    (run / "options.json").write_text(json.dumps(options))
+    with pytest.raises(SystemExit) as stop:
+        main([*named(run), "--port", "0", *flags])
+    output = capsys.readouterr()
+    assert stop.value.code == 2 and output.out == ""
+    assert output.err.count("\n") == 1 and message in output.err
+
+
 def test_a_failure_to_load_ends_the_program_with_its_line(run, capsys):
     """After the page has been served for a moment."""
+    (run / "options.json").write_text('{"options": {"label_nc": "many"}}')
     with pytest.raises(SystemExit) as stop:
         main([*named(run), "--port", "0"])
     output = capsys.readouterr()
     assert stop.value.code == 2
     assert output.out.startswith("Painting mine: http://127.0.0.1:") and output.out.endswith("/  (Ctrl-C ends)\n")
-    assert output.err.count("\n") == 1 and "options.json: no options inside" in output.err
+    assert output.err.count("\n") == 1 and "options.json: " in output.err
 
 
 def test_input_errors_are_those_of_the_project(run):
