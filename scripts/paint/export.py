@@ -27,7 +27,7 @@ from scripts.export.graphs import Sizes
 from scripts.export.options import ExportOptions
 from scripts.export.variants import convert
 from scripts.export.verify import generator_inputs
-from scripts.paint.serve import PAGE_POLICY
+from scripts.paint.headers import PAGE_POLICY
 from util.errors import InputError
 from util.files import readable_size
 from util.optional import require

@@ -10,22 +10,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from scripts.paint.addresses import listen, public_names
+from scripts.paint.headers import ISOLATED
 from util.errors import InputError
-
-PAGE_POLICY = (
-    "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
-    "worker-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'"
-)
-"""Nothing is loaded from elsewhere; `'wasm-unsafe-eval'` lets the runtime compile WebAssembly, and no JavaScript."""
-HEADERS = {
-    # Both together isolate the page from others, on which condition browsers give it memory that threads share.
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Content-Security-Policy": f"{PAGE_POLICY}; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
-}
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -42,7 +28,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     }
 
     def end_headers(self) -> None:
-        for name, value in HEADERS.items():
+        for name, value in ISOLATED.items():
             self.send_header(name, value)
         super().end_headers()
 

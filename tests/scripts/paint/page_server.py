@@ -14,14 +14,11 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 from PIL import Image
 
+from scripts.paint.headers import HEADERS
 from tests.scripts.browser import PATIENCE
 
 PAGE = Path(__file__).parents[3] / "scripts" / "paint" / "page"
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
-    "worker-src 'self' blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-)
 
 
 class PageServer(ThreadingHTTPServer):
@@ -70,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, body: bytes, kind: str, status: int = 200, **headers: str) -> None:
         self.send_response(status)
         headers |= {"Content-Type": kind, "Content-Length": str(len(body))}
-        for name, value in (headers | {"Content-Security-Policy": CONTENT_SECURITY_POLICY}).items():
+        for name, value in (headers | HEADERS).items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(body)
