@@ -2,15 +2,13 @@
 
 import base64
 import contextlib
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 
 from tests.scripts.browser import chromium
+from tests.scripts.paint.folders import QuietHandler, served
 
 PAGE = Path(__file__).parents[3] / "scripts" / "paint" / "page"
 MODULES = ("shapes", "history", "png", "label_files", "random", "autosave", "viewport")
@@ -85,7 +83,9 @@ def _decoded(value):
     return [_decoded(item) for item in value] if isinstance(value, list) else value
 
 
-class _Handler(SimpleHTTPRequestHandler):
+class ModulesHandler(QuietHandler):
+    """Answers with the modules, and with a blank page that can import them."""
+
     extensions_map = {".js": "text/javascript"}  # noqa: RUF012 # Python's own depends on the machine
 
     def do_GET(self):
@@ -96,17 +96,8 @@ class _Handler(SimpleHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(BLANK)
 
-    def log_message(self, *_):
-        pass
-
 
 @contextlib.contextmanager
 def open_modules(folder: Path) -> Iterator[PageModules]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(PAGE)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        with chromium(folder) as driver:
-            yield PageModules(driver, f"http://127.0.0.1:{server.server_port}/")
-    finally:
-        server.shutdown()
-        server.server_close()
+    with served(PAGE, ModulesHandler) as root, chromium(folder) as driver:
+        yield PageModules(driver, root)

@@ -109,3 +109,4 @@ def test_scenes_of_the_program_are_maps_of_ids(page, run):
     page.run("document.querySelectorAll('#scene-cards button')[3].click()")
     ids = np.asarray(Image.open(io.BytesIO(painter.scenes.files(3)["png"])))
     page.wait(lambda: np.array_equal(page.ids, ids))
+    assert np.array_equal(page.ids, ids)
