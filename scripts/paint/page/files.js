@@ -65,7 +65,7 @@ export class Files {
       files.push([`${name}_picture.png`, await writeRgbPng(width, height, pixels)]);
     }
     if (what !== "picture") files.push([`${name}_labels.png`, await writeLabelMap(this.#painting.ids, this.#model)]);
-    if (files.length > 1) download(await zip(files), `${name}.zip`);
+    if (files.length > 1) download(zip(files), `${name}.zip`);
     else download(new Blob([files[0][1]], { type: "image/png" }), files[0][0]);
   }
 

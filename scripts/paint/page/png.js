@@ -171,7 +171,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return byte;
 });
 
-function crc32(bytes) {
+export function crc32(bytes) {
   let crc = ~0;
   for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ CRC_TABLE[(crc ^ bytes[i]) & 255];
   return ~crc >>> 0;
