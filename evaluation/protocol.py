@@ -101,8 +101,8 @@ def segmenter_protocol(
         "scored_at": "{1}x{0}".format(*(scored_size or image_size)),
         "labels_resampling": "nearest",
         "mean_iou": segmenter.mean_iou,
-        "accuracy": "share of the pixels with a class",
-        "accuracy_with_void": "share of all pixels, those without a class counted as wrong",
+        "accuracy": "fraction of the pixels with a class",
+        "accuracy_with_void": "fraction of all pixels, those without a class counted as wrong",
     }
     for name in ("resolution", "preprocessing", "scales"):  # settings of some networks
         value = getattr(segmenter, name, None)
