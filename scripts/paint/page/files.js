@@ -65,8 +65,10 @@ export class Files {
       files.push([`${name}_picture.png`, await writeRgbPng(width, height, pixels)]);
     }
     if (what !== "picture") files.push([`${name}_labels.png`, await writeLabelMap(this.#painting.ids, this.#model)]);
-    if (files.length > 1) download(zip(files), `${name}.zip`);
-    else download(new Blob([files[0][1]], { type: "image/png" }), files[0][0]);
+    const [[only, content]] = files;
+    const saved = files.length > 1 ? `${name}.zip` : only;
+    download(files.length > 1 ? zip(files) : new Blob([content], { type: "image/png" }), saved);
+    this.#tell(`Saved ${saved}, ${width}x${height} pixels.`);
   }
 
   #listen() {
@@ -108,6 +110,7 @@ export class Files {
   /** Do something that may fail, with the menu closed. */
   async #attempt(action) {
     document.querySelectorAll(".menu").forEach((menu) => menu.hidePopover?.()); // not there before 2024
+    document.querySelector("#error").hidden = true; // of what was tried before
     try {
       await action();
     } catch (error) {

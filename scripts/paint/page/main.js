@@ -133,7 +133,7 @@ function showHistory(painting, gesture) {
     element("#undo").disabled = !painting.canUndo;
     element("#redo").disabled = !painting.canRedo;
   };
-  element("#undo").addEventListener("click", () => gesture.cancel() || painting.undo());
+  element("#undo").addEventListener("click", () => gesture.back() || painting.undo());
   element("#redo").addEventListener("click", () => gesture.cancel() || painting.redo());
   painting.addEventListener("change", show);
   show();

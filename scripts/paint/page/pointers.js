@@ -35,6 +35,7 @@ export class Pointers {
       pane.addEventListener("blur", () => this.#leave());
     }
     document.addEventListener("keydown", (event) => this.#space(event, true));
+    document.addEventListener("keydown", (event) => this.#closePolygon(event));
     document.addEventListener("keyup", (event) => this.#space(event, false));
   }
 
@@ -105,6 +106,12 @@ export class Pointers {
   #leave() {
     this.#isSpaceDown = false;
     if (!this.#down.size) this.#gesture.release();
+  }
+
+  /** Enter closes a polygon wherever the focus is, except on buttons and in fields, which have their own use for it. */
+  #closePolygon(event) {
+    if (event.key !== "Enter" || event.target.matches("button, input:not([type=radio]), dialog *")) return;
+    this.#gesture.close();
   }
 
   #keydown(event) {

@@ -30,7 +30,7 @@ export function shortcuts({ painting, settings, gesture, stage, renderer, styles
     [
       "Canvas",
       [
-        ["Ctrl+Z", "Undo", ["ctrl+z"], () => gesture.cancel() || painting.undo()],
+        ["Ctrl+Z", "Undo", ["ctrl+z"], () => gesture.back() || painting.undo()],
         ["Ctrl+Y", "Redo; also Ctrl+Shift+Z", ["ctrl+y", "ctrl+shift+z"], () => gesture.cancel() || painting.redo()],
         ["Esc", "Give up the stroke in progress", ["escape"], () => gesture.cancel()],
         ["N", "New canvas", ["n"], () => files.blank()],
@@ -74,7 +74,7 @@ const POINTER_HELP = [
 const KEYBOARD_HELP = [
   ["Arrow keys", "Move the cursor by one pixel; with Shift by eight"],
   ["Space or Enter", "Press at the cursor; arrow keys then draw, and the same key releases"],
-  ["Enter", "Close the polygon"],
+  ["Enter", "Close the polygon; Ctrl+Z takes its last corner back"],
 ];
 
 /** Listen for the keys, and write the help. */

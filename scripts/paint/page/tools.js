@@ -44,7 +44,7 @@ export const TOOLS = [
     key: "p",
     kind: "corners",
     mask: (map, brush, points) => polygonMask(map.width, map.height, points),
-    note: "Click the corners; double-click or press Enter at the last.",
+    note: "Click the corners; click the first one again, double-click or press Enter to close.",
   },
   { name: "fill", label: "Fill", key: "f", kind: "click", note: "Click a region to give it the chosen class." },
   { name: "eyedropper", label: "Eyedropper", key: "i", kind: "click", note: "Click a pixel to choose its class." },
@@ -124,6 +124,14 @@ export class Gesture {
     return true;
   }
 
+  /** Take back the last corner of a polygon, or forget the gesture; whether there was one. */
+  back() {
+    if (this.kind !== "corners" || this.points.length < 2) return this.cancel();
+    this.points.pop();
+    this.#draw();
+    return true;
+  }
+
   #pick([x, y]) {
     const { ids, model } = this.#painting;
     const isInside = x >= 0 && y >= 0 && x < model.width && y < model.height;
@@ -133,6 +141,10 @@ export class Gesture {
   #corner(point) {
     const last = this.points.at(-1);
     if (point[0] === last[0] && point[1] === last[1]) return; // the second press of a double click
+    const [[x, y]] = this.points;
+    const near = Math.round(this.#painting.model.width / 85); // pixels: hitting one is hard
+    const isFirst = Math.max(Math.abs(point[0] - x), Math.abs(point[1] - y)) <= near;
+    if (isFirst && this.points.length > 2) return this.#finish();
     this.points.push(point);
     this.#draw();
   }

@@ -123,6 +123,13 @@ def test_every_tool_draws_exactly_what_was_drawn_and_undo_leads_back_to_the_star
         page.drag(corner)
     page.type(ENTER)
     check(polygon(shape, corners), SNOW)
+    page.use("polygon", SEA)
+    corners = [(30, 3), (44, 6), (40, 22)]
+    for corner in (*corners, (20, 20)):
+        page.drag(corner)
+    page.click("#undo")
+    page.drag(corners[0])  # the first one closes
+    check(polygon(shape, corners), SEA)
     page.use("fill", UNKNOWN)
     page.drag((28, 12))
     regions, _ = ndimage.label(expected == TREE)
