@@ -29,6 +29,7 @@ from data.skipping import SkippedSamples
 from data.warping import WarpedDataset
 from data.workers import DataWorkerError
 from options import Preset
+from options.data_file import shipped_set
 from util.errors import InputError
 
 __all__ = [
@@ -55,7 +56,7 @@ DATASETS: dict[str, type[SampleDataset]] = {
     "facades": FacadesDataset,
     "custom": CustomDataset,
 }
-PRESETS: dict[str, Preset] = {mode: dataset.preset for mode, dataset in DATASETS.items()}
+PRESETS: dict[str, Preset] = {mode: shipped_set(mode).preset for mode in DATASETS}
 MOST_WORKERS = 8  # of the default; --num_workers may ask for more
 
 

@@ -7,7 +7,7 @@ from data.editions import Edition, IdEdition
 from data.files import TREES, Files, by_name, find_image_files, split_of
 from data.listing import list_folder
 from data.paired import PairedDataset
-from options import Preset
+from options.data_file import shipped_set
 from util.errors import InputError
 
 FOLDERS = {"train": "training", "val": "validation"}
@@ -36,19 +36,8 @@ class Ade20kDataset(PairedDataset):
     refused, because as "unknown" it would become id 150, which is a class.
     """
 
-    preset = Preset(
-        both={
-            "preprocess_mode": "resize_and_crop",
-            "load_size": 286,
-            "crop_size": 256,
-            "display_winsize": 256,
-            "label_nc": 150,
-            "contain_dontcare_label": True,
-            "instance": False,
-        },
-        test={"load_size": 256},
-    )
-    class_table = "ade20k"
+    preset = shipped_set("ade20k").preset
+    class_rows = shipped_set("ade20k").classes
     unknown_value = None
     landmarks = LANDMARKS
     editions = EDITIONS

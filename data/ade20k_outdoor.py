@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from data.ade20k import FOLDERS, Ade20kDataset
-from data.classes import read_table
 from data.files import Files, split_of
 from data.id_maps import read_ids
 from data.pairs import SamplePaths, select_listed
 from data.read import LabelIds
-from options import Preset
+from options.data_file import shipped_set
 from util.errors import InputError
 
 # Classes that are outdoors and cover a large part of outdoor photos. Neither list has the classes that occur on both
@@ -52,8 +51,8 @@ FILE_IDS = LabelIds(
 
 @functools.cache
 def _ids(names: tuple[str, ...]) -> np.ndarray:
-    table, _ = read_table("ade20k")
-    return np.array([table.index(name) for name in names])
+    ids = {row.name: row.id for row in shipped_set("ade20k").classes}
+    return np.array([ids[name] for name in names])
 
 
 def is_outdoor(labels: np.ndarray) -> bool:
@@ -86,9 +85,7 @@ class Ade20kOutdoorDataset(Ade20kDataset):
     `python -m scripts.prepare outdoor <root>` writes both lists by the rule of `is_outdoor`.
     """
 
-    preset = Preset(
-        both={**Ade20kDataset.preset.both, "dataroot": "./datasets/ade20k/"}, test=Ade20kDataset.preset.test
-    )
+    preset = shipped_set("ade20k_outdoor").preset
 
     def find_files(self, opt) -> Files:
         """List the files of the outdoor scenes only; with --file_list list all files, and that list selects."""

@@ -7,7 +7,7 @@ import shutil
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,11 +45,12 @@ class SampleCache:
         self.folder = folder
         self.reader = reader
         preprocess = reader.preprocess
-        ids = asdict(reader.ids)
-        del ids["fixed"], ids["editions"]  # they affect messages only
+        ids = asdict(replace(reader.ids, palette=None))
+        del ids["fixed"], ids["editions"], ids["palette"]  # the first two affect messages only
+        colors = [astuple(entry)[:2] for entry in reader.ids.palette.entries] if reader.ids.palette else []
         self._depends_on = [
             VERSION, preprocess.mode, preprocess.load_size, preprocess.crop_size, preprocess.aspect_ratio,
-            ids, reader.fast_decode, *["apply_exif"] * reader.apply_exif,  # nothing if False: older keys stay
+            ids, reader.fast_decode, *["apply_exif"] * reader.apply_exif, *colors,  # nothing if off: older keys stay
         ]  # fmt: skip
         self._writing = torch.ones(1, dtype=torch.bool).share_memory_()  # one flag for all workers of a loader
 

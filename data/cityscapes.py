@@ -6,7 +6,7 @@ from typing import ClassVar
 from data.editions import Edition, IdEdition
 from data.files import Files, find_image_files, split_of
 from data.paired import PairedDataset, without_instances
-from options import Preset
+from options.data_file import shipped_set
 
 FINE = "label maps are the files *_gtFine_labelIds.png of gtFine_trainvaltest.zip"
 LABELS = "gtFine/*/*/*_gtFine_labelIds.png"
@@ -44,19 +44,8 @@ class CityscapesDataset(PairedDataset):
     weights have 35 channels: the last one stays empty, and there is none for unknown pixels.
     """
 
-    preset = Preset(
-        both={
-            "preprocess_mode": "fixed",
-            "load_size": 512,
-            "crop_size": 512,
-            "display_winsize": 512,
-            "aspect_ratio": 2.0,
-            "label_nc": 35,
-            "batch_size": 16,
-            "num_upsampling_layers": "more",
-        },
-    )
-    class_table = "cityscapes"
+    preset = shipped_set("cityscapes").preset
+    class_rows = shipped_set("cityscapes").classes
     landmarks = ("gtFine/*", "leftImg8bit/*")
     editions = EDITIONS
     published_ids = "Cityscapes has the ids 0..33"

@@ -5,7 +5,7 @@ from pathlib import Path
 from data.editions import Edition, IdEdition
 from data.files import Files, by_name, find_image_files, split_of
 from data.paired import PairedDataset, without_instances
-from options import Preset
+from options.data_file import shipped_set
 
 MAPS = "wanted as train_label and val_label are the folders train2017 and val2017 of stuffthingmaps_trainval2017.zip"
 STUFF_ONLY = "holds COCO's stuff-only maps, in which all things are one class"
@@ -34,18 +34,8 @@ EDITIONS = tuple(
 class CocoDataset(PairedDataset):
     """<root>/{split}_label, {split}_img and {split}_inst; when training also {split}_portrait_label and so on."""
 
-    preset = Preset(
-        both={
-            "preprocess_mode": "resize_and_crop",
-            "load_size": 286,
-            "crop_size": 256,
-            "display_winsize": 256,
-            "label_nc": 182,
-            "contain_dontcare_label": True,
-        },
-        test={"load_size": 256},
-    )
-    class_table = "coco"
+    preset = shipped_set("coco").preset
+    class_rows = shipped_set("coco").classes
     landmarks = ("train_label", "val_label")
     editions = EDITIONS
     published_ids = "COCO-Stuff has the ids 0..181, and 255 for unknown with --contain_dontcare_label"

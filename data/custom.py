@@ -2,47 +2,78 @@
 
 from pathlib import Path
 
+import numpy as np
+
+from data.classes import describe_classes
 from data.files import Files, find_beside, find_image_files, one_form, without_ending
 from data.paired import PairedDataset
-from options import Preset
+from data.pairs import SamplePaths, select_listed
+from data.palette import Entry, Palette
+from data.read import LabelIds
+from options.data_file import UNKNOWN_IN_FILES, DataFile, described, folders, shipped_set
+from util.errors import InputError
+
+BLACK = (0, 0, 0)
+KIND_OF_FLAG = {"label": "labels", "image": "photos", "instance": "instances"}
 
 
 class CustomDataset(PairedDataset):
-    """Files of --label_dir, --image_dir (optional in testing) and --instance_dir (unless --no_instance).
+    """Folders of --data, or of --label_dir, --image_dir (optional in testing), --instance_dir (unless --no_instance).
 
     Folders may be nested or the same: files are told apart by --label_suffix, --image_suffix and --instance_suffix, or
     else by their extensions (1.png beside 1.jpg).
     """
 
-    preset = Preset(
-        both={
-            "preprocess_mode": "resize_and_crop",
-            "load_size": 286,
-            "crop_size": 256,
-            "display_winsize": 256,
-            "label_nc": 13,
-        },
-        test={"load_size": 256},
-    )
+    preset = shipped_set("custom").preset
+
+    @classmethod
+    def classes(
+        cls, label_nc: int, contain_dontcare_label: bool, description: DataFile | None = None
+    ) -> tuple[tuple[str, ...], np.ndarray]:
+        """Names and colors (num_labels, 3) uint8 of the data file, or numbered classes."""
+        return describe_classes(description.classes if description else (), label_nc, contain_dontcare_label)
+
+    @classmethod
+    def label_ids(cls, opt) -> LabelIds:
+        """The ids of the data file, or else 0..label_nc-1, and 255 for unknown."""
+        ids = super().label_ids(opt)
+        description = described(opt)
+        if description is None:
+            return ids
+        unknown = UNKNOWN_IN_FILES if description.unknown is None else description.unknown
+        fixed = f"these are the classes of {description.path}"
+        if opt.is_train:
+            fixed += ": write the others into it, or the value of pixels without class as `unknown`"
+        palette = _palette(description, unknown) if description.colors_are_labels else None
+        return LabelIds(ids.label_nc, ids.contain_dontcare_label, unknown, fixed, palette=palette)
 
     def find_files(self, opt) -> Files:
         """List the folders that were given; the options have checked that the required ones are."""
-        given = {"label": opt.label_dir, "image": opt.image_dir, "instance": opt.instance_dir if opt.instance else None}
-        folders = {kind: Path(folder) for kind, folder in given.items() if folder}
-        suffixes = {kind: without_ending(one_form(getattr(opt, f"{kind}_suffix"))) for kind in folders}
-        places = {kind: folder.resolve() for kind, folder in folders.items()}
+        given = folders(opt)
+        if not opt.instance:
+            given.pop("instances", None)
+        found = {kind: Path(given[of]) for kind, of in KIND_OF_FLAG.items() if of in given}
+        description = described(opt)
+        described_suffixes = description.suffixes if description and not opt.label_dir else {}
+        suffixes = {
+            kind: without_ending(one_form(getattr(opt, f"{kind}_suffix") or described_suffixes.get(of, "")))
+            for kind, of in KIND_OF_FLAG.items()
+            if kind in found
+        }
+        places = {kind: folder.resolve() for kind, folder in found.items()}
+        is_colored = self.label_ids(opt).palette is not None
 
         def beside(kind: str) -> set[str]:
-            return {suffixes[other] for other in folders if places[other] == places[kind]}
+            return {suffixes[other] for other in found if places[other] == places[kind]}
 
         def find(kind: str, what: str) -> dict[str, Path]:
-            if kind not in folders:
+            if kind not in found:
                 return {}
             return find_image_files(
-                folders[kind],
+                found[kind],
                 what,
                 suffixes[kind],
-                holds_ids=kind != "image",
+                holds_ids=kind == "instance" or (kind == "label" and not is_colored),
                 other_suffixes=beside(kind),
                 without=[path for path in places.values() if places[kind] in path.parents],
             )
@@ -50,6 +81,30 @@ class CustomDataset(PairedDataset):
         instances = find("instance", "instance maps")
         is_one_folder = places["label"] == places.get("image")
         if is_one_folder and suffixes["label"] == suffixes["image"]:
-            both = find_beside(folders["label"], suffixes["label"], beside("label"))
+            both = find_beside(found["label"], suffixes["label"], beside("label"))
             return Files(both.labels, both.images, instances)
         return Files(find("label", "label maps"), find("image", "photos"), instances)
+
+    def choose(self, samples: list[SamplePaths], opt) -> list[SamplePaths]:
+        """Those that the data file chooses for `opt.phase`."""
+        description = None if opt.label_dir else described(opt)
+        if description is None:
+            return samples
+        name, _ = description.part(opt.phase)
+        if listed := description.folders_of(name).file_list:
+            samples = select_listed(samples, listed)
+        samples = [sample for sample in samples if description.has(name, sample.name)]
+        if not samples:
+            raise InputError(
+                f"{description.path}: [{name}] has no sample, as its fraction of so few is none; "
+                f"give it another seed, or folders of its own"
+            )
+        return samples
+
+
+def _palette(description: DataFile, unknown: int) -> Palette:
+    """The class colors and their ids; black is unknown, unless it is the color of a class."""
+    entries = [Entry(row.id, row.color, row.name) for row in description.classes if row.color is not None]
+    if description.unknown is not None and all(entry.color != BLACK for entry in entries):
+        entries.append(Entry(unknown, BLACK, "unknown"))
+    return Palette(entries, description.path)

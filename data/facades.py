@@ -5,7 +5,7 @@ from pathlib import Path
 from data.editions import Edition
 from data.files import Files, find_beside, find_image_files, split_of
 from data.paired import PairedDataset
-from options import Preset
+from options.data_file import shipped_set
 
 ARCHIVES = {"train": "base", "val": "extended"}
 
@@ -16,18 +16,8 @@ class FacadesDataset(PairedDataset):
     Ids are the indices of the palette PNGs in the base and the extended set, 1..12; channel 0 stays empty.
     """
 
-    preset = Preset(
-        both={
-            "preprocess_mode": "resize_and_crop",
-            "load_size": 286,
-            "crop_size": 256,
-            "display_winsize": 256,
-            "label_nc": 13,
-            "instance": False,
-        },
-        test={"load_size": 256},
-    )
-    class_table = "facades"
+    preset = shipped_set("facades").preset
+    class_rows = shipped_set("facades").classes
     landmarks = ("train_label", "val_label", "base/*.png", "extended/*.png")
     editions = tuple(
         Edition(

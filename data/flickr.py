@@ -3,7 +3,7 @@
 from data.coco import CocoDataset
 from data.editions import Edition
 from data.files import Files, split_of
-from options import Preset
+from options.data_file import shipped_set
 
 
 class FlickrDataset(CocoDataset):
@@ -13,7 +13,7 @@ class FlickrDataset(CocoDataset):
     names and colors are those of `coco`.
     """
 
-    preset = Preset(both={**CocoDataset.preset.both, "instance": False}, test=CocoDataset.preset.test)
+    preset = shipped_set("flickr").preset
     published_ids = "the network of the paper gives the ids 0..181"
     id_editions = ()
     editions = (

@@ -7,7 +7,7 @@ import torch
 
 from data.landscape import CLASS_COLORS, CLASS_NAMES, UNKNOWN, draw_scene
 from data.sample import Sample, SampleDataset
-from options import Preset
+from options.data_file import DataFile, shipped_set
 from util.errors import InputError
 
 DATA_SEED = 0
@@ -29,19 +29,7 @@ class LandscapesDataset(SampleDataset):
         opt: train or test options. Raises `InputError` for any other number of classes.
     """
 
-    preset = Preset(
-        both={
-            "label_nc": len(CLASS_NAMES),
-            "contain_dontcare_label": True,
-            "instance": True,
-            "preprocess_mode": "none",
-            "load_size": 256,
-            "crop_size": 256,
-            "aspect_ratio": 1.0,
-            "display_winsize": 256,
-            "dataroot": "",
-        }
-    )
+    preset = shipped_set("landscapes").preset
 
     def __init__(self, opt):
         if opt.label_nc != len(CLASS_NAMES) or not opt.contain_dontcare_label:
@@ -59,7 +47,9 @@ class LandscapesDataset(SampleDataset):
         self.scenes = SceneCache(self.count, self.width, self.height)
 
     @classmethod
-    def classes(cls, label_nc: int, contain_dontcare_label: bool) -> tuple[tuple[str, ...], np.ndarray]:
+    def classes(
+        cls, label_nc: int, contain_dontcare_label: bool, description: DataFile | None = None
+    ) -> tuple[tuple[str, ...], np.ndarray]:
         """Names and colors (19, 3) uint8, the same under all options."""
         return (*CLASS_NAMES, "unknown"), np.vstack([CLASS_COLORS, np.zeros((1, 3), dtype=np.uint8)])
 

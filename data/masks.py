@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import ImageOps
 
 from data.id_maps import read_ids
 from data.opening import open_image, opened
@@ -13,20 +14,23 @@ MODES = ("RGB", "RGBA", "RGBX", "P", "PA", "L", "LA", "1")  # at most 8 bits per
 DEEP_GRAYS = ("I", "F")  # first letters of Pillow's modes with one channel of more than 8 bits
 
 
-def read_colors(path: Path) -> np.ndarray:
+def read_colors(path: Path, upright: bool = False) -> np.ndarray:
     """Read a mask as (H, W, 4) uint8: red, green, blue and alpha, as a viewer shows them.
+
+    Args:
+        upright: apply the EXIF orientation.
 
     Raises:
         InputError: the file cannot be read, or its colors need more than 8 bits per channel.
     """
-    image = open_image(path)
+    image = open_image(path, upright)
     if image.mode.startswith(DEEP_GRAYS) and "transparency" not in image.info:
-        return _read_deep_grays(path)
+        return _read_deep_grays(path, upright)
     with opened(path) as head:
         stored = [str(tile[-1]) for tile in head.tile]  # Pillow's names of the stored pixel formats
     # Pillow has no mode for 16-bit colors and drops their low bytes.
     if image.format == "PNG" and stored == [f"{image.mode};16B"]:
-        return _read_16_bits(path)
+        return _read_16_bits(path, upright)
     if image.mode not in MODES or any(name.partition(";")[2].startswith(("16", "32")) for name in stored):
         raise InputError(
             f"{path}: holds no colors of 8 bits a channel (mode {image.mode}); save color-coded masks as RGB or "
@@ -47,9 +51,9 @@ def gray_levels(values: np.ndarray) -> np.ndarray | None:
     return None if (values % 257).any() else values // 257
 
 
-def _read_deep_grays(path: Path) -> np.ndarray:
+def _read_deep_grays(path: Path, upright: bool) -> np.ndarray:
     """Read grays of 16 or 32 bits, or integers stored as floating-point numbers."""
-    values = read_ids(path)
+    values = read_ids(path, upright)
     levels = gray_levels(values)
     if levels is None:
         raise InputError(
@@ -60,9 +64,9 @@ def _read_deep_grays(path: Path) -> np.ndarray:
     return np.stack([levels, levels, levels, opaque], axis=-1).astype(np.uint8)
 
 
-def _read_16_bits(path: Path) -> np.ndarray:
+def _read_16_bits(path: Path, upright: bool) -> np.ndarray:
     """Read the 8-bit colors of a PNG with 16 bits per channel, if the high and low byte of every channel are equal."""
-    high, low = _decode(path, "16B"), _decode(path, "16L")
+    high, low = _decode(path, "16B", upright), _decode(path, "16L", upright)
     is_lossy = (high != low).any(axis=-1)
     if is_lossy.any():
         y, x = np.argwhere(is_lossy)[0].tolist()
@@ -74,13 +78,14 @@ def _read_16_bits(path: Path) -> np.ndarray:
     return high
 
 
-def _decode(path: Path, byte_order: str) -> np.ndarray:
+def _decode(path: Path, byte_order: str, upright: bool) -> np.ndarray:
     """Decode 16-bit channels as if in `byte_order`. PNG stores the high byte first, and Pillow keeps the high byte."""
     with opened(path) as image:
         # Plain tuples in Pillow before 10.4, which its type annotations do not cover.
         tiles: list[Any] = [(*tile[:3], f"{image.mode};{byte_order}") for tile in image.tile]
         image.tile = tiles
-        return np.asarray(image.convert("RGBA"))
+        turned = ImageOps.exif_transpose(image) if upright else image
+        return np.asarray(turned.convert("RGBA"))
 
 
 def is_jpeg(path: Path) -> bool:

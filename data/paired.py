@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from data.cache import SampleCache
-from data.classes import describe_classes
+from data.classes import describe_classes, published_classes
 from data.editions import Edition, IdEdition, explaining, refuse_other_part
 from data.files import Files, find_image_files, split_of
 from data.orientation import by_kind, warn_of_turned
@@ -18,6 +18,7 @@ from data.pixels import PixelReader
 from data.preprocess import Preprocess
 from data.read import LabelIds, image_size
 from data.sample import Sample, SampleDataset
+from options.data_file import ClassRow, DataFile
 from util.distributed import is_main_process
 from util.errors import InputError
 
@@ -52,7 +53,7 @@ class PairedDataset(SampleDataset):
             and a first file whose size does not suit --preprocess_mode.
     """
 
-    class_table: ClassVar[str | None] = None  # file of data/class_tables with names and colors
+    class_rows: ClassVar[tuple[ClassRow, ...]] = ()  # names and colors of the published classes
     landmarks: ClassVar[tuple[str, ...]] = ()  # globs, of which at least one matches below --dataroot
     editions: ClassVar[tuple[Edition, ...]] = ()  # other editions of the data set, with explanations
     published_ids: ClassVar[str] = ""  # the ids of the published label maps, for messages; "" if ids vary
@@ -62,7 +63,6 @@ class PairedDataset(SampleDataset):
     def __init__(self, opt):
         super().__init__(opt)
         self.paths: list[SamplePaths] = self._find_samples(opt)
-        self.ids = self.label_ids(opt)
         self.preprocess: Preprocess = Preprocess(
             opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=opt.is_train, flip=opt.flip
         )
@@ -81,9 +81,12 @@ class PairedDataset(SampleDataset):
                 print(plan, flush=True)
 
     @classmethod
-    def classes(cls, label_nc: int, contain_dontcare_label: bool) -> tuple[tuple[str, ...], np.ndarray]:
-        """Names and colors (num_labels, 3) uint8 of `class_table`, or numbered classes."""
-        return describe_classes(cls.class_table, label_nc, contain_dontcare_label)
+    def classes(
+        cls, label_nc: int, contain_dontcare_label: bool, description: DataFile | None = None
+    ) -> tuple[tuple[str, ...], np.ndarray]:
+        """Names and colors (num_labels, 3) uint8 of `class_rows`, or numbered classes."""
+        rows = published_classes(cls.class_rows, label_nc, contain_dontcare_label)
+        return describe_classes(rows, label_nc, contain_dontcare_label)
 
     @classmethod
     def label_ids(cls, opt) -> LabelIds:
@@ -99,6 +102,10 @@ class PairedDataset(SampleDataset):
     def find_files(self, opt) -> Files:
         """List the files of `opt.phase`, for example with `find_image_files`; photos are required in training."""
 
+    def choose(self, samples: list[SamplePaths], opt) -> list[SamplePaths]:
+        """Those of the samples in the folders that are of `opt.phase`; all, unless overridden."""
+        return samples
+
     def find_disparity(self, opt) -> dict[str, Path]:
         """List the maps of `--disparity_dir`, by sample name."""
         if not opt.disparity_dir:
@@ -111,7 +118,7 @@ class PairedDataset(SampleDataset):
 
     def _find_samples(self, opt) -> list[SamplePaths]:
         with self.explaining(opt):
-            paths = self._pair(opt)
+            paths = self.choose(self._pair(opt), opt)
         refuse_other_part((sample.name for sample in paths), split_of(opt.phase), self.names_of_parts)
         if opt.file_list:
             paths = select_listed(paths, opt.file_list)

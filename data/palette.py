@@ -2,7 +2,8 @@
 
 A palette file is one of
 
-* text, one color a line: `id r g b name`, spaces or commas between; # starts a comment (as in data/class_tables);
+* text, one color a line: `id r g b name`, spaces or commas between; # starts a comment;
+* a data file (`options/data_file.py`), such as those in data/sets;
 * JSON, a list of {"id": 0, "name": "road", "color": [128, 64, 0]}, alone or under any key;
 * JSON, {"road": [128, 64, 0], ...}: ids 0, 1, 2, ... in the order of the file;
 * JSON, {"names": ["road", ...], "colors": {"road": [128, 64, 0], ...}, "unknown": 255}: ids in the order of "names";
@@ -144,13 +145,16 @@ def read_palette(path: str | Path, unknown: int | None = None) -> Palette:
     return Palette(entries, path, content.is_numbered)
 
 
-def ids_of_mask(path: Path, palette: Palette) -> np.ndarray:
+def ids_of_mask(path: Path, palette: Palette, upright: bool = False) -> np.ndarray:
     """Read a color-coded mask as ids (H, W), uint8 or uint16 as the palette needs.
+
+    Args:
+        upright: apply the EXIF orientation.
 
     Raises:
         InputError: the mask cannot be read, is transparent, or has a color that is not in the palette.
     """
-    rgba = read_colors(path)
+    rgba = read_colors(path, upright)
     ids, is_missing = palette.find(rgba)
     if is_missing.any():
         raise InputError(_missing_colors(path, rgba, is_missing, palette))

@@ -17,6 +17,8 @@ from PIL import Image
 from data.file_kinds import UNREADABLE
 from data.palette_items import ID_TEXT, WANTED, Content, Item, Row, content_of_items, has_color, is_color
 from data.palette_lines import read_lines
+from options import OptionError
+from options.data_file import read_data_file
 from util.errors import InputError
 from util.text import read_text
 
@@ -33,8 +35,22 @@ def read_content(path: Path) -> Content:
         raise
     except UNREADABLE:
         pass
+    if path.suffix.lower() == ".toml":
+        return _of_data_file(path)
     text = read_text(path, f"a palette: {WANTED.removeprefix('write ')}")
     return next(form.read(text, path) for form in FORMATS if re.match(form.beginning, text))
+
+
+def _of_data_file(path: Path) -> Content:
+    """Read the classes of a data.toml."""
+    try:
+        description = read_data_file(path)
+    except OptionError as error:
+        raise InputError(str(error)) from error
+    rows = [Row(f"id {row.id}", row.id, row.color, row.name) for row in description.classes if row.color]
+    if not rows:
+        raise InputError(f"{path}: holds no classes with colors; {WANTED}")
+    return Content(rows, unknown=description.unknown, has_levels=True)
 
 
 def _of_image(image: Image.Image, path: Path) -> Content:

@@ -10,6 +10,7 @@ from data.editions import IdEdition
 from data.id_advice import remedy
 from data.id_maps import ONE_CHANNEL, read_ids
 from data.opening import Size, image_size, open_image
+from data.palette import Palette, ids_of_mask
 from util.errors import InputError
 
 __all__ = ["LabelIds", "image_size", "read_image", "read_instances", "read_labels"]
@@ -24,7 +25,8 @@ class LabelIds:
     Classes are 0..label_nc-1. With `contain_dontcare_label`, `unknown_value` in a file means unknown and becomes id
     label_nc. If `unknown_value` is None, unknown is an ordinary id of the files, and all label_nc + 1 ids are ordinary.
     `fixed` says why options cannot change this, and what to do; if it is empty, error messages propose options.
-    `editions` are other editions of the data set, whose ids error messages explain.
+    `editions` are other editions of the data set, whose ids error messages explain. With a `palette`, label files show
+    its colors, and these are its ids.
     """
 
     label_nc: int
@@ -32,6 +34,7 @@ class LabelIds:
     unknown_value: int | None = 255
     fixed: str = ""
     editions: tuple[IdEdition, ...] = ()
+    palette: Palette | None = None
 
     @property
     def count(self) -> int:
@@ -75,7 +78,8 @@ def read_labels(path: Path, ids: LabelIds, upright: bool = False) -> Image.Image
     Args:
         upright: apply the EXIF orientation (--apply_exif); here and below.
     """
-    return Image.fromarray(ids.check(read_ids(path, upright), path))
+    values = read_ids(path, upright) if ids.palette is None else ids_of_mask(path, ids.palette, upright)
+    return Image.fromarray(ids.check(values, path))
 
 
 def read_instances(path: Path, upright: bool = False) -> Image.Image:

@@ -14,8 +14,10 @@ from torch.utils.data import Dataset, Subset
 from data.disparity import DisparityMaps
 from data.pairs import SamplePaths
 from data.preprocess import Preprocess
+from data.read import LabelIds
 from data.sims.scene import Scene
 from options import Preset
+from options.data_file import DataFile, described
 
 
 class _Always(TypedDict):
@@ -61,8 +63,10 @@ class SampleDataset(Samples):
 
     Attributes:
         preset: option defaults for the data set.
-        unknown_value: value of unknown pixels in label files; None if unknown is an ordinary id of the files.
+        unknown_value: value of unknown pixels in label files of this kind of data set, unless a data file says another;
+            None if unknown is an ordinary id of the files.
         class_names, class_colors: one per label channel; colors (num_labels, 3) uint8.
+        ids: the ids that label maps may hold.
         paths: the files of every sample; empty if samples are drawn in memory.
         preprocess: resizing and cropping of files; None if samples are drawn in memory.
         disparity: further maps of the samples; None if they are not read.
@@ -72,12 +76,14 @@ class SampleDataset(Samples):
     unknown_value: ClassVar[int | None] = 255
     class_names: tuple[str, ...]
     class_colors: np.ndarray
+    ids: LabelIds
     paths: Sequence[SamplePaths] = ()
     preprocess: Preprocess | None = None
     disparity: DisparityMaps | None = None
 
     def __init__(self, opt):
-        self.class_names, self.class_colors = self.classes(opt.label_nc, opt.contain_dontcare_label)
+        self.class_names, self.class_colors = self.classes(opt.label_nc, opt.contain_dontcare_label, described(opt))
+        self.ids = self.label_ids(opt)
 
     def find_disparity(self, opt) -> dict[str, Path]:
         """List the disparity maps, by sample name; none if no folder is known. Raises `InputError` if one is empty."""
@@ -85,8 +91,19 @@ class SampleDataset(Samples):
 
     @classmethod
     @abstractmethod
-    def classes(cls, label_nc: int, contain_dontcare_label: bool) -> tuple[tuple[str, ...], np.ndarray]:
-        """`class_names` and `class_colors` for options of these names; opens no file of the data set."""
+    def classes(
+        cls, label_nc: int, contain_dontcare_label: bool, description: DataFile | None = None
+    ) -> tuple[tuple[str, ...], np.ndarray]:
+        """`class_names` and `class_colors` for options of these names; opens no file of the data set.
+
+        Args:
+            description: the data file of `--data`, if there is one.
+        """
+
+    @classmethod
+    def label_ids(cls, opt) -> LabelIds:
+        """The ids that label maps may hold, for options of data."""
+        return LabelIds(opt.label_nc, opt.contain_dontcare_label, cls.unknown_value)
 
 
 class DerivedDataset(SampleDataset):
@@ -99,10 +116,13 @@ class DerivedDataset(SampleDataset):
     def __init__(self, dataset: SampleDataset):
         self.dataset = dataset
         self.class_names, self.class_colors = dataset.class_names, dataset.class_colors
+        self.ids = dataset.ids
         self.paths, self.preprocess = dataset.paths, dataset.preprocess
 
     @classmethod
-    def classes(cls, label_nc: int, contain_dontcare_label: bool) -> tuple[tuple[str, ...], np.ndarray]:
+    def classes(
+        cls, label_nc: int, contain_dontcare_label: bool, description: DataFile | None = None
+    ) -> tuple[tuple[str, ...], np.ndarray]:
         """Not known without `dataset`."""
         raise NotImplementedError
 

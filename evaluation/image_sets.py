@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +31,6 @@ Size = tuple[int, int]
 Files = dict[str, dict[str, Path]]
 """Paths by name of the sample, of "photos" and "label_maps"; empty where samples are drawn in memory."""
 
-UNKNOWN_IN_FILES = 255
-
 
 def to_gray_levels(image: Tensor) -> Tensor:
     """Convert a photo in [-1, 1] back to the uint8 levels it was read from.
@@ -43,24 +40,11 @@ def to_gray_levels(image: Tensor) -> Tensor:
     return ((image + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-@dataclass(frozen=True)
-class LabelRule:
-    """Converts ids of samples to ids of label files, which segmentation networks need: only the unknown id differs."""
-
-    label_nc: int
-    contain_dontcare_label: bool
-    unknown_value: int | None = UNKNOWN_IN_FILES
-
-    def as_in_files(self, labels: Tensor) -> Tensor:
-        """Ids (H, W) of a sample as ids of label files."""
-        if not self.contain_dontcare_label or self.unknown_value is None:
-            return labels
-        return torch.where(labels == self.label_nc, self.unknown_value, labels.to(torch.int32))
-
-    @property
-    def ids(self) -> LabelIds:
-        """The rule by which label files are read."""
-        return LabelIds(self.label_nc, self.contain_dontcare_label, self.unknown_value)
+def as_in_files(labels: Tensor, ids: LabelIds) -> Tensor:
+    """Ids (H, W) of a sample as ids of label files, which segmentation networks need: only the unknown id differs."""
+    if not ids.contain_dontcare_label or ids.unknown_value is None:
+        return labels
+    return torch.where(labels == ids.label_nc, ids.unknown_value, labels.to(torch.int32))
 
 
 def _mode_in_words(preprocess: Preprocess | None, *, fast_decode: bool, apply_exif: bool) -> str:
@@ -128,7 +112,7 @@ class DataSetTruth(Truth):
         self.dataset = dataset
         self.photos, self.labels, self.whole_labels = photos, labels, whole_labels
         self.class_names = dataset.class_names
-        self.rule = LabelRule(opt.label_nc, opt.contain_dontcare_label, dataset.unknown_value)
+        self.ids = dataset.ids
         self.size = (round(opt.crop_size / opt.aspect_ratio), opt.crop_size)
         self.apply_exif = opt.apply_exif
         self.preprocess_mode = _mode_in_words(
@@ -160,9 +144,9 @@ class DataSetTruth(Truth):
                 )
             item["photo"] = to_gray_levels(sample["image"])
         if self.labels and self.whole_labels:
-            item["labels"] = _read_whole_labels(self.dataset.paths[index].labels, self.rule, self.apply_exif)
+            item["labels"] = _read_whole_labels(self.dataset.paths[index].labels, self.ids, self.apply_exif)
         elif self.labels:
-            item["labels"] = self.rule.as_in_files(sample["labels"])
+            item["labels"] = as_in_files(sample["labels"], self.ids)
         return item
 
 
@@ -173,7 +157,7 @@ class FolderTruth(Truth):
         names: of the samples, in order.
         photos, labels: paths by name; None if not given.
         preprocess: resizes files to the size of the images; not random.
-        rule: the ids of label files.
+        ids: the ids of label files.
         with_labels: whether to read label maps if they are given.
         whole_labels: see `DataSetTruth`.
         apply_exif: whether to rotate files by their EXIF orientation.
@@ -185,7 +169,7 @@ class FolderTruth(Truth):
         photos: Mapping[str, Path] | None,
         labels: Mapping[str, Path] | None,
         preprocess: Preprocess,
-        rule: LabelRule,
+        ids: LabelIds,
         class_names: Sequence[str],
         with_labels: bool = True,
         whole_labels: bool = False,
@@ -194,7 +178,7 @@ class FolderTruth(Truth):
         self.names = list(names)
         self.apply_exif = apply_exif
         self.photo_paths, self.label_paths = photos, labels
-        self.preprocess, self.rule, self.class_names = preprocess, rule, class_names
+        self.preprocess, self.ids, self.class_names = preprocess, ids, class_names
         self.preprocess_mode = _mode_in_words(preprocess, fast_decode=False, apply_exif=apply_exif)
         self.with_labels, self.whole_labels = with_labels, whole_labels
         width, height = preprocess.output_size
@@ -221,10 +205,10 @@ class FolderTruth(Truth):
             pixels = self._fit(read_image(photo, upright=self.apply_exif), photo, Resampling.BICUBIC)
             item["photo"] = torch.from_numpy(pixels.transpose(2, 0, 1).copy())
         if labels and self.whole_labels:
-            item["labels"] = _read_whole_labels(labels, self.rule, self.apply_exif)
+            item["labels"] = _read_whole_labels(labels, self.ids, self.apply_exif)
         elif labels:
-            ids = self._fit(read_labels(labels, self.rule.ids, self.apply_exif), labels, Resampling.NEAREST)
-            item["labels"] = self.rule.as_in_files(torch.from_numpy(ids.astype(np.int32)))
+            ids = self._fit(read_labels(labels, self.ids, self.apply_exif), labels, Resampling.NEAREST)
+            item["labels"] = as_in_files(torch.from_numpy(ids.astype(np.int32)), self.ids)
         return item
 
     def _fit(self, image: Image.Image, path: Path, resample: Resampling) -> np.ndarray:
@@ -249,8 +233,8 @@ def _check_uncropped(preprocess: Preprocess, path: Path, upright: bool) -> None:
         )
 
 
-def _read_whole_labels(path: Path, rule: LabelRule, upright: bool) -> Tensor:
-    return rule.as_in_files(torch.from_numpy(np.asarray(read_labels(path, rule.ids, upright)).astype(np.int32)))
+def _read_whole_labels(path: Path, ids: LabelIds, upright: bool) -> Tensor:
+    return as_in_files(torch.from_numpy(np.asarray(read_labels(path, ids, upright)).astype(np.int32)), ids)
 
 
 class GeneratedImages(Dataset):

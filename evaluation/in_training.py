@@ -17,6 +17,7 @@ from evaluation.instruments import create_instruments, scores_whole_labels
 from evaluation.protocol import protocol_hash
 from models import METHODS, Pix2PixModel, create_model
 from options import EvaluateInTrainingOptions, OptionError, TrainOptions
+from options.data_file import described
 from options.parse import parse_embedded
 from util.device import place
 from util.distributed import World
@@ -54,10 +55,11 @@ def evaluation_options(opt: TrainOptions) -> EvaluateInTrainingOptions:
         InputError: the flags are wrong, or would have no effect.
     """
     session = {"name": opt.name, "checkpoints_dir": opt.checkpoints_dir, "gpu_ids": opt.gpu_ids, "num_workers": 0}
+    description = described(opt)
+    # [test] is for the end.
+    flags = f"--phase val {opt.eval_flags}" if description and "val" in description.parts else opt.eval_flags
     with naming_eval_flags(opt):
-        options, typed = parse_embedded(
-            EvaluateInTrainingOptions, opt.eval_flags, PRESETS, METHODS, asdict(opt), **session
-        )
+        options, typed = parse_embedded(EvaluateInTrainingOptions, flags, PRESETS, METHODS, asdict(opt), **session)
         if useless := sorted(typed & WITHOUT_EFFECT.keys()):
             raise OptionError(f"--{useless[0]}: leave it out; {WITHOUT_EFFECT[useless[0]]}")
     return options if "download" in typed else replace(options, download=opt.download)
@@ -74,7 +76,9 @@ def naming_eval_flags(opt: TrainOptions) -> Iterator[None]:
         yield
     except (OptionError, InputError) as error:
         hint = ""
-        if opt.dataset_mode == "custom" and "--image_dir" not in opt.eval_flags:
+        description = described(opt)
+        is_described = description is not None and "val" in description.parts
+        if opt.dataset_mode == "custom" and not is_described and "--image_dir" not in opt.eval_flags:
             folders = "--label_dir LABELS --image_dir PHOTOS" + (" --instance_dir INSTANCES" if opt.instance else "")
             hint = f'; name the validation folders: {FLAG} "{" ".join([opt.eval_flags, folders]).strip()}"'
         named = InputError(f"{FLAG}: {error}{hint}")

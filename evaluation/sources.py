@@ -16,11 +16,11 @@ from evaluation.image_sets import (
     DataSetTruth,
     FolderTruth,
     GeneratedImages,
-    LabelRule,
     Truth,
 )
 from evaluation.scored_images import style_folder
 from options import EvaluateOptions
+from options.data_file import described
 from options.field import declared_options
 from options.networks import has_latent
 from options.saved import SAVED_NAME, load_saved
@@ -200,13 +200,13 @@ def _from_folders(opt: EvaluateOptions, fake: Path, photos: bool, labels: bool, 
     if opt.real and opt.labels and real and ids:
         pair(names, opt.real, ids, "label map", Path(opt.labels), extras_allowed=True)
     kind = DATASETS[opt.dataset_mode]
-    rule = LabelRule(opt.label_nc, opt.contain_dontcare_label, kind.unknown_value)
-    class_names, _ = kind.classes(opt.label_nc, opt.contain_dontcare_label)
+    class_names, _ = kind.classes(opt.label_nc, opt.contain_dontcare_label, described(opt))
     preprocess = Preprocess(
         opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=False, flip=False
     )
+    in_files = kind.label_ids(opt)
     return FolderTruth(
-        names[: opt.how_many], real, ids, preprocess, rule, class_names, labels, whole_labels, opt.apply_exif
+        names[: opt.how_many], real, ids, preprocess, in_files, class_names, labels, whole_labels, opt.apply_exif
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.base import Options
+from options.data_file import folders
 from options.field import FILE, FOLDER, PLAIN_NAME, POSITIVE, OptionError, at_least, between, option, reuse
 
 MOST_PROCESSES = 256
@@ -27,6 +28,13 @@ class LayoutOptions(Options, heading="data"):
     """The classes of label maps, and the size of images."""
 
     dataset_mode: str = option("landscapes", "data set to read; it sets the preset listed below", role="data")
+    data: str | None = option(
+        None,
+        "data.toml that describes a data set of your own (python -m scripts.prepare check LABELS PHOTOS --write "
+        "data.toml makes one), or the name of a known one; in test and evaluation the run's own copy",
+        role="data",
+        unset="not given",
+    )
     label_nc: int = option(
         182, "number of classes, without the unknown one", unit="classes", rule=at_least(1), role="weights"
     )
@@ -165,15 +173,16 @@ class DataOptions(LayoutOptions, heading="data"):
         """Raise an `OptionError` if folders of the custom data set are missing, which has no default folders."""
         if self.dataset_mode != "custom":
             return
-        if not self.label_dir:
-            raise OptionError("--dataset_mode custom: add --label_dir FOLDER, the folder of label maps")
-        if not self.image_dir and self.is_train:
+        given = folders(self)
+        if "labels" not in given:
+            raise OptionError("--dataset_mode custom: add --data FILE, or --label_dir FOLDER, the folder of label maps")
+        if "photos" not in given and self.is_train:
             raise OptionError("--dataset_mode custom: add --image_dir FOLDER, the folder of photos")
 
     @property
     def lacks_instance_maps(self) -> bool:
         """Whether the networks take edges of instances, and the custom data set has no folder of them."""
-        return self.dataset_mode == "custom" and self.instance and not self.instance_dir
+        return self.dataset_mode == "custom" and self.instance and "instances" not in folders(self)
 
 
 @dataclass(frozen=True, kw_only=True)

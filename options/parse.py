@@ -3,12 +3,16 @@
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from options.command_line import CommandLine, explained
-from options.field import OptionError, Preset
+from options.config import read_config
+from options.evaluate import EvaluateInTrainingOptions
+from options.field import OptionError, Preset, declared_options
 from options.method import SPADE_ALONE, MethodFacts
-from options.resolve import Program, resolve
+from options.resolve import Program, is_saved_run, resolve
+from options.train import TrainOptions
 
 
 def parse_options(
@@ -31,6 +35,7 @@ def parse_options(
     command_line = CommandLine(program, presets, methods)
     typed = command_line.typed(sys.argv[1:] if argv is None else argv)
     try:
+        typed = _with_config(command_line, typed)
         opt, warnings = resolve(program, command_line.options, presets, typed, methods=methods)
     except ValueError as error:  # `OptionError`, and what a method refuses
         command_line.error(str(error))
@@ -63,8 +68,17 @@ def parse_embedded(
     except ValueError as error:
         raise OptionError(f"{text}: {str(error).lower()}") from None
     command_line = _Embedded(program, presets, methods)
-    typed = command_line.typed(words)
+    typed = _with_config(command_line, command_line.typed(words))
     return resolve(program, command_line.options, presets, typed | given, saved, methods)[0], set(typed)
+
+
+def _with_config(command_line: CommandLine, typed: dict[str, Any]) -> dict[str, Any]:
+    """What was typed, and below it the options of a TOML file of `--config`."""
+    config = typed.get("config")
+    if not config or is_saved_run(config):
+        return typed
+    every = {**declared_options(TrainOptions), **declared_options(EvaluateInTrainingOptions)}
+    return read_config(Path(config), command_line.options, every) | typed
 
 
 class _Embedded(CommandLine):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from options.base import Options
+from options.data_file import FILE_NAME, read_data_file
 from options.field import Option, OptionError, Preset, declared_options
 from options.method import SPADE_ALONE, MethodFacts, refuse_unused, unused_options
 from options.networks import has_latent
@@ -34,7 +35,7 @@ def resolve(
     The precedence, weakest first:
 
         field default  <  what follows from other options  <  method preset  <  data set preset  <
-        preset of the method for the data set  <  saved run  <  what the user typed
+        preset of the method for the data set  <  data file  <  saved run  <  --config  <  what the user typed
 
     In a test, the preset of the method for the data set counts for the architecture alone.
     A changed value also sets the options that follow from it (`follow`), with its own precedence: `--netG` sets
@@ -49,13 +50,19 @@ def resolve(
     Returns:
         (options object, list of one-line warnings).
     """
+    typed = _with_data_set(typed, presets)
     path = _saved_path(options, typed)
     saved, warnings = _saved_layer(program, options, path, typed, saved_run)
-    mode, preset = _data_set_preset(program, options, presets, saved, typed, path)
+    if (config := typed.get("config")) and is_saved_run(config):
+        of_config, more = _config_layer(program, options, Path(config), typed, saved, path)
+        saved, warnings = saved | of_config, warnings + more
+    mode, preset, of_file = _data_set_presets(program, options, presets, saved, typed, path)
     method = _method(options, saved, typed, methods)
     refuse_unused(typed, method, methods, lambda name: options[name].typed_as(typed[name]))
     unused = unused_options(method, methods)
-    preset, saved = ({name: layer[name] for name in layer if name not in unused} for layer in (preset, saved))
+    preset, of_file, saved = (
+        {name: layer[name] for name in layer if name not in unused} for layer in (preset, of_file, saved)
+    )
     of_method = dict(methods[method].preset)
     of_both = methods[method].data_presets.get(mode, {})
     if not program.is_train:
@@ -65,7 +72,7 @@ def resolve(
     usual = defaults | of_method | preset
     if program.is_train and not saved:
         typed = implied_random_input(usual | typed, typed) | typed
-    layers = [of_method, preset, saved, typed]  # weakest first
+    layers = [of_method, preset, of_file, saved, typed]  # weakest first
 
     values = dict(defaults)
     # In the order of the declarations: `netG` decides `conditioning`, and both decide `norm_G`.
@@ -119,25 +126,25 @@ def _method(options: Mapping[str, Option], saved: Values, typed: Values, methods
     return method
 
 
-def _data_set_preset(
+def _data_set_presets(
     program: type[Options],
     options: Mapping[str, Option],
     presets: Mapping[str, Preset],
     saved: Values,
     typed: Values,
     path: Path,
-) -> tuple[str, Values]:
-    """The data set that the stronger layers name, and its preset."""
+) -> tuple[str, Values, Values]:
+    """The data set that the stronger layers name, its preset, and what its folders and data file say."""
     given = saved | typed
     mode = given.get("dataset_mode", options["dataset_mode"].default)
     if mode not in presets:
         raise OptionError(f"--dataset_mode {mode}: must be one of {', '.join(presets)}")
     preset = presets[mode].values(program.is_train)
-    if mode == "custom":  # the only preset that depends on an option
-        return mode, preset | {"instance": bool(given.get("instance_dir"))}
+    if mode == "custom":  # the only preset that depends on options
+        return mode, preset, _of_folders(given, program.is_train)
     where = "" if program.is_train or saved else f", or name a saved run: there is none at {path}"
     _check_folders(typed, mode, where)
-    return mode, preset
+    return mode, preset, {}
 
 
 def follow(program: type[Options], name: str, values: Values, usual: Values) -> Values:
@@ -199,10 +206,40 @@ def _saved_layer(
         if asked:
             raise OptionError(f"--load_from_opt_file: there is no saved run at {path}")
         return {}, []  # test works on released weights alone; training reports a missing checkpoint later
+    return _of_run(program, options, path, typed, load_saved(path) if content is None else content)
 
-    content = load_saved(path) if content is None else content
+
+def _config_layer(
+    program: type[Options], options: Mapping[str, Option], config: Path, typed: Values, saved: Values, path: Path
+) -> tuple[Values, list[str]]:
+    """Checked values that this program takes from the options of another run, and warnings.
+
+    Args:
+        saved: values of the saved run, whose architecture the other one must have; empty without any.
+        path: file of the saved run.
+    """
+    if not config.is_file():
+        raise OptionError(f"--config {config}: there is no such file")
+    taken, warnings = _of_run(program, options, config, typed, load_saved(config))
+    for name in sorted(taken.keys() & saved.keys() & options.keys()):
+        if options[name].role == "weights" and taken[name] != saved[name]:
+            raise OptionError(
+                f"--config {config}: has {options[name].typed_as(taken[name])}, and the saved run "
+                f"{options[name].typed_as(saved[name])} ({path}); leave --config out, or use another --name"
+            )
+    return taken, warnings
+
+
+def _of_run(
+    program: type[Options], options: Mapping[str, Option], path: Path, typed: Values, content: Mapping[str, Any]
+) -> tuple[Values, list[str]]:
+    """Checked values that this program takes from the options of a run in the file `path`, and warnings.
+
+    The run's own copy of its data file, beside `path`, counts instead of the file it was trained with.
+    """
     roles = {"weights", "data", "recipe"} if program.is_train else {"weights", "data"}
-    if typed.get("dataset_mode", content.get("dataset_mode")) != content.get("dataset_mode"):
+    mode = content.get("dataset_mode")
+    if typed.get("dataset_mode", mode) != mode:
         roles -= {"data"}  # folder and preprocessing of another data set
     known = {**declared_options(TrainOptions), **options}
     taken = {name: value for name, value in content.items() if name in known and known[name].role in roles}
@@ -211,7 +248,38 @@ def _saved_layer(
             known[name].check(value)
         except OptionError as error:
             raise OptionError(f"{path}: {name} {value!r}: {error}") from None
+    copy = path.with_name(FILE_NAME)
+    if mode == "custom" and "data" in roles and copy.exists():
+        taken["data"] = str(copy)
     return taken, [f"{path}: unknown option {name} ignored" for name in sorted(content.keys() - known.keys())]
+
+
+def is_saved_run(config: str) -> bool:
+    """Whether `--config` names the options of a run, not a TOML file."""
+    return config.lower().endswith(".json")
+
+
+def _with_data_set(typed: Values, presets: Mapping[str, Preset]) -> Values:
+    """What was typed, with the --dataset_mode that --data stands for."""
+    data = typed.get("data")
+    if not data:
+        return typed
+    mode = data if data in presets and not Path(data).is_file() else "custom"
+    if typed.get("dataset_mode", mode) != mode:
+        raise OptionError(
+            f"--data {data}: is a data set of its own; leave out --dataset_mode {typed['dataset_mode']}, or --data"
+        )
+    return typed | {"dataset_mode": mode, "data": data if mode == "custom" else None}
+
+
+def _of_folders(given: Values, is_train: bool) -> Values:
+    """Defaults of the custom data set: those of its data file, and instance maps if there is a folder of them."""
+    preset: Values = {}
+    if given.get("data"):
+        preset = read_data_file(given["data"]).preset.values(is_train)
+    if given.get("label_dir") or not given.get("data"):
+        preset |= {"instance": bool(given.get("instance_dir"))}
+    return preset
 
 
 def _check_architecture(

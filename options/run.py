@@ -5,7 +5,7 @@ from pathlib import Path
 
 from options.base import Options
 from options.data import MOST_PROCESSES
-from options.field import FOLDER, GPU_IDS, PLAIN_NAME, between, option
+from options.field import FILE, FOLDER, GPU_IDS, PLAIN_NAME, between, option
 from options.saved import SAVED_NAME
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
@@ -19,6 +19,14 @@ class RunOptions(Options, heading="run"):
     name: str = option("label2coco", "experiment; the folder of its files", rule=PLAIN_NAME, role="session")
     checkpoints_dir: str = option(
         "./checkpoints", "folder that holds the folder of every run", rule=FOLDER, role="session"
+    )
+
+    config: str | None = option(
+        None,
+        f"TOML file with options, such as `ngf = 32`, or the {SAVED_NAME} of any run; what is typed is stronger",
+        rule=FILE,
+        role="session",
+        unset="not given",
     )
 
     @property

@@ -11,7 +11,7 @@ IMAGES = {"numpy", "PIL"}
 TORCH = {"torch", "torchvision"}
 # Files of a room, a package or a package in it, import the standard library, their own room, and these.
 ALLOWED: dict[str, set[str]] = {
-    "options": set(),
+    "options": {"tomli"},
     "util": TORCH | IMAGES | {"dominate", "tqdm", "tensorboard", "wandb"},
     "data": {"options", "util", "scipy", "tqdm", "pycocotools"} | TORCH | IMAGES,
     # What the papers define, which knows nothing of faster ways to compute it, nor of training.

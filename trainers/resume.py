@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trainers.checkpoint import LATEST, Checkpoints, set_aside
+from trainers.own_data import keep_data_file
 from util.distributed import World
 from util.progress import Progress
 from util.results_folders import bring_run_back, results_of_run
@@ -45,7 +46,7 @@ def claimed_folder(opt, world: World, progress: Progress, resumed: bool) -> Iter
     try:
         _print_start(opt, progress, resumed, aside)
         yield
-        opt.save(opt.run_dir / "options.json")
+        keep_data_file(opt).save(opt.run_dir / "options.json")
         (opt.run_dir / LAUNCH).write_text(world.launch_name, encoding="utf-8")
     except BaseException:  # also Ctrl-C
         if aside or not existed:

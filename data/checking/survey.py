@@ -9,7 +9,6 @@ from typing import Any
 
 from data import check_batch_size
 from data.checking.inspection import Inspector, Problem, SampleReport
-from data.classes import describe_classes
 from data.files import Files
 from data.paired import PairedDataset
 from data.pairs import SamplePaths
@@ -17,6 +16,7 @@ from data.palette import Color
 from data.parallel import parallel_map
 from data.preprocess import Preprocess, Size
 from data.read import LabelIds
+from options.data_file import described
 from util.errors import InputError
 
 COLORS_KEPT = 4096  # of the whole data set
@@ -122,7 +122,7 @@ def survey(
         progress: wraps the iterator of reports, given their number, to show a progress bar.
     """
     files, samples, problems = find_samples(dataset_class, opt)
-    names, _ = describe_classes(dataset_class.class_table, opt.label_nc, opt.contain_dontcare_label)
+    names, _ = dataset_class.classes(opt.label_nc, opt.contain_dontcare_label, described(opt))
     kinds = {"labels": files.labels, "images": files.images, "instances": files.instances}
     result = Survey(
         ids=dataset_class.label_ids(opt),

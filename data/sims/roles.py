@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from data.classes import read_table
+from options.data_file import shipped_set
 
 BACK_TO_FRONT = (
     "sky", "building", "terrain", "wall", "sidewalk", "road", "fence", "vegetation", "motorcycle", "bicycle", "truck",
@@ -56,7 +56,7 @@ class Roles:
         def ids(names: frozenset[str]) -> frozenset[int]:
             return frozenset(label for label, name in enumerate(class_names) if name in names)
 
-        things = OBJECTS | set(read_table("coco")[0][:COCO_THINGS])
+        things = OBJECTS | {row.name for row in shipped_set("coco").classes[:COCO_THINGS]}
         if set(BACK_TO_FRONT) <= set(class_names):
             places = {name: place for place, name in enumerate(BACK_TO_FRONT)}
             ranks = [places.get(name, len(places) if name in things else -1) for name in class_names]

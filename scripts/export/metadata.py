@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from data import DATASETS
-from data.read import LabelIds
+from options.data_file import described
 from scripts.export.formats import OPSET
 from scripts.export.graphs import Sizes
 from scripts.export.options import ExportOptions
@@ -29,8 +29,8 @@ def describe(
         tables: for a generator by table, see `table_facts`.
     """
     dataset = DATASETS[opt.dataset_mode]
-    names, colors = dataset.classes(opt.label_nc, opt.contain_dontcare_label)
-    ids = LabelIds(opt.label_nc, opt.contain_dontcare_label, dataset.unknown_value)
+    names, colors = dataset.classes(opt.label_nc, opt.contain_dontcare_label, described(opt))
+    ids = dataset.label_ids(opt)
     special = opt.contain_dontcare_label and ids.unknown_value is not None
     height, width = sizes.trained
     modulation = "dense" if tables is None else "table"

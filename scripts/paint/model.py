@@ -14,9 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from data import DATASETS, PRESETS
-from data.classes import read_table
 from data.preprocess import image_to_tensor
-from data.read import LabelIds
 from models import METHODS, create_model
 from models.folding import fold_norms
 from models.networks.generators import SPADEGenerator
@@ -24,6 +22,7 @@ from models.networks.layout import SemanticLayout
 from models.segmenters import Segmenter, load_own_segmenter
 from models.segmenters.own import OwnSegmenter
 from models.tables import pack_weights, prepare
+from options.data_file import described, shipped_set
 from scripts.paint.options import ModelOptions, check_labels, model_options
 from scripts.paint.scenes import Scenes
 from trainers.loading import load_networks
@@ -57,8 +56,8 @@ class Painter:
         self.height, self.width = opt.size
         self.num_labels = opt.num_labels
         dataset = DATASETS[opt.dataset_mode]
-        self.names, self.colors = dataset.classes(opt.label_nc, opt.contain_dontcare_label)
-        self.ids = LabelIds(opt.label_nc, opt.contain_dontcare_label, dataset.unknown_value)
+        self.names, self.colors = dataset.classes(opt.label_nc, opt.contain_dontcare_label, described(opt))
+        self.ids = dataset.label_ids(opt)
         self.scenes = Scenes(self.width, self.height, self.colors) if opt.dataset_mode == "landscapes" else None
         self.device = choose_device(opt.gpu_id_list)
         prepare_torch(opt.seed, threads=opt.threads)
@@ -83,7 +82,7 @@ class Painter:
 
     def _facts(self) -> dict[str, Any]:
         special = self.opt.contain_dontcare_label and self.ids.unknown_value is not None
-        coco = {name: number for number, name in enumerate(read_table("coco")[0])}
+        coco = {row.name: row.id for row in shipped_set("coco").classes}
         coco = {name.removesuffix("-other"): number for name, number in coco.items()} | coco
         base = [self.names.index(name) for name in BASE_CLASSES if name in self.names]
         base += [self.opt.label_nc] if special else []

@@ -1,4 +1,12 @@
-"""Check every file of a data set before training: `python -m scripts.prepare check --dataset_mode MODE [...]`.
+"""Check every file of a data set before training, and describe it in a file that every program reads.
+
+    python -m scripts.prepare check LABELS PHOTOS [INSTANCES] --write data.toml    # then: train.py --data data.toml
+    python -m scripts.prepare check --data data.toml
+    python -m scripts.prepare check --dataset_mode MODE [--dataroot DIR]
+
+The first form finds classes and parts from folders alone. Parts are found by names (folders train and val, or train_img
+and val_img); where there is one part alone, a tenth of it is chosen to validate with. Names and colors of the classes
+are those of --palette FILE, or of a file such as classes.json or labelmap.txt beside the folders.
 
 Takes the options of train.py and says whether training with them would read every sample (exit status 0) or not (1);
 with a --phase other than train, the options of test.py, and checks what testing needs: photos are optional then.
@@ -22,6 +30,7 @@ Keys of the --json file (only the first four for landscapes, which have no files
 """
 
 import argparse
+import itertools
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -33,11 +42,12 @@ from tqdm import tqdm
 from data import DATASETS, PRESETS
 from data.checking.advice import conversion, find_warnings, flags, palette_lines, propose
 from data.checking.inspection import KINDS, SampleReport
-from data.checking.survey import Survey, survey
+from data.checking.survey import Progress, Survey, survey
 from data.paired import PairedDataset
 from models import METHODS
 from options import TestOptions, TrainOptions, parse_options
 from scripts.prepare.arguments import add_workers, subcommand_parser
+from scripts.prepare.write_data import describe_folders, write_description
 from util.errors import InputError
 from util.files import refuse_foreign, replacing
 
@@ -51,10 +61,16 @@ NAMES_SHOWN = 10
 SIZES_IN_JSON = 1000
 
 
-def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, TrainOptions | TestOptions]:
-    """Parse this tool's own options, and those of the program whose data is checked."""
+def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, TrainOptions | TestOptions | None]:
+    """Parse this tool's own options, and those of the program whose data is checked; None if folders are described."""
     parser = subcommand_parser(
         "check", __doc__, epilog="All other options are those of train.py: python train.py --help"
+    )
+    folders = list(itertools.takewhile(lambda word: not word.startswith("-"), argv))
+    argv = argv[len(folders) :]
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write a description of the folders; never replaces")
+    parser.add_argument(
+        "--palette", type=Path, metavar="FILE", help="with --write: names and colors of the classes, see convert_labels"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found, all files named")
     parser.add_argument(
@@ -67,6 +83,7 @@ def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, TrainOptions | 
     )
     add_workers(parser)
     own, rest = parser.parse_known_args(argv)
+    own.folders = [Path(folder) for folder in folders]
     for path in (own.json, own.propose_palette):
         if path and path.is_dir():
             raise InputError(f"{path}: is a folder; name a file")
@@ -79,6 +96,9 @@ def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, TrainOptions | 
             f"delete it first"
         )
 
+    if own.folders or own.write or own.palette:
+        _check_description(own, rest)
+        return own, None
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     peek.add_argument("--phase", nargs="?", default="train")
     program = TrainOptions if peek.parse_known_args(rest)[0].phase == "train" else TestOptions
@@ -88,16 +108,18 @@ def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, TrainOptions | 
 def main(argv: Sequence[str]) -> int:
     """Check the data set and report; return the exit status. Raises `InputError` for bad options."""
     own, opt = parse_args(argv)
+
+    def bar(reports: Iterator[SampleReport], total: int) -> Iterator[SampleReport]:
+        yield from tqdm(reports, desc="check", total=total, unit="sample", dynamic_ncols=True)
+
+    if opt is None:
+        return describe(own, bar)
     dataset_class = DATASETS[opt.dataset_mode]
     if not issubclass(dataset_class, PairedDataset):
         print(f"--dataset_mode {opt.dataset_mode} draws its samples: there are no files to check")
         if own.json:
             write_json(own.json, {"runs": True, "dataset_mode": opt.dataset_mode, "phase": opt.phase})
         return 0
-
-    def bar(reports: Iterator[SampleReport], total: int) -> Iterator[SampleReport]:
-        yield from tqdm(reports, desc="check", total=total, unit="sample", dynamic_ncols=True)
-
     result = survey(dataset_class, opt, own.workers, bar)
     print_report(result, opt)
     if own.json:
@@ -107,17 +129,52 @@ def main(argv: Sequence[str]) -> int:
     return 0 if result.is_fine or is_proposed else 1
 
 
-def print_report(result: Survey, opt) -> None:
-    """Print the report as text."""
+def _check_description(own: argparse.Namespace, rest: Sequence[str]) -> None:
+    """Raise an `InputError` unless the command line asks for a description of folders, and for nothing else."""
+    form = "python -m scripts.prepare check LABELS PHOTOS --write data.toml"
+    if len(own.folders) not in (2, 3):
+        raise InputError(f"name the folder of label maps and that of photos: {form}")
+    if not own.write:
+        raise InputError(f"--write FILE: is missing, the description to write: {form}")
+    if rest or own.propose_palette or own.json:
+        words = [*rest[:1], *["--propose_palette"] * bool(own.propose_palette), *["--json"] * bool(own.json)]
+        raise InputError(f"{words[0]}: does not go with --write; check --data {own.write} once it is there")
+    if own.write.exists():
+        raise InputError(f"--write {own.write}: is there already; name another file, or delete it first")
+    if own.write.suffix.lower() != ".toml":
+        raise InputError(f"--write {own.write}: the name must end in .toml")
+
+
+def describe(own: argparse.Namespace, bar: Progress) -> int:
+    """Survey folders, report, and write their description; return the exit status."""
+    description, surveys = describe_folders(own.folders, own.write, own.palette, own.workers, bar)
+    for name, result in surveys.items():
+        print_counts(name, result)
+        print_values(result)
+        print_problems(result)
+        for warning in find_warnings(result):
+            print(f"\nwarning: {warning.message}")
+        print()
+    write_description(description)
+    return 0 if all(result.is_fine for result in surveys.values()) else 1
+
+
+def print_counts(what: str, result: Survey) -> None:
+    """Print how many files there are, where, and of which sizes."""
     counts = result.counts
     print(
-        f"{opt.dataset_mode}, phase {opt.phase}: {counts['labels']} label maps, {counts['images']} photos, "
-        f"{counts['instances']} instance maps; {counts['samples']} samples"
+        f"{what}: {counts['labels']} label maps, {counts['images']} photos, {counts['instances']} instance maps; "
+        f"{counts['samples']} samples"
     )
     for kind, folder in result.folders.items():
         print(f"  {kind:<10} {folder}")
     print_sizes("label maps", result.label_sizes)
     print_sizes("photos", result.photo_sizes)
+
+
+def print_report(result: Survey, opt) -> None:
+    """Print the report as text."""
+    print_counts(f"{opt.dataset_mode}, phase {opt.phase}", result)
     print_values(result)
     print_problems(result)
     for warning in find_warnings(result):

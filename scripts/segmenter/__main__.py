@@ -24,6 +24,7 @@ import torch
 import torchvision
 
 from data import PRESETS, create_loader
+from data.custom import CustomDataset
 from evaluation.instruments import SEGMENTED_AS
 from models.networks.init import parameter_count
 from models.segmenters import SEGMENTERS
@@ -47,7 +48,10 @@ def create_segmenter(opt: SegmenterOptions) -> OwnSegmenter:
     else:
         class_ids, unlabelled = tuple(range(opt.label_nc)), set()
     if opt.contain_dontcare_label and opt.label_nc not in class_ids:
-        unlabelled |= {IGNORED, opt.label_nc}  # the unknown class in label files and in samples
+        # The unknown class in label files, which may be any number, and in samples.
+        in_files = CustomDataset.label_ids(opt).unknown_value if opt.dataset_mode == "custom" else IGNORED
+        unlabelled |= {in_files, opt.label_nc}
+        class_ids = tuple(number for number in class_ids if number != in_files)
     return OwnSegmenter(
         name=opt.dataset_mode,
         class_ids=class_ids,

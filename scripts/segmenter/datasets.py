@@ -15,7 +15,8 @@ def create_datasets(opt: SegmenterOptions) -> tuple[SampleDataset, SampleDataset
         InputError: files are missing or do not suit the options.
     """
     training, validation = create_dataset(opt), create_dataset(validation_options(opt))
-    if isinstance(training, CustomDataset) and isinstance(validation, CustomDataset) and not opt.val_label_dir:
+    is_one_folder = not (opt.val_label_dir or opt.has_validation_part)
+    if isinstance(training, CustomDataset) and isinstance(validation, CustomDataset) and is_one_folder:
         hold_out(training, validation)
     if "image" not in validation[0]:
         raise InputError(f"--dataset_mode {opt.dataset_mode}: found no photos to validate with")

@@ -8,6 +8,7 @@ from data import PRESETS
 from models.segmenters.own import WIDTHS
 from options import OptionError, Preset, parse_options
 from options.data import DataOptions
+from options.data_file import described
 from options.field import POSITIVE, Option, at_least, declared_options, option, reuse
 from options.run import ComputeOptions, DeviceOptions, RunOptions
 from util.segmentation_scores import IGNORED
@@ -42,6 +43,14 @@ class PhotoOptions(DataOptions, heading="data"):
     def without_effect(cls) -> Mapping[str, Option]:
         """Options about instance maps, which are accepted so that the data flags of a training can be reused."""
         return {name: declared_options(cls)[name] for name in ("instance", "instance_dir", "instance_suffix")}
+
+    @property
+    def has_validation_part(self) -> bool:
+        """Whether the data set has validation photos of its own; a custom one has if its data file says so."""
+        if self.dataset_mode != "custom":
+            return True
+        description = None if self.label_dir or self.val_label_dir else described(self)
+        return description is not None and "val" in description.parts
 
     def check(self) -> None:
         """Refuse training on validation photos, and incomplete validation folders."""
@@ -116,9 +125,11 @@ def validation_options(opt: SegmenterOptions) -> ValidationOptions:
     """Options for validation photos: not cropped at random, not flipped, and in order."""
     values = {name: getattr(opt, name) for name in declared_options(ValidationOptions)}
     values |= {"phase": "val", "load_size": opt.crop_size, "flip": False, "serial_batches": True}
-    if opt.dataset_mode != "custom":
+    if opt.has_validation_part:
         values |= {"file_list": None, "max_dataset_size": None}  # both are about the training photos
-    elif opt.val_label_dir:
+    elif not opt.val_label_dir:
+        values |= {"phase": "train"}  # of which some are held out
+    else:
         values |= {"label_dir": opt.val_label_dir, "image_dir": opt.val_image_dir}
         values |= {"file_list": None, "max_dataset_size": None}
     return ValidationOptions(**values)

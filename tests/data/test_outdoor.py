@@ -4,11 +4,11 @@ from PIL import Image
 
 from data.ade20k import Ade20kDataset
 from data.ade20k_outdoor import INDOOR, OUTDOOR, Ade20kOutdoorDataset, is_outdoor, list_path
-from data.classes import read_table
+from options.data_file import shipped_set
 from scripts.prepare.outdoor import main
 from util.errors import InputError
 
-NAMES, _ = read_table("ade20k")
+NAMES = tuple(row.name for row in shipped_set("ade20k").classes)
 
 
 def scene(**pixels: int) -> np.ndarray:

@@ -9,9 +9,9 @@ from PIL import Image
 from data import create_dataset
 from data.photos import MOST_DECODED, traits, warn_of_photos
 from data.preprocess import Preprocess
-from data.read import read_image
+from data.read import LabelIds, read_image
 from evaluation.generation import style_photos
-from evaluation.image_sets import FolderTruth, LabelRule
+from evaluation.image_sets import FolderTruth
 from tests.data.pngs import write_png
 from tests.data.tiffs import write_tiff
 
@@ -86,7 +86,7 @@ def test_training_says_so_in_one_line_once(tmp_path, make_options, capsys):
 def test_references_of_scores_are_looked_at_too(tmp_path, capsys):
     labels, photo = save(tmp_path / "a.png", LEVELS % 3), save(tmp_path / "b.png", LEVELS, LEVELS, LEVELS, HALF)
     preprocess = Preprocess("fixed", SIZE, SIZE, 1.0, random=False, flip=False)
-    FolderTruth(["a"], {"a": photo}, {"a": labels}, preprocess, LabelRule(3, False), ("x", "y", "z"))
+    FolderTruth(["a"], {"a": photo}, {"a": labels}, preprocess, LabelIds(3, False), ("x", "y", "z"))
     assert f"1 of 1 photos ({photo}) are transparent" in capsys.readouterr().err
 
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from data import PRESETS, create_dataset
 from data.preprocess import image_to_tensor
-from evaluation.image_sets import DataSetTruth, GeneratedImages, LabelRule, to_gray_levels
+from data.read import LabelIds
+from evaluation.image_sets import DataSetTruth, GeneratedImages, as_in_files, to_gray_levels
 from evaluation.sources import find_images
 from options import EvaluateOptions, parse_options
 from tests.evaluation.folders import save
@@ -28,9 +29,9 @@ def test_no_gray_level_is_lost_on_the_way_through_the_network_s_range():
 
 def test_unknown_is_255_again_unless_it_is_an_id_of_the_files():
     labels = torch.tensor([[0, 3, 4]], dtype=torch.uint8)
-    assert LabelRule(4, True).as_in_files(labels).tolist() == [[0, 3, 255]]
-    assert LabelRule(4, True, None).as_in_files(labels).tolist() == [[0, 3, 4]]
-    assert LabelRule(5, False).as_in_files(labels).tolist() == [[0, 3, 4]]
+    assert as_in_files(labels, LabelIds(4, True)).tolist() == [[0, 3, 255]]
+    assert as_in_files(labels, LabelIds(4, True, None)).tolist() == [[0, 3, 4]]
+    assert as_in_files(labels, LabelIds(5, False)).tolist() == [[0, 3, 4]]
 
 
 @pytest.fixture

@@ -153,7 +153,10 @@ def test_other_modes_do_not_crop_what_was_scaled(mode, parse_train):
         ),
         ("--random_input --use_vae", "--random_input: with --use_vae the latent is a style; use --no_use_vae"),
         ("--niter 0", "--niter 0: with --niter_decay 0 there are no epochs; use --niter 1 or more"),
-        ("--dataset_mode custom", "--dataset_mode custom: add --label_dir FOLDER, the folder of label maps"),
+        (
+            "--dataset_mode custom",
+            "--dataset_mode custom: add --data FILE, or --label_dir FOLDER, the folder of label maps",
+        ),
         (
             "--dataset_mode custom --label_dir l",
             "--dataset_mode custom: add --image_dir FOLDER, the folder of photos",

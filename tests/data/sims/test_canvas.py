@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from data.classes import read_table
 from data.sims import canvas as canvas_module
 from data.sims.canvas import Segment, back_to_front, compose, elide, shadows
 from data.sims.components import Component, components
 from data.sims.roles import BACK_TO_FRONT, Roles
 from data.sims.training import Match, compose_own, move_colors, turn
+from options.data_file import shipped_set
 from tests.data.sims.small_banks import rectangle
 
 SIZE = (8, 16)
@@ -110,11 +110,11 @@ def test_ground_beside_and_below_objects_is_emptied_for_shadows():
 
 
 def test_cityscapes_has_the_published_order_and_others_put_things_in_front():
-    names, _ = read_table("cityscapes")
+    names = [row.name for row in shipped_set("cityscapes").classes]
     ranks = dict(zip(names, Roles.of(names).ranks))
     assert [name for name in sorted(ranks, key=ranks.__getitem__) if name in BACK_TO_FRONT] == list(BACK_TO_FRONT)
     assert ranks["parking"] < ranks["sky"] and ranks["caravan"] > ranks["building"]
-    coco, _ = read_table("coco")
+    coco = [row.name for row in shipped_set("coco").classes]
     assert Roles.of(coco).ranks == (1,) * 91 + (0,) * 91
     assert set(NUMBERED.ranks) == {0}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.classes import read_table
+from data.coco import CocoDataset
 from data.id_maps import read_ids
 from data.landscape import CLASS_COLORS, CLASS_NAMES
 from data.read import LabelIds
@@ -99,7 +99,7 @@ def test_gaugans_colors_are_read(modules):
     assert note == "Read by GauGAN's colors"
     assert np.array_equal(found, [[CLASS_NAMES.index(name) for name in row] for row in names])
     # A model of COCO-Stuff knows the ids themselves; its classes have longer names.
-    classes = read_table("coco")
+    classes = CocoDataset.classes(182, False)
     found, _ = opened(modules, png(pixels), model(*classes))
     assert np.array_equal(found, pixels[..., 0])
     # Another name for an id of COCO-Stuff: 118, the flowers, are plants here.

@@ -13,6 +13,7 @@ from PIL import Image
 
 from data.opening import orientation_of
 from data.palette import Entry, Palette, ids_of_mask, read_palette
+from options.data_file import SETS
 from scripts.prepare.convert_labels import main
 from util.errors import InputError
 
@@ -253,9 +254,9 @@ def test_wrong_palettes_are_refused_with_the_place(tmp_path, text, words):
     assert "\n" not in str(caught.value)
 
 
-def test_class_tables_of_this_project_are_palettes():
-    tables = Path(__file__).resolve().parents[3] / "data" / "class_tables"
-    assert len(read_palette(tables / "coco.txt").entries) == 182
+def test_data_files_are_palettes():
+    palette = read_palette(SETS / "coco.toml")
+    assert len(palette.entries) == 182 and palette.entries[156].name == "sky-other"
 
 
 # Real files, and speed

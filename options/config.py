@@ -1,0 +1,66 @@
+"""`--config FILE`: options from a TOML file, or from the options.json of a run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from options.command_line import suggestion
+from options.field import Option, OptionError
+from options.toml import read_toml
+
+Values = dict[str, Any]
+
+
+def read_config(path: Path, options: Mapping[str, Option], others: Mapping[str, Option]) -> Values:
+    """The options in a TOML file, by name and checked, as if they had been typed.
+
+    Keys are spelled as flags without dashes: `ngf = 32`, `no_flip = true`. Options of other programs are left out, so
+    that one file serves several.
+
+    Args:
+        options: those of the program.
+        others: those of all programs.
+    Raises:
+        OptionError: there is no such file, or a key or a value is wrong.
+    """
+    try:
+        content = read_toml(path, "--config")
+    except FileNotFoundError:
+        raise OptionError(f"--config {path}: there is no such file") from None
+    by_spelling = _by_spelling(options)
+    known = _by_spelling(others)
+    values: Values = {}
+    for key, value in content.items():
+        spelling = "--" + key.replace("-", "_")
+        if spelling not in by_spelling and spelling in known:
+            continue
+        if spelling not in by_spelling:
+            hint = suggestion(spelling, by_spelling).replace("--", "")
+            raise OptionError(f"{path}: {key}: no such option" + (f"; {hint}" if hint else "; see --help all"))
+        option = by_spelling[spelling]
+        try:
+            values[option.name] = _value(option, spelling, value)
+        except OptionError as error:
+            raise OptionError(f"{path}: {key} {_shown(value)}: {error}") from None
+    return values
+
+
+def _by_spelling(options: Mapping[str, Option]) -> dict[str, Option]:
+    return {spelling: option for option in options.values() for spelling in option.spellings}
+
+
+def _value(option: Option, spelling: str, value: Any) -> Any:
+    if option.kind is bool and isinstance(value, bool):
+        return value == option.switches[spelling]
+    if isinstance(value, int | float) and not isinstance(value, bool) and option.kind is str:
+        value = str(value)  # gpu_ids = 0
+    if isinstance(value, str):
+        value = option.from_text(value)
+    elif isinstance(value, int) and not isinstance(value, bool) and option.kind is float:
+        value = float(value)
+    option.check(value)
+    return value
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

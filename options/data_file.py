@@ -1,0 +1,371 @@
+"""`data.toml`: a data set described once, with its classes, its folders, and defaults of options for it.
+
+    name = "streets"
+    unknown = 255                     # value of pixels without a class; leave it out if there are none
+    classes = [                       # the ids that label maps hold
+      { id = 0, name = "road", color = [128, 64, 128] },
+      { id = 1, name = "sky" },       # without a color it gets one
+    ]
+
+    [train]                           # folders, relative to this file
+    labels = "train_labels"
+    photos = "train_photos"
+    instances = "train_instances"     # if there are any
+
+    [val]                             # with folders as in [train], or a part of its samples, chosen by their names:
+    fraction = 0.1
+
+    [test]                            # optional: what --phase test reads, which is [val] otherwise
+
+    [options]                         # optional: defaults of options for this data set, and in [test_options] for test
+    crop_size = 128
+
+Further keys: `split_seed = 1` makes another choice of such a fraction; `like = "coco"` takes classes, unknown and
+defaults from a data set of `data/sets`; `file_list` in a part names its samples; `suffixes = { labels = "_mask" }` says
+how the names of files end; `colors_are_labels = true` says that label maps show the class colors instead of ids.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from options.field import OptionError, Preset
+from options.toml import read_toml
+
+FILE_NAME = "data.toml"
+SETS = Path(__file__).parents[1] / "data" / "sets"
+"""Descriptions of the data sets that this project knows."""
+KINDS = ("labels", "photos", "instances")
+PARTS = ("train", "val", "test")
+KEYS = ("name", "like", "unknown", "classes", "suffixes", "colors_are_labels", "split_seed", "options", "test_options")
+UNKNOWN_IN_FILES = 255
+"""Value of unknown pixels in label maps that no data file describes."""
+LARGEST_ID = 65535  # what a 16-bit PNG holds
+MOST_COLORED = 255
+"""Classes of color-coded label maps: their ids are read as bytes, and one more is for unknown pixels."""
+Color = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class: the id in label maps, a name, and a color for pages."""
+
+    id: int
+    name: str
+    color: Color | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where the samples of training, validation or test are: folders, or a fraction of those of training."""
+
+    labels: str = ""
+    photos: str | None = None
+    instances: str | None = None
+    file_list: str | None = None
+    fraction: float | None = None
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """The content of a data file. Paths are absolute, or relative to the working directory.
+
+    Attributes:
+        path: the file; errors name it.
+        unknown: value of unknown pixels in label maps; None if every pixel has a class.
+        suffixes: of file names after the sample's name, by kind ("labels", "photos", "instances").
+        colors_are_labels: whether label maps show colors.
+        parts: by name, of `PARTS`.
+        preset: defaults of options, those that follow from the classes included.
+    """
+
+    path: Path
+    name: str
+    classes: tuple[ClassRow, ...] = ()
+    unknown: int | None = None
+    suffixes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    colors_are_labels: bool = False
+    parts: Mapping[str, Part] = dataclasses.field(default_factory=dict)
+    split_seed: int = 0
+    preset: Preset = dataclasses.field(default_factory=Preset)
+
+    def part(self, phase: str) -> tuple[str, Part]:
+        """The part that `--phase` reads, with its name: [val] for "test" where there is no [test].
+
+        Raises:
+            OptionError: there is no such part.
+        """
+        names = ("test", "val") if phase == "test" else (phase,)
+        for name in names:
+            if name in self.parts:
+                return name, self.parts[name]
+        there = " and ".join(f"[{name}]" for name in self.parts) or "no part at all"
+        missing = names[-1] if phase == "test" else phase
+        others = [f"--phase {name}" for name in self.parts]
+        fix = f"write a [{missing}] into it" if missing in PARTS else "use " + " or ".join(others)
+        raise OptionError(f"--phase {phase}: {self.path} describes {there}; {fix}, or add --label_dir FOLDER")
+
+    def folders_of(self, name: str) -> Part:
+        """The part that has the folders of part `name`: itself, or [train] if it is a fraction of that."""
+        return self.parts["train"] if self.parts[name].fraction is not None else self.parts[name]
+
+    def has(self, name: str, sample: str) -> bool:
+        """Whether part `name` has `sample`, which is in its folders.
+
+        Fractions are chosen by a hash of the name, so a sample stays in its part when others are added or removed.
+        """
+        fractions = {other: part.fraction for other, part in self.parts.items() if part.fraction is not None}
+        if not fractions or name not in ("train", *fractions):
+            return True
+        digest = hashlib.sha256(f"{self.split_seed}/{sample}".encode(errors="surrogateescape")).digest()
+        place = int.from_bytes(digest[:8], "big") / 2**64
+        for other, fraction in fractions.items():
+            if place < fraction:
+                return name == other
+            place -= fraction
+        return name == "train"
+
+
+@functools.lru_cache(maxsize=64)
+def read_data_file(path: str | Path) -> DataFile:
+    """Read and check a data file, once in a process.
+
+    Raises:
+        OptionError: there is no such file, or something in it is wrong; the message names file, key and fix.
+    """
+    path = Path(path)
+    try:
+        content = read_toml(path, "--data")
+    except FileNotFoundError:
+        raise OptionError(f"--data {path}: there is no such file{_nearby(path)}") from None
+    return _Reader(path).read(content)
+
+
+def shipped_set(mode: str) -> DataFile:
+    """The description of the data set `mode`, a `--dataset_mode`."""
+    return read_data_file(SETS / f"{mode}.toml")
+
+
+def described(opt: Any) -> DataFile | None:
+    """The data file of options; None if they name none."""
+    return read_data_file(opt.data) if getattr(opt, "data", None) else None
+
+
+def folders(opt: Any) -> dict[str, str]:
+    """The folders of `opt.phase` of the custom data set, by kind: those typed, or else those of the data file.
+
+    Typed label maps are other data than those described, so photos and instances must be typed with them.
+
+    Raises:
+        OptionError: the data file has no such part.
+    """
+    typed = {"labels": opt.label_dir, "photos": opt.image_dir, "instances": opt.instance_dir}
+    description = None if opt.label_dir else described(opt)
+    found: dict[str, str | None] = {}
+    if description:
+        name, _ = description.part(opt.phase)
+        found = {kind: getattr(description.folders_of(name), kind) for kind in KINDS}
+    return {kind: folder for kind in KINDS if (folder := typed[kind] or found.get(kind))}
+
+
+class _Reader:
+    """Turns the content of a TOML file into a `DataFile`; every refusal names the file."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def read(self, content: dict[str, Any]) -> DataFile:
+        self.refuse_unknown(content, {*KEYS, *PARTS}, "")
+        base = self.base(content.get("like"))
+        classes = self.classes(content["classes"]) if "classes" in content else base.classes
+        unknown = self.number(content, "unknown", "", LARGEST_ID) if "unknown" in content else base.unknown
+        self.refuse_two_meanings(classes, unknown)
+        parts = {name: self.part(content[name], name) for name in PARTS if name in content}
+        self.refuse_fractions_of_nothing(parts)
+        suffixes = content.get("suffixes", {})
+        self.refuse_unless(isinstance(suffixes, dict), 'suffixes: must be a table such as { labels = "_mask" }')
+        self.refuse_unknown(suffixes, set(KINDS), "suffixes.")
+        colored = content.get("colors_are_labels", False)
+        self.refuse_unless(isinstance(colored, bool), "colors_are_labels: must be true or false")
+        if colored:
+            self.refuse_colors_that_are_no_labels(classes)
+        return DataFile(
+            path=self.path,
+            name=self.text(content, "name", "", self.path.stem),
+            classes=classes,
+            unknown=unknown,
+            suffixes={kind: self.text(suffixes, kind, "suffixes.", "") for kind in suffixes},
+            colors_are_labels=colored,
+            parts=MappingProxyType(parts),
+            split_seed=self.number(content, "split_seed", "", 2**32, 0),
+            preset=self.preset(content, base, classes, unknown, parts),
+        )
+
+    def base(self, like: Any) -> DataFile:
+        if like is None:
+            return DataFile(self.path, "")
+        names = sorted(path.stem for path in SETS.glob("*.toml"))
+        self.refuse_unless(like in names, f"like: {like!r} must be one of {', '.join(names)}")
+        return shipped_set(like)
+
+    def classes(self, rows: Any) -> tuple[ClassRow, ...]:
+        form = 'must be a list of { id = 0, name = "road", color = [128, 64, 128] }'
+        are_tables = isinstance(rows, list) and bool(rows) and all(isinstance(row, dict) for row in rows)
+        self.refuse_unless(are_tables, f"classes: {form}")
+        classes = []
+        for place, row in enumerate(rows):
+            where = f"classes[{place}]."
+            self.refuse_unknown(row, {"id", "name", "color"}, where)
+            self.refuse_unless("id" in row, f"{where}id: is missing")
+            number = self.number(row, "id", where, LARGEST_ID)
+            classes.append(ClassRow(number, self.text(row, "name", where, f"class {number}"), self.color(row, where)))
+        seen: dict[int, str] = {}
+        for row in classes:
+            self.refuse_unless(row.id not in seen, f"classes: {seen.get(row.id)} and {row.name} have one id, {row.id}")
+            seen[row.id] = row.name
+        return tuple(classes)
+
+    def color(self, row: Mapping[str, Any], where: str) -> Color | None:
+        color = row.get("color")
+        if color is None:
+            return None
+        is_color = isinstance(color, list) and len(color) == 3 and all(_is_integer(value, 255) for value in color)
+        self.refuse_unless(is_color, f"{where}color: must be three whole numbers, 0..255")
+        return (color[0], color[1], color[2])
+
+    def part(self, table: Any, name: str) -> Part:
+        self.refuse_unless(isinstance(table, dict), f"[{name}]: must be a table of folders")
+        self.refuse_unknown(table, {*KINDS, "file_list", "fraction"}, f"{name}.")
+        if "fraction" in table:
+            fraction = table["fraction"]
+            fits = isinstance(fraction, int | float) and not isinstance(fraction, bool) and 0 < fraction < 1
+            self.refuse_unless(fits, f"{name}.fraction: must be a number above 0 and below 1")
+            self.refuse_unless(name != "train", "train.fraction: [train] is the rest; write it into [val] or [test]")
+            both = [kind for kind in (*KINDS, "file_list") if kind in table]
+            problem = f"{name}: has fraction, a part of [train], and {', '.join(both)}; leave one out"
+            self.refuse_unless(not both, problem)
+            return Part(fraction=float(fraction))
+        self.refuse_unless("labels" in table, f"{name}.labels: is missing, the folder of label maps")
+        self.refuse_unless("photos" in table or name != "train", "train.photos: is missing, the folder of photos")
+        paths = {kind: self.folder(table, kind, name) for kind in (*KINDS, "file_list") if kind in table}
+        return Part(paths["labels"], paths.get("photos"), paths.get("instances"), paths.get("file_list"))
+
+    def folder(self, table: Mapping[str, Any], kind: str, name: str) -> str:
+        text = self.text(table, kind, f"{name}.", "")
+        self.refuse_unless(bool(text), f"{name}.{kind}: is empty; name a folder, or leave it out")
+        return str(self.path.parent / Path(text).expanduser())
+
+    def preset(
+        self,
+        content: Mapping[str, Any],
+        base: DataFile,
+        classes: tuple[ClassRow, ...],
+        unknown: int | None,
+        parts: Mapping[str, Part],
+    ) -> Preset:
+        own, test = content.get("options", {}), content.get("test_options", {})
+        for name, table in (("options", own), ("test_options", test)):
+            self.refuse_unless(isinstance(table, dict), f"[{name}]: must be a table of options")
+        implied: dict[str, Any] = {}
+        if "classes" in content and "label_nc" not in own:  # given where published maps hold unknown among the ids
+            implied = {"label_nc": 1 + max(row.id for row in classes), "contain_dontcare_label": unknown is not None}
+        elif "unknown" in content:
+            implied = {"contain_dontcare_label": True}
+        if "train" in parts:
+            implied["instance"] = parts["train"].instances is not None
+        return Preset({**base.preset.both, **implied, **own}, {**base.preset.test, **test})
+
+    def refuse_two_meanings(self, classes: Iterable[ClassRow], unknown: int | None) -> None:
+        named = [row.name for row in classes if row.id == unknown]
+        self.refuse_unless(not named, f"unknown: {unknown} is the id of {''.join(named)}; leave one of them out")
+
+    def refuse_fractions_of_nothing(self, parts: Mapping[str, Part]) -> None:
+        total = sum(part.fraction or 0 for part in parts.values())
+        self.refuse_unless(not total or "train" in parts, "fraction: is a part of [train], which is missing")
+        self.refuse_unless(total < 1, "fraction: nothing would be left to train on")
+
+    def refuse_colors_that_are_no_labels(self, classes: tuple[ClassRow, ...]) -> None:
+        seen: dict[Color, str] = {}
+        for row in classes:
+            if row.color is None:
+                self.refuse_unless(False, f"colors_are_labels: {row.name} has no color")
+            elif row.color in seen:
+                self.refuse_unless(False, f"colors_are_labels: {seen[row.color]} and {row.name} have one color")
+            else:
+                seen[row.color] = row.name
+        fits = bool(classes) and max(row.id for row in classes) < MOST_COLORED
+        self.refuse_unless(fits, f"colors_are_labels: wants classes with ids below {MOST_COLORED}")
+
+    def refuse_unknown(self, table: Mapping[str, Any], known: set[str], where: str) -> None:
+        for key in table:
+            self.refuse_unless(key in known, f"{where}{key}: no such key; there are {', '.join(sorted(known))}")
+
+    def text(self, table: Mapping[str, Any], key: str, where: str, default: str) -> str:
+        value = table.get(key, default)
+        self.refuse_unless(isinstance(value, str), f"{where}{key}: must be text in quotes")
+        return value
+
+    def number(self, table: Mapping[str, Any], key: str, where: str, most: int, default: int | None = None) -> int:
+        value = table.get(key, default)
+        self.refuse_unless(_is_integer(value, most), f"{where}{key}: must be a whole number, 0..{most}")
+        return value
+
+    def refuse_unless(self, holds: bool, problem: str) -> None:
+        if not holds:
+            raise OptionError(f"{self.path}: {problem}")
+
+
+def data_file_text(description: DataFile, comments: Mapping[str, str] | None = None) -> str:
+    """The text of a data file that `read_data_file` reads as `description`.
+
+    Args:
+        comments: by key, such as "unknown", or by table, such as "[val]".
+    """
+
+    def line(text: str, key: str) -> str:
+        comment = (comments or {}).get(key)
+        return f"{text}  # {comment}" if comment else text
+
+    lines = [line(f"name = {_toml(description.name)}", "name")]
+    if description.unknown is not None:
+        lines.append(line(f"unknown = {description.unknown}", "unknown"))
+    if description.colors_are_labels:
+        lines.append(line("colors_are_labels = true", "colors_are_labels"))
+    if suffixes := {kind: suffix for kind, suffix in description.suffixes.items() if suffix}:
+        lines.append(f"suffixes = {_toml(suffixes)}")
+    if description.split_seed:
+        lines.append(f"split_seed = {description.split_seed}")
+    lines.append(line("classes = [", "classes"))
+    for row in description.classes:
+        color = {} if row.color is None else {"color": [*row.color]}
+        lines.append(f"  {_toml({'id': row.id, 'name': row.name, **color})},")
+    lines.append("]")
+    for name, part in description.parts.items():
+        values = {field: value for field, value in dataclasses.asdict(part).items() if value not in (None, "")}
+        lines += ["", line(f"[{name}]", f"[{name}]"), *(f"{key} = {_toml(value)}" for key, value in values.items())]
+    for table, values in (("options", description.preset.both), ("test_options", description.preset.test)):
+        if values:
+            lines += ["", f"[{table}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML, which has the strings of JSON."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _is_integer(value: Any, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def _nearby(path: Path) -> str:
+    names = sorted(path.stem for path in SETS.glob("*.toml"))
+    return f", nor a data set of that name ({', '.join(names)})" if path.parent == Path() and not path.suffix else ""

@@ -1,0 +1,120 @@
+"""`python -m scripts.prepare check LABELS PHOTOS --write data.toml`: a data file from folders alone."""
+
+import dataclasses
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from data import PRESETS
+from data.checking.describe import choose_seed, find_palette, find_parts, propose_file
+from data.checking.survey import Progress, Survey, survey
+from data.custom import CustomDataset
+from data.palette import Palette, read_palette
+from data.read import LabelIds
+from models import METHODS
+from options import TrainOptions, parse_options
+from options.data_file import LARGEST_ID, DataFile, Part, data_file_text
+from util.errors import InputError
+from util.files import replacing
+
+COMMENTS = {
+    "name": "on pages and in messages",
+    "unknown": "value of pixels without a class",
+    "classes": "id in the label maps, name, color on pages; give each its name",
+    "colors_are_labels": "label maps show these colors",
+}
+
+
+def describe_folders(
+    folders: Sequence[Path], output: Path, palette_file: Path | None, workers: int, progress: Progress
+) -> tuple[DataFile, dict[str, Survey]]:
+    """Survey folders of label maps, photos and, perhaps, instance maps; return their description, not written yet.
+
+    Args:
+        palette_file: names and colors of the classes; None to look for such a file beside the folders.
+    Returns:
+        (description, survey of each part that has folders, with the ids of the description).
+    Raises:
+        InputError: the folders cannot be described.
+    """
+    labels, photos, *more = folders
+    parts = find_parts(labels, photos, more[0] if more else None)
+    surveys = {
+        name: survey(CustomDataset, _loose_options(part), workers, progress)
+        for name, part in parts.items()
+        if part.labels
+    }
+    palette: Palette | None = read_palette(palette_file) if palette_file else find_palette(folders)
+    first = next(iter(surveys.values()))
+    if not any(each.pixels or each.colors for each in surveys.values()):
+        raise InputError(first.problems[0].message if first.problems else f"{labels}: holds no label maps")
+    description = propose_file(output, _name_of(labels, photos), parts, surveys.values(), palette)
+    if any(part.fraction for part in parts.values()):
+        names = CustomDataset(_loose_options(parts["train"])).paths
+        description = dataclasses.replace(
+            description, split_seed=choose_seed(description, [sample.name for sample in names])
+        )
+    if palette:
+        print(f"names and colors of the classes: {palette.source}")
+    return description, {name: _with_ids(each, description) for name, each in surveys.items()}
+
+
+def write_description(description: DataFile) -> None:
+    """Write a data file, with paths relative to it where they lie below its folder."""
+    place = description.path.resolve().parent
+    parts = {
+        name: dataclasses.replace(part, **{kind: _near(path, place) for kind, path in _paths(part).items()})
+        for name, part in description.parts.items()
+    }
+    comments = COMMENTS | {
+        f"[{name}]": f"about {part.fraction:.0%} of the samples above, chosen by their names"
+        for name, part in parts.items()
+        if part.fraction
+    }
+    try:
+        with replacing(description.path) as temporary:
+            temporary.write_text(
+                data_file_text(dataclasses.replace(description, parts=parts), comments), encoding="utf-8"
+            )
+    except (OSError, UnicodeEncodeError) as error:
+        raise InputError(f"--write {description.path}: cannot be written ({error}); name another file") from error
+    classes = f"{len(description.classes)} classes"
+    unknown = "" if description.unknown is None else f", {description.unknown} for unknown"
+    print(f"{description.path}: {classes}{unknown}; parts {', '.join(parts)}. Look at it, and then:")
+    print(f"  python train.py --name mine --data {shlex.quote(str(description.path))}")
+
+
+def _loose_options(part: Part) -> TrainOptions:
+    """Options under which every id is read, so that the survey counts all of them."""
+    flags = {"--label_dir": part.labels, "--image_dir": part.photos, "--instance_dir": part.instances}
+    words = [word for flag, folder in flags.items() if folder for word in (flag, folder)]
+    words += ["--dataset_mode", "custom", "--label_nc", str(LARGEST_ID + 1)]
+    return parse_options(TrainOptions, words, PRESETS, METHODS)
+
+
+def _with_ids(found: Survey, description: DataFile) -> Survey:
+    """A survey with the ids and names of the description, without the problems that it solves."""
+    label_nc = 1 + max(row.id for row in description.classes)
+    names, _ = CustomDataset.classes(label_nc, description.unknown is not None, description)
+    solved = {"color"} if description.colors_are_labels else set()
+    return dataclasses.replace(
+        found,
+        ids=LabelIds(label_nc, description.unknown is not None, description.unknown, "described"),
+        class_names=names,
+        problems=[problem for problem in found.problems if problem.kind not in solved],
+    )
+
+
+def _name_of(labels: Path, photos: Path) -> str:
+    common = Path(os.path.commonpath([labels.absolute(), photos.absolute()]))
+    return common.name or "mine"
+
+
+def _paths(part: Part) -> dict[str, str]:
+    return {kind: path for kind in ("labels", "photos", "instances") if (path := getattr(part, kind))}
+
+
+def _near(path: str, place: Path) -> str:
+    resolved = Path(path).resolve()
+    return resolved.relative_to(place).as_posix() if resolved.is_relative_to(place) else str(resolved)
