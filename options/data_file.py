@@ -132,19 +132,28 @@ class DataFile:
         return name == "train"
 
 
-@functools.lru_cache(maxsize=64)
 def read_data_file(path: str | Path) -> DataFile:
-    """Read and check a data file, once in a process.
+    """Read and check a data file; again only if it has changed. One that is moved away later stays known.
 
     Raises:
         OptionError: there is no such file, or something in it is wrong; the message names file, key and fix.
     """
     path = Path(path)
     try:
-        content = read_toml(path, "--data")
+        state = path.stat()
+        _last_read[path] = _read(path, state.st_mtime_ns, state.st_size)
     except FileNotFoundError:
-        raise OptionError(f"--data {path}: there is no such file{_nearby(path)}") from None
-    return _Reader(path).read(content)
+        if path not in _last_read:
+            raise OptionError(f"--data {path}: there is no such file{_nearby(path)}") from None
+    return _last_read[path]
+
+
+_last_read: dict[Path, DataFile] = {}
+
+
+@functools.lru_cache(maxsize=64)
+def _read(path: Path, modified: int, size: int) -> DataFile:
+    return _Reader(path).read(read_toml(path, "--data"))
 
 
 def shipped_set(mode: str) -> DataFile:
