@@ -108,7 +108,7 @@ class _Typed(argparse.Action):
 
     def __init__(self, option_strings: Sequence[str], dest: str, option: Option, **kwargs: Any):
         nargs = 0 if option.kind is bool else None
-        super().__init__(option_strings, dest, nargs=nargs, metavar=_metavar(option), help=_help(option), **kwargs)
+        super().__init__(option_strings, dest, nargs=nargs, metavar=option.metavar, help=_help(option), **kwargs)
         self.option = option
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
@@ -183,13 +183,6 @@ def _underscored(word: str) -> str:
     if not word.startswith("--") or " " in flag:
         return word
     return "--" + flag.replace("-", "_") + equals + value
-
-
-def _metavar(option: Option) -> str | None:
-    """How the value looks in `--help`."""
-    if option.choices:
-        return "{" + ",".join(option.choices) + "}"
-    return {bool: None, int: "N", float: "X", str: "TEXT"}[option.kind]
 
 
 def _help(option: Option) -> str:

@@ -79,7 +79,7 @@ class Option:
         role: how a later command uses its value in a saved run.
         unset: text for the meaning of None; without it, None is not allowed.
         retired: values of earlier versions, with what to type instead.
-        needs: options of which one must be on for this one to have an effect.
+        needs: options of which one must be on for this one to have an effect, or have a value ("netG spade").
     """
 
     name: str
@@ -115,6 +115,17 @@ class Option:
         if self.kind is bool:
             return f"--{self.name}" if value else f"--no_{self.name}"
         return f"--{self.name} {self.shown(value)}"
+
+    @property
+    def metavar(self) -> str | None:
+        """What stands for the value in texts, such as N; None for a switch."""
+        if self.choices:
+            return "{" + ",".join(self.choices) + "}"
+        return {bool: None, int: "N", float: "X", str: "TEXT"}[self.kind]
+
+    def turned_on(self, value: str | None = None) -> str:
+        """The words that turn this option on: with `value`, or with any that does: `--flip`, `--eval_freq N`."""
+        return " ".join(filter(None, (f"--{self.name}", value or self.metavar)))
 
     def shown(self, value: Any) -> str:
         """`value` as text, with the meaning of None instead of None."""

@@ -21,6 +21,7 @@ CONDITIONINGS = ("spade", "concat", "none")
 INIT_TYPES = ("normal", "xavier", "xavier_uniform", "kaiming", "orthogonal", "none")
 UPSAMPLINGS = {"normal": 5, "more": 6, "most": 7}
 """Number of doublings of the spade generator for each `--num_upsampling_layers`."""
+PIX2PIXHD_ALONE = ("netG pix2pixhd",)
 LATENT_FLAGS = {"pix2pix": "--dropout --test_statistics own", "oasis": "--noise_3d"}
 """What gives the generator of a method a latent (see `has_latent`), where that is not `--use_vae`."""
 
@@ -68,16 +69,24 @@ class GeneratorOptions(Options, heading="generator"):
         "upsampling in the spade generator: 5, 6 (more) or 7 (most) times; most adds a block",
         choices=tuple(UPSAMPLINGS),
         role="weights",
+        needs=("netG spade",),
     )
     resnet_n_downsample: int = option(
-        4, "pix2pixhd: times the image is halved", unit="layers", rule=at_least(0), role="weights"
+        4,
+        "pix2pixhd: times the image is halved",
+        unit="layers",
+        rule=at_least(0),
+        role="weights",
+        needs=PIX2PIXHD_ALONE,
     )
-    resnet_n_blocks: int = option(9, "pix2pixhd: residual blocks", unit="blocks", rule=at_least(0), role="weights")
+    resnet_n_blocks: int = option(
+        9, "pix2pixhd: residual blocks", unit="blocks", rule=at_least(0), role="weights", needs=PIX2PIXHD_ALONE
+    )
     resnet_kernel_size: int = option(
-        3, "pix2pixhd: kernel of the residual blocks", unit="pixels", rule=ODD, role="weights"
+        3, "pix2pixhd: kernel of the residual blocks", unit="pixels", rule=ODD, role="weights", needs=PIX2PIXHD_ALONE
     )
     resnet_initial_kernel_size: int = option(
-        7, "pix2pixhd: kernel of the first layer", unit="pixels", rule=ODD, role="weights"
+        7, "pix2pixhd: kernel of the first layer", unit="pixels", rule=ODD, role="weights", needs=PIX2PIXHD_ALONE
     )
 
     @property
@@ -113,6 +122,7 @@ class EncoderOptions(Options, heading="encoder"):
         "spectralinstance",
         "norm layers of the encoder: [spectral][none|instance|batch|syncbatch]",
         role="weights",
+        needs=("use_vae",),
     )
 
 

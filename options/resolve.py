@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from options.base import Options
+from options.data import either
 from options.data_file import FILE_NAME, read_data_file
 from options.field import Option, OptionError, Preset, declared_options
 from options.method import SPADE_ALONE, MethodFacts, refuse_unused, unused_options
@@ -99,13 +100,20 @@ def _refuse_without_effect(options: Mapping[str, Option], typed: Values, values:
     """
     for name in typed:
         option = options[name]
-        needs = [need for need in option.needs if need in options]
-        if typed[name] and needs and not any(values[need] for need in needs):
-            missing = " and ".join(f"--{need}" for need in needs) + (" is off" if len(needs) == 1 else " are off")
-            fix = "leave the flag out"
-            if not fixed or any(options[need].role != "weights" for need in needs):
-                fix = f"turn {'it' if len(needs) == 1 else 'one'} on, or {fix}"
-            raise OptionError(f"{option.typed_as(typed[name])}: has no effect while {missing}; {fix}")
+        needs = [need.split() for need in option.needs if need.split()[0] in options]
+        if not typed[name] or not needs or any(_is_met(need, values) for need in needs):
+            continue
+        missing = " and ".join(f"--{other} is {values[other] if wanted else 'off'}" for other, *wanted in needs)
+        fix = "leave the flag out"
+        if not fixed or any(options[other].role != "weights" for other, *_ in needs):
+            fix = f"use {either(options[other].turned_on(*wanted) for other, *wanted in needs)}, or {fix}"
+        raise OptionError(f"{option.typed_as(typed[name])}: has no effect while {missing}; {fix}")
+
+
+def _is_met(need: list[str], values: Values) -> bool:
+    """Whether an option is on (["use_vae"]) or has a value (["netG", "spade"])."""
+    name, *wanted = need
+    return values[name] in wanted if wanted else bool(values[name])
 
 
 def implied_random_input(values: Values, typed: Values) -> Values:

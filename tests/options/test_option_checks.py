@@ -235,6 +235,10 @@ def test_resampling_a_class_needs_noise_and_several_styles(flags, line, presets,
         ("--best_score miou", "", "--eval_freq 1"),
         ("--lambda_labelmix 5.0", "--method oasis --no_labelmix", "--method oasis"),
         ("--feat_num 4", "--method pix2pixhd --netG global", "--method pix2pixhd --netG global --label_feat"),
+        ("--norm_E instance", "", "--use_vae"),
+        ("--resnet_n_blocks 4", "", "--netG pix2pixhd"),
+        ("--resnet_kernel_size 5", "--method spade_plus", "--method spade_plus --netG pix2pixhd"),
+        ("--num_upsampling_layers more", "--netG pix2pixhd", "--netG spade"),
     ],
 )
 def test_a_flag_without_effect_is_refused(flag, off, on, presets, refused):

@@ -150,7 +150,7 @@ def test_a_flag_without_effect_is_not_advised_to_change_the_networks_of_a_run(pa
     line = refused(parse_train, "--name run --continue_train --lambda_kld 1.0")
     assert line.endswith("--lambda_kld 1.0: has no effect while --use_vae is off; leave the flag out")
     line = refused(parse_train, "--name run --continue_train --lambda_vgg 1.0")
-    assert line.endswith("has no effect while --vgg_loss is off; turn it on, or leave the flag out")
+    assert line.endswith("has no effect while --vgg_loss is off; use --vgg_loss, or leave the flag out")
     assert parse_train("--name run --continue_train --lambda_vgg 1.0 --vgg_loss").lambda_vgg == 1.0
 
 
