@@ -7,8 +7,6 @@ from torch import Tensor
 
 from models.networks.layout import NO_CLASS, SemanticLayout
 
-AUGMENTATION_OPTIONS = frozenset({"diffaugment", "warp"})
-"""Those of methods with a discriminator; samples are warped when they are read."""
 POLICIES = ("color", "translation", "cutout")
 DRAWS = 7
 """Random numbers of a sample: brightness, saturation, contrast, shift down and right, row and column of the cutout."""

@@ -17,7 +17,6 @@ from util.distributed import process_count, sum_over_processes
 from util.errors import InputError
 from util.precision import full_precision
 
-REGULARIZATION_OPTIONS = frozenset({"r1_gamma", "r1_interval", "lambda_lecam", "lecam_start", "D_warmup"})
 LECAM_DECAY = 0.99
 
 

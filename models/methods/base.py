@@ -1,4 +1,4 @@
-"""What a training method is: its options and networks, and its players in order, with losses and optimizer settings."""
+"""What a training method is: its networks, and its players in order, with losses and optimizer settings."""
 
 from __future__ import annotations
 
@@ -101,19 +101,12 @@ class Objective:
 
 
 class Method(ABC):
-    """A way to train a model.
+    """A way to train a model. What programs know of it before they import it is its entry in `METHODS`.
 
     All players of a step see the same batch in the same micro-batches. What one player computes and a later one needs,
     such as the fakes, the method keeps in between.
 
     Attributes:
-        preset: defaults of options under this method, weaker than those of the data set.
-        data_presets: by `--dataset_mode`, defaults of training on that data set, stronger than its own; those of the
-            architecture also in a test.
-        options: those that this method uses, of the options that some methods use and others do not.
-        size_fixes_weights: whether networks trained at one size have other parameters than those of another size.
-        is_exported: whether `scripts.export` can write its generator, which needs no more than labels, edges and z.
-        is_exported_for_any_size: whether such a file can also take any size.
         loads_partially: whether `--load_pretrained` takes what fits and leaves the rest as initialized.
         model: the model to train, on its device.
         objectives: one for each player, in the order of their steps.
@@ -121,12 +114,6 @@ class Method(ABC):
         regularization: further terms of the discriminator's loss; by default none.
     """
 
-    preset: ClassVar[Mapping[str, Any]] = {}
-    data_presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    options: ClassVar[frozenset[str]]
-    size_fixes_weights: ClassVar[bool] = False
-    is_exported: ClassVar[bool] = True
-    is_exported_for_any_size: ClassVar[bool] = False
     loads_partially: ClassVar[bool] = False
     model: Pix2PixModel
     objectives: Sequence[Objective]

@@ -28,24 +28,6 @@ class CRNMethod(Method):
         betas: of Adam. TensorFlow's adds eps before the correction of the second moment's bias, torch's after it.
     """
 
-    preset: ClassVar[Mapping[str, Any]] = {
-        "lr": 0.0001,
-        "beta1": 0.9,
-        "beta2": 0.999,
-        "batch_size": 1,
-        "niter": 200,
-        "niter_decay": 0,
-        "flip": False,
-        "instance": False,
-        "init_type": "xavier_uniform",
-    }
-    options = frozenset(
-        {
-            *("crn_channels", "crn_images", "crn_train_from", "init_type", "init_gain"),
-            *("vgg_loss", "vgg_weights", "vgg_origin", "crn_weights"),
-        }
-    )
-    size_fixes_weights: ClassVar[bool] = True
     loads_partially: ClassVar[bool] = True  # a larger network starts from the modules of a smaller one
 
     def __init__(self, model: Pix2PixModel, loss: CRNLoss, betas: tuple[float, float] = (0.9, 0.999)):

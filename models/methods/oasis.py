@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.augmentation import AUGMENTATION_OPTIONS, NO_AUGMENTATION, DiffAugment
+from models.augmentation import NO_AUGMENTATION, DiffAugment
 from models.methods.base import Method, Objective, Outcome, Part
 from models.methods.spade_networks import check_smallest_feature_map, modulated_block
 from models.networks.generators import first_map_size
@@ -85,30 +85,6 @@ class OASISMethod(Method):
         diffaugment: of what the discriminator sees. Its targets move with the images. Pixels that it leaves without a
             class count in no loss; those under a cutout keep theirs. Class balance is that of the whole label maps.
     """
-
-    preset: ClassVar[Mapping[str, Any]] = {
-        "instance": False,
-        "z_dim": 64,
-        "vgg_loss": False,
-        "lr": 0.0002,
-        "beta2": 0.999,
-        "niter": 200,
-        "ema": 0.9999,
-    }
-    # Photos are not cropped: they are scaled to the size of the images.
-    data_presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "ade20k": {"load_size": 256, "batch_size": 32},
-        "ade20k_outdoor": {"load_size": 256, "batch_size": 32},
-        "coco": {"load_size": 256, "batch_size": 32, "niter": 100},
-        "landscapes": {"instance": False},
-        "cityscapes": {"batch_size": 20, "lr": 0.0004, "TTUR": False, "ema": 0.999, "lambda_labelmix": 5.0},
-    }
-    options = AUGMENTATION_OPTIONS | {
-        *("instance", "norm_G", "padding_G", "upsampling_G", "ngf", "ndf", "noise_3d", "z_dim"),
-        *("num_styles", "resample_class"),
-        *("checkpoint_activations", "modulation", "D_warmup"),
-        *("class_balance", "labelmix", "lambda_labelmix", "vgg_loss", "vgg_weights", "lambda_vgg", "TTUR"),
-    }
 
     def __init__(
         self,

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from models.augmentation import AUGMENTATION_OPTIONS, NO_AUGMENTATION, DiffAugment
+from models.augmentation import NO_AUGMENTATION, DiffAugment
 from models.losses import GAN_LOSSES, l1_loss
 from models.methods.base import Method, Objective, Outcome, Part
 from models.networks.init import init_weights
 from models.networks.pix2pix import NORMS, PatchDiscriminator, UNetGenerator
 from models.pix2pix_model import Pix2PixModel
-from models.regularization import NO_REGULARIZATION, REGULARIZATION_OPTIONS, Regularization
+from models.regularization import NO_REGULARIZATION, Regularization
 from util.errors import InputError
 from util.precision import full_precision
 
@@ -50,30 +49,6 @@ class Pix2PixMethod(Method):
         D_warmup: first steps in which the learning rate of the discriminator rises.
         diffaugment, regularization: of what the discriminator sees, and of its loss.
     """
-
-    preset: ClassVar[Mapping[str, Any]] = {
-        "lr": 0.0002,
-        "beta1": 0.5,
-        "beta2": 0.999,
-        "batch_size": 1,
-        "niter": 100,
-        "niter_decay": 100,
-        "norm_G": "batch",
-        "norm_D": "batch",
-        "n_layers_D": 3,
-        "init_type": "normal",
-        "init_gain": 0.02,
-    }
-    options = (
-        AUGMENTATION_OPTIONS
-        | REGULARIZATION_OPTIONS
-        | frozenset(
-            {
-                *("instance", "ngf", "norm_G", "dropout", "ndf", "norm_D", "n_layers_D", "init_type", "init_gain"),
-                *("lambda_L1", "test_statistics", "num_styles"),
-            }
-        )
-    )
 
     def __init__(
         self,
@@ -112,7 +87,7 @@ class Pix2PixMethod(Method):
             if getattr(opt, flag) not in NORMS:
                 raise InputError(
                     f"--{flag} {getattr(opt, flag)}: --method pix2pix needs one of {', '.join(NORMS)}, "
-                    f"such as --{flag} {cls.preset[flag]}"
+                    f"such as --{flag} batch"
                 )
 
     @classmethod

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from models.augmentation import AUGMENTATION_OPTIONS, NO_AUGMENTATION, DiffAugment
+from models.augmentation import NO_AUGMENTATION, DiffAugment
 from models.losses import GAN_LOSSES, Features, feature_matching_loss, gan_loss, mean_logit
 from models.methods.base import Held, Method, Objective, Outcome, Part
 from models.methods.fake_pool import FakePool
@@ -32,7 +32,7 @@ from models.networks.pix2pixhd import (
 )
 from models.pix2pix_model import Pix2PixModel
 from models.recompute import recomputed
-from models.regularization import NO_REGULARIZATION, REGULARIZATION_OPTIONS, Regularization
+from models.regularization import NO_REGULARIZATION, Regularization
 from models.vgg import VGGLoss
 from util.errors import InputError
 
@@ -57,34 +57,6 @@ class Pix2PixHDMethod(Method):
         diffaugment, regularization: of what the discriminator sees, and of its loss.
     """
 
-    preset: ClassVar[Mapping[str, Any]] = {
-        "netG": "global",
-        "norm_G": "instance",
-        "norm_D": "instance",
-        "n_layers_D": 3,
-        "lr": 0.0002,
-        "beta1": 0.5,
-        "beta2": 0.999,
-        "batch_size": 1,
-        "niter": 100,
-        "niter_decay": 100,
-    }
-    options = (
-        AUGMENTATION_OPTIONS
-        | REGULARIZATION_OPTIONS
-        | frozenset(
-            {
-                *("netG", "norm_G", "ngf", "n_downsample_global", "n_blocks_global"),
-                *("instance", "checkpoint_activations"),
-                *("n_local_enhancers", "n_blocks_local", "niter_fix_global"),
-                *("norm_D", "ndf", "num_D", "n_layers_D", "pool_size"),
-                *("gan_feat_loss", "vgg_loss", "vgg_weights", "lambda_feat"),
-                *("instance_feat", "label_feat", "feat_num", "feat_width", "n_downsample_E", "n_clusters"),
-                "use_encoded_image",
-            }
-        )
-    )
-    is_exported_for_any_size = True
     loads_partially = True
     """A larger generator starts from the weights of a smaller one: `--load_pretrained` takes the entries that fit."""
 

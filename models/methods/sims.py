@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.crn_loss import PLAIN_WEIGHTS, CRNLoss, check_loss, create_loss
+from models.methods import METHODS
 from models.methods.base import Method, Objective, Outcome, Part
 from models.methods.sims_segments import (
     BASE_HEIGHT,
@@ -36,7 +37,7 @@ MAP_NAMES = (CANVAS, CHANGED_LABELS, *SEGMENT_MAPS)
 """Maps of a sample: those of the generator, and those of the networks about segments."""
 HALVED_FROM = 2
 """Number of stages from which the loss compares images at half their size: those of 1024 rows (published)."""
-PUBLISHED_EPOCHS = 800
+PUBLISHED_EPOCHS: int = METHODS["sims"].preset["niter"]
 """Length of the training without further stages, with whose epochs its learning rates go."""
 
 
@@ -55,23 +56,6 @@ class SIMSMethod(Method):
         warm_up: whether the generator's rate is that of `warm_up_rate` instead of the usual one.
     """
 
-    preset: ClassVar[Mapping[str, Any]] = {
-        "lr": 1e-4,
-        "beta1": 0.9,
-        "beta2": 0.999,
-        "batch_size": 1,
-        "niter": PUBLISHED_EPOCHS,
-        "niter_decay": 0,
-        "flip": False,
-        "instance": False,
-        "init_type": "xavier_uniform",
-    }
-    options = frozenset(
-        "bank sims_width align_segments order_segments disparity_dir lambda_layout crn_weights vgg_loss vgg_origin "
-        "vgg_weights init_type init_gain".split()
-    )
-    is_exported = False  # a file has no canvases
-    size_fixes_weights = True  # the names of the output convolutions hold the height
     loads_partially = True  # larger images start from the networks of smaller ones
 
     def __init__(

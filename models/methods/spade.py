@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.augmentation import AUGMENTATION_OPTIONS, NO_AUGMENTATION, DiffAugment
+from models.augmentation import NO_AUGMENTATION, DiffAugment
 from models.losses import GAN_LOSSES, feature_matching_loss, gan_loss, kl_loss, mean_logit
 from models.methods.base import Method, Objective, Outcome, Part
-from models.methods.spade_networks import OPTIONS, create_networks
+from models.methods.spade_networks import create_networks
 from models.pix2pix_model import Pix2PixModel
-from models.regularization import NO_REGULARIZATION, REGULARIZATION_OPTIONS, Regularization
+from models.regularization import NO_REGULARIZATION, Regularization
 from models.vgg import VGGLoss
 
 
@@ -32,17 +32,6 @@ class SPADEMethod(Method):
         D_warmup: first steps in which the learning rate of the discriminator rises.
         diffaugment, regularization: of what the discriminator sees, and of its loss.
     """
-
-    is_exported_for_any_size = True
-    options = (
-        OPTIONS
-        | AUGMENTATION_OPTIONS
-        | REGULARIZATION_OPTIONS
-        | {
-            *("gan_mode", "gan_feat_loss", "vgg_loss", "vgg_weights", "lambda_feat", "lambda_vgg", "lambda_kld"),
-            *("TTUR", "D_steps_per_G"),
-        }
-    )
 
     def __init__(
         self,

@@ -22,16 +22,6 @@ from models.tables import PresentLabelsDiscriminator, TableResnetBlock
 from models.upsampling import bilinear
 from util.errors import InputError
 
-OPTIONS = frozenset(
-    {
-        *("instance", "netG", "conditioning", "norm_G", "ngf", "padding_G", "upsampling_G", "num_upsampling_layers"),
-        *("resnet_n_downsample", "resnet_n_blocks", "resnet_kernel_size", "resnet_initial_kernel_size"),
-        *("use_vae", "random_input", "z_dim", "norm_E", "norm_D", "num_D", "n_layers_D", "ndf"),
-        *("init_type", "init_gain", "checkpoint_activations", "modulation", "style_image", "num_styles"),
-    }
-)
-"""Those of the options that only some methods use that define these networks, or what is done with them."""
-
 
 def create_generator(opt, spade: Callable[..., Generator] = GENERATORS["spade"]) -> Generator:
     """The generator that the options describe, with PyTorch's default weights.

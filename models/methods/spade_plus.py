@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor
 
@@ -18,9 +17,6 @@ class SPADEPlusMethod(SPADEMethod):
     SPADE generates them anew, which takes a sixth of a step. As in pix2pixHD, both players then see the same fakes.
     Tests take the average of the generator's weights. docs/quality.md has the measurements.
     """
-
-    preset: ClassVar[Mapping[str, Any]] = {"ema": 0.999}
-    options = SPADEMethod.options - {"D_steps_per_G"}
 
     def __init__(self, *args: Any, **settings: Any):
         super().__init__(*args, **settings)

@@ -147,7 +147,7 @@ class Sizes:
     def of(cls, opt) -> Sizes:
         """The sizes of the generator that the options describe."""
         if opt.method not in SPADE_GENERATORS:
-            method = METHODS[opt.method]
+            method = METHODS[opt.method].load()
             return cls(opt.size, method.size_step(opt)[0], method.smallest_side(opt))
         if opt.netG == "spade":
             unit = 2**opt.upsamplings

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models import Pix2PixModel
+from models import METHODS, Pix2PixModel
 from models.methods.base import Part
 from models.methods.pix2pix import D_WEIGHT, Pix2PixMethod
 from models.networks.init import parameter_count
@@ -73,7 +73,7 @@ class Replay:
         netD = PatchDiscriminator(options["input_nc"], options["ndf"], options["norm"], options["n_layers_D"])
         self.model = Pix2PixModel(netG, netD, None, options["input_nc"])
         self.networks: dict[str, nn.Module] = {"G": netG, "D": netD}
-        betas = options["beta1"], Pix2PixMethod.preset["beta2"]
+        betas = options["beta1"], METHODS["pix2pix"].preset["beta2"]
         self.method = Pix2PixMethod(self.model, options["lambda_L1"], betas)
         self.batch = recording.batch()
         self.layout, self.real = self.model.layout(self.batch), self.batch["image"]
