@@ -1,6 +1,7 @@
 """The precedence of the sources of an option's value."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,6 +52,42 @@ def resolve(
     Returns:
         (options object, list of one-line warnings).
     """
+    found = in_force(program, options, presets, typed, saved_run, methods)
+    values, facts = found.values, methods[found.method]
+    if not program.is_train or values.get("continue_train") or values.get("auto_resume"):
+        _check_architecture(options, typed, found.saved, found.path, facts.size_fixes_weights)
+    _refuse_without_effect(options, typed, values, fixed=bool(found.saved))
+    opt = program(**values)
+    if "method" in options:
+        facts.check(opt)
+    return opt, found.warnings
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The values in force for a command line, not checked together, and where they are from.
+
+    Attributes:
+        values: of all options of the program, by name.
+        saved: those that the saved run has, at `path`; empty if none is used.
+    """
+
+    values: Values
+    method: str
+    saved: Values
+    path: Path
+    warnings: list[str]
+
+
+def in_force(
+    program: type[Options],
+    options: Mapping[str, Option],
+    presets: Mapping[str, Preset],
+    typed: Values,
+    saved_run: Mapping[str, Any] | None = None,
+    methods: Mapping[str, MethodFacts] = SPADE_ALONE,
+) -> InForce:
+    """Combine the sources in the order of `resolve`, whose arguments these are."""
     typed = _with_data_set(typed, presets)
     path = _saved_path(options, typed)
     saved, warnings = _saved_layer(program, options, path, typed, saved_run)
@@ -83,13 +120,7 @@ def resolve(
             if value != values[name]:
                 values |= {key: new for key, new in follow(program, name, ahead, usual).items() if key in options}
         values |= layer
-    if not program.is_train or values.get("continue_train") or values.get("auto_resume"):
-        _check_architecture(options, typed, saved, path, methods[method].size_fixes_weights)
-    _refuse_without_effect(options, typed, values, fixed=bool(saved))
-    opt = program(**values)
-    if "method" in options:
-        methods[method].check(opt)
-    return opt, warnings
+    return InForce(values, method, saved, path, warnings)
 
 
 def _refuse_without_effect(options: Mapping[str, Option], typed: Values, values: Values, fixed: bool) -> None:
