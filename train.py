@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from data import PRESETS
 from models import METHODS
 from options import TrainOptions, parse_options
+from options.resolve import usual_values
 from options.scale import scale_note
 from trainers.run import Run, create_run
 from util.distributed import World
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     world = World.from_environment()
     warn_of_tasks_apart()
     if world.is_main:
-        print(opt.describe())
+        print(opt.describe(usual_values(opt, PRESETS, METHODS)))
         if note := scale_note(opt, PRESETS[opt.dataset_mode]):
             print(f"train.py: warning: {note}", file=sys.stderr)
     with ExitStack() as stack:

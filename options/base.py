@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from options.field import Option, OptionError, declared_options
 from options.saved import load_saved, write_saved
+
+LONG_FLAG = 40
+"""Characters of a flag beyond which texts are not aligned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +48,15 @@ class Options:
         """Options that the command line accepts and checks, but that have no effect in this program."""
         return {}
 
-    def describe(self) -> str:
-        """All options, sorted, one a line, with the default of those that differ from it."""
-        lines = []
-        for name, declared in sorted(declared_options(type(self)).items()):
-            value = getattr(self, name)
-            changed = f"[default: {declared.shown(declared.default)}]" if value != declared.default else ""
-            lines.append(f"{name:>25}: {declared.shown(value):<30} {changed}".rstrip())
-        return "\n".join(lines)
+    def differences(self, usual: Mapping[str, Any]) -> list[str]:
+        """The options that differ from `usual`, by name, as text: `--ngf 16   [default: 64]`."""
+        changed = [
+            (declared.typed_as(getattr(self, name)), declared.described(usual[name]))
+            for name, declared in declared_options(type(self)).items()
+            if name in usual and getattr(self, name) != usual[name]
+        ]
+        width = max((min(len(flag), LONG_FLAG) for flag, _ in changed), default=0)
+        return [f"{flag:<{width}}   [default: {default}]" for flag, default in changed]
 
     def save(self, path: str | Path) -> None:
         """Write all options to a JSON file that `load_saved` reads; the file is written atomically."""

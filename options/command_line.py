@@ -187,9 +187,7 @@ def _underscored(word: str) -> str:
 
 def _help(option: Option) -> str:
     """Help text with unit and default; % is escaped for argparse."""
-    default = option.shown(option.default)
-    if isinstance(option.default, bool):
-        default = "on" if option.default else "off"
+    default = option.described(option.default)
     unit = f"{option.unit}; " if option.unit else ""
     return f"{option.help} ({unit}default: {default})".replace("%", "%%")
 

@@ -152,7 +152,7 @@ class DataOptions(LayoutOptions, heading="data"):
 
     def __post_init__(self) -> None:
         if self.dataroot is None:  # the only default that depends on another option
-            object.__setattr__(self, "dataroot", f"./datasets/{self.dataset_mode}/")
+            object.__setattr__(self, "dataroot", usual_dataroot(self.dataset_mode))
         super().__post_init__()
 
     def check(self) -> None:
@@ -196,6 +196,11 @@ class TestDataOptions(DataOptions):
     crop_size: int = reuse(DataOptions, "crop_size", default=256)
     serial_batches: bool = reuse(DataOptions, "serial_batches", default=True)
     flip: bool = reuse(DataOptions, "flip", default=False)
+
+
+def usual_dataroot(dataset_mode: str) -> str:
+    """The folder of a data set unless another one is named."""
+    return f"./datasets/{dataset_mode}/"
 
 
 def multiples_around(size: int, step: int) -> list[int]:

@@ -131,6 +131,10 @@ class Option:
         """`value` as text, with the meaning of None instead of None."""
         return str(self.unset) if value is None else str(value)
 
+    def described(self, value: Any) -> str:
+        """`value` as text beside the flag, where a switch is on or off."""
+        return ("on" if value else "off") if self.kind is bool and value is not None else self.shown(value)
+
     def from_text(self, text: str) -> Any:
         """Turn one word of the command line into a value.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from options.base import Options
-from options.data import either
+from options.data import either, usual_dataroot
 from options.data_file import FILE_NAME, read_data_file
 from options.field import Option, OptionError, Preset, declared_options
 from options.method import SPADE_ALONE, MethodFacts, refuse_unused, unused_options
@@ -61,6 +61,20 @@ def resolve(
     if "method" in options:
         facts.check(opt)
     return opt, found.warnings
+
+
+def usual_values(
+    opt: Options, presets: Mapping[str, Preset], methods: Mapping[str, MethodFacts] = SPADE_ALONE
+) -> Values:
+    """The values that `opt` would have if only its data set and its method had been typed."""
+    given = vars(opt)
+    chosen = {name: given[name] for name in ("dataset_mode", "method") if name in given}
+    if given.get("instance_dir") and given["dataset_mode"] == "custom":  # its preset depends on this
+        chosen["instance_dir"] = given["instance_dir"]
+    values = in_force(type(opt), declared_options(type(opt)), presets, chosen, methods=methods).values
+    if values.get("dataroot", "") is None:
+        values["dataroot"] = usual_dataroot(chosen["dataset_mode"])
+    return values | {"instance_dir": None}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Options of the training program, and the groups that only it has."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from options.base import Options
 from options.data import DataOptions, either, multiples_around
@@ -9,6 +10,7 @@ from options.field import BELOW_ONE, FILE, FOLDER, POSITIVE, OptionError, at_lea
 from options.method import MethodTrainingOptions
 from options.networks import DiscriminatorOptions, InitializationOptions, NetworkOptions
 from options.run import ComputeOptions, DeviceOptions, DownloadOptions, RunOptions, SavedRunOptions
+from options.saved import SAVED_NAME
 from options.small_data import SmallDataOptions
 
 DECIDING_SCORES = ("fid", "miou", "random_feature_distance", "accuracy", "kid")
@@ -239,6 +241,20 @@ class TrainOptions(
 
     is_train: ClassVar[bool] = True
     program: ClassVar[str] = "train.py"
+
+    def describe(self, usual: Mapping[str, Any]) -> str:
+        """What is trained, and the options that differ from `usual` (`resolve.usual_values`), one a line."""
+        unknown = " and unknown pixels" if self.contain_dontcare_label else ""
+        width, height = self.crop_size, round(self.crop_size / self.aspect_ratio)
+        return "\n".join(
+            [
+                f"Training {self.method} on {self.dataset_mode}: {self.label_nc} classes{unknown}, images of "
+                f"{width}x{height}, batches of {self.batch_size}, {self.niter + self.niter_decay} epochs",
+                *(f"  {line}" for line in self.differences(usual)),
+                f"All other options have their defaults for this method and data set; {self.run_dir / SAVED_NAME} "
+                "lists them all",
+            ]
+        )
 
     def check(self) -> None:
         """Refuse contradictions between options of different groups."""

@@ -1,7 +1,6 @@
 """Values that contradict each other are refused with a fix that works."""
 
 import re
-from dataclasses import fields
 
 import pytest
 from hypothesis import given
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from models import METHODS
 from options import OptionError, TestOptions, TrainOptions, parse_options
 from options.networks import UPSAMPLINGS
+from options.resolve import usual_values
 from util.device import seed_everything
 
 SIZED = {"preprocess_mode": "fixed"}
@@ -302,13 +302,29 @@ def test_derived_values():
     assert TestOptions(instance=False).semantic_nc == 182
 
 
-def test_describe_lists_every_option_and_marks_changes():
-    lines = TrainOptions(name="mine", beta1=0.5).describe().splitlines()
-    assert [line.split(":")[0].strip() for line in lines] == sorted(field.name for field in fields(TrainOptions))
-    assert "                     name: mine                           [default: label2coco]" in lines
-    assert "                    beta1: 0.5                            [default: 0.0]" in lines
-    assert "                    beta2: 0.9" in lines
-    assert "         max_dataset_size: all" in lines
+def test_a_training_says_what_differs_from_the_presets(presets):
+    line = "--dataset_mode coco --name mine --ngf 16 --no_flip --beta1 0.5 --max_dataset_size 9 --crop_size 128"
+    opt = parse_options(TrainOptions, line.split(), presets, METHODS)
+    assert opt.describe(usual_values(opt, presets, METHODS)).splitlines() == [
+        "Training spade on coco: 182 classes and unknown pixels, images of 128x128, batches of 1, 50 epochs",
+        "  --name mine            [default: label2coco]",
+        "  --crop_size 128        [default: 256]",
+        "  --load_size 143        [default: 286]",
+        "  --no_flip              [default: on]",
+        "  --max_dataset_size 9   [default: all]",
+        "  --ngf 16               [default: 64]",
+        "  --beta1 0.5            [default: 0.0]",
+        "All other options have their defaults for this method and data set; checkpoints/mine/options.json lists them "
+        "all",
+    ]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("line", ["", "--dataset_mode coco", "--dataset_mode custom --label_dir l --image_dir i"])
+def test_presets_alone_differ_in_nothing_but_what_is_typed(method, line, presets):
+    opt = parse_options(TrainOptions, f"{line} --method {method} --crop_size 256".split(), presets, METHODS)
+    flags = [text.split()[0] for text in opt.differences(usual_values(opt, presets, METHODS))]
+    assert set(flags) <= {"--label_dir", "--image_dir", "--crop_size", "--load_size"}
 
 
 def test_flags_of_a_scoring_that_never_comes_are_refused():
