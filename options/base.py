@@ -12,6 +12,21 @@ LONG_FLAG = 40
 """Characters of a flag beyond which texts are not aligned."""
 
 
+@dataclass(frozen=True)
+class Start:
+    """What `--help` of a program shows first.
+
+    Attributes:
+        summary: what the program does, in a sentence.
+        examples: two command lines, without the name of the program.
+        options: the ten that one starts with, by name.
+    """
+
+    summary: str
+    examples: tuple[str, ...]
+    options: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """A group of options under one heading in `--help`, or the options of a program, which inherits from its groups.
@@ -25,6 +40,7 @@ class Options:
 
     program: ClassVar[str]
     is_train: ClassVar[bool]
+    start: ClassVar[Start | None] = None
     heading: ClassVar[str | None]
 
     def __init_subclass__(cls, heading: str | None = None) -> None:

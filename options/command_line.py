@@ -4,26 +4,29 @@ import argparse
 import dataclasses
 import difflib
 import os
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from options.base import Options
+from options.base import Options, Start
 from options.classic import DEAD, SETTLED
 from options.field import Option, OptionError, Preset, declared_options
+from options.help import filled, help_page, help_text, preset_table
 from options.method import SPADE_ALONE, MethodFacts
+from options.resolve import in_force
 
 
 class CommandLine(argparse.ArgumentParser):
     """Parser of a program. Its namespace holds only options that the user typed; its errors are one line.
+
+    `--help` shows where to start, `--help all` everything, both with the defaults in force (`options.help`).
 
     Args:
         presets: preset of every data set; its keys are the choices of `--dataset_mode`.
         methods: facts of every method; its keys are the choices of `--method`.
     Attributes:
         options: the options that have an effect, by name.
+        actions: what argparse knows of them, by name.
     """
 
     def __init__(
@@ -37,16 +40,20 @@ class CommandLine(argparse.ArgumentParser):
         options["dataset_mode"] = dataclasses.replace(options["dataset_mode"], choices=tuple(presets))
         if "method" in options:
             options["method"] = dataclasses.replace(options["method"], choices=tuple(methods))
-        self.options = options
+        self.program, self.presets, self.methods, self.options = program, presets, methods, options
         super().__init__(
             prog=program.program,
             usage="%(prog)s [options]",
             description="--no_NAME turns a switch off. A dash may stand for every underscore.",
-            epilog=_preset_table(presets, program.is_train, options),
+            epilog=preset_table(presets, program.is_train, options),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             argument_default=argparse.SUPPRESS,
             allow_abbrev=False,
+            add_help=False,
         )
+        topics = "where to start; all options (--help all), those of a group, or one of them"
+        self.add_argument("-h", "--help", nargs="?", const="", metavar="GROUP", help=topics)
+        self.actions: dict[str, argparse.Action] = {}
         self._spellings = [
             spelling for option in [*options.values(), *ignored.values()] for spelling in option.spellings
         ]
@@ -54,9 +61,10 @@ class CommandLine(argparse.ArgumentParser):
             section = self.add_argument_group(group)
             for option in options.values():
                 if option.group == group:
-                    section.add_argument(*option.spellings, dest=option.name, action=_Typed, option=option)
+                    action = section.add_argument(*option.spellings, dest=option.name, action=_Typed, option=option)
+                    self.actions[option.name] = action
         if ignored:
-            names = _filled(" ".join(f"--{name}" for name in ignored), indent="")
+            names = filled(" ".join(f"--{name}" for name in ignored), indent="")
             section = self.add_argument_group("accepted as by other programs, without effect here", names)
             for option in ignored.values():
                 section.add_argument(*option.spellings, dest=argparse.SUPPRESS, action=_Ignored, option=option)
@@ -68,14 +76,37 @@ class CommandLine(argparse.ArgumentParser):
         for option in SETTLED.values():
             dead.add_argument(*option.spellings, dest=argparse.SUPPRESS, action=_Settled, option=option)
 
+    @property
+    def start(self) -> Start | None:
+        """What `--help` shows first; None if it shows everything."""
+        return self.program.start
+
+    @property
+    def call(self) -> str:
+        """How the program is started."""
+        return self.prog if self.prog.startswith("python ") else f"python {self.prog}"
+
     def typed(self, argv: Sequence[str]) -> dict[str, Any]:
         """The values in a command line by field name. Prints one line and exits with status 2 on any mistake."""
         if "--" in argv:
             self.error("-- alone: remove the space between -- and the name of the option")
         namespace, unknown = self.parse_known_args([_underscored(word) for word in argv])
+        typed = vars(namespace)
+        if "help" in typed:
+            self._show_help(typed.pop("help"), typed)
         if unknown:
             self._refuse(unknown[0])
-        return vars(namespace)
+        return typed
+
+    def _show_help(self, topic: str, typed: dict[str, Any]) -> NoReturn:
+        """Print a page of help, with the defaults in force for the rest of the command line, and exit."""
+        try:
+            found = in_force(self.program, self.options, self.presets, typed, methods=self.methods)
+            page = help_page(self, topic, found, typed)
+        except ValueError as error:
+            self.error(str(error))
+        self._print_message(page, sys.stdout)
+        self.exit()
 
     def _refuse(self, word: str) -> NoReturn:
         flag = word.partition("=")[0]
@@ -108,7 +139,9 @@ class _Typed(argparse.Action):
 
     def __init__(self, option_strings: Sequence[str], dest: str, option: Option, **kwargs: Any):
         nargs = 0 if option.kind is bool else None
-        super().__init__(option_strings, dest, nargs=nargs, metavar=option.metavar, help=_help(option), **kwargs)
+        super().__init__(
+            option_strings, dest, nargs=nargs, metavar=option.metavar, help=help_text(option, option.default), **kwargs
+        )
         self.option = option
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
@@ -183,27 +216,3 @@ def _underscored(word: str) -> str:
     if not word.startswith("--") or " " in flag:
         return word
     return "--" + flag.replace("-", "_") + equals + value
-
-
-def _help(option: Option) -> str:
-    """Help text with unit and default; % is escaped for argparse."""
-    default = option.described(option.default)
-    unit = f"{option.unit}; " if option.unit else ""
-    return f"{option.help} ({unit}default: {default})".replace("%", "%%")
-
-
-def _preset_table(presets: Mapping[str, Preset], is_train: bool, options: Mapping[str, Option]) -> str:
-    """One paragraph for each data set: the values that its preset gives to these options."""
-    indent = max(map(len, presets), default=0) + 4
-    rows = ["presets (defaults that --dataset_mode sets):"]
-    for name, preset in presets.items():
-        values = sorted(preset.values(is_train).items())
-        words = ", ".join(f"{key} {value}" for key, value in values if key in options)
-        rows.append(_filled(words or "nothing", f"  {name}".ljust(indent), " " * indent))
-    return "\n".join(rows)
-
-
-def _filled(words: str, indent: str, further: str = "") -> str:
-    """Wrap words to the width of the terminal; the first line begins with `indent`, further ones with `further`."""
-    width = max(shutil.get_terminal_size().columns - 2, len(indent) + 20)  # as in argparse
-    return textwrap.fill(words, width, initial_indent=indent, subsequent_indent=further, break_on_hyphens=False)

@@ -27,7 +27,7 @@ PREPROCESS_MODES = (
 class LayoutOptions(Options, heading="data"):
     """The classes of label maps, and the size of images."""
 
-    dataset_mode: str = option("landscapes", "data set to read; it sets the preset listed below", role="data")
+    dataset_mode: str = option("landscapes", "data set to read, with its preset (--help all)", role="data")
     data: str | None = option(
         None,
         "data.toml that describes a data set of your own (python -m scripts.prepare check LABELS PHOTOS --write "

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from options.base import Start
 from options.data import TestDataOptions
 from options.field import PLAIN_NAME, Option, OptionError, Rule, declared_options, option, reuse
 from options.run import DeviceOptions, DownloadOptions, RunOptions, SavedRunOptions
@@ -26,6 +27,14 @@ class EvaluateOptions(
 
     is_train: ClassVar[bool] = False
     program: ClassVar[str] = "evaluate.py"
+    start: ClassVar[Start] = Start(
+        "Score generated images: those that test.py wrote for a run, or a folder of images beside one of photos.",
+        ("--name mine", "--fake IMAGES --real PHOTOS"),
+        (
+            *("name", "fake", "real", "labels", "features", "segmenter", "how_many"),
+            *("bootstrap", "lpips", "output"),
+        ),
+    )
 
     name: str = reuse(
         RunOptions,

@@ -133,7 +133,9 @@ class Option:
 
     def described(self, value: Any) -> str:
         """`value` as text beside the flag, where a switch is on or off."""
-        return ("on" if value else "off") if self.kind is bool and value is not None else self.shown(value)
+        if self.kind is bool and value is not None:
+            return "on" if value else "off"
+        return self.shown(value) or "empty"
 
     def from_text(self, text: str) -> Any:
         """Turn one word of the command line into a value.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from options.base import Options
+from options.base import Options, Start
 from options.data import TestDataOptions
 from options.field import FOLDER, OptionError, at_least, option, reuse
 from options.networks import LATENT_FLAGS, DiscriminatorOptions, InitializationOptions, NetworkOptions
@@ -67,6 +67,14 @@ class TestOptions(
 
     is_train: ClassVar[bool] = False
     program: ClassVar[str] = "test.py"
+    start: ClassVar[Start] = Start(
+        "Generate images of label maps with the networks of a trained run, and a page of them.",
+        ("--name mine", "--name mine --phase val --how_many 50 --results_dir validation"),
+        (
+            *("name", "which_epoch", "dataroot", "label_dir", "image_dir", "phase", "how_many"),
+            *("results_dir", "num_styles", "style_image"),
+        ),
+    )
     __test__: ClassVar[bool] = False  # or pytest would collect it, by its name
 
     norm_D: str = reuse(DiscriminatorOptions, "norm_D")

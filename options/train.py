@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from options.base import Options
+from options.base import Options, Start
 from options.data import DataOptions, either, multiples_around
 from options.field import BELOW_ONE, FILE, FOLDER, POSITIVE, OptionError, at_least, option
 from options.method import MethodTrainingOptions
@@ -241,15 +241,27 @@ class TrainOptions(
 
     is_train: ClassVar[bool] = True
     program: ClassVar[str] = "train.py"
+    start: ClassVar[Start] = Start(
+        "Train networks that turn label maps into photos. Without options: SPADE, on landscapes drawn in memory.",
+        (
+            "--name first --niter 20 --crop_size 128 --no_vgg_loss",
+            "--name mine --dataset_mode custom --label_dir LABELS --image_dir PHOTOS --label_nc 13 --no_instance",
+        ),
+        (
+            *("name", "dataset_mode", "label_dir", "image_dir", "label_nc", "crop_size", "batch_size"),
+            *("niter", "method", "continue_train"),
+        ),
+    )
 
     def describe(self, usual: Mapping[str, Any]) -> str:
         """What is trained, and the options that differ from `usual` (`resolve.usual_values`), one a line."""
         unknown = " and unknown pixels" if self.contain_dontcare_label else ""
         width, height = self.crop_size, round(self.crop_size / self.aspect_ratio)
+        epochs = self.niter + self.niter_decay
         return "\n".join(
             [
                 f"Training {self.method} on {self.dataset_mode}: {self.label_nc} classes{unknown}, images of "
-                f"{width}x{height}, batches of {self.batch_size}, {self.niter + self.niter_decay} epochs",
+                f"{width}x{height}, batches of {self.batch_size}, {epochs} epoch{'s' * (epochs > 1)}",
                 *(f"  {line}" for line in self.differences(usual)),
                 f"All other options have their defaults for this method and data set; {self.run_dir / SAVED_NAME} "
                 "lists them all",

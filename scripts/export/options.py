@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from models import METHODS
 from options import OptionError, TestOptions
+from options.base import Start
 from options.field import option, reuse
 from options.networks import SPADE_GENERATORS, NetworkOptions
 from options.run import DeviceOptions, RunOptions, SavedRunOptions
@@ -21,6 +22,14 @@ class ExportOptions(RunOptions, NetworkOptions, heading="results"):
 
     is_train: ClassVar[bool] = False
     program: ClassVar[str] = "python -m scripts.export"
+    start: ClassVar[Start] = Start(
+        "Write the generator of a trained run as one file for other programs, or as a small run.",
+        ("--name mine --output mine.onnx", "--name mine --format run --output mine_small"),
+        (
+            *("name", "output", "format", "precision", "modulation", "dynamic_size", "which_epoch"),
+            *("use_raw_G", "checkpoints_dir", "time"),
+        ),
+    )
 
     crop_size: int = reuse(TestOptions, "crop_size")
     which_epoch: str = reuse(SavedRunOptions, "which_epoch")

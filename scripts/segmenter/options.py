@@ -7,6 +7,7 @@ from typing import ClassVar
 from data import PRESETS
 from models.segmenters.own import WIDTHS
 from options import OptionError, Preset, parse_options
+from options.base import Start
 from options.data import DataOptions
 from options.data_file import described
 from options.field import POSITIVE, Option, at_least, declared_options, option, reuse
@@ -72,6 +73,17 @@ class SegmenterOptions(RunOptions, DeviceOptions, PhotoOptions, heading="schedul
 
     is_train: ClassVar[bool] = True
     program: ClassVar[str] = "python -m scripts.segmenter"
+    start: ClassVar[Start] = Start(
+        "Train a segmentation network on labeled photos, which evaluate.py --segmenter then scores images with.",
+        (
+            "--name segmenter",
+            "--name mine --dataset_mode custom --label_dir LABELS --image_dir PHOTOS --label_nc 13 --minutes 10",
+        ),
+        (
+            *("name", "dataset_mode", "label_dir", "image_dir", "val_label_dir", "val_image_dir", "label_nc"),
+            *("crop_size", "epochs", "minutes"),
+        ),
+    )
 
     name: str = reuse(RunOptions, "name", default="segmenter")
     channels_last: bool | None = reuse(ComputeOptions, "channels_last", default=True)

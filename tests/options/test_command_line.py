@@ -189,7 +189,7 @@ def test_a_line_break_in_a_value_stays_on_the_line(refused, presets):
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_help_is_complete(program, presets, capsys):
     with pytest.raises(SystemExit) as stop:
-        parse_options(program, ["--help"], presets)
+        parse_options(program, ["--help", "all"], presets)
     assert stop.value.code == 0
     shown = capsys.readouterr().out
     words = " ".join(shown.split())

@@ -91,7 +91,7 @@ def test_options_without_effect_are_checked(flag, message, refused):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_help_lists_presets_of_options_that_the_program_has(name, capsys):
     with pytest.raises(SystemExit):
-        parse_options(PROGRAMS[name], ["--help"], PRESETS)
+        parse_options(PROGRAMS[name], ["--help", "all"], PRESETS)
     table = capsys.readouterr().out.partition("presets (")[2]
     for option in ("label_nc", "load_size", "num_upsampling_layers", "display_winsize"):
         assert (f"{option} " in table) == (option in CommandLine(PROGRAMS[name], PRESETS).options)
