@@ -1,16 +1,13 @@
 #!/usr/bin/env python3
-"""Score generated images: python evaluate.py --name NAME, or --fake DIR --real DIR [...]; --help lists everything."""
+"""Score generated images: python evaluate.py --name NAME, or --fake DIR --real DIR [...]; --help says more."""
 
-from util.console import exit_statuses  # first: it answers Ctrl-C during the slow imports
+from util.console import exit_statuses, slow_imports  # first: it answers Ctrl-C from the beginning
 
 import shlex
 import sys
 
 from data import PRESETS
-from evaluation.run import evaluate, publish
 from options import EvaluateOptions, parse_options
-from util.device import choose_device, prepare_torch
-from util.distributed import World
 from util.launcher import warn_of_tasks_apart
 
 
@@ -19,6 +16,11 @@ def main(argv: list[str] | None = None) -> int:
     """Evaluate as the command line says; return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     opt = parse_options(EvaluateOptions, argv, PRESETS)
+    with slow_imports():  # only now, as PyTorch takes seconds: --help and wrong options are answered at once
+        from evaluation.run import evaluate, publish
+        from util.device import choose_device, prepare_torch
+        from util.distributed import World
+
     world = World.from_environment()
     warn_of_tasks_apart()
     prepare_torch(opt.seed, threads=opt.threads)

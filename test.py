@@ -1,29 +1,37 @@
 #!/usr/bin/env python3
-"""Generate images of label maps, and a page of them: python test.py --name NAME [...]; --help lists everything."""
+"""Generate images of label maps, and a page of them: python test.py --name NAME [...]; --help says more."""
 
-from util.console import exit_statuses  # first: it answers Ctrl-C during the slow imports
+from __future__ import annotations
+
+from util.console import exit_statuses, slow_imports  # first: it answers Ctrl-C from the beginning
 
 import sys
 from pathlib import Path
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING
 
 from data import PRESETS, create_dataset
-from evaluation.generation import Generation, Styles, indexed_batches
 from models import METHODS, create_model
 from options import TestOptions, parse_options
-from trainers.loading import load_networks
 from trainers.published_names import EMA, find_network, is_average
-from util.device import choose_device, place, prepare_torch
-from util.image import to_uint8
 from util.launcher import require_one_process
 from util.results_folders import note_results
-from util.results_page import ResultsPage
 from util.score_log import GENERATOR_NAMES
+
+if TYPE_CHECKING:
+    from evaluation.generation import Styles
+    from util.results_page import ResultsPage
 
 
 def test(opt: TestOptions) -> Path:
     """Write the images and the page of one test; return the path of the page."""
+    with slow_imports():  # only now, as PyTorch takes seconds: --help and wrong options are answered at once
+        from tqdm import tqdm
+
+        from evaluation.generation import Generation, indexed_batches
+        from trainers.loading import load_networks
+        from util.device import choose_device, place, prepare_torch
+        from util.image import to_uint8
+
     device = choose_device(opt.gpu_id_list)
     prepare_torch(opt.seed, opt.precision, opt.deterministic, opt.threads)
     dataset = create_dataset(opt)
@@ -49,6 +57,9 @@ def test(opt: TestOptions) -> Path:
 
 def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) -> ResultsPage:
     """The page of this test, with the class names and colors of the data set."""
+    from util.image import to_uint8
+    from util.results_page import ResultsPage
+
     photos = list(styles.photos.values())
     results = Path(opt.results_dir) / opt.name
     note_results(opt.run_dir, results)

@@ -1,19 +1,23 @@
 #!/usr/bin/env python3
-"""Train SPADE: python train.py --name NAME [--dataset_mode coco --dataroot DIR] [...]; --help lists everything."""
+"""Train SPADE: python train.py --name NAME [--dataset_mode coco --dataroot DIR] [...]; --help says more."""
 
-from util.console import exit_statuses  # first: it answers Ctrl-C during the slow imports
+from __future__ import annotations
+
+from util.console import exit_statuses, slow_imports  # first: it answers Ctrl-C from the beginning
 
 import sys
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from data import PRESETS
 from models import METHODS
 from options import TrainOptions, parse_options
 from options.resolve import usual_values
 from options.scale import scale_note
-from trainers.run import Run, create_run
-from util.distributed import World
 from util.launcher import launch, under_launcher, warn_of_tasks_apart
+
+if TYPE_CHECKING:
+    from trainers.run import Run
 
 
 def train(opt: TrainOptions, run: Run) -> None:
@@ -39,6 +43,10 @@ def main(argv: list[str] | None = None) -> int:
     gpus = len(opt.gpu_id_list or ())
     if gpus > 1 and not under_launcher():
         return launch(gpus, __file__, argv)
+    with slow_imports():  # only now, as PyTorch takes seconds: --help and wrong options are answered at once
+        from trainers.run import create_run
+        from util.distributed import World
+
     world = World.from_environment()
     warn_of_tasks_apart()
     if world.is_main:

@@ -140,3 +140,23 @@ class Pix2PixTrainer:
                 player.scaler.load_state_dict(state["scalers"][player.name])
             player.holds = state.get("holds", {}).get(player.name, False)
             player.restore_settings()
+
+
+def create_trainer(opt, method: Method, world: World | None = None) -> Pix2PixTrainer:
+    """The trainer that the options describe."""
+    trainer = Pix2PixTrainer(
+        method,
+        lr=opt.lr,
+        niter=opt.niter,
+        niter_decay=opt.niter_decay,
+        world=world,
+        precision=opt.precision,
+        accumulate=opt.accumulate,
+        adam=opt.adam,
+        ema=opt.ema,
+        skip_nonfinite=opt.skip_nonfinite,
+    )
+    if opt.compile:  # after the average has copied the generator
+        for network in (*method.model.networks.values(), *method.fixed_networks):
+            network.compile()
+    return trainer

@@ -8,8 +8,8 @@
 
 The exceptions of `util.errors` carry their status; `_meaning` has those of Python's exceptions.
 
-Programs import this module before slow imports, so that Ctrl-C ends them with one line from the beginning. It imports
-only the standard library.
+Programs import this module before slow imports, so that Ctrl-C ends them with one line from the beginning, and do
+those that come later within `slow_imports`. It imports only the standard library.
 """
 
 from __future__ import annotations
@@ -146,6 +146,19 @@ def _unwinding_at_signals(program: str) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def slow_imports() -> Iterator[None]:
+    """Within this block, Ctrl-C ends a program of this project at once, as it does before `exit_statuses`."""
+    if not _program() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _end_at_once)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end_at_once(number: int, frame: FrameType | None) -> None:

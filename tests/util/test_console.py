@@ -148,14 +148,14 @@ def program(folder: Path, body: str) -> Path:
 @pytest.mark.parametrize(
     ("words", "name"),
     [
-        (["train.py"], "train.py"),
-        (["-m", "scripts.prepare", "check"], "python -m scripts.prepare"),
-        (["scripts/export/generate.py"], "generate.py"),
+        (["train.py", "--checkpoints_dir", "{folder}"], "train.py"),
+        (["-m", "scripts.prepare", "check", "--help"], "python -m scripts.prepare"),
+        (["scripts/export/generate.py", "--help"], "generate.py"),
     ],
 )
-def test_ctrl_c_in_the_first_second_is_one_line(words, name):
+def test_ctrl_c_in_the_first_second_is_one_line(words, name, tmp_path):
     """While torch or numpy is imported: /proc says that the interpreter has its first library."""
-    process = start(*words, "--help")
+    process = start(*(word.format(folder=tmp_path) for word in words))
     maps = Path(f"/proc/{process.pid}/maps")
     while "numpy" not in maps.read_text() and "torch" not in maps.read_text():
         assert process.poll() is None
@@ -251,7 +251,7 @@ def broken_package(tmp_path):
 
 
 def test_a_package_that_is_missing_is_one_line(broken_package):
-    process = start("test.py", "--help", env=broken_package("torch", "import no_such_package"))
+    process = start("test.py", "--name", "run", env=broken_package("torch", "import no_such_package"))
     said = process.communicate(timeout=60)[1]
     line = f"test.py: error: No module named 'no_such_package'; pip install -r {ROOT / 'requirements.txt'}\n"
     assert (process.returncode, said) == (2, line)
@@ -259,7 +259,7 @@ def test_a_package_that_is_missing_is_one_line(broken_package):
 
 @pytest.mark.parametrize(
     "words, package",
-    [(["train.py", "--help"], "torch"), (["-m", "scripts.compare", "losses", "--help"], "matplotlib")],
+    [(["train.py"], "torch"), (["-m", "scripts.compare", "losses", "--help"], "matplotlib")],
     ids=["train.py", "scripts.compare losses"],
 )
 @pytest.mark.parametrize("kind", ["RuntimeError", "ImportError", "OSError"])

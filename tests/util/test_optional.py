@@ -83,13 +83,25 @@ def test_a_name_that_is_no_text_is_refused_for_tensorboard_alone(tmp_path):
     assert (tmp_path / "Stra\udcdfe" / "latest_net_G.pth").exists()
 
 
+STARTED = """
+import train, test, evaluate
+import trainers.run, trainers.loading, evaluation.run, evaluation.generation  # once the options are known
+from data import DATASETS
+from models import METHODS
+from util.device import prepare_torch
+for dataset in DATASETS.values(): dataset.preset
+for method in METHODS.values(): method.load()
+"""
+"""A program that has started, whatever its options."""
+
+
 @pytest.mark.system
 def test_programs_start_without_any_of_them(tmp_path):
     """All in one go, as each start takes seconds."""
     for name in PACKAGES:
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(f"raise ModuleNotFoundError(name={name!r})", encoding="utf-8")
-    words = [sys.executable, "-c", "import train, test, evaluate"]
+    words = [sys.executable, "-c", STARTED]
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
@@ -102,6 +114,6 @@ def test_programs_start_without_what_takes_long_to_import():
     SciPy imports a part when it is first used as an attribute: `import scipy`, then `scipy.ndimage.label`.
     """
     slow = {"torchvision", "torch._dynamo", "scipy.stats", "scipy.ndimage", "scipy.linalg", "scipy.interpolate"}
-    code = f"import sys, train, test, evaluate; test.prepare_torch(seed=0); print({slow} & sys.modules.keys())"
+    code = f"{STARTED}\nimport sys; prepare_torch(seed=0); print({slow} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
