@@ -135,7 +135,10 @@ def check_loss(opt: Any) -> None:
     if opt.vgg_origin == "caffe" and not opt.vgg_loss:
         raise InputError("--vgg_origin caffe: with --no_vgg_loss there are no such weights; leave one of them out")
     if opt.vgg_origin == "caffe" and opt.vgg_loss and not opt.vgg_weights:
-        raise InputError("--vgg_origin caffe: these weights are not downloaded; add --vgg_weights FILE")
+        raise InputError(
+            "--vgg_origin caffe: these weights are not downloaded; add --vgg_weights FILE, or use --vgg_origin "
+            "torchvision"
+        )
 
 
 def create_loss(opt: Any, published: Sequence[float]) -> CRNLoss:

@@ -112,13 +112,15 @@ class Regularization:
         if not opt.r1_gamma:
             return
         if NormSpec.parse(opt.norm_D, "norm_D").kind in ("batch", "syncbatch"):
+            without = opt.norm_D.replace("sync", "").replace("batch", "instance")
             raise InputError(
                 f"--r1_gamma {opt.r1_gamma:g}: batch norm mixes the photos of a batch, so that none has a gradient of "
-                f"its own; use --norm_D {opt.norm_D.replace('sync', '').replace('batch', 'instance')}"
+                f"its own; use --norm_D {without} in a new run, or leave the flag out"
             )
         if opt.compile:
             raise InputError(
-                f"--r1_gamma {opt.r1_gamma:g}: compiled networks have no second derivative; use --no_compile"
+                f"--r1_gamma {opt.r1_gamma:g}: compiled networks have no second derivative; use --no_compile, or leave "
+                "the flag out"
             )
 
     def losses(

@@ -149,7 +149,8 @@ def _check_what_is_scored(opt: EvaluateOptions) -> None:
     for flag in ("real", "labels"):
         if getattr(opt, flag) and not opt.fake:
             raise OptionError(
-                f"--{flag} {getattr(opt, flag)}: goes with --fake DIR; of --name {opt.name} the data set is known"
+                f"--{flag} {getattr(opt, flag)}: is for a folder (--fake) in place of a run; for --name {opt.name} the "
+                "data set is known: leave the flag out"
             )
 
 
@@ -168,25 +169,30 @@ def _check_folders(opt: EvaluateOptions) -> None:
 
 def _check_features(opt: EvaluateOptions) -> None:
     if opt.inception_weights and opt.features != "inception":
-        raise OptionError(f"--inception_weights {opt.inception_weights}: goes with --features inception")
+        raise OptionError(
+            f"--inception_weights {opt.inception_weights}: is for --features inception; use that, or leave the flag out"
+        )
     if opt.features == "none" and not (opt.segmenter or opt.segmenter_weights or opt.lpips):
         raise OptionError("--features none: leaves nothing to score; add --segmenter, --segmenter_weights or --lpips")
     if opt.kid and opt.features == "none":
-        raise OptionError("--kid: is a distance of features; leave out --features none")
+        raise OptionError("--kid: is a distance of features; leave it out, or leave out --features none")
     if opt.real_statistics and opt.save_real_statistics:
         raise OptionError("--save_real_statistics: would write what --real_statistics reads; leave one of them out")
     for flag in ("real_statistics", "save_real_statistics"):
         if getattr(opt, flag) and opt.features == "none":
-            raise OptionError(f"--{flag} {getattr(opt, flag)}: statistics are of features; leave out --features none")
+            raise OptionError(
+                f"--{flag} {getattr(opt, flag)}: statistics are of features; leave the flag out, or leave out "
+                "--features none"
+            )
 
 
 def _check_segmenters(opt: EvaluateOptions) -> None:
     if opt.segmenter and opt.segmenter_weights:
         raise OptionError(
             f"--segmenter {opt.segmenter}: is a segmentation network of your own, --segmenter_weights the published "
-            f"one; give one of them"
+            f"one; leave one of them out"
         )
     if opt.segmenter_weights is not None and not opt.segmenter_files:
-        raise OptionError(f"--segmenter_weights {opt.segmenter_weights}: names no file")
+        raise OptionError(f"--segmenter_weights {opt.segmenter_weights}: names no file; give --segmenter_weights FILE")
     if opt.lpips_weights and not opt.lpips:
-        raise OptionError(f"--lpips_weights {opt.lpips_weights}: add --lpips")
+        raise OptionError(f"--lpips_weights {opt.lpips_weights}: add --lpips, or leave the flag out")

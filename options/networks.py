@@ -116,7 +116,11 @@ class EncoderOptions(Options, heading="encoder"):
         role="weights",
     )
     z_dim: int = option(
-        256, "length of the latent, with --use_vae, --random_input or --method oasis", rule=at_least(1), role="weights"
+        256,
+        "length of the latent, with --use_vae, --random_input or --method oasis",
+        rule=at_least(1),
+        role="weights",
+        needs=("netG spade", "method oasis"),
     )
     norm_E: str = option(
         "spectralinstance",

@@ -54,9 +54,10 @@ def resolve(
     """
     found = in_force(program, options, presets, typed, saved_run, methods)
     values, facts = found.values, methods[found.method]
-    if not program.is_train or values.get("continue_train") or values.get("auto_resume"):
-        _check_architecture(options, typed, found.saved, found.path, facts.size_fixes_weights)
-    _refuse_without_effect(options, typed, values, fixed=bool(found.saved))
+    is_trained = not program.is_train or bool(values.get("continue_train") or values.get("auto_resume"))
+    if is_trained:
+        _check_architecture(program, options, typed, found, facts.size_fixes_weights)
+    _refuse_without_effect(options, typed, values, fixed=is_trained and bool(found.saved))
     opt = program(**values)
     if "method" in options:
         facts.check(opt)
@@ -257,7 +258,9 @@ def _saved_layer(
         return {}, []
     if content is None and not path.exists():
         if asked:
-            raise OptionError(f"--load_from_opt_file: there is no saved run at {path}")
+            raise OptionError(
+                f"--load_from_opt_file: there is no saved run at {path}; leave the flag out, or name another run"
+            )
         return {}, []  # test works on released weights alone; training reports a missing checkpoint later
     return _of_run(program, options, path, typed, load_saved(path) if content is None else content)
 
@@ -336,15 +339,15 @@ def _of_folders(given: Values, is_train: bool) -> Values:
 
 
 def _check_architecture(
-    options: Mapping[str, Option], typed: Values, saved: Values, path: Path, size_fixes_weights: bool
+    program: type[Options], options: Mapping[str, Option], typed: Values, found: InForce, size_fixes_weights: bool
 ) -> None:
     """Refuse options that contradict the architecture of the trained weights."""
+    saved = found.saved
     # The latent of OASIS is as large as any label map.
     size_is_fixed = size_fixes_weights or (has_latent(saved) and saved.get("method") != "oasis")
     for name in sorted(typed.keys() & saved.keys()):
         fixed = options[name].role == "weights" and (name not in SIZE or size_is_fixed)
         if fixed and typed[name] != saved[name]:
-            raise OptionError(
-                f"{options[name].typed_as(typed[name])}: the saved run has {options[name].typed_as(saved[name])} "
-                f"({path}); leave the flag out, or use another --name"
-            )
+            flag, trained = (options[name].typed_as(layer[name]) for layer in (typed, saved))
+            other = "train a new run under another --name" if program.is_train else f"name a run trained with {flag}"
+            raise OptionError(f"{flag}: the saved run has {trained} ({found.path}); leave the flag out, or {other}")

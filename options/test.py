@@ -91,8 +91,9 @@ class TestOptions(
             )
         fix = "leave it out, or name a run that was trained with" if self.is_saved else "add"
         if self.style_image and not self.use_vae:
+            instead = " --no_random_input" if self.random_input and not self.is_saved else ""
             raise OptionError(
-                f"--style_image {self.style_image}: a network without encoder has no styles; {fix} --use_vae"
+                f"--style_image {self.style_image}: a network without encoder has no styles; {fix} --use_vae{instead}"
             )
         if self.num_styles > 1 and not self.has_latent:
             flags = LATENT_FLAGS.get(self.method, "--use_vae")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
@@ -48,14 +49,15 @@ class CRNMethod(Method):
         if height < SMALLEST or not heights or opt.crop_size % (height // FIRST_HEIGHT):
             raise InputError(
                 f"--crop_size {opt.crop_size}: images of {opt.crop_size}x{height}, but --method crn makes heights of "
-                f"{SMALLEST}, 32, 64, ..., with widths that are multiples of a quarter of it; "
-                "change --crop_size or --aspect_ratio"
+                f"{SMALLEST}, 32, 64, ..., with widths that are multiples of a quarter of it; use sizes "
+                f"such as --crop_size {max(SMALLEST, 2 ** round(math.log2(opt.crop_size)))} --aspect_ratio 1"
             )
         if not opt.is_train:
             return
         if opt.crn_train_from is not None and opt.crn_train_from not in heights:
             raise InputError(
-                f"--crn_train_from {opt.crn_train_from}: modules have heights {', '.join(map(str, heights))}"
+                f"--crn_train_from {opt.crn_train_from}: must be one of {', '.join(map(str, heights))}, the heights of "
+                "the modules"
             )
         check_loss(opt)
 

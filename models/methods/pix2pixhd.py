@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -107,17 +108,23 @@ class Pix2PixHDMethod(Method):
         """Refuse sizes and norms that the networks cannot have, and options that contradict each other."""
         super().check(opt)
         if opt.netG not in ("global", "local"):
-            raise InputError(f"--netG {opt.netG}: --method pix2pixhd has global and local")
+            raise InputError(f"--netG {opt.netG}: must be one of global, local with --method pix2pixhd")
         for flag in ("norm_G", "norm_D") if opt.is_train else ("norm_G",):
             if getattr(opt, flag) not in NORMS:
-                raise InputError(f"--{flag} {getattr(opt, flag)}: --method pix2pixhd has {' and '.join(NORMS)}")
+                names = ", ".join(NORMS)
+                raise InputError(f"--{flag} {getattr(opt, flag)}: must be one of {names} with --method pix2pixhd")
         smallest, (_, why) = cls.smallest_side(opt), cls.size_step(opt)
         if min(opt.crop_size, round(opt.crop_size / opt.aspect_ratio)) < smallest:
-            raise InputError(f"--crop_size {opt.crop_size}: images are at least {smallest} pixels high and wide{why}")
+            step = cls.size_step(opt)[0]
+            enough = math.ceil(smallest * max(1, opt.aspect_ratio) / step) * step
+            raise InputError(
+                f"--crop_size {opt.crop_size}: images are at least {smallest} pixels high and wide{why}; "
+                f"use --crop_size {enough} or more"
+            )
         if opt.instance_feat and opt.label_feat:
             raise InputError("--label_feat: contradicts --instance_feat; leave one of them out")
         if opt.instance_feat and not opt.instance:
-            raise InputError("--instance_feat: needs instance maps; use --instance, or --label_feat")
+            raise InputError("--instance_feat: needs instance maps; use --instance, or --label_feat --no_instance_feat")
         if (path := _centers_to_draw_from(opt)) and not path.exists():
             raise InputError(
                 f"{path}: no such file, from which features are drawn; make it by python -m scripts.prepare features "
@@ -130,7 +137,8 @@ class Pix2PixHDMethod(Method):
         if opt.is_train and opt.niter_fix_global > opt.niter + opt.niter_decay:
             raise InputError(
                 f"--niter_fix_global {opt.niter_fix_global}: the global generator would never be trained in "
-                f"{opt.niter + opt.niter_decay} epochs (--niter, --niter_decay); use less"
+                f"{opt.niter + opt.niter_decay} epochs (--niter, --niter_decay); use --niter_fix_global "
+                f"{opt.niter + opt.niter_decay - 1}"
             )
 
     @classmethod

@@ -66,7 +66,7 @@ def test_modules_below_the_first_trained_one_keep_their_weights():
         ({"crop_size": 8}, "--crop_size 8: images of 8x8, but"),
         ({"crop_size": 40, "aspect_ratio": 40 / 32}, None),
         ({"crop_size": 36, "aspect_ratio": 36 / 32}, "images of 36x32, but"),
-        ({"crn_train_from": 12}, "--crn_train_from 12: modules have heights 4, 8, 16, 32, 64"),
+        ({"crn_train_from": 12}, "--crn_train_from 12: must be one of 4, 8, 16, 32, 64"),
         ({"vgg_origin": "caffe"}, "--vgg_origin caffe: .* add --vgg_weights FILE"),
         ({"vgg_origin": "caffe", "vgg_weights": "file"}, None),
     ],
