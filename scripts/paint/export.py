@@ -19,8 +19,8 @@ from data import PRESETS
 from models import METHODS
 from models.folding import fold_norms
 from options import parse_options
-from scripts.export.__main__ import export as export_networks
-from scripts.export.__main__ import live_generator, load_model
+from scripts.export.export import export as export_networks
+from scripts.export.export import live_generator, load_model
 from scripts.export.formats import PACKAGES
 from scripts.export.generate import Model
 from scripts.export.graphs import Sizes

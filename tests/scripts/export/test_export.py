@@ -15,8 +15,7 @@ from data import PRESETS
 from models.networks.blocks import SPADEResnetBlock
 from models.networks.normalization import SPADE
 from options import parse_options
-from scripts.export import __main__ as export
-from scripts.export import formats
+from scripts.export import export, formats
 from scripts.export.__main__ import main
 from scripts.export.generate import Model
 from scripts.export.graphs import ExportLayout, Sizes
