@@ -71,7 +71,7 @@ class TestOptions(
         "Generate images of label maps with the networks of a trained run, and a page of them.",
         ("--name mine", "--name mine --phase val --how_many 50 --results_dir validation"),
         (
-            *("name", "which_epoch", "dataroot", "label_dir", "image_dir", "phase", "how_many"),
+            *("name", "which_epoch", "data", "label_dir", "image_dir", "phase", "how_many"),
             *("results_dir", "num_styles", "style_image"),
         ),
     )

@@ -245,11 +245,11 @@ class TrainOptions(
         "Train networks that turn label maps into photos. Without options: SPADE, on landscapes drawn in memory.",
         (
             "--name first --niter 20 --crop_size 128 --no_vgg_loss",
-            "--name mine --dataset_mode custom --label_dir LABELS --image_dir PHOTOS --label_nc 13 --no_instance",
+            "--name mine --data data.toml",
         ),
         (
-            *("name", "dataset_mode", "label_dir", "image_dir", "label_nc", "crop_size", "batch_size"),
-            *("niter", "method", "continue_train"),
+            *("name", "data", "dataset_mode", "dataroot", "method", "crop_size", "batch_size", "niter"),
+            *("continue_train", "config"),
         ),
     )
 
