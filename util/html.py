@@ -19,7 +19,9 @@ from dominate.util import raw
 from util.errors import InputError
 from util.files import refuse_foreign, replacing
 
-CSS = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+CSS, ZOOM_CSS, ZOOM_SCRIPT = (
+    Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "zoom.css", "zoom.js")
+)
 
 
 class Chips:
@@ -76,11 +78,16 @@ def image_figure(path: PurePath, size: tuple[int, int], caption: str, alt: str, 
     return tags.figure(tags.a(image, href=url(path)), tags.figcaption(caption), cls=kind)
 
 
-def image_row(figures: list[tags.figure], width: int, stacked: bool = False) -> tags.div:
-    """Return figures side by side, each at most `width` CSS pixels wide; below each other if `stacked`."""
+def image_row(figures: list[tags.figure], width: int, stacked: bool = False, name: str = "") -> tags.div:
+    """Return figures side by side, each at most `width` CSS pixels wide; below each other if `stacked`.
+
+    Args:
+        name: of the row, for the heading and the files of `add_zoom`.
+    """
     layout = f"--columns:{1 if stacked else len(figures)};--picture:{width}px"
     odd = " odd" if len(figures) % 2 else ""
-    return tags.div(figures, cls=f"pictures{odd}{' stacked' if stacked else ''}", style=layout)
+    cls = f"pictures{odd}{' stacked' if stacked else ''}"
+    return tags.div(figures, cls=cls, style=layout, data_zoom_row=name)
 
 
 def page(
@@ -120,6 +127,17 @@ def enliven(doc: document, style: str, script: str, data: Any = None) -> None:
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
         doc.body.add(tags.script(raw(text), type="application/json", id="data"))
     doc.body.add(tags.script(raw(script)))
+
+
+def add_zoom(doc: document, run: str = "") -> None:
+    """Let a click on an image of an `image_row` show the whole row large, zoomed and moved in step.
+
+    Args:
+        run: first word of the names of downloaded files; the name of the row and the caption follow.
+    """
+    if run:
+        doc.body["data-run"] = run
+    enliven(doc, ZOOM_CSS, ZOOM_SCRIPT)
 
 
 def refuse_other_page(path: Path, made_by: str, formerly: str) -> None:

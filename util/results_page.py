@@ -98,7 +98,7 @@ class ResultsPage:
         fractions = html.class_fractions(labels)
         self._images_with_class.update(fractions.keys())
         chips = self.chips.chip_list({class_id: html.percent(fraction) for class_id, fraction in fractions.items()})
-        row = tags.article(tags.h2(name), html.image_row(figures, self.display_width), chips)
+        row = tags.article(tags.h2(name), html.image_row(figures, self.display_width, name=name), chips)
         # Kept as text: the tags of thousands of rows would fill the memory.
         self._rows.append(row.render(pretty=False))
 
@@ -112,7 +112,9 @@ class ResultsPage:
         legend = self.chips.legend("Classes in these images", found) if found else None
         with replacing(self.directory / FACTS_NAME) as temporary:
             temporary.write_text(json.dumps(self.facts, indent=2) + "\n", encoding="utf-8")
-        return html.save(html.page(self.title, facts, body, legend), self.directory / "index.html")
+        doc = html.page(self.title, facts, body, legend)
+        html.add_zoom(doc, self.facts.get("Experiment", ""))
+        return html.save(doc, self.directory / "index.html")
 
     def _sample(self, folder: str, name: str, image: np.ndarray, caption: str, kind: str) -> tags.figure:
         # Not with_suffix: "street.v2" is a name, ".v2" is no extension.
