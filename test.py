@@ -60,7 +60,6 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
     from util.image import to_uint8
     from util.results_page import ResultsPage
 
-    photos = list(styles.photos.values())
     results = Path(opt.results_dir) / opt.name
     note_results(opt.run_dir, results)
     return ResultsPage(
@@ -79,7 +78,7 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
             "Seed": str(opt.seed),
             **({} if styles.resampled is None else {"Resampled class": dataset.class_names[styles.resampled]}),
         },
-        style_photo=to_uint8(photos[0]) if len(photos) == 1 else None,
+        style_photos={name: to_uint8(photo) for name, photo in styles.photos.items()},
     )
 
 

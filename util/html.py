@@ -22,6 +22,7 @@ from util.files import refuse_foreign, replacing
 CSS, ZOOM_CSS, ZOOM_SCRIPT = (
     Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "zoom.css", "zoom.js")
 )
+DATA_BEGIN = '<script id="data" type="application/json">'
 
 
 class Chips:
@@ -123,10 +124,32 @@ def enliven(doc: document, style: str, script: str, data: Any = None) -> None:
     """Write style rules and a script into a page, and data for the script, if any, as JSON in the element `data`."""
     doc.head.add(tags.style(raw(style)))
     if data is not None:
-        # A "<" in a text must not end the element.
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-        doc.body.add(tags.script(raw(text), type="application/json", id="data"))
+        doc.body.add(raw(f"{DATA_BEGIN}{_json(data)}</script>"))
     doc.body.add(tags.script(raw(script)))
+
+
+def _json(data: Any) -> str:
+    # A "<" in a text must not end the element.
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def read_data(path: Path) -> Any:
+    """Read the data that `enliven` wrote into a page; None if it has none."""
+    _, begin, rest = _text(path).partition(DATA_BEGIN)
+    return json.loads(rest.partition("</script>")[0]) if begin else None
+
+
+def replace_data(path: Path, data: Any) -> None:
+    """Replace the data of a page, which has some, atomically."""
+    before, begin, rest = _text(path).partition(DATA_BEGIN)
+    _, end, after = rest.partition("</script>")
+    with replacing(path) as temporary:
+        text = f"{before}{begin}{_json(data)}{end}{after}"
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def add_zoom(doc: document, run: str = "") -> None:

@@ -1,6 +1,7 @@
 """The page of a test: every label map beside the images generated from it."""
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from dominate import tags
+from dominate.dom_tag import dom_tag
 from dominate.util import raw
 
 from util import html
@@ -17,12 +19,15 @@ from util.image import save_png
 
 LABELS, RESULTS, PHOTOS = "input_label", "synthesized_image", "real_image"
 CANVASES = "input_canvas"
-STYLE_PHOTO = PurePosixPath("images/style_image.png")
+STYLE_PHOTO = re.compile(r"style_image(_\d+)?\.png")
 SCORES_NAME, CONFUSION_NAME = "scores.json", "confusion.png"
 """Files that evaluate.py writes beside the page."""
 FACTS_NAME = "test_facts.json"
 """The facts of the page, for other programs; exists only if the test that wrote the images has completed."""
 IMAGE_FOLDER = re.compile(rf"{LABELS}|{CANVASES}|{RESULTS}(_style\d+)?|{PHOTOS}")
+STYLE, SCRIPT = (Path(__file__).with_name(f"results_page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+FRACTION_DIGITS = 4
+"""Of class fractions in the page's data."""
 
 
 def result_folder(k: int) -> str:
@@ -42,7 +47,7 @@ class ResultsPage:
         class_names, class_colors: name and color (n, 3) uint8 of every class id.
         display_width: maximum width of an image on the page, in CSS pixels.
         facts: facts about this test, by name; the number of images is added.
-        style_photo: uint8 (H, W, 3), the photo from which all results take their style, if any.
+        style_photos: uint8 (H, W, 3) by name: from which photo each result of a sample takes its style, if they do.
     """
 
     def __init__(
@@ -53,7 +58,7 @@ class ResultsPage:
         class_colors: np.ndarray,
         display_width: int,
         facts: Mapping[str, str],
-        style_photo: np.ndarray | None = None,
+        style_photos: Mapping[str, np.ndarray] | None = None,
     ):
         self.directory = Path(directory)
         self.title = title
@@ -63,11 +68,14 @@ class ResultsPage:
         self.facts = dict(facts)
         self._names: set[str] = set()
         self._rows: list[str] = []
+        self._samples: list[tuple[str, dict[int, float]]] = []
+        self._columns: list[tuple[str, str]] = []  # caption and kind
         self._images_with_class: Counter[int] = Counter()
         _remove_earlier_test(self.directory)
-        self.style_figure = None
-        if style_photo is not None:
-            self.style_figure = self._write(STYLE_PHOTO, style_photo, "style", "style image of all results", "photo")
+        self._style_figures = [
+            self._write(style_photo_path(k), photo, name, f"style photo {name}", "photo")
+            for k, (name, photo) in enumerate((style_photos or {}).items(), start=1)
+        ]
 
     def add(
         self,
@@ -88,33 +96,53 @@ class ResultsPage:
         """
         assert name not in self._names, f"two samples are named {name}"
         self._names.add(name)
-        figures = [self._sample(LABELS, name, colorize(labels, self.class_colors), "label map", "label")]
+        images = [(LABELS, colorize(labels, self.class_colors), "label map", "label")]
         if canvas is not None:
-            figures.append(self._sample(CANVASES, name, canvas, "canvas", "photo"))
+            images.append((CANVASES, canvas, "canvas", "photo"))
         for k, (caption, image) in enumerate(results, start=1):
-            figures.append(self._sample(result_folder(k), name, image, caption, "result"))
+            images.append((result_folder(k), image, caption, "result"))
         if photo is not None:
-            figures.append(self._sample(PHOTOS, name, photo, "photo", "photo"))
+            images.append((PHOTOS, photo, "photo", "photo"))
+        figures = [self._sample(folder, name, image, caption, kind) for folder, image, caption, kind in images]
+        self._columns = [(caption, kind) for _, _, caption, kind in images]
         fractions = html.class_fractions(labels)
         self._images_with_class.update(fractions.keys())
         chips = self.chips.chip_list({class_id: html.percent(fraction) for class_id, fraction in fractions.items()})
         row = tags.article(tags.h2(name), html.image_row(figures, self.display_width, name=name), chips)
         # Kept as text: the tags of thousands of rows would fill the memory.
         self._rows.append(row.render(pretty=False))
+        # Rounded up: no class that is there has none.
+        scale = 10**FRACTION_DIGITS
+        self._samples.append((name, {i: math.ceil(fraction * scale) / scale for i, fraction in fractions.items()}))
 
     def save(self) -> Path:
         """Write the page with all rows so far; return its path."""
         facts = {**self.facts, "Images": f"{len(self._rows):,}"}
-        body = [raw(row + "\n") for row in self._rows] or [tags.p("No images.", cls="note")]
-        if self.style_figure is not None:
-            body.insert(0, tags.article(tags.h2("Style"), html.image_row([self.style_figure], self.display_width)))
         found = {class_id: _images(count) for class_id, count in self._images_with_class.most_common()}
         legend = self.chips.legend("Classes in these images", found) if found else None
+        doc = html.page(self.title, facts, self._body(), legend)
+        if self._rows:
+            classes = [(class_id, self.chips.names[class_id]) for class_id in found]
+            html.enliven(doc, STYLE, SCRIPT, {"rows": self._samples, "classes": classes, "scores": {}})
+            html.add_zoom(doc, self.facts.get("Experiment", ""))
         with replacing(self.directory / FACTS_NAME) as temporary:
             temporary.write_text(json.dumps(self.facts, indent=2) + "\n", encoding="utf-8")
-        doc = html.page(self.title, facts, body, legend)
-        html.add_zoom(doc, self.facts.get("Experiment", ""))
         return html.save(doc, self.directory / "index.html")
+
+    def _body(self) -> list[dom_tag]:
+        if not self._rows:
+            return [tags.p("No images.", cls="note")]
+        bar = tags.div(_controls(), cls="bar")
+        if self._style_figures:
+            bar.add(self._style_header())
+        # Scripts take the rows from here as text and draw those in sight; without scripts they are shown as they are.
+        return [bar, tags.div(tags.noscript(raw("\n".join(self._rows))), id="rows")]
+
+    def _style_header(self) -> tags.div:
+        """The photo of every style above the column of its results, and the captions of the other columns."""
+        photos = iter(self._style_figures)
+        cells = [next(photos, "") if kind == "result" else tags.span(caption) for caption, kind in self._columns]
+        return tags.div(html.image_row(cells, self.display_width, name="style photos"), cls="styles")
 
     def _sample(self, folder: str, name: str, image: np.ndarray, caption: str, kind: str) -> tags.figure:
         # Not with_suffix: "street.v2" is a name, ".v2" is no extension.
@@ -126,6 +154,31 @@ class ResultsPage:
         return html.image_figure(path, (width, height), caption, alt, kind)
 
 
+def style_photo_path(k: int) -> PurePosixPath:
+    """Return the file of the k-th style photo, from 1, relative to the page."""
+    return PurePosixPath("images", "style_image.png" if k == 1 else f"style_image_{k}.png")
+
+
+def add_scores(directory: Path, scores: Mapping[str, Mapping[str, float | None]]) -> bool:
+    """Put scores of single images on the rows of a page, which can then be sorted by them; return whether it was done.
+
+    It is not where there is no page, or one of an earlier version. Scores of the same names are replaced, others stay.
+
+    Args:
+        directory: of the page.
+        scores: value of every sample by the name of the score and that of the sample; samples may be missing or None.
+    """
+    path = directory / "index.html"
+    try:
+        data = html.read_data(path)
+    except FileNotFoundError:
+        return False
+    if not isinstance(data, dict) or "scores" not in data:
+        return False
+    html.replace_data(path, {**data, "scores": {**data["scores"], **scores}})
+    return True
+
+
 def read_facts(directory: Path) -> dict[str, str]:
     """The facts of the test whose images are below `directory`; empty if they are not known."""
     try:
@@ -133,6 +186,27 @@ def read_facts(directory: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return facts if isinstance(facts, dict) else {}
+
+
+def _controls() -> tags.nav:
+    """What the script searches, sorts and filters by; hidden without it."""
+    sort = tags.label("Sort by", tags.select(id="sort"))
+    least = tags.input_(id="least", type="number", min="0", max="100", step="any", value="0")
+    return tags.nav(
+        tags.input_(id="search", type="search", placeholder="Search names", aria_label="search names"),
+        sort,
+        tags.button(id="direction", type="button"),
+        tags.button("Show all", id="reset", type="button"),
+        tags.output(id="count", role="status"),
+        tags.div(
+            tags.span("Rows with"),
+            tags.span(id="chosen"),
+            tags.label("each at least", least, "% of the pixels"),
+            id="filter",
+        ),
+        hidden=True,
+        aria_label="rows",
+    )
 
 
 def _images(count: int) -> str:
@@ -143,8 +217,11 @@ def _remove_earlier_test(directory: Path) -> None:
     """Remove scores, page and PNG files of an earlier test; keep all files that no test or evaluation makes."""
     if _are_scores(directory / SCORES_NAME):
         (directory / SCORES_NAME).unlink()
-    for path in (directory / CONFUSION_NAME, directory / FACTS_NAME, directory / "index.html", directory / STYLE_PHOTO):
+    for path in (directory / CONFUSION_NAME, directory / FACTS_NAME, directory / "index.html"):
         path.unlink(missing_ok=True)
+    for path in directory.glob("images/*.png"):
+        if STYLE_PHOTO.fullmatch(path.name):
+            path.unlink()
     for folder in directory.glob("images/*"):
         if not IMAGE_FOLDER.fullmatch(folder.name):
             continue

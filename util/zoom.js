@@ -59,6 +59,7 @@
 
   function show(next) {
     row = next;
+    row.scrollIntoView({ block: "nearest" }); // where pages draw rows only near the window, the next ones are drawn
     views = linksOf(row).map(view);
     dialog.querySelector("h2").textContent = row.dataset.zoomRow;
     dialog.querySelector(".views").replaceChildren(...views.map(({ figure }) => figure));
@@ -113,7 +114,8 @@
     for (const { box, image } of views) {
       const [width, height] = fitted({ box, image }).map((length) => length * zoom);
       const [x, y] = [box.clientWidth / 2 - center[0] * width, box.clientHeight / 2 - center[1] * height];
-      Object.assign(image.style, { width: `${width}px`, height: `${height}px`, transform: `translate(${x}px, ${y}px)` });
+      const transform = `translate(${x}px, ${y}px)`;
+      Object.assign(image.style, { width: `${width}px`, height: `${height}px`, transform });
     }
     dialog.querySelector("output").textContent = `${Math.round(((size[0] * zoom) / (image.naturalWidth || 1)) * 100)}%`;
   }

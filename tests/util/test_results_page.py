@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from tests.util.pages import Page
-from util.results_page import ResultsPage
+from util import html
+from util.results_page import ResultsPage, add_scores
 
 CLASSES = ["road", "sky", "tree & bush", "unknown"]
 COLORS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]], dtype=np.uint8)
@@ -131,7 +132,7 @@ def test_facts_and_captions_are_text_not_markup(tmp_path):
 
 
 def test_nothing_of_an_earlier_test_is_left_and_nothing_else_is_removed(tmp_path):
-    old = new_page(tmp_path, style_photo=gray(5))
+    old = new_page(tmp_path, style_photos={"sunset": gray(5)})
     old.add("old/one", two_classes(), [("1", gray(1)), ("2", gray(2))], photo=gray(3))
     old.save()
     kept = [
@@ -174,13 +175,34 @@ def test_photos_behind_a_link_are_not_removed(tmp_path):
     assert (photos / "a.png").read_text() == "mine"
 
 
-def test_style_photo_is_shown_once(tmp_path):
-    page = new_page(tmp_path, style_photo=gray(5))
+def test_style_photos_head_their_columns_and_are_shown_once(tmp_path):
+    page = new_page(tmp_path, style_photos={"dawn": gray(5), "noon": gray(6)})
     for name in "ab":
-        page.add(name, two_classes(), [("result", gray(1))])
+        page.add(name, two_classes(), [("style of dawn", gray(1)), ("style of noon", gray(2))], photo=gray(3))
     read = Page(page.save())
-    assert read.targets().count(tmp_path / "images" / "style_image.png") == 2
-    assert pixels(tmp_path / "images" / "style_image.png").tolist() == gray(5).tolist()
+    for name, value in (("style_image.png", 5), ("style_image_2.png", 6)):
+        assert read.targets().count(tmp_path / "images" / name) == 2
+        assert pixels(tmp_path / "images" / name).tolist() == gray(value).tolist()
+    assert read.words("figcaption")[:2] == ["dawn", "noon"]
+    new_page(tmp_path)
+    assert not list((tmp_path / "images").glob("style_image*"))
+
+
+def test_scores_of_images_are_added_to_a_page_that_is_there(tmp_path):
+    assert not add_scores(tmp_path, {"mIoU": {"a": 0.5}})
+    page = new_page(tmp_path)
+    page.add("a </script>", two_classes(), [("result", gray(1))])
+    path = page.save()
+    before = path.read_text()
+    assert html.read_data(path)["rows"] == [["a </script>", {"0": 0.75, "2": 0.25}]]
+    assert add_scores(tmp_path, {"mIoU": {"a </script>": 0.5}}) and add_scores(tmp_path, {"accuracy": {}})
+    assert html.read_data(path)["scores"] == {"mIoU": {"a </script>": 0.5}, "accuracy": {}}
+    assert add_scores(tmp_path, {"mIoU": {}})
+    assert html.read_data(path)["scores"] == {"mIoU": {}, "accuracy": {}}
+    after = path.read_text().replace('"scores":{"mIoU":{},"accuracy":{}}', '"scores":{}')
+    assert after == before
+    path.write_text("<main></main>")  # of an earlier version
+    assert not add_scores(tmp_path, {"mIoU": {"a": 0.5}}) and path.read_text() == "<main></main>"
 
 
 def test_a_name_used_twice_is_refused(tmp_path):
