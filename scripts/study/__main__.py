@@ -4,8 +4,9 @@
     python -m scripts.study --report ANSWERS.json [MORE.json ...] [--key study.key.json]
 
 A and B are folders of images, or names of runs, whose newest test is meant. The first command writes one page, which
-needs no network: send it to people or show it on a screen. Each person sees every pair once, in an order and with sides
-of their own, and saves a file of answers, which the second command counts. Which image is whose is only in the key,
+needs no network: send it to people or show it on a screen or a phone. Each person sees every pair once, in an order and
+with sides of their own, chooses an image or says that they cannot tell, and saves a file of answers, which the second
+command counts: "cannot tell" apart, the preference from the other answers. Which image is whose is only in the key,
 written beside the page: keep it, and do not hand it out.
 """
 

@@ -10,15 +10,17 @@ from scripts.study.order import order
 from util.errors import InputError
 
 KIND = "preference study answers"
+FORMATS = (1, 2)
+"""Of answer files: 1 has no "cannot tell"."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer; the images of a pair are numbered 0 and 1, as in the key."""
+    """One answer; the images of a pair are numbered 0 and 1, as in the key; `chosen` is None for "cannot tell"."""
 
     pair: str
     left: int
-    chosen: int
+    chosen: int | None
     seconds: float
 
 
@@ -34,14 +36,16 @@ class Answers:
 
 def read_answers(path: Path) -> Answers:
     """Read a file of answers. Raises `InputError` if it is damaged or not one."""
-    content = read_json(path, KIND)
+    content = read_json(path, KIND, FORMATS)
+    choices = (0, 1) if content["format"] == 1 else (0, 1, None)
     try:
         answers = tuple(Answer(str(a["pair"]), a["left"], a["chosen"], float(a["seconds"])) for a in content["answers"])
         read = Answers(path, content["study"], content["participant"], answers)
         whole = (
             isinstance(read.study, str)
             and isinstance(read.participant, str)
-            and all(type(side) is int and side in (0, 1) for a in answers for side in (a.left, a.chosen))
+            and all(type(side) in (int, type(None)) for a in answers for side in (a.left, a.chosen))
+            and all(a.left in (0, 1) and a.chosen in choices for a in answers)
             and all(math.isfinite(a.seconds) and a.seconds >= 0 for a in answers)
         )
     except (KeyError, TypeError, ValueError):

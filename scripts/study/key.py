@@ -98,14 +98,15 @@ def find_key(study: str, given: Path | None, folders: Iterable[Path]) -> Key:
     )
 
 
-def read_json(path: Path, kind: str) -> dict[str, Any]:
-    """Read a file of this script. Raises `InputError` if it is damaged or something else."""
+def read_json(path: Path, kind: str, formats: Sequence[int] = (FORMAT,)) -> dict[str, Any]:
+    """Read a file of this script in one of some formats. Raises `InputError` if it is damaged or something else."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # not JSON, or not UTF-8
         raise InputError(f"{path}: is no JSON, perhaps cut short ({error}); get or save it again") from None
     if not isinstance(content, dict) or content.get("kind") != kind:
         raise InputError(f"{path}: is no {kind}; leave it out")
-    if content.get("format") != FORMAT:
-        raise InputError(f"{path}: format {content.get('format')!r} is not known here, only {FORMAT}")
+    if content.get("format") not in formats:
+        known = " and ".join(map(str, formats))
+        raise InputError(f"{path}: format {content.get('format')!r} is not known here, only {known}")
     return content

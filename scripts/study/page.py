@@ -14,16 +14,13 @@ from util import html
 
 HERE = Path(__file__).parent
 QUESTION = "Which of the two looks more like a photo of the scene in the label map?"
-ENLARGED = 1.5
-"""Maximum magnification of images: small ones are hard to compare."""
 ALLOWED = "default-src 'none'; img-src data:; script-src 'unsafe-inline'; style-src 'unsafe-inline'; form-action 'none'"
 """Content security policy that makes the browser refuse to fetch anything."""
 
 
 def build_page(pairs: Sequence[Pair], title: str) -> document:
     """Return the page of a study, whose pairs are in the order of their ids."""
-    width = max(pair.label.shape[1] for pair in pairs)
-    body = [_start(len(pairs)), _question(round(width * ENLARGED)), _finish()]
+    body = [_start(len(pairs)), _question(), _finish()]
     doc = html.page(
         title,
         {},
@@ -44,6 +41,7 @@ def _data(pairs: Sequence[Pair]) -> dict:
         "pairs": [
             {
                 "id": pair.id,
+                "size": [pair.label.shape[1], pair.label.shape[0]],
                 "label": data_uri(pair.label),
                 "images": [data_uri(image) for image in pair.images],
                 "classes": pair.classes,
@@ -72,7 +70,8 @@ def _start(count: int) -> tags.section:
     steps = tags.ol(
         tags.li(f"You will see {count} label maps, one after the other: drawings whose colors say what is where."),
         tags.li("Beside each are two images that computers made from it. ", tags.b(QUESTION)),
-        tags.li("Choose it with a click, with the keys ← and →, or with 1 and 2. There is no time limit."),
+        tags.li("Click or tap it, or press ← or →. If you cannot tell, say so: the button below, ↓ or the space bar."),
+        tags.li("There is no time limit. A wrong answer is taken back with ‹ Back or the backspace key."),
         tags.li("At the end, save your answers as a file and hand it in."),
     )
     note = tags.p(
@@ -83,9 +82,9 @@ def _start(count: int) -> tags.section:
     return tags.section(tags.article(steps, entry, note), id="start", hidden=True)
 
 
-def _question(width: int) -> tags.section:
+def _question() -> tags.section:
     bar = tags.div(
-        tags.button("‹ Back", id="back", type="button"),
+        tags.button("‹ Back", id="back", type="button", title="Take back the last answer (backspace)"),
         tags.progress(id="progress", value="0", max="1", aria_label="progress"),
         tags.span(id="place"),
         cls="bar",
@@ -94,17 +93,25 @@ def _question(width: int) -> tags.section:
     choices = [
         tags.button(
             tags.img(id=f"image{side}", alt=f"image {side + 1}"),
-            tags.span(tags.kbd(str(side + 1)), tags.kbd("←→"[side])),
+            tags.span(f"Image {side + 1}", tags.kbd("←→"[side], cls="key")),
             id=f"choose{side}",
             type="button",
             cls="choice",
         )
         for side in (0, 1)
     ]
-    images = tags.div(label, tags.div(choices, cls="choices"), cls="comparison", style=f"--picture:{width}px")
+    images = tags.div(label, tags.div(choices, cls="choices"), cls="comparison")
+    unsure = tags.button("I cannot tell ", tags.kbd("↓", cls="key"), id="unsure", type="button")
     person = tags.p(tags.span(id="person"), tags.button("Not you?", id="other", type="button"), cls="note person")
     return tags.section(
-        bar, tags.h2(QUESTION), images, tags.ul(id="classes", cls="chips"), person, id="question", hidden=True
+        bar,
+        tags.h2(QUESTION),
+        images,
+        tags.div(unsure, cls="unsure"),
+        tags.ul(id="classes", cls="chips"),
+        person,
+        id="question",
+        hidden=True,
     )
 
 

@@ -4,7 +4,7 @@
   const { study, pairs } = JSON.parse(document.getElementById("data").textContent);
   const element = (id) => document.getElementById(id);
   const STORE = `preference-study-${study}`;
-  const FORMAT = 1;
+  const FORMAT = 2; // of the answers; 1 had no "cannot tell"
   const DOUBLE_CLICK = 250; // milliseconds in which a new question takes no answer, so that a double click is one
 
   // ---- Order: the same lines as in order.py, which draws it again from the answers. ----
@@ -45,7 +45,7 @@
 
   // ---- What a person has answered so far. ----
 
-  let state = null; // participant, started, place, answers by place: {chosen, seconds}
+  let state = null; // participant, started, place, answers by place: {chosen: 0, 1 or null (cannot tell), seconds}
   let questions = [];
   let remembers = true;
 
@@ -111,6 +111,7 @@
       element(`image${side}`).src = pair.images[number];
       element(`choose${side}`).setAttribute("aria-pressed", state.answers[place]?.chosen === number);
     }
+    element("unsure").setAttribute("aria-pressed", state.answers[place]?.chosen === null);
     element("classes").replaceChildren(...pair.classes.map(chip));
     element("back").disabled = place === 0;
     element("progress").value = place / questions.length;
@@ -118,12 +119,42 @@
     element("person").textContent = remembers
       ? `Answered by ${state.participant}.`
       : `Answered by ${state.participant}. This browser cannot remember answers: do not close or reload the page.`;
+    fit();
     const images = ["label", "image0", "image1"].map((id) => element(id).decode().catch(() => {}));
     await Promise.all([...images, new Promise((done) => setTimeout(done, DOUBLE_CLICK))]);
     if (state?.place === place && !element("question").hidden) {
       shownAt = performance.now();
       document.body.dataset.place = place;
     }
+  }
+
+  // Ways to arrange label map and images, and what a frame adds to the size of an image, in pixels.
+  const LAYOUTS = {
+    row: { columns: 3, lines: 1, frame: [20, 50] },
+    two: { columns: 2, lines: 2, frame: [20, 50] }, // the label map above
+    column: { columns: 1, lines: 3, frame: [20, 50] },
+    stack: { columns: 1, lines: 3, frame: [100, 12] }, // a column with the captions beside the images
+  };
+  const GAP = 10; // as in the style
+  const BETTER = 1.1; // by how much larger images must be in a later arrangement than in an earlier one
+
+  /** Arrange the images so that they are as large as the window allows, with all answers in sight. */
+  function fit() {
+    if (!state || element("question").hidden) return;
+    const [width, height] = questions[state.place].pair.size;
+    const place = document.querySelector(".comparison");
+    const { clientHeight } = document.documentElement;
+    const top = place.getBoundingClientRect().top + window.scrollY;
+    const room = [place.parentElement.clientWidth, clientHeight - top - element("unsure").offsetHeight - 2 * GAP];
+    const scale = ({ columns, lines, frame }) => {
+      const [across, down] = [columns, lines].map((count, axis) => (room[axis] + GAP) / count - GAP - frame[axis]);
+      return Math.max(Math.min(across / width, down / height), 1 / width);
+    };
+    const names = Object.keys(LAYOUTS);
+    const best = names.reduce((one, other) => (scale(LAYOUTS[other]) > BETTER * scale(LAYOUTS[one]) ? other : one));
+    place.dataset.layout = best;
+    place.style.setProperty("--width", `${Math.floor(width * scale(LAYOUTS[best]))}px`);
+    place.style.setProperty("--aspect", width / height);
   }
 
   function chip([name, color]) {
@@ -144,12 +175,14 @@
 
   // ---- What a person does ----
 
+  /** Note the answer to the question: a side, 0 or 1, or null for "cannot tell". */
   function choose(side) {
     if (shownAt === null) return;
     const { left } = questions[state.place];
+    const chosen = side === null ? null : numberOn(side, left);
     const before = state.answers[state.place]?.seconds ?? 0;
     const seconds = Math.round((before + (performance.now() - shownAt) / 1000) * 10) / 10;
-    state.answers[state.place] = { chosen: numberOn(side, left), seconds };
+    state.answers[state.place] = { chosen, seconds };
     state.place++;
     store();
     document.activeElement?.blur(); // else a held Enter would answer the next question too
@@ -188,6 +221,7 @@
     if (participant) begin({ participant, started: new Date().toISOString(), place: 0, answers: [] });
   });
   for (const side of [0, 1]) element(`choose${side}`).addEventListener("click", () => choose(side));
+  element("unsure").addEventListener("click", () => choose(null));
   element("back").addEventListener("click", back);
   element("reopen").addEventListener("click", back);
   element("save").addEventListener("click", save);
@@ -195,14 +229,17 @@
   element("next").addEventListener("click", () => forget("Forget these answers? Save them first."));
   element("answers").addEventListener("focus", (event) => event.target.select());
 
-  const [left, right] = [() => choose(0), () => choose(1)];
-  const KEYS = { ArrowLeft: left, 1: left, ArrowRight: right, 2: right, Backspace: back };
+  const [left, right, unsure] = [() => choose(0), () => choose(1), () => choose(null)];
+  const KEYS = { ArrowLeft: left, 1: left, ArrowRight: right, 2: right, ArrowDown: unsure, 0: unsure, " ": unsure };
+  Object.assign(KEYS, { Backspace: back, u: back, U: back });
   document.addEventListener("keydown", (event) => {
     const action = KEYS[event.key];
     if (!action || element("question").hidden || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.key === " " && event.target.matches("button")) return; // presses that button
     event.preventDefault();
     action();
   });
+  window.addEventListener("resize", fit);
 
   const saved = load();
   if (saved) begin(saved);

@@ -52,21 +52,22 @@ def make_study(folder: Path) -> Path:
     return folder
 
 
-def answers(folder: Path, participant: str, votes_for_a: int, attentive: bool = True) -> Path:
-    """A file as the page saves it: `votes_for_a` times A, then B."""
+def answers(folder: Path, participant: str, votes_for_a: int, attentive: bool = True, unsure: int = 0) -> Path:
+    """A file as the page saves it: `votes_for_a` times A, then "cannot tell", then B."""
     key = read_key(folder / "study.key.json")
     content = []
     for place, left in zip(*order(key.study, participant, len(key.ids))):
         pair = key.ids[place]
         if pair in key.pairs:
             a, votes_for_a = key.pairs[pair][0], votes_for_a - 1
-            chosen = a if votes_for_a >= 0 else 1 - a
+            chosen = a if votes_for_a >= 0 else None if votes_for_a >= -unsure else 1 - a
         else:
             good = key.checks[pair][0]
             chosen = good if attentive else 1 - good
         content.append({"pair": pair, "left": left, "chosen": chosen, "seconds": 2.5})
     path = folder / f"{participant}.json"
-    kind = "preference study answers"
-    file = {"format": 1, "kind": kind, "study": key.study, "participant": participant, "answers": content}
+    # Format 1 is that of earlier pages, on which nobody could say "cannot tell".
+    about = {"format": 2 if unsure else 1, "kind": "preference study answers", "study": key.study}
+    file = {**about, "participant": participant, "answers": content}
     path.write_text(json.dumps(file))
     return path

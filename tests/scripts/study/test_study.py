@@ -277,6 +277,72 @@ def test_a_person_answers_goes_back_reloads_and_saves(study, browser, capsys):
     assert "1 counted, 0 excluded" in report and "83.3% (5 of 6)" in report and participant in report
 
 
+def resize(browser, size):
+    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def start(browser, study):
+    """Begin the study as Ann."""
+    resize(browser, (1366, 768))
+    browser.get((study / "study.html").as_uri())
+    browser.execute_script("localStorage.clear()")
+    browser.refresh()
+    element(browser, "participant").send_keys("Ann", "\n")
+    wait(browser, at(0))
+
+
+def test_cannot_tell_is_an_answer_and_the_last_answer_is_taken_back(study, browser):
+    from selenium.webdriver import Keys
+
+    start(browser, study)
+    press(browser, Keys.ARROW_DOWN)
+    wait(browser, at(1))
+    press(browser, "u")
+    wait(browser, at(0))
+    assert element(browser, "unsure").get_attribute("aria-pressed") == "true"
+    press(browser, "1")
+    wait(browser, at(1))
+    browser.execute_script("document.getElementById('back').focus()")
+    browser.switch_to.active_element.send_keys(Keys.SPACE)  # which presses the button that has the focus
+    wait(browser, at(0))
+    for place in range(PAIRS + 1):
+        wait(browser, at(place))
+        if place == 2:
+            element(browser, "unsure").click()
+        else:
+            press(browser, (Keys.SPACE, "0", Keys.ARROW_DOWN)[place % 3])
+    wait(browser, lambda browser: element(browser, "save").is_displayed())
+    saved = json.loads(element(browser, "answers").get_attribute("value"))
+    assert saved["format"] == 2 and [answer["chosen"] for answer in saved["answers"]] == [None] * (PAIRS + 1)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (64, 128), (128, 64)], ids=["square", "wide", "tall"])
+def test_all_answers_are_in_sight_and_images_fill_the_window(tmp_path, browser, shape):
+    for value, name in enumerate((*SYSTEMS, "labels")):
+        write(tmp_path / name, "a", np.full((*shape, 3), 80 * value))
+    main(arguments(tmp_path))
+    start(browser, tmp_path)
+    for size, side in (((1366, 768), 370), ((390, 844), 190), ((844, 390), 140), ((390, 700), 150)):
+        resize(browser, size)
+        boxes = wait(browser, lambda browser, size=size: all_in_sight(browser, *size))
+        assert len({(box["width"], box["height"]) for box in boxes}) == 1, "all are of one size"
+        width, height = boxes[0]["width"], boxes[0]["height"]
+        assert width / height == pytest.approx(shape[1] / shape[0], rel=0.02)
+        assert max(width, height) > side
+
+
+def all_in_sight(browser, width, height):
+    """The boxes of label map and images, if these and all answers are within the window; else None."""
+    boxes = browser.execute_script(
+        """return ["label", "image0", "image1", "choose0", "choose1", "unsure"].map((id) =>
+          document.getElementById(id).getBoundingClientRect().toJSON())"""
+    )
+    whole = all(0 <= b["left"] < b["right"] <= width and 0 <= b["top"] < b["bottom"] <= height for b in boxes)
+    whole = whole and browser.execute_script("return document.documentElement.scrollWidth") <= width
+    return boxes[:3] if whole else None
+
+
 def test_the_next_person_begins_anew_in_another_order(study, browser):
     """Storage outlives the page: what the first person saw must not be what the second answers."""
     key = read_key(study / "study.key.json")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.study.__main__ import main
+from scripts.study.key import read_key
 from scripts.study.order import fnv1a, mulberry32, order
 from scripts.study.report import bootstrap, wilson
 from tests.scripts.study.study_files import SYSTEMS, answers, make_study, refusal
@@ -86,6 +87,45 @@ def test_fewer_than_three_people_have_no_interval_over_people(study, capsys):
     assert "83.3% (5 of 6)" in text and "no interval from fewer than 3 people" in text
 
 
+def test_cannot_tell_is_reported_apart_and_decides_nothing(study, capsys):
+    files = [answers(study, name, votes, unsure=unsure) for name, votes, unsure in (("Ann", 3, 2), ("Bo", 1, 4))]
+    files += [answers(study, "Cem", 4), answers(study, "Dee", 0, unsure=6)]
+    capsys.readouterr()
+    main(["--report", *map(str, files)])
+    lines = capsys.readouterr().out.splitlines()
+    assert "Answers      24: 6 pairs of each person" in lines
+    # A: 3 + 1 + 4, B: 1 + 1 + 2, cannot tell: 2 + 4 + 0 + 6
+    assert "Chosen       A 33.3% (8), B 16.7% (4), cannot tell 50.0% (12) of all answers" in lines
+    low, high = wilson(8, 12)
+    assert f"Prefer A     66.7% (8 of 12 decided), 95% interval {low:.1%} to {high:.1%}, Wilson" in lines
+    assert '             Here and below only decided answers count: "cannot tell" is left out.' in lines
+    # 3 of 4, 1 of 2, 4 of 6; Dee decided nothing
+    (per_person,) = [line for line in lines if line.startswith("Per person")]
+    assert per_person.startswith("Per person   mean 63.9%, 95% interval ") and per_person.endswith("over 3 people")
+    table = [line.split() for line in lines[-4:]]
+    assert [(row[0], row[1], row[-1]) for row in table] == [
+        ("75.0%", "33.3%", "Ann"),
+        ("66.7%", "0.0%", "Cem"),
+        ("50.0%", "66.7%", "Bo"),
+        ("-", "100.0%", "Dee"),
+    ]
+
+
+def test_people_who_never_decide_prefer_nothing(study, capsys):
+    capsys.readouterr()
+    main(["--report", str(answers(study, "Dee", 0, unsure=6))])
+    text = capsys.readouterr().out
+    assert 'nothing can be said: every answer is "cannot tell"' in text and "nobody decided" in text
+
+
+def test_not_seeing_which_image_is_broken_fails_the_check(study, capsys):
+    path = answers(study, "Ann", 3, unsure=1)
+    check = next(iter(read_key(study / "study.key.json").checks))
+    content = json.loads(path.read_text())["answers"]
+    edited(path, answers=[a | {"chosen": None} if a["pair"] == check else a for a in content])
+    assert "all 1 people failed" in refusal(capsys, "--report", path)
+
+
 def edited(path: Path, **changes) -> Path:
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, **changes}))
@@ -100,7 +140,7 @@ def cut_short(path: Path) -> Path:
 DAMAGE = {
     "cut short": (cut_short, "cut short"),
     "no answers": (lambda path: edited(path, kind="something"), "is no preference study answers"),
-    "a later format": (lambda path: edited(path, format=2), "format 2"),
+    "a later format": (lambda path: edited(path, format=3), "format 3 is not known here, only 1 and 2"),
     "no list": (lambda path: edited(path, answers=7), "is damaged"),
     "no name": (lambda path: edited(path, participant=" "), "is damaged"),
     "no study": (lambda path: edited(path, study=None), "is damaged"),
@@ -108,6 +148,10 @@ DAMAGE = {
     "some answers": (lambda path: edited(path, answers=json.loads(path.read_text())["answers"][:-1]), "6 answers"),
     "a third image": (
         lambda path: edited(path, answers=[a | {"chosen": 2} for a in json.loads(path.read_text())["answers"]]),
+        "is damaged",
+    ),
+    "cannot tell in a format without it": (
+        lambda path: edited(path, answers=[a | {"chosen": None} for a in json.loads(path.read_text())["answers"]]),
         "is damaged",
     ),
     "another study": (lambda path: edited(path, study="0" * 16), "no key of study"),
