@@ -323,7 +323,7 @@ def test_all_answers_are_in_sight_and_images_fill_the_window(tmp_path, browser, 
         write(tmp_path / name, "a", np.full((*shape, 3), 80 * value))
     main(arguments(tmp_path))
     start(browser, tmp_path)
-    for size, side in (((1366, 768), 370), ((390, 844), 190), ((844, 390), 140), ((390, 700), 150)):
+    for size, side in (((1366, 768), 370), ((390, 844), 190), ((844, 390), 140), ((390, 700), 140)):
         resize(browser, size)
         boxes = wait(browser, lambda browser, size=size: all_in_sight(browser, *size))
         assert len({(box["width"], box["height"]) for box in boxes}) == 1, "all are of one size"
