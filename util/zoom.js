@@ -227,7 +227,7 @@
     const place = make("div", { className: "views" });
     dialog = make(
       "dialog",
-      { className: "zoom" },
+      { className: "zoom", tabIndex: -1, autofocus: true }, // the dialog itself has the focus: arrow keys move at once
       make("header", {}, make("h2"), make("output"), ...buttons),
       place,
       make("p", { className: "note", textContent: HINT }),
