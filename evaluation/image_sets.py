@@ -74,6 +74,8 @@ class Truth(Dataset[dict[str, Any]], ABC):
     size: Size  # of the images
     preprocess_mode: str  # how files are resized, for the protocol
     class_names: Sequence[str]  # of the ids of label files
+    class_colors: np.ndarray | None = None  # (n, 3) uint8, of these classes, if the data set has colors
+    photos: bool = True  # whether samples have photos
     files: Files  # files that are read; empty if samples are drawn in memory
 
     def __len__(self) -> int:
@@ -111,7 +113,7 @@ class DataSetTruth(Truth):
         assert not opt.is_train, "crops and flips would be random"
         self.dataset = dataset
         self.photos, self.labels, self.whole_labels = photos, labels, whole_labels
-        self.class_names = dataset.class_names
+        self.class_names, self.class_colors = dataset.class_names, dataset.class_colors
         self.ids = dataset.ids
         self.size = (round(opt.crop_size / opt.aspect_ratio), opt.crop_size)
         self.apply_exif = opt.apply_exif
@@ -178,6 +180,7 @@ class FolderTruth(Truth):
         self.names = list(names)
         self.apply_exif = apply_exif
         self.photo_paths, self.label_paths = photos, labels
+        self.photos = bool(photos)
         self.preprocess, self.ids, self.class_names = preprocess, ids, class_names
         self.preprocess_mode = _mode_in_words(preprocess, fast_decode=False, apply_exif=apply_exif)
         self.with_labels, self.whole_labels = with_labels, whole_labels

@@ -1,4 +1,4 @@
-"""The section of scores on the page of a test: values, published values, protocols, classes, confusion matrix."""
+"""The section of scores on the page of a test: ours beside those of real photos and of papers, and of each class."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from dominate import tags
+from dominate.util import raw
 
-from evaluation.report import Report
-from util import html
+from evaluation.class_section import class_list, confusions, scrolling
+from evaluation.report import REAL, Report
 from util.files import replacing
 from util.segmentation_scores import ConfusionMatrix
 
 BEGIN, END = "<!-- scores -->", "<!-- end of scores -->"
+CSS = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 NAMED_CLASSES = 60  # with more, their names would be illegible
 DOTS_PER_INCH = 120
 
@@ -35,27 +37,21 @@ def show_on_page(page: Path, report: Report, plot: Path | None) -> bool:
     else:
         before, main, after = text.partition("<main>")
         before += main
-    section = _section(report, plot and PurePosixPath(plot.relative_to(page.parent)))
+    section = _section(report, page.parent, plot and PurePosixPath(plot.relative_to(page.parent)))
     with replacing(page) as temporary:
         content = f"{before}{BEGIN}{section.render(pretty=False)}{END}{after}"
         temporary.write_text(content, encoding="utf-8", errors="surrogateescape")
     return True
 
 
-def _section(report: Report, plot: PurePosixPath | None) -> tags.article:
+def _section(report: Report, folder: Path, plot: PurePosixPath | None) -> tags.article:
     content = report.content
-    head = tags.tr([tags.th(cell, style=_cell(i)) for i, cell in enumerate(["score", "ours", *content["published"]])])
-    rows = [head]
-    for score in report.rows:
-        cells = report.row(score)
-        cells = [tags.td(cell, style=_cell(i)) for i, cell in enumerate(cells)]
-        rows += [
-            tags.tr(cells),
-            tags.tr(tags.td(tags.small(report.words(score)), colspan=len(cells), style="color:var(--quiet)")),
-        ]
     section = tags.article(
-        tags.h2("Scores", tags.small(f"{content['images']:,} images, {content['date']}")),
-        _scrolling(tags.table(rows, style="border-spacing:0 .2rem")),
+        tags.style(raw(CSS)),
+        tags.h2("Scores", tags.small(f"{content['images']:,} images, {content['date'][:16].replace('T', ' ')} UTC")),
+        scrolling(_table(report), "Scores"),
+        tags.p(report.legend, cls="note"),
+        cls="scored",
     )
     if report.bootstrap:
         section.add(tags.p(report.bootstrap, cls="note"))
@@ -63,34 +59,31 @@ def _section(report: Report, plot: PurePosixPath | None) -> tags.article:
         section.add(tags.p(f"{name}: left out. {reason}", cls="note"))
     for source in report.sources:
         section.add(tags.p(f"Published: {source}", cls="note"))
-    if content["per_class_iou"]:
-        section.add(tags.details(tags.summary("IoU of each class"), _scrolling(_classes(content["per_class_iou"]))))
-    if plot:
-        figure = html.image_figure(
-            plot, _size(content), "rows: label map, columns: predicted as", "confusion matrix", "photo"
-        )
-        section.add(tags.details(tags.summary("Confusion matrix"), html.image_row([figure], 800)))
+    said = [tags.div(tags.dt(labels), tags.dd(words)) for labels, words in report.protocols]
+    section.add(tags.details(tags.summary("How they were measured"), tags.dl(said)))
+    if report.confusion is not None:
+        section.add(tags.details(tags.summary("IoU of each class"), *class_list(report, folder), open=True))
+        section.add(tags.details(tags.summary("Confusions"), *confusions(report, plot)))
     return section
 
 
-def _size(content: dict) -> tuple[int, int]:
-    side = round(_side_inches(len(content["per_class_iou"])) * DOTS_PER_INCH)
-    return side, side
+def _table(report: Report) -> tags.table:
+    columns = {"ours": "ours", REAL: "real"}
+    kinds = ["", *(columns.get(head, "paper") for head in report.head[1:])]
+    head = tags.tr([tags.th(cell, scope="col", cls=kind) for cell, kind in zip(report.head, kinds)])
+    rows = []
+    for score in report.rows:
+        title, *values = report.row(score)
+        title = title.replace(", %", ",\u00a0%").replace(" ↑", "\u00a0↑").replace(" ↓", "\u00a0↓")
+        better = "higher is better" if title.endswith("↑") else "lower is better"
+        cells = [tags.td(_with_interval(value or "–"), cls=kind) for value, kind in zip(values, kinds[1:])]
+        rows.append(tags.tr(tags.th(title, scope="row", title=better), cells))
+    return tags.table(tags.thead(head), tags.tbody(rows), cls="values")
 
 
-def _scrolling(table: tags.table) -> tags.div:
-    return tags.div(table, style="overflow-x:auto")
-
-
-def _cell(column: int) -> str:
-    return "text-align:left" if column == 0 else "text-align:right;padding-left:1.5rem"
-
-
-def _classes(iou: dict[str, float | None]) -> tags.table:
-    """A table of classes, the best first, those that never occur last."""
-    order = sorted(iou.items(), key=lambda entry: (entry[1] is None, -(entry[1] or 0)))
-    rows = [(name, "never occurs" if value is None else f"{value:.1%}") for name, value in order]
-    return tags.table([tags.tr(tags.td(name), tags.td(text, style=_cell(1))) for name, text in rows])
+def _with_interval(text: str) -> list[str | tags.small]:
+    value, bracket, interval = text.partition(" [")
+    return [value, tags.small(bracket + interval)] if bracket else [value]
 
 
 def draw_confusion(matrix: ConfusionMatrix, names: Sequence[str], path: Path) -> Path:

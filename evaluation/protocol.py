@@ -164,7 +164,7 @@ def in_words(score: str, protocol: Mapping[str, Any]) -> str:
         segmenter += f" ({facts['resolution']})"
     on_real = facts.get("on_real_photos", {}).get({"miou": "mean_iou", "accuracy": "pixel_accuracy"}.get(score))
     if on_real is not None:
-        segmenter += f"; {on_real:.1%} on real photos"
+        segmenter += f"; {on_real:.1%} on the photos it was validated with"
     details = {
         "miou": f"over {MEAN_IOU_IN_WORDS.get(facts.get('mean_iou'), facts.get('mean_iou'))}",
         "miou_present": f"over {MEAN_IOU_IN_WORDS['labelled']}",

@@ -11,24 +11,29 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from evaluation.bootstrap import bootstrap_in_words
+from evaluation.class_scores import class_pixels
+from evaluation.image_scores import save_image_scores
 from evaluation.protocol import Protocol, in_words, protocol_hash
 from evaluation.published_scores import published_scores, source_of
 from evaluation.scores import FORMAT, SCORES
 from evaluation.scoring import Measurement
 from evaluation.sources import Sources
 from util.errors import InputError
-from util.files import refuse_foreign, replacing
+from util.files import replacing
 from util.loss_log import images_seen, read_history
 from util.optional import require
 from util.score_log import append_scores, curves_of, generator_called
 from util.segmentation_scores import ConfusionMatrix
 
 WIDTH = 110
+REAL = "real photos"
 ROOT = Path(__file__).parents[1]
 
 
@@ -40,28 +45,75 @@ class Report:
         content: content of scores.json, in JSON values; fractions are 0 to 1.
         left_out: missing scores by name, and why, with a way to get them.
         confusion: None without segmentation scores.
+        image_counts: the confusion of each image by name, ((C + 1) C,) sparse.
     """
 
     content: dict[str, Any]
     left_out: dict[str, str]
     confusion: ConfusionMatrix | None = None
+    image_counts: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def head(self) -> list[str]:
+        """Heads of the columns of `row`."""
+        return ["score", "ours", *([REAL] if self.of_real_photos else []), *self.content["published"]]
 
     def row(self, score: str) -> list[str]:
-        """Title, our value and the published values, as text."""
+        """Title with an arrow toward better values, our value, that of the real photos, and the published ones."""
         shown = SCORES[score]
         deviation = self.content["scores"].get(f"{score}_deviation")
         ours = shown.text(self.content["scores"][score]) + (f" ± {shown.text(deviation)}" if deviation else "")
         ours += shown.brackets(self.content.get("intervals", {}).get(score))
-        others = self.content["published"].values()
-        return [shown.title, ours, *(shown.text(row[score]) if score in row else "" for row in others)]
+        others = [*([self.of_real_photos] if self.of_real_photos else []), *self.content["published"].values()]
+        values = (shown.text(row[score]) if score in row else "" for row in others)
+        return [f"{shown.title} {shown.arrow}", ours, *values]
 
     @property
     def rows(self) -> list[str]:
         """The scores that have a row."""
         return [score for score in SCORES if score in self.content["scores"]]
 
-    def words(self, score: str) -> str:
-        return in_words(score, self.content["protocol"])
+    @property
+    def of_real_photos(self) -> dict[str, float]:
+        """The segmentation scores of real photos by name: of the same label maps, or as the segmenter's file says."""
+        if measured := self.content.get("real_photos", {}).get("scores"):
+            return measured
+        known = {"miou": "mean_iou", "accuracy": "pixel_accuracy"}
+        return {score: self._validation[name] for score, name in known.items() if name in self._validation}
+
+    @property
+    def _validation(self) -> dict[str, Any]:
+        """What the segmenter's file says of real photos."""
+        return self.content["protocol"].get("segmentation", {}).get("on_real_photos", {})
+
+    @property
+    def legend(self) -> str:
+        """What arrows and the column of real photos mean."""
+        text = "↑ higher is better, ↓ lower is better."
+        if self.content.get("real_photos"):
+            return f"{text} Real photos: the segmentation network's scores on the real photos of the same label maps."
+        if self.of_real_photos:
+            photos = self._validation.get("photos", "")
+            return f"{text} Real photos: the segmentation network's scores on {photos} photos it was validated with."
+        return text
+
+    @property
+    def protocols(self) -> list[tuple[str, str]]:
+        """How scores were measured: labels of scores, and what they have in common, each thing said once."""
+        said: dict[str, list[str]] = {}
+        for score in self.rows:
+            for part in in_words(score, self.content["protocol"]).split("; "):
+                said.setdefault(part, []).append(SCORES[score].label)
+        together: dict[tuple[str, ...], list[str]] = {}
+        for part, labels in said.items():
+            together.setdefault(tuple(dict.fromkeys(labels)), []).append(part)
+        order = sorted(together.items(), key=lambda entry: -len(entry[0]))
+        names = {self._labels(): "all scores", self._labels("segmentation"): "segmentation scores"}
+        return [("; ".join(k) if len(k) == 1 else names.get(k, "; ".join(k)), "; ".join(parts)) for k, parts in order]
+
+    def _labels(self, group: str | None = None) -> tuple[str, ...]:
+        """Labels of the scores of a group, or of all."""
+        return tuple(SCORES[score].label for score in self.rows if group in (None, SCORES[score].group))
 
     @property
     def bootstrap(self) -> str | None:
@@ -77,17 +129,17 @@ class Report:
         return [f"{', '.join(names)}: {source}" for source, names in methods.items()]
 
     def table(self) -> str:
-        """A text table of our scores and published ones, each with its protocol."""
+        """A text table of our scores, those of real photos and published ones, and how they were measured."""
         content = self.content
-        head = ["score", "ours", *content["published"]]
-        cells = [head, *map(self.row, self.rows)]
-        widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+        cells = [self.head, *map(self.row, self.rows)]
+        widths = [max(len(row[column]) for row in cells) for column in range(len(self.head))]
         lines = [f"Scores of {content['run'] or content['fake']}: {content['images']:,} images", ""]
-        for row, score in zip(cells, [None, *self.rows]):
+        for row in cells:
             first, *rest = (cell.rjust(width) for cell, width in zip(row, widths))
             lines.append("  ".join([first.strip().ljust(widths[0]), *rest]).rstrip())
-            if score:
-                lines += _indented(self.words(score))
+        lines += ["", *textwrap.wrap(self.legend, WIDTH), "", "How they were measured:"]
+        for labels, words in self.protocols:
+            lines += _indented(f"{labels}: {words}")
         lines += ["", *_indented(self.bootstrap)] if self.bootstrap else []
         for name, reason in self.left_out.items():
             lines += ["", f"{name}: left out", *_indented(reason)]
@@ -96,10 +148,11 @@ class Report:
         return "\n".join(lines)
 
     def save(self, path: Path) -> Path:
-        """Write scores.json atomically; return its path."""
+        """Write scores.json and, beside it, the scores of single images; return the path of scores.json."""
         with replacing(path) as temporary:
             text = json.dumps(self.content, indent=2, ensure_ascii=False, allow_nan=False)
             temporary.write_text(text + "\n", encoding="utf-8")
+        save_image_scores(path, self.content, self.image_counts)
         return path
 
     def append_history(self, run_dir: Path, phase: str, epoch: str) -> None:
@@ -145,13 +198,16 @@ def create_report(
     dataset_mode: str,
     protocol: Protocol,
     class_names: Sequence[str],
+    class_colors: Sequence[str] = (),
+    real_photos: Mapping[str, Any] | None = None,
     left_out: Mapping[str, str],
     provenance: Mapping[str, Any] | None = None,
 ) -> Report:
     """Assemble the report; a score that is not finite is left out, with the reason.
 
     Args:
-        class_names: of the classes of the confusion matrix.
+        class_names, class_colors: of the classes of the confusion matrix, such as "#46a2c8".
+        real_photos: of `evaluation.real_photos.score_real_photos`.
         provenance: further facts about the origin of the scores, in JSON values.
     """
     finite = {name: value for name, value in measurement.scores.items() if math.isfinite(value)}
@@ -173,10 +229,26 @@ def create_report(
         "protocol_hash": protocol_hash(protocol),
         "published": published_scores(dataset_mode),
         "per_class_iou": {class_names[i]: value if math.isfinite(value) else None for i, value in enumerate(iou)},
+        **_of_classes(measurement, class_names, class_colors, real_photos or {}),
         "per_image": measurement.per_image,
         "versions": versions(),
     }
-    return Report(content, {**left_out, **strange}, measurement.confusion)
+    return Report(content, {**left_out, **strange}, measurement.confusion, measurement.image_counts)
+
+
+def _of_classes(
+    measurement: Measurement, names: Sequence[str], colors: Sequence[str], real_photos: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The parts of scores.json about classes and real photos; nothing without segmentation scores."""
+    if measurement.confusion is None:
+        return {}
+    facts: dict[str, Any] = {"class_pixels": dict(zip(names, class_pixels(measurement.confusion)))}
+    if colors:
+        facts["class_colors"] = dict(zip(names, colors))
+    if real_photos:
+        iou = dict(zip(names, real_photos["class_iou"]))
+        facts["real_photos"] = {"scores": real_photos["scores"], "per_class_iou": iou}
+    return facts
 
 
 def _intervals(measurement: Measurement) -> dict[str, Any]:
@@ -224,34 +296,3 @@ def _commit() -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None
-
-
-# For each option, the usual name of its file, a description, and bytes that every such file contains.
-WRITTEN = {
-    "--output": ("scores.json", "file of scores", b'"protocol_hash"', b'"scores"'),
-    "--save_real_statistics": ("real.npz", "file that --save_real_statistics wrote", b"mu.npy", b"facts.npy"),
-}
-
-
-def check_writable(flag: str, path: Path) -> None:
-    """Raise an `InputError` now, rather than after hours, if the file of `flag` cannot be written or is foreign.
-
-    Args:
-        flag: a key of `WRITTEN`.
-    """
-    name, what, *marks = WRITTEN[flag]
-    if path.is_dir():
-        raise InputError(f"{flag} {path}: is a folder; name a file in it, such as {path / name}")
-    refuse_foreign(flag, path, what, *marks)
-    try:
-        with replacing(path.with_name(f".{path.name}.probe")) as temporary:
-            temporary.touch()
-            raise _Writable
-    except _Writable:
-        return
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); give {flag} FILE") from None
-
-
-class _Writable(Exception):  # noqa: N818 (not an error)
-    """Leaves the block of `replacing` before the file is replaced."""

@@ -7,12 +7,16 @@ from pathlib import Path
 import torch
 
 from data import count_workers, uses_gpu
+from evaluation.class_scores import class_colors
+from evaluation.image_scores import image_scores_path
 from evaluation.instruments import create_instruments, missing_scores, names_of_classes, scores_whole_labels
 from evaluation.page import draw_confusion, show_on_page
-from evaluation.report import Report, check_writable, create_report
+from evaluation.real_photos import score_real_photos
+from evaluation.report import Report, create_report
 from evaluation.scored_images import check_scores_hold, images_hash
 from evaluation.scoring import generated_batches, style_diversity
 from evaluation.sources import Sources, find_images, scores_path, warn_of_one_folder
+from evaluation.writable import check_writable
 from options import EvaluateOptions
 from util.distributed import World
 from util.optional import require
@@ -49,6 +53,7 @@ def evaluate(
     features = evaluation.feature_scores
     if opt.save_real_statistics and features and world.is_main:
         features.real.save_npz(opt.save_real_statistics, {**features.extractor.facts, **protocol["images"]})
+    real_photos = score_real_photos(evaluation, opt.batch_size, workers, show=world.is_main)
     report = create_report(
         measurement,
         sources,
@@ -56,6 +61,8 @@ def evaluate(
         dataset_mode=opt.dataset_mode,
         protocol=protocol,
         class_names=names_of_classes(tools.segmenter, truth.class_names) if tools.segmenter else [],
+        class_colors=class_colors(tools.segmenter, truth.class_colors),
+        real_photos=real_photos,
         left_out=missing_scores(opt, tools.features, evaluation.kernel_score),
         provenance={
             "folders": sources.folders,
@@ -69,7 +76,8 @@ def evaluate(
 
 def check_outputs(opt: EvaluateOptions, sources: Sources) -> None:
     """Raise an `InputError` now, rather than after hours, if the results could not be written."""
-    check_writable("--output", scores_path(opt, sources))
+    for path in (scores_path(opt, sources), image_scores_path(scores_path(opt, sources))):
+        check_writable("--output", path)
     if opt.save_real_statistics:
         check_writable("--save_real_statistics", Path(opt.save_real_statistics))
     warn_of_one_folder(opt)

@@ -28,6 +28,11 @@ class Score:
     group: str | None = None
 
     @property
+    def arrow(self) -> str:
+        """Where better values are: up or down."""
+        return "↑" if self.better is max else "↓"
+
+    @property
     def title(self) -> str:
         """The label with the unit."""
         return f"{self.label}, %" if self.is_fraction else self.label

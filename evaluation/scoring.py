@@ -16,7 +16,7 @@ from evaluation.feature_scores import FeatureCollector, FeatureScores
 from evaluation.features import FeatureExtractor
 from evaluation.image_sets import GeneratedImages, Truth, batches
 from evaluation.protocol import Protocol, data_digests, images_protocol, segmenter_protocol
-from evaluation.segmentation import SegmentationCounter, TrueClasses
+from evaluation.segmentation import SegmentationCounter, TrueClasses, scores_of_draws, scores_of_image
 from models.segmenters import Segmenter
 from util.distributed import World
 from util.errors import InputError
@@ -37,7 +37,9 @@ class Measurement:
             "random_feature_kernel_distance" and its "_deviation", "miou", "miou_present", "accuracy",
             "accuracy_with_void", "lpips_diversity".
         confusion: of all images; None without segmentation network.
-        per_image: {sample: {"accuracy": fraction of its labeled pixels, None if it has none}}.
+        per_image: {sample: {"accuracy": fraction of its labeled pixels, "miou": over the classes of its label map}},
+            None without labeled pixels.
+        image_counts: the confusion of each image by name, ((C + 1) C,) sparse; empty without segmentation network.
         intervals: lowest and highest value by name of the score; empty without bootstrap.
         bootstrap: how they were made, as JSON values.
     """
@@ -45,6 +47,7 @@ class Measurement:
     scores: dict[str, float]
     confusion: ConfusionMatrix | None = None
     per_image: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    image_counts: dict[str, Tensor] = field(default_factory=dict)
     intervals: dict[str, Interval] = field(default_factory=dict)
     bootstrap: dict[str, Any] = field(default_factory=dict)
 
@@ -71,6 +74,7 @@ class Evaluation:
     Attributes:
         shard: indices of the samples of this process.
         feature_scores: None without features.
+        classes: the label maps as classes of the segmenter; None without one.
     """
 
     def __init__(
@@ -95,7 +99,7 @@ class Evaluation:
             raise InputError(f"{len(truth)} image cannot be scored: distances and scores need {LEAST_IMAGES} or more")
         self.shard = range(self.world.rank, len(truth), self.world.size)
         self._segmenter_files = list(segmenter_files)
-        self._classes = TrueClasses(segmenter, truth.size) if segmenter else None
+        self.classes = TrueClasses(segmenter, truth.size) if segmenter else None
         self._real_is_given = real is not None
         self._bootstrap, self._seed = bootstrap, seed
         photos = FeatureCollector(features, truth.names) if features and real is None else None
@@ -103,13 +107,13 @@ class Evaluation:
         with self.world.failing_together():
             if self.world.is_main:
                 digests = data_digests(truth)
-            if photos or self._classes:
+            if photos or self.classes:
                 for batch in batches(truth, self.shard, batch_size, num_workers, "real", show):
                     indices: list[int] = batch["index"].tolist()
                     if photos:
                         photos.add(indices, batch["photo"])
-                    if self._classes:
-                        self._classes.add(indices, [truth.names[index] for index in indices], batch["labels"])
+                    if self.classes:
+                        self.classes.add(indices, [truth.names[index] for index in indices], batch["labels"])
         self._digests = self.world.broadcast(digests)
         self.feature_scores: FeatureScores | None = None
         if photos:
@@ -131,7 +135,7 @@ class Evaluation:
             ValueError: images of another type, or of samples that are not in the shard, or too few.
         """
         collector = FeatureCollector(self.features, self.truth.names) if self.features else None
-        counter = SegmentationCounter(self._classes, of_each=self._bootstrap > 0) if self._classes else None
+        counter = SegmentationCounter(self.classes) if self.classes else None
         done: set[int] = set()
         with self.world.failing_together():
             for indices, images in generated:
@@ -147,10 +151,11 @@ class Evaluation:
         features = collector.gathered(self.world) if collector else None
         measured = Measurement(self._feature_scores(features) if features else {})
         if counter:
-            confusion, accuracy = counter.gathered(self.world)
-            per_image = {self.truth.names[index]: {"accuracy": accuracy[index]} for index in sorted(accuracy)}
-            measured = Measurement(measured.scores | counter.scores(confusion), confusion, per_image)
-        return self._with_intervals(measured, features, counter) if self._bootstrap else measured
+            confusion, by_index = counter.gathered(self.world)
+            counts = {self.truth.names[index]: one for index, one in by_index.items()}
+            per_image = {name: scores_of_image(one, confusion.num_classes) for name, one in counts.items()}
+            measured = Measurement(measured.scores | counter.scores(confusion), confusion, per_image, counts)
+        return self._with_intervals(measured, features) if self._bootstrap else measured
 
     def _new_ones(self, indices: Sequence[int] | Tensor, images: Tensor, done: set[int]) -> tuple[list[int], Tensor]:
         indices = [int(index) for index in indices]
@@ -173,19 +178,17 @@ class Evaluation:
                 scores = self.feature_scores.of(generated)
         return self.world.broadcast(scores)
 
-    def _with_intervals(
-        self, measured: Measurement, features: FeatureSet | None, counter: SegmentationCounter | None
-    ) -> Measurement:
+    def _with_intervals(self, measured: Measurement, features: FeatureSet | None) -> Measurement:
         """Add bootstrap intervals, computed by the main process from the same draws for all scores, and broadcast."""
-        counts = counter.gathered_counts(self.world) if counter else {}
         intervals: dict[str, Interval] = {}
         real = self.feature_scores.real if self.feature_scores else None
         if self.world.is_main:
             drawn = draw_samples(len(self.truth), self._bootstrap, self._seed)
             if features and self.feature_scores:
                 intervals |= self.feature_scores.intervals(features, measured.scores, drawn)
-            if counter:
-                of_draws = counter.scores_of_draws(counts, drawn)
+            if self.segmenter and measured.image_counts:
+                counts = list(measured.image_counts.values())
+                of_draws = scores_of_draws(counts, drawn, self.segmenter.num_classes, self.segmenter.mean_iou)
                 intervals |= {name: interval(measured.scores[name], of_draws[name], 0, 1) for name in of_draws}
         intervals = self.world.broadcast(intervals)
         facts = bootstrap_facts(self._bootstrap, self._seed, features, real) if intervals else {}
@@ -202,8 +205,8 @@ class Evaluation:
         protocol: Protocol = {"images": images_protocol(self.truth, self._digests)}
         if self.feature_scores:
             protocol |= self.feature_scores.protocol(self._real_is_given)
-        if self._classes:
-            facts = segmenter_protocol(self._classes.segmenter, self.truth.size, self._classes.size)
+        if self.classes:
+            facts = segmenter_protocol(self.classes.segmenter, self.truth.size, self.classes.size)
             protocol["segmentation"] = facts | ({"files": self._segmenter_files} if self._segmenter_files else {})
         return protocol
 

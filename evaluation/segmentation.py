@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from evaluation.bootstrap import times_drawn
 from models.segmenters import Segmenter
 from util.distributed import World, sum_over_processes
 from util.errors import InputError
-from util.segmentation_scores import IGNORED, ConfusionMatrix
+from util.segmentation_scores import ConfusionMatrix
 
 PIXELS_AT_ONCE = 2**18
 """Pixels segmented at once, four images of 256x256: the network's scores of 182 classes need much memory."""
@@ -47,24 +48,21 @@ class TrueClasses:
             self._classes[index] = classes.to(torch.uint8)
 
     def of(self, indices: Sequence[int]) -> Tensor:
-        """(N, *size) int64: 0 .. C - 1, or `IGNORED`."""
+        """(N, *size) int64: 0 .. C - 1, or `util.segmentation_scores.IGNORED`."""
         return torch.stack([self._classes[index] for index in indices]).long()
 
 
 class SegmentationCounter:
-    """Accumulates the confusion matrix over images, and the accuracy of each image.
+    """Accumulates the confusion matrix over images, and keeps the counts of each image.
 
-    Args:
-        of_each: whether to keep the counts of each image, for bootstrap intervals.
     Attributes:
-        accuracy: fraction of the labeled pixels that are correct, by index of the image; None without such pixels.
-        counts: the counts of each image, ((C + 1) C,) sparse, by index; empty unless `of_each`.
+        matrix: that of all images so far.
+        counts: those of each image, ((C + 1) C,) sparse, by index: see `ConfusionMatrix`.
     """
 
-    def __init__(self, truth: TrueClasses, of_each: bool = False):
-        self.truth, self.of_each = truth, of_each
+    def __init__(self, truth: TrueClasses):
+        self.truth = truth
         self.counts: dict[int, Tensor] = {}
-        self.accuracy: dict[int, float | None] = {}
         self.matrix = ConfusionMatrix(truth.segmenter.num_classes)
 
     def add(self, indices: Sequence[int], images: Tensor) -> None:
@@ -75,50 +73,60 @@ class SegmentationCounter:
             some = indices[start : start + at_once]
             photos = images[start : start + at_once].float() / 255
             predicted = self.truth.segmenter.predict(photos, self.truth.size).cpu()
-            truth = self.truth.of(some)
-            self.matrix.add(predictions=predicted, truth=truth)
-            labeled = truth != IGNORED
-            for place, index in enumerate(some):
-                pixels = int(labeled[place].sum())
-                right = int((predicted[place] == truth[place])[labeled[place]].sum())
-                self.accuracy[index] = right / pixels if pixels else None
-                if self.of_each:
-                    one = ConfusionMatrix(self.matrix.num_classes)
-                    one.add(predictions=predicted[place], truth=truth[place])
-                    self.counts[index] = one.counts.double().flatten().to_sparse()  # ((C + 1) C,)
+            for index, classes, truth in zip(some, predicted, self.truth.of(some)):
+                one = ConfusionMatrix(self.matrix.num_classes)
+                one.add(predictions=classes, truth=truth)
+                self.matrix.counts += one.counts
+                self.counts[index] = one.counts.double().flatten().to_sparse()  # ((C + 1) C,)
 
-    def gathered(self, world: World) -> tuple[ConfusionMatrix, dict[int, float | None]]:
-        """Confusion matrix and accuracies of all processes."""
+    def gathered(self, world: World) -> tuple[ConfusionMatrix, dict[int, Tensor]]:
+        """Confusion matrix and counts of the images of all processes, in the order of their indices."""
         if world.size > 1:
             self.matrix.counts = sum_over_processes(self.matrix.counts)
-        accuracy = {index: value for part in world.all_gather(self.accuracy) for index, value in part.items()}
-        return self.matrix, accuracy
-
-    def gathered_counts(self, world: World) -> dict[int, Tensor]:
-        """The counts of the images of all processes, by index."""
-        return {index: counts for part in world.all_gather(self.counts) for index, counts in part.items()}
-
-    def scores_of_draws(self, counts: Mapping[int, Tensor], drawn: Tensor) -> dict[str, list[float]]:
-        """The scores by name for each draw (draws, samples) of samples.
-
-        Args:
-            counts: those of all samples, by index.
-        """
-        by_sample = torch.stack([counts[index] for index in sorted(counts)]).coalesce()  # (samples, (C + 1) C)
-        of_draws: dict[str, list[float]] = defaultdict(list)
-        for some in times_drawn(drawn).split(DRAWS_AT_ONCE):
-            for cells in torch.sparse.mm(by_sample.t(), some.T).T:  # exact, as counts are below 2^53
-                matrix = ConfusionMatrix(self.matrix.num_classes)
-                matrix.counts = cells.long().view_as(matrix.counts)  # (C + 1, C)
-                for name, value in self.scores(matrix).items():
-                    of_draws[name].append(value)
-        return of_draws
+        counts = {index: one for part in world.all_gather(self.counts) for index, one in part.items()}
+        return self.matrix, dict(sorted(counts.items()))
 
     def scores(self, matrix: ConfusionMatrix) -> dict[str, float]:
         """The scores of all images by name."""
-        return {
-            "miou": matrix.mean_iou(self.truth.segmenter.mean_iou),
-            "miou_present": matrix.mean_iou("labelled"),
-            "accuracy": matrix.pixel_accuracy(),
-            "accuracy_with_void": matrix.pixel_accuracy(unlabeled_is_wrong=True),
-        }
+        return scores_of(matrix, self.truth.segmenter.mean_iou)
+
+
+def scores_of(matrix: ConfusionMatrix, mean_iou: str) -> dict[str, float]:
+    """The segmentation scores of a confusion matrix by name.
+
+    Args:
+        mean_iou: the rule of the segmenter, a key of `MEAN_IOU`.
+    """
+    return {
+        "miou": matrix.mean_iou(mean_iou),
+        "miou_present": matrix.mean_iou("labelled"),
+        "accuracy": matrix.pixel_accuracy(),
+        "accuracy_with_void": matrix.pixel_accuracy(unlabeled_is_wrong=True),
+    }
+
+
+def scores_of_image(counts: Tensor, num_classes: int) -> dict[str, float | None]:
+    """Accuracy of one image, and its mean IoU over the classes in its label map; None without labeled pixels.
+
+    Args:
+        counts: ((C + 1) C,), sparse.
+    """
+    matrix = ConfusionMatrix.of(counts.to_dense(), num_classes)
+    values = {"accuracy": matrix.pixel_accuracy(), "miou": matrix.mean_iou("labelled")}
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def scores_of_draws(counts: Sequence[Tensor], drawn: Tensor, num_classes: int, mean_iou: str) -> dict[str, list[float]]:
+    """The scores by name for each draw (draws, samples) of samples.
+
+    Args:
+        counts: those of all samples, ((C + 1) C,) sparse, in order.
+        mean_iou: see `scores_of`.
+    """
+    by_sample = torch.stack(list(counts)).coalesce()  # (samples, (C + 1) C)
+    of_draws: dict[str, list[float]] = defaultdict(list)
+    for some in times_drawn(drawn).split(DRAWS_AT_ONCE):
+        for cells in torch.sparse.mm(by_sample.t(), some.T).T:  # exact, as counts are below 2^53
+            for name, value in scores_of(ConfusionMatrix.of(cells, num_classes), mean_iou).items():
+                of_draws[name].append(value)
+    return of_draws

@@ -26,7 +26,7 @@ def digest_of(files: Mapping[str, Path]) -> str:
         OSError: a file cannot be read.
     """
     signature, changed = _signature(files)
-    kept = _cache_folder() / signature
+    kept = cache_folder("digests") / signature
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if len(text := kept.read_text(encoding="utf-8")) == DIGITS:
             return text
@@ -54,9 +54,10 @@ def _digits(lines: Iterable[str]) -> str:
     return digest.hexdigest()[:DIGITS]
 
 
-def _cache_folder() -> Path:
+def cache_folder(kind: str) -> Path:
+    """The folder for what can be computed again: `spade/KIND` in XDG_CACHE_HOME, or in ~/.cache."""
     given = os.environ.get("XDG_CACHE_HOME")
     try:
-        return (Path(given) if given else Path.home() / ".cache") / "spade" / "digests"
+        return (Path(given) if given else Path.home() / ".cache") / "spade" / kind
     except RuntimeError:  # a user without a home folder
-        return Path(os.devnull, "digests")  # can be neither read nor written
+        return Path(os.devnull, kind)  # can be neither read nor written

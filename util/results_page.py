@@ -20,7 +20,7 @@ from util.image import save_png
 LABELS, RESULTS, PHOTOS = "input_label", "synthesized_image", "real_image"
 CANVASES = "input_canvas"
 STYLE_PHOTO = re.compile(r"style_image(_\d+)?\.png")
-SCORES_NAME, CONFUSION_NAME = "scores.json", "confusion.png"
+SCORES_NAME, IMAGE_SCORES_NAME, CONFUSION_NAME = "scores.json", "image_scores.json", "confusion.png"
 """Files that evaluate.py writes beside the page."""
 FACTS_NAME = "test_facts.json"
 """The facts of the page, for other programs; exists only if the test that wrote the images has completed."""
@@ -215,8 +215,9 @@ def _images(count: int) -> str:
 
 def _remove_earlier_test(directory: Path) -> None:
     """Remove scores, page and PNG files of an earlier test; keep all files that no test or evaluation makes."""
-    if _are_scores(directory / SCORES_NAME):
-        (directory / SCORES_NAME).unlink()
+    for name in (SCORES_NAME, IMAGE_SCORES_NAME):
+        if _are_scores(directory / name):
+            (directory / name).unlink()
     for path in (directory / CONFUSION_NAME, directory / FACTS_NAME, directory / "index.html"):
         path.unlink(missing_ok=True)
     for path in directory.glob("images/*.png"):

@@ -30,6 +30,13 @@ class ConfusionMatrix:
         self.num_classes = num_classes
         self.counts = torch.zeros(num_classes + 1, num_classes, dtype=torch.int64, device=device)
 
+    @classmethod
+    def of(cls, counts: Tensor, num_classes: int) -> ConfusionMatrix:
+        """The matrix of given counts, whole numbers, ((C + 1) C,) or (C + 1, C)."""
+        matrix = cls(num_classes)
+        matrix.counts = counts.long().view_as(matrix.counts)  # (C + 1, C)
+        return matrix
+
     def add(self, *, predictions: Tensor, truth: Tensor) -> None:
         """Count the pixels of two integer maps of one shape, such as (N, H, W).
 

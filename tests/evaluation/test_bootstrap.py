@@ -6,7 +6,7 @@ import torch
 
 from evaluation.bootstrap import draw_samples, draws_of_frechet, frechet_of_draws, interval, kernel_of_draws
 from evaluation.distances import FeatureSet, frechet_distance, kernel_distance
-from evaluation.segmentation import SegmentationCounter, TrueClasses
+from evaluation.segmentation import SegmentationCounter, TrueClasses, scores_of_draws, scores_of_image
 from tests.evaluation.folders import GraySegmenter, Squares
 from util.segmentation_scores import ConfusionMatrix
 
@@ -47,11 +47,18 @@ def counter_of(predictions: torch.Tensor, truth: torch.Tensor) -> dict[int, torc
 def test_segmentation_scores_of_draws_by_hand():
     # The first image is right everywhere, the second is class 0 for class 1; both have a pixel without a class.
     counts = counter_of(torch.tensor([[0, 0, 1, 0], [0, 0, 0, 0]]), torch.tensor([[0, 0, 1, 255], [1, 1, 1, 255]]))
-    counter = SegmentationCounter(TrueClasses(GraySegmenter(), (2, 2)))
-    scores = counter.scores_of_draws(counts, torch.tensor([[0, 0], [0, 1], [1, 1]]))
+    scores = scores_of_draws(list(counts.values()), torch.tensor([[0, 0], [0, 1], [1, 1]]), 4, "labelled")
     assert scores["accuracy"] == [1, 3 / 6, 0]
     assert scores["accuracy_with_void"] == [6 / 8, 3 / 8, 0]
     assert scores["miou"] == pytest.approx([1, (2 / 5 + 1 / 4) / 2, 0])  # class 0: 2 of 2 + 3 wrong; class 1: 1 of 4
+
+
+def test_scores_of_single_images_by_hand():
+    # Class 0: 2 pixels right, 1 of class 1 taken for it; class 1: 0 of 1. The pixel without a class does not count.
+    predictions, truth = torch.tensor([[0, 0, 0, 2], [0, 0, 0, 0]]), torch.tensor([[0, 0, 1, 255], [255] * 4])
+    counts = counter_of(predictions, truth)
+    assert scores_of_image(counts[0], 4) == {"accuracy": pytest.approx(2 / 3), "miou": pytest.approx((2 / 3 + 0) / 2)}
+    assert scores_of_image(counts[1], 4) == {"accuracy": None, "miou": None}
 
 
 def test_a_draw_scores_as_the_images_that_it_repeats():
@@ -60,10 +67,10 @@ def test_a_draw_scores_as_the_images_that_it_repeats():
     samples = [truth[index] for index in range(7)]
     images = torch.stack([sample["photo"] for sample in samples]).roll(3, dims=-1)
     classes.add(range(7), truth.names, torch.stack([sample["labels"] for sample in samples]))
-    counter = SegmentationCounter(classes, of_each=True)
+    counter = SegmentationCounter(classes)
     counter.add(range(7), images)
     drawn = draw_samples(7, 100, seed=0)  # more than are summed at once
-    scores = counter.scores_of_draws(counter.counts, drawn)
+    scores = scores_of_draws(list(counter.counts.values()), drawn, 4, "labelled")
     for draw in (0, 99):
         again = SegmentationCounter(classes)
         for index in drawn[draw].tolist():

@@ -90,7 +90,9 @@ def test_folders_are_scored_and_everything_is_said(folders, capsys):
     # Rows 0, 3, 6, ... are turned into their negative, class k into 3 - k; row 0 has no class.
     assert content["scores"]["accuracy"] == pytest.approx(42 / 63)
     assert content["scores"]["accuracy_with_void"] == pytest.approx(42 / 64)
-    assert content["per_image"] == {name: {"accuracy": pytest.approx(42 / 63)} for name in NAMES}
+    assert {name: values["accuracy"] for name, values in content["per_image"].items()} == pytest.approx(
+        dict.fromkeys(NAMES, 42 / 63)
+    )
     assert set(content["per_class_iou"]) == {"class 0", "class 1", "class 2", "class 3"}
     assert content["scores"]["miou"] == pytest.approx(np.mean(list(content["per_class_iou"].values())))
     assert content["versions"]["torch"] == torch.__version__.partition("+")[0]
@@ -231,7 +233,12 @@ def test_a_run_gets_scores_history_curves_and_a_section_on_its_page(run, capsys)
     assert all(target.exists() for target in page.targets())
     assert results / "confusion.png" in page.targets()
     assert Image.open(results / "confusion.png").size[0] > 300
-    assert "never occurs" in page.words("details", "td") or "0.0%" in page.words("details", "td")
+    assert {"never occurs", "0.0"} & {*page.words("details", "li", "span")}
+    assert any("pixels are called" in text for text in page.words("details", "li"))
+    image_scores = json.loads((results / "image_scores.json").read_text())
+    assert image_scores["scores"]["accuracy"]["00003"] == content["per_image"]["00003"]["accuracy"]
+    assert content["class_colors"].keys() == content["class_pixels"].keys() == content["per_class_iou"].keys()
+    assert content["real_photos"]["scores"].keys() == {"miou", "miou_present", "accuracy", "accuracy_with_void"}
     assert "00003" in page.words("h2"), "the rest of the page is still there"
 
     shutil.copytree(run, again := run.with_name("again"))

@@ -114,7 +114,7 @@ def test_published_scores_are_table_1_as_shares():
     assert {score for rows in PRINTED.values() for row in rows.values() for score in row} <= set(SCORES)
 
 
-def report(**changes):
+def report(real_photos=None, **changes):
     matrix = ConfusionMatrix(2)
     matrix.add(predictions=torch.tensor([0, 1, 0]), truth=torch.tensor([0, 0, 255]))
     scores = {"miou": 0.3871, "accuracy": 0.5, "fid": 30.004, "kid": 0.0123, "kid_deviation": 0.001}
@@ -134,6 +134,8 @@ def report(**changes):
             "segmentation": {"mean_iou": "labelled", "scored_at": "8x8", "network": "N"},
         },
         "class_names": ["sky", "sea"],
+        "class_colors": ["#80c0ff", "#0040a0"],
+        "real_photos": real_photos,
         "left_out": {"LPIPS": "no styles"},
     }
     sources = SimpleNamespace(folder="fake", real="real", labels=None, truth=range(3))
@@ -143,17 +145,40 @@ def report(**changes):
 def test_the_table_has_our_values_beside_published_ones_and_the_protocol_in_words():
     text = report().table()
     rows = {line[:12].strip(): line.split() for line in text.splitlines()}
-    assert rows["FID"][1:3] == ["30.00", "22.60"]
-    assert rows["mIoU, %"][2:4] == ["38.7", "37.4"]
+    assert rows["FID ↓"][2:4] == ["30.00", "22.60"]
+    assert rows["mIoU, % ↑"][3:5] == ["38.7", "37.4"]
     assert "0.01230 ± 0.00100" in text
     for words in ("table 1", "resize tf", "occur in the label maps", "LPIPS: left out", "pix2pixHD"):
         assert words in text
+
+
+def test_what_scores_have_in_common_is_said_once():
+    said = report().protocols
+    assert said[0] == ("segmentation scores", "segmented by N of None, compared at 8x8; 3 images of 8x8")
+    together = dict(said)
+    assert together["mIoU"] == "over the classes that occur in the label maps"
+    assert together["FID"].startswith("3 images of 8x8 against 3 real ones")
+    assert sum("compared at 8x8" in words for words in together.values()) == 1
+
+
+def test_real_photos_have_a_column_of_what_is_known():
+    assert report().head[:3] == ["score", "ours", "SPADE"]
+    measured = report(real_photos={"scores": {"miou": 0.8, "accuracy": 0.91}, "class_iou": [0.9, None]})
+    assert measured.head[:4] == ["score", "ours", "real photos", "SPADE"]
+    assert measured.row("miou")[:4] == ["mIoU, % ↑", "38.7", "80.0", "37.4"] and measured.row("fid")[2] == ""
+    assert measured.content["real_photos"]["per_class_iou"] == {"sky": 0.9, "sea": None}
+    assert "real photos of the same label maps" in measured.legend
+    validated = report()
+    validated.content["protocol"]["segmentation"]["on_real_photos"] = {"mean_iou": 0.7, "photos": 200}
+    assert validated.row("miou")[2] == "70.0" and validated.row("accuracy")[2] == ""
+    assert "on 200 photos it was validated with" in validated.legend
 
 
 def test_a_score_of_nothing_is_left_out_of_the_file(tmp_path):
     result = report(accuracy=float("nan"))
     assert "accuracy" not in result.content["scores"] and "accuracy" in result.left_out
     assert result.content["per_class_iou"] == {"sky": 0.5, "sea": 0.0}
+    assert result.content["class_pixels"] == {"sky": 2, "sea": 0}
     assert json.loads(result.save(tmp_path / "new" / "scores.json").read_text()) == result.content
 
 
