@@ -11,8 +11,11 @@ from dominate.dom_tag import dom_tag
 from dominate.util import raw
 
 from data.read import image_size
+from scripts.compare.causes import causes_of, warning
+from scripts.compare.differences import difference_table, differences
 from scripts.compare.runs import Run, all_samples, label_maps_differ
-from scripts.compare.tables import class_table, number, option_table, score_table, warning
+from scripts.compare.tables import class_table, option_table, score_table
+from scripts.compare.words import label_of_image, number
 from util import html
 from util.errors import InputError
 
@@ -43,10 +46,12 @@ def build_page(
     shown = samples[:how_many]
     differing = [sample for sample in shown if label_maps_differ(runs, sample)]
     rows = [_row(runs, i, sample, output.parent, sample in differing) for i, sample in enumerate(shown)]
-    tables = [table for table in (score_table(runs), option_table(runs), class_table(runs)) if table is not None]
+    causes = causes_of(runs)
+    found = [score_table(runs, causes), difference_table(differences(runs, causes))]
+    tables = [table for table in (*found, option_table(runs), class_table(runs)) if table is not None]
     if first:
         tables = [tags.details(tags.summary("All scores, options that differ, classes"), *tables, cls="tables")]
-    parts = [*first, warning(runs), *tables, _label_maps(runs, samples, differing)]
+    parts = [*first, warning(runs, causes), *tables, _label_maps(runs, samples, differing)]
     # Rows are kept as text, because the tag objects of thousands of rows would fill the memory.
     body = [part for part in parts if part is not None]
     body += [_controls(runs), tags.div([raw(row + "\n") for row in rows], id="rows")]
@@ -55,6 +60,7 @@ def build_page(
         facts = {f"Run {k}": f"{run.name}, {run.folder.name}" for k, run in enumerate(runs, start=1)}
     doc = html.page(title, {**facts, "Label maps": count}, body, legend=None, made_by=made_by)
     html.enliven(doc, *((HERE / name).read_text(encoding="utf-8") for name in ("style.css", "script.js")))
+    html.add_zoom(doc)
     return doc
 
 
@@ -85,7 +91,7 @@ def _controls(runs: Sequence[Run]) -> tags.nav:
     """The sort keys of rows. Values are JSON for script.js: [score, run], or [score, run, run to subtract]."""
     options = [tags.option("name", value="[]")]
     for score in _image_scores(runs):
-        label = score.replace("_", " ")
+        label = label_of_image(score)
         options += [tags.option(f"{label} of {run.name}", value=json.dumps([score, k])) for k, run in enumerate(runs)]
         base = runs[0].scores
         for k, run in enumerate(runs[1:], start=1):
@@ -108,7 +114,7 @@ def _row(runs: Sequence[Run], index: int, sample: str, folder: Path, labels_diff
     owners = [run for run in runs if sample in run.labels]
     figures = [figure(owners[0].labels[sample] if owners else None, "label map", "label")]
     for run in runs:
-        scores = [f" · {n.replace('_', ' ')} {number(n, value)}" for n, value in run.score_of(sample).items()]
+        scores = [f" · {label_of_image(n)} {number(n, value)}" for n, value in run.score_of(sample).items()]
         figures.append(figure(run.results.get(sample), run.name + "".join(scores), "result"))
     if photo := next((run.photos[sample] for run in runs if sample in run.photos), None):
         figures.append(figure(photo, "photo", "photo"))
@@ -116,7 +122,7 @@ def _row(runs: Sequence[Run], index: int, sample: str, folder: Path, labels_diff
     if labels_differ:
         heading.append(tags.small(f"⚠ label maps differ; that of {owners[0].name} is shown"))
     scores = json.dumps([run.score_of(sample) for run in runs])  # for script.js
-    images = html.image_row(figures, PICTURE_WIDTH)
+    images = html.image_row(figures, PICTURE_WIDTH, name=sample)
     row = tags.article(tags.h2(heading), images, cls="row", data_index=str(index), data_scores=scores)
     return row.render(pretty=False)
 

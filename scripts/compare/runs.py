@@ -13,6 +13,7 @@ from options import TrainOptions, load_saved
 from options.field import declared_options
 from options.saved import SAVED_NAME
 from scripts.compare.scores import Scores, read_scores
+from scripts.compare.stale import why_stale
 from util.errors import InputError
 from util.find_results import find_test
 from util.results_page import LABELS, PHOTOS, RESULTS, SCORES_NAME
@@ -29,6 +30,7 @@ class Run:
         labels, results, photos: images by sample name.
         scores: None if it was not evaluated.
         options: of the training; None if they are missing.
+        stale: why its scores are missing or of earlier networks, in a sentence; "" if they are not.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Run:
     photos: Mapping[str, Path]
     scores: Scores | None
     options: Mapping[str, Any] | None
+    stale: str = ""
 
     @property
     def samples(self) -> set[str]:
@@ -80,7 +83,8 @@ def _read(name: str, results_dir: Path, checkpoints_dir: Path, which: str | None
     except FileNotFoundError:
         options = None
     scores = read_scores(folder / SCORES_NAME, results, folder / "images" / RESULTS)
-    return Run(run_name, folder, labels, results, photos, scores, options)
+    stale = why_stale(run_name, folder, checkpoints_dir / run_name, scores)
+    return Run(run_name, folder, labels, results, photos, scores, options, stale)
 
 
 def all_samples(runs: Sequence[Run]) -> list[str]:

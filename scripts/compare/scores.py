@@ -4,13 +4,17 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
+from evaluation.image_scores import read_counts
 from evaluation.scored_images import check_scores_hold, scoring_command
 from evaluation.scores import FORMAT, SCORES
 from util.errors import InputError
+from util.segmentation_scores import MEAN_IOU
 
 OF_THE_WHOLE = ("images", "set of images")
 OF_THE_DATA = ("images.photos", "images.label_maps", "images.drawn")
@@ -31,8 +35,10 @@ class Scores:
         image_set: digest of the names of the images.
         protocol: settings of the measurement, by name of a score or of a group of them.
         published: scores of the papers for this data set, by method.
+        real_photos: segmentation scores of the real photos.
         per_image: scores of each image, by its name.
         intervals: by the bootstrap over images, lowest and highest value by name of the score.
+        confusion: of each image by name, ((C + 1) C,) sparse; empty without `image_scores.json`.
     """
 
     unchecked: str = ""
@@ -43,9 +49,22 @@ class Scores:
     scores: Mapping[str, float] = field(default_factory=dict)
     protocol: Mapping[str, Any] = field(default_factory=dict)
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    real_photos: Mapping[str, float] = field(default_factory=dict)
     per_class_iou: Mapping[str, float] = field(default_factory=dict)
     per_image: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     intervals: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    confusion: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def mean_iou(self) -> str | None:
+        """The classes that count for mIoU, a key of `util.segmentation_scores.MEAN_IOU`."""
+        rule = flat(self.protocol.get("segmentation")).get("mean_iou")
+        return rule if rule in MEAN_IOU else None
+
+    @staticmethod
+    def group(score: str) -> str | None:
+        """The protocol that a score has in common with others."""
+        return SCORES[score].group if score in SCORES else None
 
     def settings(self, score: str) -> dict[str, str]:
         """The settings with which a score was measured, as flat texts. Scores with equal settings are comparable.
@@ -53,7 +72,7 @@ class Scores:
         A protocol whose name says nothing about whom it concerns, concerns every score: a false alarm is better than
         a false comparison.
         """
-        mine = {score, SCORES[score].group if score in SCORES else None}
+        mine = {score, self.group(score)}
         concerned = {name: v for name, v in self.protocol.items() if name in mine or name not in KNOWN_PROTOCOLS}
         whole = dict(zip(OF_THE_WHOLE, (f"{self.images:,}", self.image_set)))
         settings = {"data set": self.dataset_mode, **whole, **flat(concerned)}
@@ -96,7 +115,8 @@ def read_scores(path: Path, names: Iterable[str], folder: Path | None = None) ->
     image_set = hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "replace")).hexdigest()[:6]
     try:
         is_checked = folder is None or check_scores_hold(content, path, folder)
-        return _parse(content, "" if folder is None or is_checked else scoring_command(content, folder), image_set)
+        scores = _parse(content, "" if folder is None or is_checked else scoring_command(content, folder), image_set)
+        return replace(scores, confusion=read_counts(path, content))
     except InputError:
         raise
     except (TypeError, ValueError, AttributeError) as error:
@@ -113,6 +133,7 @@ def _parse(content: dict[str, Any], unchecked: str, image_set: str) -> Scores:
         scores=_shown(content.get("scores") or {}),
         protocol=dict(content.get("protocol") or {}),
         published={method: _shown(values) for method, values in (content.get("published") or {}).items()},
+        real_photos=_shown((content.get("real_photos") or {}).get("scores") or {}),
         per_class_iou={name: _in_per_cent(v) for name, v in _finite(content.get("per_class_iou") or {}).items()},
         per_image={name.removesuffix(".png"): _shown(v) for name, v in (content.get("per_image") or {}).items()},
         intervals={

@@ -1,63 +1,27 @@
-"""The tables above the images: scores, what makes them incomparable, options that differ, IoU by class."""
+"""The tables above the images: scores, options that differ, IoU by class."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dominate import tags
 from dominate.dom_tag import dom_tag
 
+from evaluation.report import REAL
 from evaluation.scores import SCORES
 from options import TrainOptions
 from options.field import declared_options
+from scripts.compare.causes import Cause, reasons
 from scripts.compare.runs import ABSENT, Run, differing_options
-from scripts.compare.scores import DEVIATION, Scores, differing_settings, flat, groups, score_names
-
-ARROWS = {min: "↓", max: "↑"}
-NONE = "–"
-DIGITS = 4
-"""Significant digits of a small number, such as KID."""
+from scripts.compare.scores import DEVIATION, Scores, flat, groups, score_names
+from scripts.compare.words import NONE, label_of, number
 
 
-def label_of(score: str) -> str:
-    """Return the label of a score."""
-    return SCORES[score].label if score in SCORES else score
+def score_table(runs: Sequence[Run], causes: Sequence[Cause]) -> dom_tag:
+    """Return all scores: a column for each run, then one for each published method.
 
-
-def number(score: str, value: float, signed: bool = False) -> str:
-    """Return a score, or a difference of scores, as text: two decimals, more digits where the number is small."""
-    sign = "+" if signed else ""
-    if score in SCORES and SCORES[score].is_fraction:
-        text = f"{value:{sign}.1f}"
-    else:
-        text = f"{value:{sign}.2f}" if abs(value) >= 1 else f"{value:{sign}.{DIGITS}g}"
-    return text.replace("-", "−")
-
-
-def warning(runs: Sequence[Run]) -> dom_tag | None:
-    """Return the warning about measurement settings in which runs differ; None if they all agree."""
-    differing = differing_settings([run.scores for run in runs])
-    if not differing:
-        return None
-    head = tags.tr(tags.th("setting"), [tags.th(run.name) for run in runs], tags.th("concerns"))
-    rows = []
-    for setting, (values, concerned) in differing.items():
-        # "" means that a run has no such score, None that its file lacks the setting.
-        texts = ["not recorded" if value is None else value or NONE for value in values]
-        labels = ", ".join(label_of(score) for score in concerned)
-        rows.append(tags.tr(tags.th(setting), [tags.td(text) for text in texts], tags.td(labels)))
-    return tags.article(
-        tags.h2("⚠ Not all of these scores compare"),
-        tags.p(
-            "The runs were not scored in the same way. Scores marked ≠ below differ for that reason too; "
-            "those with the same letter were measured alike."
-        ),
-        _scrolling(tags.table(tags.thead(head), tags.tbody(rows))),
-        cls="warning",
-    )
-
-
-def score_table(runs: Sequence[Run]) -> dom_tag:
-    """Return all scores: a column for each run, then one for each published method."""
+    Args:
+        causes: why scores of the runs do not compare.
+    """
     scores = [run.scores for run in runs]
     if not any(scores):
         return tags.article(
@@ -69,17 +33,22 @@ def score_table(runs: Sequence[Run]) -> dom_tag:
             published.setdefault((method, one.dataset_mode), values)
     modes = {mode for _, mode in published}
     papers = [f"{method} ({mode})" if len(modes) > 1 else method for method, mode in published]
+    others = list(published.values())
+    if real := _real_photos(runs):
+        papers, others = [REAL, *papers], [real, *others]
     head = [tags.th(), *(tags.th(run.name, cls="run") for run in runs), *(tags.th(p, cls="paper") for p in papers)]
-    rows = [_score_row(runs, name, list(published.values())) for name in score_names(scores)]
+    rows = [_score_row(runs, causes, name, others) for name in score_names(scores)]
     rows.append(_fact_row("images", [f"{one.images:,}" if one else "no scores" for one in scores], len(papers)))
     rows.append(_fact_row("measured", [one.date[:10] if one else NONE for one in scores], len(papers)))
     protocols = _protocols(runs)
     notes = [f"Small: difference from {runs[0].name}. Fractions are in percent."] if len(runs) > 1 else []
     if any(one.intervals for one in scores if one):
         notes.append("In brackets: 95% intervals by the bootstrap over images.")
-    if papers:
+    if real:
+        notes.append("Real photos: what the segmentation network scores on the photos of these label maps.")
+    if published:
         notes.append("Columns in italics: published numbers, by the protocols of their authors.")
-    table = tags.table(tags.thead(tags.tr(head)), tags.tbody(rows), cls="scores")
+    table = tags.table(tags.thead(tags.tr(head)), tags.tbody(rows), cls="compared")
     unchecked = [tags.p(note, cls="note") for note in unchecked_scores(runs)]
     return tags.article(
         tags.h2("Scores"), _scrolling(table), tags.p(" ".join(notes), cls="note"), *unchecked, protocols
@@ -96,6 +65,13 @@ def unchecked_scores(runs: Sequence[Run]) -> list[str]:
     ]
 
 
+def _real_photos(runs: Sequence[Run]) -> Mapping[str, float]:
+    """The scores of the real photos, if they are the same for all runs that have them."""
+    found = [run.scores.real_photos for run in runs if run.scores and run.scores.real_photos]
+    same = found and all(one == found[0] for one in found)
+    return {score: round(value, 1) for score, value in found[0].items()} if same else {}
+
+
 def _protocols(runs: Sequence[Run]) -> tags.details:
     """Return the foldable table of all measurement settings."""
     settings = [flat(run.scores.protocol) if run.scores else {} for run in runs]
@@ -106,7 +82,7 @@ def _protocols(runs: Sequence[Run]) -> tags.details:
     return tags.details(tags.summary("How they were measured"), _scrolling(table))
 
 
-def _score_row(runs: Sequence[Run], score: str, published: Sequence[Any]) -> tags.tr:
+def _score_row(runs: Sequence[Run], causes: Sequence[Cause], score: str, published: Sequence[Any]) -> tags.tr:
     scores = [run.scores for run in runs]
     values = [one.scores.get(score) if one else None for one in scores]
     spreads = [_spread(one, score) if one else "" for one in scores]
@@ -116,12 +92,15 @@ def _score_row(runs: Sequence[Run], score: str, published: Sequence[Any]) -> tag
     # Among scores that were measured differently, none is best.
     best = better(known) if better and len(known) > 1 and not differ else None
     cells = []
-    for value, spread, way in zip(values, spreads, ways):
+    for place, (value, spread, way) in enumerate(zip(values, spreads, ways)):
         base = values[0] if cells and way == ways[0] else None
         letter = chr(ord("a") + way) if differ and way is not None else ""
-        cells.append(_score_cell(score, value, spread, letter, base, best))
-    cells += [tags.td(f"{paper[score]:g}" if score in paper else NONE, cls="paper") for paper in published]
-    name = [label_of(score), tags.small(ARROWS[better]) if better else ""]
+        cell = _score_cell(score, value, spread, letter, base, best)
+        if differ and value is not None and (why := reasons(runs, causes, place, score)):
+            cell.add(tags.small(f"other {', '.join(why)}", cls="cause"))
+        cells.append(cell)
+    cells += [tags.td(f"{paper[score]:.4g}" if score in paper else NONE, cls="paper") for paper in published]
+    name = [label_of(score), tags.small(SCORES[score].arrow) if better else ""]
     if differ:
         name.append(tags.strong("≠", title="measured in different ways"))
     return tags.tr(tags.th(name), cells, cls="differ" if differ else "")
@@ -141,10 +120,10 @@ def _score_cell(
     if value is None:
         return tags.td(NONE)
     content: list[Any] = [tags.b(number(score, value)) if value == best else number(score, value)]
-    if spread:
-        content.append(spread)
     if letter:
         content.append(tags.sup(letter))
+    if spread:
+        content.append(tags.span(spread, cls="spread"))
     if base is not None:
         content.append(tags.small(number(score, value - base, signed=True)))
     return tags.td(content, cls="best" if value == best else "")
@@ -217,5 +196,5 @@ def _head(names: Sequence[str]) -> tags.tr:
 
 
 def _scrolling(table: tags.table) -> tags.div:
-    """Wrap a wide table so that it scrolls and not the page."""
-    return tags.div(table, cls="scrolling")
+    """Wrap a wide table so that it scrolls, with the arrow keys too, and not the page."""
+    return tags.div(table, cls="scrolling", tabindex="0")

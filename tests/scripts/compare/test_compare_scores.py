@@ -57,9 +57,12 @@ def test_numbers_that_were_measured_differently_are_never_compared_silently(tmp_
         "fid.resize": ["tf", "tf", "pytorch-fid", "FID"],
     }
     rows = table(page, "Scores")
-    assert rows["FID↓≠"] == ["50.00a", "49.00a−1.00", "30.00b"], "no difference and no best over other protocols"
+    assert rows["FID↓≠"] == ["50.00a", "49.00a−1.00", "30.00bother resize"], (
+        "no difference and no best over other protocols"
+    )
     assert rows["mIoU↑"] == ["50.0", "50.0+0.0", "60.0+10.0"]
     assert page.words("td", "b") == ["60.0", "80.0", "80.0", "80.0"]
+    assert "Resize: tf for base and same, pytorch-fid for other. Concerns FID." in page.words("article", "p")
     text = page.path.read_text()
     assert text.index("Not all of these scores compare") < text.index(">Scores</")
 
