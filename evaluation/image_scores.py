@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from evaluation.scores import SCORES
 from util.files import replacing
 
 IDENTITY = ("images_hash", "protocol_hash")
@@ -25,6 +26,17 @@ def by_score(per_image: Mapping[str, Mapping[str, float | None]]) -> dict[str, d
     """{score: {image: value}} from {image: {score: value}}."""
     names = dict.fromkeys(score for values in per_image.values() for score in values)
     return {score: {image: values.get(score) for image, values in per_image.items()} for score in names}
+
+
+def by_title(per_image: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict[str, float | None]]:
+    """The same for people: by the title of the score, fractions in percent, to the digits that matter."""
+    shown = {}
+    for score, values in by_score(per_image).items():
+        known = SCORES.get(score)
+        scale = 100 if known and known.is_fraction else 1
+        title = known.title if known else score
+        shown[title] = {k: None if v is None else float(f"{scale * v:.4g}") for k, v in values.items()}
+    return shown
 
 
 def save_image_scores(path: Path, content: Mapping[str, Any], counts: Mapping[str, Tensor]) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from data import count_workers, uses_gpu
 from evaluation.class_scores import class_colors
-from evaluation.image_scores import image_scores_path
+from evaluation.image_scores import by_title, image_scores_path
 from evaluation.instruments import create_instruments, missing_scores, names_of_classes, scores_whole_labels
 from evaluation.page import draw_confusion, show_on_page
 from evaluation.real_photos import score_real_photos
@@ -20,7 +20,7 @@ from evaluation.writable import check_writable
 from options import EvaluateOptions
 from util.distributed import World
 from util.optional import require
-from util.results_page import CONFUSION_NAME, read_facts
+from util.results_page import CONFUSION_NAME, add_scores, read_facts
 
 
 def evaluate(
@@ -102,4 +102,5 @@ def publish(opt: EvaluateOptions, report: Report, sources: Sources) -> None:
     if report.confusion is not None:
         plot = draw_confusion(report.confusion, list(report.content["per_class_iou"]), folder / CONFUSION_NAME)
     if show_on_page(folder / "index.html", report, plot):
+        add_scores(folder, by_title(report.content["per_image"]))
         print(f"Look at {folder / 'index.html'}")

@@ -200,14 +200,16 @@ def _from_folders(opt: EvaluateOptions, fake: Path, photos: bool, labels: bool, 
     if opt.real and opt.labels and real and ids:
         pair(names, opt.real, ids, "label map", Path(opt.labels), extras_allowed=True)
     kind = DATASETS[opt.dataset_mode]
-    class_names, _ = kind.classes(opt.label_nc, opt.contain_dontcare_label, described(opt))
+    class_names, class_colors = kind.classes(opt.label_nc, opt.contain_dontcare_label, described(opt))
     preprocess = Preprocess(
         opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=False, flip=False
     )
     in_files = kind.label_ids(opt)
-    return FolderTruth(
+    truth = FolderTruth(
         names[: opt.how_many], real, ids, preprocess, in_files, class_names, labels, whole_labels, opt.apply_exif
     )
+    truth.class_colors = class_colors
+    return truth
 
 
 def _find(folder: str, what: str, flag: str, suffix: str) -> dict[str, Path]:

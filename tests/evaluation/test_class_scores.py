@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from evaluation.class_scores import Confusion, class_pixels, largest_confusions, worst_images
-from evaluation.image_scores import read_counts, save_image_scores
+from evaluation.image_scores import by_title, read_counts, save_image_scores
 from evaluation.page import show_on_page
 from evaluation.real_photos import score_real_photos
 from evaluation.scoring import Evaluation
@@ -69,6 +69,11 @@ def test_the_confusion_of_images_is_read_as_it_was_written_and_only_for_its_scor
         assert read_counts(path, content) == {}
     save_image_scores(path, content, {})
     assert not (tmp_path / "image_scores.json").exists()
+
+
+def test_scores_of_images_have_titles_and_percent_on_the_page():
+    per_image = {"a": {"accuracy": 2 / 3, "psnr2": 21.23456}, "b": {"accuracy": None}}
+    assert by_title(per_image) == {"pixel accuracy, %": {"a": 66.67, "b": None}, "psnr2": {"a": 21.23, "b": None}}
 
 
 def test_real_photos_are_segmented_once(tmp_path, monkeypatch):

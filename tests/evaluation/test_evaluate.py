@@ -30,6 +30,7 @@ from scripts.compare.__main__ import main as compare
 from tests.evaluation.folders import NAMES, flags, save, segmented, write_segmenter, write_set
 from tests.util.pages import Page
 from trainers.loading import load_networks
+from util import html
 from util.image import to_uint8
 from util.results_page import ResultsPage
 from util.weight_files import WEIGHT_FILES
@@ -235,6 +236,10 @@ def test_a_run_gets_scores_history_curves_and_a_section_on_its_page(run, capsys)
     assert Image.open(results / "confusion.png").size[0] > 300
     assert {"never occurs", "0.0"} & {*page.words("details", "li", "span")}
     assert any("pixels are called" in text for text in page.words("details", "li"))
+    of_images = html.read_data(results / "index.html")["scores"]
+    assert of_images["pixel accuracy, %"]["00003"] == pytest.approx(
+        100 * content["per_image"]["00003"]["accuracy"], 0.01
+    )
     image_scores = json.loads((results / "image_scores.json").read_text())
     assert image_scores["scores"]["accuracy"]["00003"] == content["per_image"]["00003"]["accuracy"]
     assert content["class_colors"].keys() == content["class_pixels"].keys() == content["per_class_iou"].keys()
