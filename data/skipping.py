@@ -9,7 +9,7 @@ from data.sample import AnySamples, Sample, Samples
 from data.workers import describe
 from util.distributed import World
 from util.errors import InputError
-from util.warn import warn
+from util.warn import SAMPLE_SKIPPED, warn
 
 NAMED = 3  # samples named in the message that ends a run
 
@@ -98,7 +98,7 @@ class SkippedSamples:
         world = world or World()
         new = self.merge(batch.pop("skipped", ()))
         for message in new:
-            warn(f"sample skipped: {message}")
+            warn(f"sample skipped: {message}", SAMPLE_SKIPPED)
         if world.all_reduce_max(len(new)):
             self.merge(message for messages in world.all_gather(self.messages) for message in messages)
             check_skipped(self.messages, self.count, self.limit)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from util.distributed import World
 from util.errors import StoppedError
-from util.warn import warn
+from util.warn import STEP_SKIPPED, warn
 
 GRADIENT = "gradient of "
 
@@ -83,7 +83,7 @@ class FiniteWatch:
         self._in_a_row[player] = before + 1
         self.skipped += 1
         if self.world.is_main:
-            warn(f"{message}: skipped; {self.skipped} so far")
+            warn(f"{message}: skipped; {self.skipped} so far", STEP_SKIPPED)
         return False
 
     def _error(self, message: str) -> NonFiniteLossError:

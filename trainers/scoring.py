@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import torch
@@ -17,6 +16,7 @@ from util.distributed import World
 from util.errors import InputError
 from util.interrupts import Interrupts
 from util.score_log import ScoreRecord
+from util.warn import warn
 
 
 class Scoring:
@@ -98,16 +98,12 @@ def create_scores(
             f"{', '.join(sorted(scores.names))}"
         )
     if world.is_main and (trained := scores.trained_on(opt, dataset)):
-        print(
-            f"warning: --eval_flags: {trained} of {len(scores.evaluation.truth)} label maps that are scored are also "
-            f"trained on; such scores say little about new label maps",
-            file=sys.stderr,
+        warn(
+            f"--eval_flags: {trained} of {len(scores.evaluation.truth)} label maps that are scored are also trained "
+            f"on; such scores say little about new label maps"
         )
     if best.use_protocol(scores.facts["protocol_hash"]) and world.is_main:
-        print(
-            "warning: --eval_flags, or the data, have changed the protocol of the scores: the best so far is forgotten",
-            file=sys.stderr,
-        )
+        warn("--eval_flags, or the data, have changed the protocol of the scores: the best so far is forgotten")
     return scores
 
 

@@ -11,13 +11,23 @@ from data import PRESETS, create_dataset
 from options import TrainOptions, parse_options
 from tests.worlds import run_together
 from util.distributed import World
-from util.warn import warn_once
+from util.warn import SAMPLE_SKIPPED, warn, warn_once, warnings_given_to
 
 
 def test_a_warning_is_said_once(capsys):
     for _ in range(2):
         warn_once("maps: 3 files\nare left out")
     assert capsys.readouterr().err == "warning: maps: 3 files\\nare left out\n"
+
+
+def test_who_listens_gets_every_warning_with_its_kind(capsys):
+    heard = []
+    with warnings_given_to(lambda kind, text: heard.append((kind, text))):
+        warn("a\nb", SAMPLE_SKIPPED)
+        warn("c")
+    warn("d")
+    assert heard == [("sample skipped", "a\\nb"), ("warning", "c")]
+    assert capsys.readouterr().err == "warning: a\\nb\nwarning: c\nwarning: d\n"
 
 
 def said_by_a_data_set(words: list[str]) -> str:
