@@ -29,16 +29,19 @@ class LossLog:
 
     def __init__(self, path: Path):
         self.path = Path(path)
-        self.history = read_history(self.path) if self.path.exists() else []
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._write(f"==== training started {datetime.datetime.now():%Y-%m-%d %H:%M:%S} ====")
+
+    @property
+    def history(self) -> list[LossRecord]:
+        """The records, read from the file: of a long training too many to keep."""
+        return read_history(self.path)
 
     def append(self, record: LossRecord, seconds_per_image: float) -> str:
         """Write `record` in the published format, `(epoch: e, iters: n, time: s) NAME: 0.000 ...`; return the line."""
         place = f"(epoch: {record.epoch}, iters: {record.images_this_epoch}, time: {seconds_per_image:.3f})"
         line = " ".join([place, *(f"{name}: {value:.3f}" for name, value in record.losses.items())])
         self._write(line)
-        _remember(self.history, record)
         return line
 
     def append_scores(self, epoch: int, images_this_epoch: int, generator: str, scores: Mapping[str, float]) -> None:
