@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -48,11 +49,16 @@ class Reporter:
         self.display_freq = display_freq
         self.budget = budget
         self.bar = ProgressBar(progress.epoch, progress, disable=True)  # replaced in each epoch
+        self._waited, self._waited_since = 0.0, time.monotonic()  # seconds spent waiting for data since the last report
 
     def with_bar(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Yield the batches of an epoch beside a progress bar."""
         with ProgressBar(self.progress.epoch, self.progress, disable=not self.trainer.world.is_main) as self.bar:
-            yield from batches
+            start = time.monotonic()
+            for batch in batches:
+                self._waited += time.monotonic() - start
+                yield batch
+                start = time.monotonic()
 
     def after_batch(self, images: int) -> None:
         """Report what is due after a batch of `images` over all processes; `progress` has already counted it.
@@ -76,12 +82,21 @@ class Reporter:
                     losses,
                     metrics,
                     self._seconds_left(),
+                    players={loss: player.name for player in trainer.players for loss in player.losses},
+                    waiting=self._fraction_waited(),
                 )
         if progress.at_edge or progress.due(self.display_freq):
             trainer.finite.check()
             if self.visualizer and trainer.shown:
                 samples = None if self.fixed is None else self._generate(self.fixed)
                 self.visualizer.show(progress.epoch, progress.images_seen, *trainer.shown, samples=samples)
+
+    def _fraction_waited(self) -> float:
+        """Fraction of the time since the last report in which the training waited for data."""
+        now = time.monotonic()
+        fraction = self._waited / max(now - self._waited_since, 1e-9)
+        self._waited, self._waited_since = 0.0, now
+        return fraction
 
     def _seconds_left(self) -> float | None:
         """Time until the last epoch ends or the budget is used up; None before it can be told."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
@@ -23,6 +23,7 @@ from trainers import Pix2PixTrainer, create_trainer
 from trainers.best import BEST, BestScore
 from trainers.budget import Budget
 from trainers.checkpoint import Checkpoints
+from trainers.facts import run_facts
 from trainers.reporter import Reporter
 from trainers.resume import claimed_folder, resume_or_load
 from trainers.saves import Saves
@@ -34,7 +35,9 @@ from util.interrupts import ENDING, Interrupts
 from util.lock import RunLock
 from util.optional import require
 from util.progress import Progress
+from util.training_page import RunFacts
 from util.visualizer import Visualizer, check_tensorboard
+from util.warn import warnings_given_to
 
 SHOWN_IMAGES = 4
 """Number of label maps, always the same, from which sample images are generated whenever images are shown."""
@@ -127,6 +130,9 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
     Raises:
         InputError: something that the options name cannot be used.
     """
+    said: list[tuple[str, str]] = []
+    until_shown = stack.enter_context(ExitStack())
+    until_shown.enter_context(warnings_given_to(lambda kind, text: said.append((kind, text))))
     device = choose_device(opt.gpu_id_list, world)
     prepare_torch(opt.seed, opt.precision, opt.deterministic, opt.threads)
     stack.enter_context(world.joined(device))
@@ -163,10 +169,15 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
     visualizer = fixed = None
     with world.failing_together():
         if world.is_main:
-            shown = replace(opt, batch_size=min(SHOWN_IMAGES, len(dataset)))
-            fixed = next(fixed_inputs(fixed_batches(shown, dataset, SHOWN_IMAGES), model, opt.seed))
+            # New label maps show better than those of the training how far it is.
+            batch = first_batch(scores.opt, scores.dataset) if scores else first_batch(opt, dataset)
+            fixed = next(fixed_inputs([batch], model, opt.seed))
+            facts = run_facts(opt, device, world, progress, of_training=scores is None)
             with claimed_folder(opt, world, progress, resumed):
-                visualizer = stack.enter_context(closing(_create_visualizer(opt, dataset, progress)))
+                visualizer = stack.enter_context(_create_visualizer(opt, dataset, progress, facts))
+                visualizer.show_fixed(batch["labels"], batch["image"])
+                visualizer.note_warnings(said)
+    until_shown.close()
     reporter = Reporter(trainer, progress, visualizer, fixed, opt.print_freq, opt.display_freq, budget)
     interrupts = Interrupts()
     scoring = scores and Scoring(scores, best, checkpoints, reporter, interrupts, scored_generators(opt))
@@ -193,7 +204,13 @@ def _naming_last_checkpoint(opt: TrainOptions) -> Iterator[None]:
         raise
 
 
-def _create_visualizer(opt: TrainOptions, dataset: SampleDataset, progress: Progress) -> Visualizer:
+def first_batch(opt: Any, dataset: SampleDataset) -> dict[str, Any]:
+    """The first samples of a data set, from which images are generated whenever images are shown."""
+    shown = replace(opt, batch_size=min(SHOWN_IMAGES, len(dataset)))
+    return next(iter(fixed_batches(shown, dataset, SHOWN_IMAGES)))
+
+
+def _create_visualizer(opt: TrainOptions, dataset: SampleDataset, progress: Progress, facts: RunFacts) -> Visualizer:
     """The visualizer of the run, with the class names and colors of the data set."""
     return Visualizer(
         opt.run_dir,
@@ -207,4 +224,5 @@ def _create_visualizer(opt: TrainOptions, dataset: SampleDataset, progress: Prog
         wandb_config=asdict(opt) if opt.wandb else None,
         images_seen=progress.images_seen,
         score_text=score_text,
+        facts=facts,
     )

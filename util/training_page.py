@@ -1,42 +1,83 @@
-"""The page of a training: losses, scores, and the images saved at intervals, newest first."""
+"""The page of a training: what runs, whether it is healthy, curves, fixed samples over time, and warnings."""
+
+from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from dominate import tags
-from PIL import Image
 
 from util import html
-from util.image import save_png
-from util.loss_chart import charts, loss_charts
-from util.loss_log import LossRecord
+from util.curves import Curves
+from util.duration import in_words
 from util.score_log import ScoreRecord
+from util.training_hints import Hint, Observed, find_hints, has_enough
+from util.training_images import FIXED, Look, TrainingImages
+from util.training_log import TrainingLog
+from util.warn import SAMPLE_SKIPPED, STEP_SKIPPED
 
 REFRESH_SECONDS = 30
-MAX_ROWS = 100
-KINDS = {
-    "input_label": ("label map", "label"),
-    "synthesized_image": ("synthesized image", "result"),
-    "real_image": ("photo", "photo"),
-    "fixed_sample": ("same maps and styles at every look, evaluation mode", "result"),
+CSS = Path(__file__).with_name("training_page.css").read_text(encoding="utf-8")
+SCRIPT = "\n".join(
+    Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("curve_charts.js", "training_page.js")
+)
+CHARTS = {
+    "loss_G": ("Losses of the generator", "weighted as they are summed"),
+    "loss_D": ("Losses of the discriminator", "weighted as they are summed"),
+    "scores": ("", "of the validation data"),
+    "logits": ("Logits of the discriminator", "means over batch and positions"),
+    "grad_norm": ("Norm of the gradients", "of each player"),
+    "lr": ("Learning rate", "of each player"),
+    "speed": ("Speed", "images per second, mean of the epoch so far"),
+    "waiting": ("Waiting for data", "fraction of the time"),
 }
-OPTIONAL_KINDS = {"fixed_sample"}
-FILE_NAME = re.compile(r"epoch(\d{3,})_iter(\d{3,})_input_label\.png")
+"""Titles and units of the charts, by the first part of the names of their curves."""
+UNFOLDED = 8
+"""Scored epochs whose table is open at first."""
+EXACT = {"scores", "lr"}
+"""Charts that are not smoothed."""
+SKIPPED = {SAMPLE_SKIPPED: "Samples skipped", STEP_SKIPPED: "Steps skipped"}
 
 
-@dataclass(frozen=True, order=True)
-class Look:
-    """A moment at which images were saved: after `images_seen` images of the training, in `epoch`."""
+@dataclass(frozen=True)
+class RunFacts:
+    """What the page says of the run itself.
 
-    images_seen: int
-    epoch: int
+    Attributes:
+        command: the command line; empty if there was none.
+        options: those that differ from the presets, as one types them.
+        device: where it is trained.
+        epochs, images_per_epoch: of the whole training.
+        samples: which data the fixed samples are of.
+    """
 
-    def file_name(self, kind: str) -> str:
-        return f"epoch{self.epoch:03d}_iter{self.images_seen:03d}_{kind}.png"
+    command: str = ""
+    options: Sequence[str] = ()
+    device: str = ""
+    epochs: int | None = None
+    images_per_epoch: int | None = None
+    samples: str = "of the training data"
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where the training is.
+
+    Attributes:
+        state: in words, such as "training".
+        training: whether it goes on.
+        error: what has stopped it, if anything did.
+    """
+
+    state: str = "training"
+    training: bool = True
+    error: str = ""
+    images_per_second: float | None = None
+    seconds_left: float | None = None
 
 
 def as_numbers(scores: Mapping[str, float]) -> dict[str, str]:
@@ -44,101 +85,130 @@ def as_numbers(scores: Mapping[str, float]) -> dict[str, str]:
     return {name: f"{value:.4g}" for name, value in scores.items()}
 
 
+@dataclass
 class TrainingPage:
-    """Writes `index.html` and `images/epochEEE_iterNNN_<kind>.png` below `directory`.
+    """Writes `index.html` in `directory`, which is usually `checkpoints/<experiment>/web`.
 
-    Rows are read from the folder, so the page of a resumed training also shows earlier images. Arguments are those of
-    `ResultsPage`; `directory` is usually `checkpoints/<experiment>/web`.
-
-    Args:
+    Attributes:
+        class_names, class_colors: name and color (n, 3) uint8 of every class id.
+        display_width: width of a batch's image on the page, in CSS pixels.
         score_text: formats scores, {name: value} -> {title: text}.
     """
 
-    def __init__(
-        self,
-        directory: Path,
-        title: str,
-        class_names: Iterable[str],
-        class_colors: np.ndarray,
-        display_width: int,
-        score_text: Callable[[Mapping[str, float]], Mapping[str, str]] = as_numbers,
-    ):
-        self.directory = Path(directory)
-        self.title = title
-        self.chips = html.Chips(class_names, class_colors)
-        self.display_width = display_width
-        self.score_text = score_text
-        self._newest: Look | None = None
+    directory: Path
+    title: str
+    class_names: Iterable[str]
+    class_colors: np.ndarray
+    display_width: int
+    score_text: Callable[[Mapping[str, float]], Mapping[str, str]] = as_numbers
+    facts: RunFacts = field(default_factory=RunFacts)
+
+    def __post_init__(self) -> None:
+        self.chips = html.Chips(self.class_names, self.class_colors)
+        self.images = TrainingImages(self.directory, self.display_width)
         self._fractions: dict[int, float] = {}
 
     def add(self, epoch: int, images_seen: int, images: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
         """Write images (H, W, 3) uint8 by kind; `labels` are the class ids of the label maps shown."""
-        self._newest = Look(images_seen, epoch)
         self._fractions = html.class_fractions(labels)
-        for kind, image in images.items():
-            save_png(image, self.directory / "images" / self._newest.file_name(kind))
+        self.images.add(Look(images_seen, epoch), images)
 
-    def save(self, history: Sequence[LossRecord], training: bool, scores: Sequence[ScoreRecord] = ()) -> Path:
-        """Write the page, which reloads itself while `training`; return its path."""
-        looks = self._looks()
-        body = [self._losses(history)] if history else []
+    def save(self, log: TrainingLog, status: Status, scores: Sequence[ScoreRecord] = ()) -> Path:
+        """Write the page, which reloads itself while the training goes on; return its path."""
+        looks = self.images.looks()
+        data: dict[str, Any] = {"training": status.training, "refresh": REFRESH_SECONDS, "written": _now().timestamp()}
+        data |= {"epochLength": self.facts.images_per_epoch, "charts": self._charts(log, scores)}
+        observed = Observed(log.curves, scores, log.counts[STEP_SKIPPED], status.training, status.error)
+        body = [self._health(find_hints(observed), has_enough(log.curves))]
+        if strip := self.images.strip(looks[FIXED], self.facts.samples):
+            body.append(strip[0])
+            data |= strip[1]
+        if data["charts"]:
+            body.append(_curves())
         body += [self._scores(scores)] if scores else []
-        body += [row for look in looks[:MAX_ROWS] if (row := self._row(look))]
-        if not looks:
-            body.append(tags.p("No images yet.", cls="note"))
-        if len(looks) > MAX_ROWS:
-            folder = tags.a("images", href="images/")
-            body.append(tags.p(f"Older: {len(looks) - MAX_ROWS:,} more in the folder ", folder, ".", cls="note"))
-        notes = {class_id: html.percent(fraction) for class_id, fraction in self._fractions.items()}
-        legend = self.chips.legend("Classes in the newest images", notes) if notes else None
-        facts = self._facts(history, training)
-        refresh_seconds = REFRESH_SECONDS if training else None
-        doc = html.page(self.title, facts, body, legend, refresh_seconds)
+        body += [self._warnings(log)] if log.warnings else []
+        batches = looks["input_label"]
+        body.append(self._batches(batches) if batches else tags.p("No images yet.", cls="note"))
+        doc = html.page(self.title, self._facts(log, status), body, legend=None)
+        doc.body["class"] = "no-script"
+        if status.training:
+            doc.head.add(tags.noscript(tags.meta(http_equiv="refresh", content=str(REFRESH_SECONDS))))
+        if details := self._details():
+            doc.body.get(tags.header)[0].add(details)
+        html.enliven(doc, CSS, SCRIPT, data)
         return html.save(doc, self.directory / "index.html")
 
-    def _looks(self) -> list[Look]:
-        """Return the looks on disk, newest first, without later ones that an interrupted run has left."""
-        names = (FILE_NAME.fullmatch(path.name) for path in self.directory.glob("images/*"))
-        looks = [Look(images_seen=int(match[2]), epoch=int(match[1])) for match in names if match]
-        return sorted((look for look in looks if not self._newest or look <= self._newest), reverse=True)
+    def _facts(self, log: TrainingLog, status: Status) -> dict[str, Any]:
+        facts: dict[str, Any] = {"State": tags.span(status.state, id="state")}
+        if log.epoch:
+            of = "" if self.facts.epochs is None else f" of {self.facts.epochs}"
+            facts["Epoch"] = f"{log.epoch}{of}"
+            facts["Images seen"] = f"{log.images_seen:,}"
+        if status.images_per_second is not None:
+            facts["Speed"] = f"{status.images_per_second:.3g} images/s"
+        if status.seconds_left is not None and status.training:
+            facts["Time left"] = in_words(status.seconds_left)
+        if self.facts.device:
+            facts["Device"] = self.facts.device
+        for kind, title in SKIPPED.items():
+            if log.counts[kind]:
+                facts[title] = f"{log.counts[kind]:,}"
+        return {**facts, "Written": f"{_now():%Y-%m-%d %H:%M:%S}"}
 
-    def _row(self, look: Look) -> tags.article | None:
-        """Return the row of a look, or None if a required image is missing or damaged."""
-        figures: dict[int, list[tags.figure]] = {}
-        when = f"epoch {look.epoch}, {look.images_seen:,} images"
-        for kind, (caption, css_class) in KINDS.items():
-            path = PurePosixPath("images", look.file_name(kind))
-            try:
-                with Image.open(self.directory / path) as image:
-                    size = image.size
-            except OSError:
-                if kind in OPTIONAL_KINDS:
+    def _details(self) -> tags.details | None:
+        """The command, and what differs from the presets."""
+        if not self.facts.command and not self.facts.options:
+            return None
+        parts = []
+        if self.facts.command:
+            parts.append(tags.pre(tags.code(self.facts.command)))
+        if self.facts.options:
+            parts.append(tags.p("Differs from the presets of the data set and the method:", cls="note"))
+            parts.append(tags.ul([tags.li(tags.code(option)) for option in self.facts.options], cls="options"))
+        return tags.details(tags.summary("Command and options"), parts, id="command")
+
+    def _health(self, hints: Sequence[Hint], enough: bool) -> tags.section:
+        if not hints:
+            text = "No sign of trouble in losses, scores and speed." if enough else "Too early to tell how it goes."
+            return tags.section(tags.p(tags.b(text)), cls=f"health {'good' if enough else 'early'}", id="health")
+        items = []
+        for hint in hints:
+            since = "" if hint.since is None else f" (since {hint.since:,} images)"
+            items.append(tags.li(tags.b(f"{hint.seen}{since}."), tags.p(hint.why, tags.b(" Try: "), hint.advice)))
+        return tags.section(tags.ul(items), cls="health bad", id="health")
+
+    def _charts(self, log: TrainingLog, scores: Sequence[ScoreRecord]) -> list[dict[str, Any]]:
+        """The charts for the script: title, unit, and curves with their names."""
+        charts: dict[str, dict[str, Any]] = {}
+        for curves in (log.curves, self._score_curves(scores)):
+            for name, curve in curves.items():
+                group, _, rest = name.partition("/")
+                if group not in CHARTS or not len(curve):
                     continue
-                return None
-            figure = html.image_figure(path, size, caption, f"{caption}, {when}", css_class)
-            figures.setdefault(size[0], []).append(figure)
-        heading = tags.h2(f"Epoch {look.epoch}", tags.small(f"{look.images_seen:,} images"))
-        return tags.article(heading, [self._images(group, width) for width, group in figures.items()])
+                title, unit = CHARTS[group]
+                key, label = (f"{group}/{rest}", "") if not title else (group, rest)
+                if group == "scores":
+                    title, _, label = rest.partition("/")
+                    key = f"scores/{title}"
+                chart = charts.setdefault(
+                    key, {"key": key, "title": title, "unit": unit, "smooth": group not in EXACT, "curves": []}
+                )
+                chart["curves"].append({"name": label, **curve.data()})
+        order = list(CHARTS)
+        return sorted(charts.values(), key=lambda chart: order.index(chart["key"].partition("/")[0]))
 
-    def _images(self, figures: list[tags.figure], width: int) -> tags.div:
-        """Lay out images of one width: mosaics of several samples below each other, single samples side by side."""
-        stacked = width > 2.5 * self.display_width
-        return html.image_row(figures, max(width, self.display_width), stacked)
+    def _score_curves(self, scores: Sequence[ScoreRecord]) -> Curves:
+        """Curves `scores/TITLE/GENERATOR`, with values in the unit of the title."""
+        curves = Curves()
+        for record in scores:
+            texts = self.score_text(record.scores)
+            values = {f"scores/{title}/{record.generator}": text.split()[0] for title, text in texts.items()}
+            curves.add(record.images_seen, values)
+        return curves
 
-    def _losses(self, history: Sequence[LossRecord]) -> tags.article:
-        first, last = history[0].epoch, history[-1].epoch
-        epochs = f"epoch {first}" if first == last else f"epochs {first} to {last}"
-        return tags.article(tags.h2("Losses", tags.small(epochs)), loss_charts(history))
-
-    def _scores(self, records: Sequence[ScoreRecord]) -> tags.article:
-        """Return curves and a table of scores, newest first; the last one that was best so far is the best of all."""
+    def _scores(self, records: Sequence[ScoreRecord]) -> tags.details:
+        """A table of scores, newest first; the last one that was best so far is the best of all."""
         best = max((record.images_seen, i) for i, record in enumerate(records) if record.is_best or not i)[1]
-        several = len({record.generator for record in records}) > 1
-        moments: dict[int, dict[str, float]] = {}
-        for record in records:
-            ending = f" ({record.generator})" if several else ""
-            named = {f"{name}{ending}": value for name, value in record.scores.items()}
-            moments.setdefault(record.images_seen, {}).update(named)
         titles = list(dict.fromkeys(title for record in records for title in self.score_text(record.scores)))
         rows = [tags.tr([tags.th(title) for title in ("Epoch", "Generator", *titles, "")])]
         for i, record in reversed(list(enumerate(records))):
@@ -146,17 +216,46 @@ class TrainingPage:
             cells = [f"{record.epoch}", record.generator, *(texts.get(title, "") for title in titles)]
             mark = tags.b("best") if i == best and record.is_best else ""
             rows.append(tags.tr([*map(tags.td, cells), tags.td(mark)]))
-        return tags.article(
-            tags.h2("Scores", tags.small("of the validation data")),
-            charts(list(moments), list(moments.values())),
-            tags.details(tags.summary("All scored epochs"), tags.div(tags.table(rows), cls="scores"), open=True),
+        table = tags.div(tags.table(rows), cls="scores", tabindex=0)
+        folded = {} if len(records) > UNFOLDED else {"open": True}
+        return tags.details(tags.summary("Scores of the validation data"), table, id="scores", cls="card", **folded)
+
+    def _warnings(self, log: TrainingLog) -> tags.details:
+        total = log.counts.total()
+        lines = [
+            tags.li(tags.small(f"{warned.date}, {warned.images_seen:,} images"), f" {warned.text}")
+            for warned in reversed(log.warnings)
+        ]
+        shown = f", the newest {len(lines)}" if total > len(lines) else ""
+        return tags.details(
+            tags.summary(f"Warnings ({total:,}{shown})"), tags.ul(lines, cls="warnings"), id="warnings", cls="card"
         )
 
-    def _facts(self, history: Sequence[LossRecord], training: bool) -> dict[str, str]:
-        facts = {"State": "training" if training else "ended"}
-        if history:
-            facts["Epoch"] = f"{history[-1].epoch}"
-            facts["Images of this epoch"] = f"{history[-1].images_this_epoch:,}"
-        if self._newest:
-            facts["Images shown at"] = f"{self._newest.images_seen:,}"
-        return {**facts, "Written": f"{datetime.datetime.now():%Y-%m-%d %H:%M:%S}"}
+    def _batches(self, looks: Sequence[Look]) -> tags.details:
+        details = self.images.batches(looks)
+        notes = {class_id: html.percent(fraction) for class_id, fraction in self._fractions.items()}
+        if notes:
+            legend = tags.div(tags.h2("Classes in the newest images"), self.chips.chip_list(notes), cls="classes")
+            details.children.insert(1, legend)
+        return details
+
+
+def _curves() -> tags.article:
+    """The place of the charts, which the script draws, with their controls."""
+    spans = {"all": "the whole training", "half": "the last half", "tenth": "the last tenth"}
+    smoothing = {"min": 0, "max": 0.99, "step": 0.01}
+    controls = tags.div(
+        tags.label("Smoothing ", tags.input_(type="range", id="smoothing", **smoothing), tags.output(id="smoothed")),
+        tags.label(tags.input_(type="checkbox", id="log"), " Log scale"),
+        tags.label("Show ", tags.select([tags.option(text, value=key) for key, text in spans.items()], id="span")),
+        cls="controls",
+    )
+    lines = [tags.noscript(tags.p("The curves need JavaScript; loss_log.txt has the numbers.", cls="note"))]
+    lines.append(tags.div(controls, tags.div(cls="charts", id="charts"), cls="needs-script"))
+    return tags.article(
+        tags.h2("Curves", tags.small("over images seen; values as logged (smoothed)")), *lines, id="curves"
+    )
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now()

@@ -1,6 +1,11 @@
 """Logging of a training: loss log, web page, TensorBoard, Weights & Biases."""
 
+from __future__ import annotations
+
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +14,19 @@ from torch import Tensor
 
 from util.colormap import colorize
 from util.duration import in_words
-from util.errors import InputError
+from util.errors import InputError, Interrupted
 from util.image import mosaic, to_uint8
 from util.loss_log import LossLog, LossRecord
 from util.optional import require
 from util.score_log import GENERATOR_NAMES, ScoreLog, ScoreRecord, curves_of
-from util.training_page import TrainingPage, as_numbers
+from util.training_log import TrainingLog, loss_names
+from util.training_page import RunFacts, Status, TrainingPage, as_numbers
 from util.wandb_log import WandbLog
+from util.warn import warnings_given_to
 
 MAX_SAMPLES = 4
+SECONDS_BETWEEN_PAGES = 10
+"""The page is also written when losses are logged, but not more often than this."""
 
 
 def check_tensorboard(run_dir: Path) -> None:
@@ -47,6 +56,7 @@ class Visualizer:
         wandb_config: the options of the run, to log to Weights & Biases as well; None disables it.
         images_seen: where the training starts or resumes; later scores of an earlier run are removed.
         score_text: formats scores, {name: value} -> {title: text}.
+        facts: of the run, for the page.
     Raises:
         InputError: `wandb_config` is given, and Weights & Biases cannot be used.
     """
@@ -65,6 +75,7 @@ class Visualizer:
         wandb_config: Mapping[str, Any] | None = None,
         images_seen: int = 0,
         score_text: Callable[[Mapping[str, float]], Mapping[str, str]] = as_numbers,
+        facts: RunFacts | None = None,
     ):
         self.write = write
         self.run_dir = Path(run_dir)
@@ -75,11 +86,22 @@ class Visualizer:
         self.score_log = ScoreLog(self.run_dir / "scores.jsonl", images_seen)
         self._writer = None
         self.page = None
+        self._images_seen, self._status, self._page_saved = images_seen, Status(), 0.0
+        self._listening = ExitStack()
         if html:
+            web = self.run_dir / "web"
+            self.training_log = TrainingLog(web / "history.jsonl", images_seen, self.loss_log.path)
             self.page = TrainingPage(
-                self.run_dir / "web", title, class_names, class_colors, display_winsize, score_text
+                web, title, class_names, class_colors, display_winsize, score_text, facts or RunFacts()
             )
-            self._save_page(training=True)
+            self._listening.enter_context(warnings_given_to(self._note_warning))
+            self._save_page()
+
+    def __enter__(self) -> Visualizer:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self.close(error)
 
     def log(
         self,
@@ -90,12 +112,17 @@ class Visualizer:
         losses: Mapping[str, float],
         watched: Mapping[str, float] | None = None,
         seconds_left: float | None = None,
+        *,
+        players: Mapping[str, str] | None = None,
+        waiting: float | None = None,
     ) -> None:
         """Print the losses, append them to the log, and give them to TensorBoard at step `images_seen`.
 
         Args:
             watched: more scalars by name (`lr/G`, `grad_norm/D`), for TensorBoard and Weights & Biases alone.
             seconds_left: until the whole training ends; printed, not logged.
+            players: the player of each loss by the loss's name, for the page.
+            waiting: fraction of the time in which the training waited for data, for the page.
         """
         record = LossRecord(epoch, images_this_epoch, dict(losses))
         line = self.loss_log.append(record, seconds_per_image)
@@ -106,6 +133,15 @@ class Visualizer:
                 self._tensorboard_writer(images_seen).add_scalar(name, value, images_seen)
         if self.wandb:
             self.wandb.log(images_seen, scalars)
+        if self.page:
+            curves = loss_names(losses, players or {}) | dict(watched or {})
+            self.training_log.add(
+                epoch, images_seen, curves | ({} if waiting is None else {"waiting/for data": waiting})
+            )
+            self._images_seen = images_seen
+            self._status = Status(images_per_second=1 / seconds_per_image, seconds_left=seconds_left)
+            if time.monotonic() - self._page_saved >= SECONDS_BETWEEN_PAGES:
+                self._save_page()
 
     def log_scores(
         self, records: Sequence[ScoreRecord], images_this_epoch: int, facts: Mapping[str, Any] | None = None
@@ -135,7 +171,12 @@ class Visualizer:
                 self._tensorboard_writer(images_seen).add_scalar(name, value, images_seen)
         if self.wandb:
             self.wandb.log(images_seen, named)
-        self._save_page(training=True)
+        self._save_page()
+
+    def show_fixed(self, labels: Tensor, real: Tensor) -> None:
+        """Show what the fixed samples are generated from: class ids (M, H, W) and photos (M, 3, H, W) in [-1, 1]."""
+        if self.page:
+            self.page.images.add_fixed(list(colorize(labels.cpu().numpy(), self.class_colors)), list(to_uint8(real)))
 
     def show(
         self, epoch: int, images_seen: int, labels: Tensor, fake: Tensor, real: Tensor, samples: Tensor | None = None
@@ -157,28 +198,52 @@ class Visualizer:
             images["fixed_sample"] = mosaic(to_uint8(samples))
         if self.page:
             self.page.add(epoch, images_seen, images, shown_labels)
-            self._save_page(training=True)
+            self._save_page()
         if self.tensorboard:
             for kind, image in images.items():
                 self._tensorboard_writer(images_seen).add_image(kind, image, images_seen, dataformats="HWC")
         if self.wandb:
             self.wandb.show(images_seen, images)
 
-    def close(self) -> None:
-        """Write the page a last time, without automatic reload, and close TensorBoard and Weights & Biases."""
-        self._save_page(training=False)
+    def close(self, error: BaseException | None = None) -> None:
+        """Write the page a last time, without automatic reload, and close TensorBoard and Weights & Biases.
+
+        Args:
+            error: what has ended the training before its time, if anything has.
+        """
+        self._status = replace(self._status, state=_ending(error), training=False, error=str(error or ""))
+        self._save_page()
+        self._listening.close()
         if self._writer:
             self._writer.close()
             self._writer = None
         if self.wandb:
             self.wandb.close()
 
-    def _save_page(self, training: bool) -> None:
+    def _save_page(self) -> None:
         if self.page:
-            self.page.save(self.loss_log.history, training, self.score_log.history)
+            self.page.save(self.training_log, self._status, self.score_log.history)
+            self._page_saved = time.monotonic()
+
+    def _note_warning(self, kind: str, text: str) -> None:
+        self.training_log.warn(self._images_seen, kind, text)
+
+    def note_warnings(self, warnings: Iterable[tuple[str, str]]) -> None:
+        """Show warnings, as (kind, text), that were said before this object was made."""
+        for kind, text in warnings if self.page else ():
+            self._note_warning(kind, text)
 
     def _tensorboard_writer(self, images_seen: int):
         """Return the writer, opened at its first step so that it purges steps which a resumed training repeats."""
         if self._writer is None:
             self._writer = require("tensorboard").SummaryWriter(self.run_dir / "logs", purge_step=images_seen)
         return self._writer
+
+
+def _ending(error: BaseException | None) -> str:
+    """How a training has ended, in words."""
+    if error is None:
+        return "ended"
+    if isinstance(error, Interrupted | KeyboardInterrupt):
+        return "interrupted"
+    return f"stopped: {str(error) or type(error).__name__}"

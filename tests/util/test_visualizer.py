@@ -1,7 +1,10 @@
 """What a training shows: log, page and events, also after it was interrupted."""
 
+import contextlib
+import json
 import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +13,11 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.util.pages import Page
+from util.errors import InputError, Interrupted
 from util.score_log import ScoreRecord
+from util.training_page import RunFacts
 from util.visualizer import Visualizer
+from util.warn import SAMPLE_SKIPPED, warn
 
 COLORS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], dtype=np.uint8)
 LOSSES = {"GAN": 0.5, "VGG": 2.0}
@@ -46,6 +52,20 @@ def events(run_dir):
 
 def page(run_dir):
     return Page(run_dir / "web" / "index.html")
+
+
+def data(run_dir):
+    """What the page's script draws."""
+    text = (run_dir / "web" / "index.html").read_text(encoding="utf-8")
+    return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', text)[1])
+
+
+def charts(run_dir):
+    """{chart: {curve: (positions, means)}} of the page."""
+    return {
+        chart["key"]: {curve["name"]: (curve["x"], curve["mean"]) for curve in chart["curves"]}
+        for chart in data(run_dir)["charts"]
+    }
 
 
 def refresh(read):
@@ -96,10 +116,7 @@ def test_fixed_samples_are_a_picture_of_their_own_with_all_of_them(tmp_path):
     with Image.open(tmp_path / "web" / "images" / "epoch001_iter100_fixed_sample.png") as image:
         assert image.size == (4 * 6 + 3 * 2, 2 * 4 + 2)
         assert image.getextrema() == ((0, 0),) * 3
-    read = page(tmp_path)
-    assert "same maps and styles at every look, evaluation mode" in read.words("figcaption")
-    # Wider than the others: a row of its own, so that those are not blown up to its width.
-    assert [row["class"] for row in read.all("div") if "--picture" in row.get("style", "")] == ["pictures odd"] * 2
+    assert "of the training data, always with the same latents, in evaluation mode" in page(tmp_path).words("small")
     assert "fixed_sample" in events(tmp_path).Tags()["images"]
 
 
@@ -114,13 +131,15 @@ def test_looks_without_fixed_samples_are_shown_with_what_they_have(tmp_path, dam
         picture.write_bytes(picture.read_bytes()[:10])
     show(vis, 1, 200, samples=torch.zeros(1, 3, 4, 6))
     read = page(tmp_path)
-    assert read.words("h2", "small") == ["200 images", "100 images"]
+    assert read.words("section", "h2", "small") == ["200 images", "100 images"]
+    # The newest fixed samples, then the batches.
     assert [re.search(r"iter(\d+)", image["src"])[1] for image in read.all("img")] == ["200"] * 4 + ["100"] * 3
+    assert [moment["seen"] for moment in data(tmp_path)["moments"]] == [200]
 
 
 def test_page_is_there_from_the_start_and_reloads_until_the_end(tmp_path):
     vis = visualizer(tmp_path)
-    assert page(tmp_path).words("main") == ["No images yet."]
+    assert page(tmp_path).words("main") == ["Too early to tell how it goes.", "No images yet."]
     assert refresh(page(tmp_path)) == ["30"]
     show(vis, 1, 100)
     assert refresh(page(tmp_path)) == ["30"]
@@ -136,13 +155,15 @@ def test_newest_first_and_every_link_works_also_after_resuming(tmp_path):
     again = visualizer(tmp_path)  # never closed: the training was interrupted
     show(again, 2, 1200)
     read = page(tmp_path)
-    assert read.words("h2") == [
+    assert read.words("section", "h2") == [
         word
         for epoch, seen in ((2, "1,200"), (2, "1,100"), (1, "1,000"), (1, "900"))
         for word in (f"Epoch {epoch}", f"{seen} images")
     ]
     targets = read.targets()
     assert len(set(targets)) == 4 * 3
+    assert page(tmp_path).all("details")[0]["id"] == "batches"
+    assert "open" not in page(tmp_path).all("details")[0]
     assert all(target.is_file() for target in targets)
     order = [re.search(r"iter(\d+)", image["src"])[1] for image in read.all("img")]
     assert order == [seen for seen in ("1200", "1100", "1000", "900") for _ in KINDS]
@@ -152,7 +173,7 @@ def test_pictures_of_a_future_that_is_being_repeated_are_not_shown(tmp_path):
     for images_seen in (100, 200, 300):
         show(visualizer(tmp_path), 1, images_seen)
     show(visualizer(tmp_path), 1, 200)  # went on from a checkpoint at 100 images
-    assert page(tmp_path).words("h2", "small") == ["200 images", "100 images"]
+    assert page(tmp_path).words("section", "h2", "small") == ["200 images", "100 images"]
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut"])
@@ -166,17 +187,17 @@ def test_a_look_with_a_bad_picture_is_passed_over(tmp_path, damage):
         picture.write_bytes(picture.read_bytes()[:10])
     show(vis, 1, 200)
     read = page(tmp_path)
-    assert read.words("h2", "small") == ["200 images"]
+    assert read.words("section", "h2", "small") == ["200 images"]
     assert all(target.is_file() for target in read.targets())
 
 
 def test_a_long_training_links_the_folder_for_what_the_page_has_no_room_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("util.training_page.MAX_ROWS", 2)
+    monkeypatch.setattr("util.training_images.MAX_ROWS", 2)
     vis = visualizer(tmp_path)
     for images_seen in (100, 200, 300):
         show(vis, 1, images_seen)
     read = page(tmp_path)
-    assert read.words("h2", "small") == ["300 images", "200 images"]
+    assert read.words("section", "h2", "small") == ["300 images", "200 images"]
     assert tmp_path / "web" / "images" in read.targets()
     assert "Older: 1 more in the folder" in read.words("p")
 
@@ -185,30 +206,126 @@ def test_legend_names_the_classes_of_the_newest_pictures(tmp_path):
     vis = visualizer(tmp_path)
     show(vis, 1, 100, class_id=0)
     show(vis, 1, 200, class_id=2)
-    assert page(tmp_path).words("aside", "li", "span") == ["tree"]
+    assert page(tmp_path).words("details", "li", "span") == ["tree"]
     assert [swatch["style"] for swatch in page(tmp_path).all("i")] == ["background:#0000ff"]
 
 
-def test_losses_are_drawn_each_on_its_own_scale(tmp_path):
+def test_losses_are_drawn_by_player_with_what_else_is_known(tmp_path):
     vis = visualizer(tmp_path)
+    players = {"GAN": "G", "VGG": "G", "D_real": "D"}
     for images, gan, vgg in ((100, 1.0, 10.0), (200, 3.0, float("nan")), (300, 2.0, 30.0)):
-        vis.log(1, images, images, 0.1, {"GAN": gan, "VGG": vgg})
+        losses = {"GAN": gan, "VGG": vgg, "D_real": 0.5}
+        vis.log(1, images, images, 0.1, losses, {"lr/G": 0.25, "memory/peak_MiB": 9.0}, players=players, waiting=0.5)
     vis.close()
-    read = page(tmp_path)
-    assert read.words("figcaption", "span") == ["GAN", "VGG"]
-    assert read.words("figcaption", "b") == ["2.000", "30.000"]
-    points = [line["points"] for line in read.all("polyline")]
-    assert points == ["0.0,72.0 120.0,0.0 240.0,36.0", "0.0,72.0 240.0,0.0"]  # y grows downwards; nan is left out
-    assert read.words("figure", "small") == ["low 1.000", "high 3.000", "low 10.000", "high 30.000"]
+    assert charts(tmp_path) == {
+        "loss_G": {"GAN": ([100, 200, 300], [1, 3, 2]), "VGG": ([100, 300], [10, 30])},  # nan is left out
+        "loss_D": {"D_real": ([100, 200, 300], [0.5] * 3)},
+        "lr": {"G": ([100, 200, 300], [0.25] * 3)},
+        "waiting": {"for data": ([100, 200, 300], [0.5] * 3)},
+    }
 
 
-def test_large_losses_are_written_short_enough_for_their_place(tmp_path):
+def test_curves_go_on_after_resuming_without_what_is_repeated(tmp_path):
+    for start, gan in ((0, 1.0), (200, 2.0)):  # resumed from a checkpoint at 200 images
+        vis = visualizer(tmp_path, images_seen=start)
+        for images in range(start + 100, start + 400, 100):
+            vis.log(1, images, images, 0.1, {"GAN": gan}, {"lr/G": gan})
+    vis.close()
+    expected = ([100, 200, 300, 400, 500], [1, 1, 2, 2, 2])
+    assert charts(tmp_path) == {"loss_G": {"GAN": expected}, "lr": {"G": expected}}
+
+
+def test_curves_of_a_run_of_an_earlier_version_are_those_of_its_loss_log(tmp_path):
+    vis = visualizer(tmp_path, html=False)
+    for epoch in (1, 2):
+        vis.log(epoch, 100, 100 * epoch, 0.1, {"GAN": 0.5, "D_real": epoch})
+    visualizer(tmp_path).close()
+    assert charts(tmp_path) == {
+        "loss_G": {"GAN": ([100, 200], [0.5, 0.5])},
+        "loss_D": {"D_real": ([100, 200], [1, 2])},
+    }
+
+
+@pytest.mark.parametrize(
+    "error, state",
+    [
+        (None, "ended"),
+        (Interrupted(15), "interrupted"),
+        (InputError("the disk is full"), "stopped: the disk is full"),
+        (ZeroDivisionError(), "stopped: ZeroDivisionError"),
+    ],
+)
+def test_the_page_says_how_a_training_ended(tmp_path, error, state):
+    with contextlib.suppress(BaseException), visualizer(tmp_path):
+        assert page(tmp_path).words("dd")[0] == "training"
+        if error:
+            raise error
+    assert page(tmp_path).words("dd")[0] == state
+
+
+def test_the_head_says_what_runs_how_fast_and_how_long(tmp_path):
     vis = visualizer(tmp_path)
-    for images, value in ((100, 123456.789), (200, 1007.073)):
-        vis.log(1, images, images, 0.1, {"KLD": value})
+    vis.page.facts = RunFacts("python train.py --ngf 16", ["--ngf 16   [default: 64]"], "CPU, fp32", 50, 400)
+    vis.log(3, 40, 840, 0.25, LOSSES, seconds_left=2 * 3600 + 300)
+    vis.log_scores([scored(3, "raw", 60.0, True)], 40)
+    words = page(tmp_path).words("header")
+    for name, value in {
+        "Epoch": "3 of 50",
+        "Images seen": "840",
+        "Speed": "4 images/s",
+        "Time left": "2 h 05 min",
+        "Device": "CPU, fp32",
+    }.items():
+        assert words[words.index(name) + 1] == value
+    assert {"python train.py --ngf 16", "--ngf 16   [default: 64]"} <= set(words)
+
+
+def test_warnings_stand_on_the_page_also_after_resuming(tmp_path, capsys):
+    vis = visualizer(tmp_path)
+    vis.log(1, 100, 100, 0.1, LOSSES)
+    warn("sample skipped: a.png: is cut off", SAMPLE_SKIPPED)
+    warn("disk <nearly> full")
     vis.close()
-    assert page(tmp_path).words("figcaption", "b") == ["1007"]
-    assert page(tmp_path).words("figure", "small") == ["low 1007", "high 1.235e+05"]
+    warn("said after the training")
+    visualizer(tmp_path, images_seen=100).close()
+    read = page(tmp_path)
+    assert read.words("li", "small") == [text for text in read.words("li", "small") if "100 images" in text]
+    assert [text for text in read.words("li") if "skipped" in text or "disk" in text] == [
+        "disk <nearly> full",
+        "sample skipped: a.png: is cut off",
+    ]
+    assert "Warnings (2)" in read.words("summary")
+    assert read.words("dd")[read.words("dt").index("Samples skipped")] == "1"
+    # Goes on before they were said: they come again if they must.
+    again = visualizer(tmp_path, images_seen=50)
+    assert "Samples skipped" not in page(tmp_path).words("dt")
+    again.note_warnings([("warning", "said before the page was there")])
+    again.close()
+    assert "Warnings (1)" in page(tmp_path).words("summary")
+
+
+def test_fixed_samples_stand_beside_what_they_are_made_from(tmp_path):
+    vis = visualizer(tmp_path)
+    vis.show_fixed(torch.ones(2, 4, 6, dtype=torch.long), torch.ones(2, 3, 4, 6))
+    for images_seen in (100, 200):
+        show(vis, 1, images_seen, samples=torch.zeros(2, 3, 4, 6))
+    read = page(tmp_path)
+    order = [
+        "label_map_1",
+        "epoch001_iter200_fixed_sample",
+        "photo_1",
+        "label_map_2",
+        "epoch001_iter200_fixed_sample",
+        "photo_2",
+    ]
+    assert [Path(image["src"]).stem for image in read.all("img")][:6] == order
+    # Each shows its part of the row of two: 6 pixels wide, 2 between.
+    crops = [image["style"] for image in read.all("img") if "style" in image]
+    assert crops == [f"width:233.3333%;left:{left:.4f}%;top:0.0000%" for left in (0.0, -800 / 6)]
+    assert [moment["src"] for moment in data(tmp_path)["moments"]] == [
+        f"images/epoch001_iter{seen}_fixed_sample.png" for seen in (100, 200)
+    ]
+    assert all(target.is_file() for target in read.targets())
 
 
 def test_tensorboard_holds_scalars_and_images_by_images_seen(tmp_path):

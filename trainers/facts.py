@@ -1,0 +1,45 @@
+"""What the page of a training says of the run: its command, options, device and length."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import torch
+
+from options import TrainOptions
+from util.distributed import World
+from util.progress import Progress
+from util.training_page import RunFacts
+
+PROGRAM = "train.py"
+
+
+def run_facts(opt: TrainOptions, device: torch.device, world: World, progress: Progress, of_training: bool) -> RunFacts:
+    """The facts of a run.
+
+    Args:
+        of_training: whether the fixed samples are training data; if not, they are validation data.
+    """
+    return RunFacts(
+        command=command_line(sys.argv),
+        device=device_in_words(device, world, opt.precision),
+        epochs=progress.num_epochs,
+        images_per_epoch=progress.images_per_epoch,
+        samples="of the training data" if of_training else "of the validation data",
+    )
+
+
+def command_line(argv: list[str]) -> str:
+    """The command that started this process, as one types it; empty if it is another program than train.py."""
+    if not argv or Path(argv[0]).name != PROGRAM:
+        return ""
+    return shlex.join(["python", PROGRAM, *argv[1:]])
+
+
+def device_in_words(device: torch.device, world: World, precision: str) -> str:
+    """The device of a process, and how many of them there are: `4 x NVIDIA H100, bf16`."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    several = f"{world.size} x " if world.size > 1 else ""
+    return f"{several}{name}, {precision}"
