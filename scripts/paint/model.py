@@ -23,7 +23,8 @@ from models.segmenters import Segmenter, load_own_segmenter
 from models.segmenters.own import OwnSegmenter
 from models.tables import pack_weights, prepare
 from options.data_file import described, shipped_set
-from scripts.paint.options import ModelOptions, check_labels, model_options
+from options.model import ModelOptions
+from scripts.paint.options import check_labels, model_options
 from scripts.paint.scenes import Scenes
 from trainers.loading import load_networks
 from util.device import choose_device, place, prepare_torch

@@ -6,17 +6,14 @@ Only the standard library is imported here: the page is served while torch is st
 import argparse
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NoReturn
+from typing import NoReturn
 
-from options import TestOptions
 from options.data import MOST_PROCESSES
-from options.field import GPU_IDS, PLAIN_NAME, Preset, Rule, between, reuse
+from options.field import GPU_IDS, PLAIN_NAME, Preset, Rule, between
 from options.method import MethodFacts
-from options.networks import InitializationOptions, NetworkOptions
+from options.model import ModelOptions
 from options.parse import parse_embedded
-from options.run import ComputeOptions, DeviceOptions, RunOptions, SavedRunOptions
 from options.saved import SAVED_NAME, load_saved
 from util.errors import InputError
 
@@ -32,23 +29,6 @@ The default model paints landscapes. --export DIR writes the page as static file
 computes the images. --serve DIR serves such a folder on this machine with the headers that let it use all cores.
 docs/paint.md says more.
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelOptions(RunOptions, DeviceOptions, ComputeOptions, SavedRunOptions, NetworkOptions, InitializationOptions):
-    """What the networks are built and loaded by. The trained run supplies architecture, size and classes."""
-
-    is_train: ClassVar[bool] = False
-    program: ClassVar[str] = PROGRAM
-
-    crop_size: int = reuse(TestOptions, "crop_size")
-    use_raw_G: bool = reuse(TestOptions, "use_raw_G")
-    init_type: str = reuse(InitializationOptions, "init_type", default="none")
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of the images."""
-        return round(self.crop_size / self.aspect_ratio), self.crop_size
 
 
 class _Parser(argparse.ArgumentParser):
