@@ -43,6 +43,7 @@ __all__ = [
     "SkippedSamples",
     "create_dataset",
     "create_loader",
+    "extended",
     "fixed_batches",
 ]
 
@@ -69,7 +70,11 @@ def create_dataset(opt, maps: bool = True) -> SampleDataset:
     Raises:
         InputError: for files that are missing, do not pair, or do not suit the options.
     """
-    dataset = DATASETS[opt.dataset_mode](opt)
+    return extended(DATASETS[opt.dataset_mode](opt), opt, maps)
+
+
+def extended(dataset: SampleDataset, opt, maps: bool = True) -> SampleDataset:
+    """A data set with what the options add to its samples; `maps` as for `create_dataset`."""
     if maps and getattr(opt, "method", None) == "sims":  # an option of programs with networks
         return with_canvases(dataset, opt, partial(create_dataset, maps=False))
     if warp := getattr(opt, "warp", 0):  # an option of training alone

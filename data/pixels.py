@@ -1,9 +1,10 @@
 """Decoded and resized pixels of a sample: what is cached, and what random crops are taken from."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+import numpy.typing
+from PIL import Image
 from PIL.Image import Resampling
 
 from data.orientation import check_same_size
@@ -38,6 +39,22 @@ class Pixels:
         """Bytes of memory."""
         return sum(array.nbytes for array in (self.labels, self.instances, self.image) if array is not None)
 
+    @classmethod
+    def resized(
+        cls,
+        labels: Image.Image,
+        instances: Image.Image | None,
+        image: Image.Image | None,
+        size: Size,
+        dtype: np.typing.DTypeLike,
+    ) -> "Pixels":
+        """Decoded maps and photo of a sample, resized to (width, height); labels become `dtype`."""
+        return cls(
+            resize(labels, size, Resampling.NEAREST).astype(dtype, copy=False),
+            None if instances is None else _shrink(resize(instances, size, Resampling.NEAREST)),
+            None if image is None else resize(image, size, Resampling.BICUBIC),
+        )
+
     def cut(self, name: str, geometry: Geometry) -> Sample:
         """Crop and flip; return the sample `name`."""
         sample: Sample = {"name": name, "labels": ids_to_tensor(geometry.apply(self.labels), self.labels.dtype)}
@@ -66,24 +83,15 @@ class PixelReader:
         labels = read_labels(paths.labels, self.ids, upright)
         size = labels.size
         self.preprocess.check(size, paths.labels)
-        resized = self.preprocess.resized(size)
-        labels = resize(labels, resized, Resampling.NEAREST).astype(self.ids.dtype, copy=False)
-
         instances = image = None
         if paths.instances is not None:
             instances = read_instances(paths.instances, upright)
             check_same_size(paths.labels, size, paths.instances, instances.size, upright)
-            instances = _shrink(resize(instances, resized, Resampling.NEAREST))
-        if paths.image is not None:
-            image = self._read_image(paths.image, paths.labels, size)
-        return Pixels(labels, instances, image)
-
-    def _read_image(self, path: Path, labels: Path, size: Size) -> np.ndarray:
-        upright = self.apply_exif
-        check_same_size(labels, size, path, image_size(path, upright), upright)
         resized = self.preprocess.resized(size)
-        image = read_image(path, resized if self.fast_decode else None, upright)
-        return resize(image, resized, Resampling.BICUBIC)
+        if paths.image is not None:
+            check_same_size(paths.labels, size, paths.image, image_size(paths.image, upright), upright)
+            image = read_image(paths.image, resized if self.fast_decode else None, upright)
+        return Pixels.resized(labels, instances, image, resized, self.ids.dtype)
 
 
 def _shrink(ids: np.ndarray) -> np.ndarray:

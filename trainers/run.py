@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from data import SampleDataset, SampleLoader, SkippedSamples, create_dataset, create_loader, fixed_batches
+from data import SampleDataset, SampleLoader, SkippedSamples, create_dataset, create_loader, extended, fixed_batches
 from evaluation.in_training import evaluation_options
 from evaluation.scores import SCORES, score_text
 from models import create_method, create_model
@@ -122,11 +122,13 @@ class Run:
             raise Interrupted(asked, said_elsewhere=not self.world.is_main)
 
 
-def create_run(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
+def create_run(opt: TrainOptions, world: World, stack: ExitStack, dataset: SampleDataset | None = None) -> Run:
     """Build all parts, and start or resume the run of this name. `stack` closes them.
 
     An earlier run of this name is not touched before all other parts have been built.
 
+    Args:
+        dataset: the training set; by default that of `opt.dataset_mode`.
     Raises:
         InputError: something that the options name cannot be used.
     """
@@ -146,7 +148,7 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack) -> Run:
             if opt.tensorboard:
                 check_tensorboard(opt.run_dir)
         evaluation = evaluation_options(opt) if opt.eval_freq else None
-        dataset = create_dataset(opt)
+        dataset = create_dataset(opt) if dataset is None else extended(dataset, opt)
         loader = create_loader(opt, dataset, world.rank, world.size, world.local_size)
         model = place(create_model(opt).train(), device, opt.channels_last, opt.modulation)
         method = create_method(opt, model)

@@ -1,0 +1,135 @@
+"""Label maps and photos that a Python program holds in memory, or computes, in place of files."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from data.id_maps import ONE_CHANNEL, read_ids
+from data.pixels import Pixels
+from data.preprocess import Preprocess
+from data.read import LabelIds, as_rgb, read_image
+from data.sample import Sample, SampleDataset
+from util.colormap import voc_colors
+from util.errors import InputError
+
+
+class ArrayDataset(SampleDataset):
+    """The items of a sequence or of a torch Dataset, resized, cropped and flipped as files of `CustomDataset` are.
+
+    Args:
+        items: has `len(items)` and `items[index]`: (labels, photo), or a dict of "labels", "image" and perhaps
+            "instances"; see `ids_of` and `photo_of`. The three of an item have the same size.
+        opt: training options.
+        class_names, class_colors: of every class; numbered classes in the colors of PASCAL VOC by default.
+    Raises:
+        InputError: the names or colors are not those of all classes, or there are no items; also of
+            reading an item that cannot be used.
+    """
+
+    def __init__(self, items: Any, opt, class_names=None, class_colors=None):
+        self.class_names, self.class_colors = named_classes(opt, class_names, class_colors)
+        self.items, self.takes_instances = items, opt.instance
+        if not len(items):
+            raise InputError("the data set: holds no samples")
+        self.ids = LabelIds(opt.label_nc, opt.contain_dontcare_label, self.unknown_value)
+        self.preprocess: Preprocess = Preprocess(
+            opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=opt.is_train, flip=opt.flip
+        )
+
+    @classmethod
+    def classes(cls, label_nc: int, contain_dontcare_label: bool) -> tuple[tuple[str, ...], np.ndarray]:
+        """Not known without the arguments of the constructor."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Prepare one item."""
+        name = self.describe(index)
+        item = maps_of(self.items[index], name)
+        labels = Image.fromarray(self.ids.check(ids_of(item["labels"], f"{name}, labels"), Path(name)))
+        photo = photo_of(item["image"], f"{name}, image")
+        instances = None
+        if self.takes_instances:
+            if item.get("instances") is None:
+                raise InputError(f"{name}: has no instances, unlike the first one; give all, or instance=False")
+            instances = Image.fromarray(ids_of(item["instances"], f"{name}, instances"))
+        for what, image in (("instances", instances), ("image", photo)):
+            if image is not None and image.size != labels.size:
+                sizes = " and ".join("{}x{}".format(*size) for size in (labels.size, image.size))
+                raise InputError(f"{name}: labels and {what} are {sizes}; they must have the same size")
+        self.preprocess.check(labels.size, Path(name))
+        pixels = Pixels.resized(labels, instances, photo, self.preprocess.resized(labels.size), self.ids.dtype)
+        return pixels.cut(f"{index:05d}", self.preprocess.draw(pixels.size))
+
+
+def maps_of(item: Any, name: str) -> dict[str, Any]:
+    """An item of `ArrayDataset` as a dict. Raises `InputError`, with its `name`, for anything else."""
+    if isinstance(item, dict) and {"labels", "image"} <= item.keys():
+        return item
+    if isinstance(item, (tuple, list)) and len(item) == 2:
+        return {"labels": item[0], "image": item[1]}
+    found = f"a dict of {', '.join(map(str, item)) or 'nothing'}" if isinstance(item, dict) else type(item).__name__
+    raise InputError(f"{name}: is {found}; must be (labels, image), or a dict of labels, image and perhaps instances")
+
+
+def ids_of(value: Any, name: str, dimensions: tuple[int, ...] = (2,)) -> np.ndarray:
+    """One integer per pixel, (H, W) uint8 or int32, of an array, a tensor, a gray or palette image, or a file of ids.
+
+    Args:
+        name: for the message.
+        dimensions: how many the array may have; (2, 3) also allows (N, H, W).
+    Raises:
+        InputError: the values are not integers of 32 bits, or the shape is another one.
+    """
+    if isinstance(value, (str, os.PathLike)):
+        return read_ids(Path(value))
+    if isinstance(value, Image.Image) and value.mode not in ONE_CHANNEL:
+        raise InputError(f"{name}: an image of mode {value.mode}; must hold one id per pixel, gray or palette")
+    ids = np.asarray(value)
+    if ids.ndim not in dimensions or 0 in ids.shape:
+        shapes = {2: "(H, W)", 3: "(N, H, W)"}
+        raise InputError(f"{name} {ids.shape}: must be {' or '.join(shapes[count] for count in dimensions)}")
+    if ids.dtype.kind not in "iub":
+        raise InputError(f"{name} {ids.dtype}: must be integers")
+    limits = np.iinfo(np.int32)
+    if ids.itemsize >= 4 and not limits.min <= int(ids.min()) <= int(ids.max()) <= limits.max:
+        raise InputError(f"{name} {ids.min()}..{ids.max()}: must be integers of 32 bits")
+    # As `read_ids`: Pillow resizes 16 bits differently.
+    return ids.astype(np.uint8 if ids.dtype.kind in "ub" and ids.itemsize == 1 else np.int32)
+
+
+def photo_of(value: Any, name: str) -> Image.Image:
+    """An RGB photo of an array or tensor (H, W, 3) uint8, an image, or a file. Raises `InputError` for others."""
+    if isinstance(value, (str, os.PathLike)):
+        return read_image(Path(value))
+    if isinstance(value, Image.Image):
+        return as_rgb(value, name)
+    pixels = np.asarray(value)
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape or pixels.dtype != np.uint8:
+        fix = ""
+        if pixels.ndim == 3 and pixels.shape[0] == 3:
+            fix = "; a tensor in 0..1 becomes one by (255 * image).round().byte().permute(1, 2, 0)"
+        raise InputError(f"{name} {pixels.shape} {pixels.dtype}: must be (H, W, 3) uint8{fix}")
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def named_classes(opt, class_names=None, class_colors=None) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names, and colors (num_labels, 3) uint8, for the classes of `opt`; "unknown" in black may be left out.
+
+    Raises:
+        InputError: their number is another one.
+    """
+    names = tuple(map(str, class_names or (f"class {number}" for number in range(opt.label_nc))))
+    colors = voc_colors(len(names)) if class_colors is None else np.asarray(class_colors)
+    if colors.shape != (len(names), 3) or colors.min() < 0 or colors.max() > 255:
+        raise InputError(f"class_colors {colors.shape}: must be ({len(names)}, 3), of red, green and blue in 0..255")
+    if opt.contain_dontcare_label and len(names) == opt.label_nc:
+        names, colors = (*names, "unknown"), np.vstack([colors, np.zeros((1, 3), dtype=np.uint8)])
+    if len(names) != opt.label_nc + opt.contain_dontcare_label:
+        raise InputError(f"class_names: are {len(names)}, and label_nc is {opt.label_nc}; name every class")
+    return names, colors.astype(np.uint8)
