@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import stat
+import threading
 import time
 from types import FrameType
 from typing import Any
@@ -22,7 +23,8 @@ class Interrupts:
     """Records signals within a `with` block; the training polls them between steps.
 
     SIGTERM, SIGINT (Ctrl-C) and SIGHUP (the terminal was closed) ask it to save and end; a second one ends it at once.
-    SIGUSR1, which clusters send some time before they end a job, asks it to save and go on.
+    SIGUSR1, which clusters send some time before they end a job, asks it to save and go on. In another thread than the
+    main one of a Python program, signals stay that program's.
     """
 
     def __init__(self):
@@ -31,6 +33,8 @@ class Interrupts:
         self._before: dict[signal.Signals, Any] = {}  # handlers by signal
 
     def __enter__(self) -> Interrupts:
+        if threading.current_thread() is not threading.main_thread():  # only that one gets signals
+            return self
         for number in BY_URGENCY[1:]:
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
                 self._before[number] = signal.signal(number, self._note)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,18 @@ def test_a_training_that_ignores_its_terminal_goes_on():
             assert interrupts.take(World()) == 0
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_in_another_thread_signals_stay_those_of_the_program():
+    before = signal.getsignal(signal.SIGTERM)
+    handlers = []
+
+    def train() -> None:
+        with Interrupts() as interrupts:
+            handlers.append(signal.getsignal(signal.SIGTERM))
+            assert interrupts.take(World()) == 0
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    thread.join()
+    assert handlers == [before]
