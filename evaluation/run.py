@@ -24,19 +24,21 @@ from util.results_page import CONFUSION_NAME, add_scores, read_facts
 
 
 def evaluate(
-    opt: EvaluateOptions, world: World, device: torch.device, command: str | None = None
+    opt: EvaluateOptions, world: World, device: torch.device, command: str | None = None, writes: bool = True
 ) -> tuple[Report, Sources]:
     """Compute the scores that the options ask for, in all processes of `world`, which must have joined.
 
     Args:
         command: the command line, for the report.
+        writes: whether the report is to be written, so that one that cannot be is refused before anything is computed.
     """
     workers = count_workers(uses_gpu(opt), world.local_size) if opt.num_workers is None else opt.num_workers
     hash_of_images = None
     with world.failing_together():
         sources = find_images(opt, scores_whole_labels(opt))
         if world.is_main:
-            check_outputs(opt, sources)
+            if writes:
+                check_outputs(opt, sources)
             hash_of_images = images_hash(sources.folder, len(sources.styles))
         tools = create_instruments(opt, device)
     truth = sources.truth

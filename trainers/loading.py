@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from models import METHODS
 from models.pix2pix_model import Pix2PixModel
 from models.weights import fit_network, read_weights
+from options.model import ModelOptions
 from trainers.published_names import EMA, LATEST, describe_available, find_network
 from trainers.saves import Saves
 from util.errors import InputError
 from util.warn import warn
+
+
+def check_label_maps_suffice(opt: ModelOptions) -> None:
+    """Raise an `InputError` for runs whose images need more than a label map, instances and a latent."""
+    run = f"{opt.run_dir}: " if opt.is_saved else ""
+    if not METHODS[opt.method].is_exported:
+        raise InputError(f"{run}--method {opt.method} needs more than a label map; generate with test.py")
+    if opt.instance_feat or opt.label_feat:
+        flag = "instance_feat" if opt.instance_feat else "label_feat"
+        raise InputError(f"{run}--{flag} needs features of photos; generate with test.py")
 
 
 def load_networks(run_dir: Path, label: str, model: Pix2PixModel, averaged: bool = True) -> list[Path]:

@@ -26,7 +26,7 @@ from options.data_file import described, shipped_set
 from options.model import ModelOptions
 from scripts.paint.options import check_labels, model_options
 from scripts.paint.scenes import Scenes
-from trainers.loading import load_networks
+from trainers.loading import check_label_maps_suffice, load_networks
 from util.device import choose_device, place, prepare_torch
 from util.errors import InputError
 from util.files import checksum
@@ -170,11 +170,7 @@ def describe_device(device: torch.device) -> str:
 
 def _refuse_unsuitable(opt: ModelOptions) -> None:
     """Raise an `InputError` for runs whose images need more than a label map of at most 255 labels and a latent."""
-    if not METHODS[opt.method].is_exported:
-        raise InputError(f"{opt.run_dir}: --method {opt.method} needs more than a label map; generate with test.py")
-    if opt.instance_feat or opt.label_feat:
-        flag = "instance_feat" if opt.instance_feat else "label_feat"
-        raise InputError(f"{opt.run_dir}: --{flag} needs features of photos; generate with test.py")
+    check_label_maps_suffice(opt)
     check_labels(Path(opt.run_dir), opt.label_nc, opt.contain_dontcare_label)
 
 
