@@ -1,7 +1,10 @@
-"""Trainings and scores from Python are those of the programs, to the bit; docs/api.md runs as it stands."""
+"""Trainings and scores from Python are those of the programs, to the bit; docs/api.md and the notebook run."""
 
+import json
 import re
 import shlex
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +124,28 @@ def test_the_page_of_the_api_runs_from_top_to_bottom(tmp_path, monkeypatch, caps
     assert names["pair"].shape == (2, 256, 256, 3) and names["image"].shape == (64, 64, 3)
     assert names["report"]["scores"].keys() == {"random_feature_distance"}
     assert (tmp_path / "checkpoints" / "squares" / "web" / "index.html").exists()
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
+    path = ROOT / "docs" / "notebook.ipynb"
+    assert path.stat().st_size < 1.5e6
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    links = re.findall(r"\]\(([^)#]+)", "".join(line for cell in cells for line in cell["source"]))
+    assert [link for link in links if not link.startswith("http") and not (path.parent / link).exists()] == []
+    cells = [cell for cell in cells if cell["cell_type"] == "code"]
+    for name, value in {"SPADE_NOTEBOOK_MINUTES": "0.005", "MPLBACKEND": "agg"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(path.parent)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    names: dict = {}
+    for cell in cells:
+        assert len(cell["source"]) <= 15
+        exec(compile("".join(cell["source"]), path.name, "exec"), names)
+    names["plt"].close("all")
+    assert capsys.readouterr().out.count("in gray levels: [0. 0. 0.]") == 1
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    shown = [output["data"].keys() for output in outputs if "data" in output]
+    assert sum("image/png" in kinds for kinds in shown) == 10  # it is committed with its pictures
+    assert {output["output_type"] for output in outputs} == {"stream", "display_data"}  # and without errors
