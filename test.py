@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from data import PRESETS, create_dataset
 from models import METHODS, create_model
 from options import TestOptions, parse_options
+from options.data_file import name_of_data
 from trainers.published_names import EMA, find_network, is_average
 from util.launcher import require_one_process
 from util.results_folders import note_results
@@ -74,7 +75,7 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
             "Epoch": opt.which_epoch,
             "Networks": ", ".join(path.name for path in files),
             "Generator": GENERATOR_NAMES[tested_generator(files)],
-            "Data set": opt.dataset_mode,
+            "Data set": name_of_data(opt),
             "Seed": str(opt.seed),
             **({} if styles.resampled is None else {"Resampled class": dataset.class_names[styles.resampled]}),
         },

@@ -12,6 +12,7 @@ from data.pixels import Pixels
 from data.preprocess import Preprocess
 from data.read import LabelIds, as_rgb, read_image
 from data.sample import Sample, SampleDataset
+from options.data_file import DataFile
 from util.colormap import voc_colors
 from util.errors import InputError
 
@@ -40,7 +41,9 @@ class ArrayDataset(SampleDataset):
         )
 
     @classmethod
-    def classes(cls, label_nc: int, contain_dontcare_label: bool) -> tuple[tuple[str, ...], np.ndarray]:
+    def classes(
+        cls, label_nc: int, contain_dontcare_label: bool, description: DataFile | None = None
+    ) -> tuple[tuple[str, ...], np.ndarray]:
         """Not known without the arguments of the constructor."""
         raise NotImplementedError
 

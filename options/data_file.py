@@ -166,6 +166,12 @@ def described(opt: Any) -> DataFile | None:
     return read_data_file(opt.data) if getattr(opt, "data", None) else None
 
 
+def name_of_data(opt: Any) -> str:
+    """The name of the data set, for people."""
+    description = described(opt)
+    return description.name if description else opt.dataset_mode
+
+
 def folders(opt: Any) -> dict[str, str]:
     """The folders of `opt.phase` of the custom data set, by kind: those typed, or else those of the data file.
 

@@ -3,22 +3,29 @@
 import dataclasses
 from pathlib import Path
 
+from data import SampleDataset
 from options import TrainOptions
 from options.data_file import FILE_NAME, UNKNOWN_IN_FILES, ClassRow, DataFile, Part, data_file_text, described, folders
 from util.files import replacing
 from util.warn import warn_once
 
 
-def keep_data_file(opt: TrainOptions) -> TrainOptions:
+def keep_data_file(opt: TrainOptions, dataset: SampleDataset) -> TrainOptions:
     """Write the data file of a custom data set into the run's folder; return the options with it as --data.
 
-    Folders given by flags are described, too: then their part is [train], and classes have numbers for names.
+    Without a data file the classes are those of `dataset`, and its folders, if it has files, are the part [train].
     """
     if opt.dataset_mode != "custom":
         return opt
     path = opt.run_dir / FILE_NAME
+    description = described(opt) or _description(opt, dataset)
+    parts = dict(description.parts)
+    if opt.label_dir and dataset.paths:  # typed folders are another training set
+        given = folders(opt)
+        parts["train"] = Part(given["labels"], given.get("photos"), given.get("instances"), opt.file_list)
+    absolute = {name: _absolute(part) for name, part in parts.items()}
     try:
-        text = data_file_text(_with_absolute_folders(opt) if described(opt) else _of_flags(opt))
+        text = data_file_text(dataclasses.replace(description, parts=absolute))
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except UnicodeEncodeError:
@@ -27,30 +34,16 @@ def keep_data_file(opt: TrainOptions) -> TrainOptions:
     return dataclasses.replace(opt, data=str(path))
 
 
-def _with_absolute_folders(opt: TrainOptions) -> DataFile:
-    description = described(opt)
-    assert description is not None
-    parts = {name: _absolute(part) for name, part in description.parts.items()}
-    if opt.label_dir:  # typed folders of another training set
-        parts["train"] = _absolute(_typed_part(opt))
-    return dataclasses.replace(description, parts=parts)
-
-
-def _of_flags(opt: TrainOptions) -> DataFile:
-    suffixes = {"labels": opt.label_suffix, "photos": opt.image_suffix, "instances": opt.instance_suffix}
+def _description(opt: TrainOptions, dataset: SampleDataset) -> DataFile:
+    colors = dataset.class_colors[: opt.label_nc].tolist()
+    named = enumerate(zip(dataset.class_names, colors))
     return DataFile(
         path=opt.run_dir / FILE_NAME,
         name="custom",
-        classes=tuple(ClassRow(number, f"class {number}") for number in range(opt.label_nc)),
+        classes=tuple(ClassRow(number, name, (color[0], color[1], color[2])) for number, (name, color) in named),
         unknown=UNKNOWN_IN_FILES if opt.contain_dontcare_label else None,
-        suffixes=suffixes,
-        parts={"train": _absolute(_typed_part(opt))},
+        suffixes={"labels": opt.label_suffix, "photos": opt.image_suffix, "instances": opt.instance_suffix},
     )
-
-
-def _typed_part(opt: TrainOptions) -> Part:
-    given = folders(opt)
-    return Part(given["labels"], given.get("photos"), given.get("instances"), opt.file_list)
 
 
 def _absolute(part: Part) -> Part:

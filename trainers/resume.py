@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from data import SampleDataset
 from trainers.checkpoint import LATEST, Checkpoints, set_aside
 from trainers.own_data import keep_data_file
 from util.distributed import World
@@ -36,8 +37,8 @@ def resume_or_load(opt, world: World, checkpoints: Checkpoints) -> bool:
 
 
 @contextlib.contextmanager
-def claimed_folder(opt, world: World, progress: Progress, resumed: bool) -> Iterator[None]:
-    """Move an earlier run of the name aside unless it is resumed; after the block, save options and launch there.
+def claimed_folder(opt, world: World, progress: Progress, resumed: bool, dataset: SampleDataset) -> Iterator[None]:
+    """Move an earlier run of the name aside unless it is resumed; after the block, save options, data file and launch.
 
     Nothing else writes into the folder before the block. If the block fails, the earlier run is moved back.
     """
@@ -46,7 +47,7 @@ def claimed_folder(opt, world: World, progress: Progress, resumed: bool) -> Iter
     try:
         _print_start(opt, progress, resumed, aside)
         yield
-        keep_data_file(opt).save(opt.run_dir / "options.json")
+        keep_data_file(opt, dataset).save(opt.run_dir / "options.json")
         (opt.run_dir / LAUNCH).write_text(world.launch_name, encoding="utf-8")
     except BaseException:  # also Ctrl-C
         if aside or not existed:

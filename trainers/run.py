@@ -175,7 +175,7 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack, dataset: Sampl
             batch = first_batch(scores.opt, scores.dataset) if scores else first_batch(opt, dataset)
             fixed = next(fixed_inputs([batch], model, opt.seed))
             facts = run_facts(opt, device, world, progress, of_training=scores is None)
-            with claimed_folder(opt, world, progress, resumed):
+            with claimed_folder(opt, world, progress, resumed, dataset):
                 visualizer = stack.enter_context(_create_visualizer(opt, dataset, progress, facts))
                 visualizer.show_fixed(batch["labels"], batch["image"])
                 visualizer.note_warnings(said)
