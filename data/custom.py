@@ -13,7 +13,6 @@ from data.read import LabelIds
 from options.data_file import UNKNOWN_IN_FILES, DataFile, described, folders, shipped_set
 from util.errors import InputError
 
-BLACK = (0, 0, 0)
 KIND_OF_FLAG = {"label": "labels", "image": "photos", "instance": "instances"}
 
 
@@ -103,8 +102,7 @@ class CustomDataset(PairedDataset):
 
 
 def _palette(description: DataFile, unknown: int) -> Palette:
-    """The class colors and their ids; black is unknown, unless it is the color of a class."""
+    """The class colors and their ids, and the colors of unknown pixels."""
     entries = [Entry(row.id, row.color, row.name) for row in description.classes if row.color is not None]
-    if description.unknown is not None and all(entry.color != BLACK for entry in entries):
-        entries.append(Entry(unknown, BLACK, "unknown"))
+    entries += [Entry(unknown, color, "unknown") for color in description.unknown_colors]
     return Palette(entries, description.path)

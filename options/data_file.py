@@ -22,7 +22,8 @@
 
 Further keys: `split_seed = 1` makes another choice of such a fraction; `like = "coco"` takes classes, unknown and
 defaults from a data set of `data/sets`; `file_list` in a part names its samples; `suffixes = { labels = "_mask" }` says
-how the names of files end; `colors_are_labels = true` says that label maps show the class colors instead of ids.
+how the names of files end; `colors_are_labels = true` says that label maps show the class colors instead of ids;
+`unknown_colors = [[255, 0, 255]]` those without a class, black otherwise.
 """
 
 import dataclasses
@@ -41,9 +42,13 @@ from options.toml import read_toml
 FILE_NAME = "data.toml"
 SETS = Path(__file__).parents[1] / "data" / "sets"
 """Descriptions of the data sets that this project knows."""
+BLACK = (0, 0, 0)
 KINDS = ("labels", "photos", "instances")
 PARTS = ("train", "val", "test")
-KEYS = ("name", "like", "unknown", "classes", "suffixes", "colors_are_labels", "split_seed", "options", "test_options")
+KEYS = (
+    *("name", "like", "unknown", "classes", "suffixes", "colors_are_labels", "unknown_colors", "split_seed"),
+    *("options", "test_options"),
+)
 UNKNOWN_IN_FILES = 255
 """Value of unknown pixels in label maps that no data file describes."""
 LARGEST_ID = 65535  # what a 16-bit PNG holds
@@ -81,6 +86,7 @@ class DataFile:
         unknown: value of unknown pixels in label maps; None if every pixel has a class.
         suffixes: of file names after the sample's name, by kind ("labels", "photos", "instances").
         colors_are_labels: whether label maps show colors.
+        unknown_colors: colors of unknown pixels in these.
         parts: by name, of `PARTS`.
         preset: defaults of options, those that follow from the classes included.
     """
@@ -91,6 +97,7 @@ class DataFile:
     unknown: int | None = None
     suffixes: Mapping[str, str] = dataclasses.field(default_factory=dict)
     colors_are_labels: bool = False
+    unknown_colors: tuple[Color, ...] = ()
     parts: Mapping[str, Part] = dataclasses.field(default_factory=dict)
     split_seed: int = 0
     preset: Preset = dataclasses.field(default_factory=Preset)
@@ -199,17 +206,19 @@ class _Reader:
         self.refuse_unknown(content, {*KEYS, *PARTS}, "")
         base = self.base(content.get("like"))
         classes = self.classes(content["classes"]) if "classes" in content else base.classes
-        unknown = self.number(content, "unknown", "", LARGEST_ID) if "unknown" in content else base.unknown
+        colored = content.get("colors_are_labels", False)
+        self.refuse_unless(isinstance(colored, bool), "colors_are_labels: must be true or false")
+        unknown_colors = self.unknown_colors(content)
+        implied = UNKNOWN_IN_FILES if unknown_colors else base.unknown
+        unknown = self.number(content, "unknown", "", LARGEST_ID) if "unknown" in content else implied
         self.refuse_two_meanings(classes, unknown)
         parts = {name: self.part(content[name], name) for name in PARTS if name in content}
         self.refuse_fractions_of_nothing(parts)
         suffixes = content.get("suffixes", {})
         self.refuse_unless(isinstance(suffixes, dict), 'suffixes: must be a table such as { labels = "_mask" }')
         self.refuse_unknown(suffixes, set(KINDS), "suffixes.")
-        colored = content.get("colors_are_labels", False)
-        self.refuse_unless(isinstance(colored, bool), "colors_are_labels: must be true or false")
         if colored:
-            self.refuse_colors_that_are_no_labels(classes)
+            self.refuse_colors_that_are_no_labels(classes, unknown_colors)
         return DataFile(
             path=self.path,
             name=self.text(content, "name", "", self.path.stem),
@@ -217,6 +226,7 @@ class _Reader:
             unknown=unknown,
             suffixes={kind: self.text(suffixes, kind, "suffixes.", "") for kind in suffixes},
             colors_are_labels=colored,
+            unknown_colors=unknown_colors or ((BLACK,) if colored and unknown is not None else ()),
             parts=MappingProxyType(parts),
             split_seed=self.number(content, "split_seed", "", 2**32, 0),
             preset=self.preset(content, base, classes, unknown, parts),
@@ -239,20 +249,25 @@ class _Reader:
             self.refuse_unknown(row, {"id", "name", "color"}, where)
             self.refuse_unless("id" in row, f"{where}id: is missing")
             number = self.number(row, "id", where, LARGEST_ID)
-            classes.append(ClassRow(number, self.text(row, "name", where, f"class {number}"), self.color(row, where)))
+            color = self.color(row["color"], f"{where}color") if "color" in row else None
+            classes.append(ClassRow(number, self.text(row, "name", where, f"class {number}"), color))
         seen: dict[int, str] = {}
         for row in classes:
             self.refuse_unless(row.id not in seen, f"classes: {seen.get(row.id)} and {row.name} have one id, {row.id}")
             seen[row.id] = row.name
         return tuple(classes)
 
-    def color(self, row: Mapping[str, Any], where: str) -> Color | None:
-        color = row.get("color")
-        if color is None:
-            return None
+    def color(self, color: Any, where: str) -> Color:
         is_color = isinstance(color, list) and len(color) == 3 and all(_is_integer(value, 255) for value in color)
-        self.refuse_unless(is_color, f"{where}color: must be three whole numbers, 0..255")
+        self.refuse_unless(is_color, f"{where}: must be three whole numbers, 0..255")
         return (color[0], color[1], color[2])
+
+    def unknown_colors(self, content: Mapping[str, Any]) -> tuple[Color, ...]:
+        colors = content.get("unknown_colors", [])
+        self.refuse_unless(isinstance(colors, list), "unknown_colors: must be a list such as [[255, 0, 255]]")
+        is_used = not colors or content.get("colors_are_labels", False)
+        self.refuse_unless(is_used, "unknown_colors: are for label maps in colors; add colors_are_labels = true")
+        return tuple(self.color(color, f"unknown_colors[{place}]") for place, color in enumerate(colors))
 
     def part(self, table: Any, name: str) -> Part:
         self.refuse_unless(isinstance(table, dict), f"[{name}]: must be a table of folders")
@@ -305,8 +320,8 @@ class _Reader:
         self.refuse_unless(not total or "train" in parts, "fraction: is a part of [train], which is missing")
         self.refuse_unless(total < 1, "fraction: nothing would be left to train on")
 
-    def refuse_colors_that_are_no_labels(self, classes: tuple[ClassRow, ...]) -> None:
-        seen: dict[Color, str] = {}
+    def refuse_colors_that_are_no_labels(self, classes: tuple[ClassRow, ...], unknown: tuple[Color, ...]) -> None:
+        seen: dict[Color, str] = dict.fromkeys(unknown, "unknown")
         for row in classes:
             if row.color is None:
                 self.refuse_unless(False, f"colors_are_labels: {row.name} has no color")
@@ -352,6 +367,8 @@ def data_file_text(description: DataFile, comments: Mapping[str, str] | None = N
         lines.append(line(f"unknown = {description.unknown}", "unknown"))
     if description.colors_are_labels:
         lines.append(line("colors_are_labels = true", "colors_are_labels"))
+        if description.unknown_colors:
+            lines.append(f"unknown_colors = {_toml(description.unknown_colors)}")
     if suffixes := {kind: suffix for kind, suffix in description.suffixes.items() if suffix}:
         lines.append(f"suffixes = {_toml(suffixes)}")
     if description.split_seed:

@@ -88,15 +88,24 @@ def propose_file(
     colors: Counter[Color] = sum((survey.colors for survey in surveys), Counter())
     values = {value for survey in surveys for value in survey.pixels}
     if colors and not values:
-        rows, unknown = _of_colors(colors, palette)
+        rows, unknown_colors = _of_colors(colors, palette)
+        unknown = UNKNOWN if unknown_colors else None
     elif values and not colors:
         shown = {index: color for survey in surveys for index, (color, _) in survey.palette.items()}
         rows, unknown = _of_ids(values, shown, palette)
+        unknown_colors = ()
     else:
         what = "both ids and colors" if values else "neither ids nor colors"
         raise InputError(f"{next(iter(parts.values())).labels}: label maps hold {what}; see the problems above")
-    description = DataFile(path, name, tuple(rows), unknown, colors_are_labels=bool(colors), parts=dict(parts))
-    return description
+    return DataFile(
+        path,
+        name,
+        tuple(rows),
+        unknown,
+        colors_are_labels=bool(colors),
+        unknown_colors=unknown_colors,
+        parts=dict(parts),
+    )
 
 
 def _of_ids(
@@ -120,13 +129,19 @@ def _of_ids(
     return [named.get(number) or ClassRow(number, f"class {number}", colors.get(number)) for number in ids], unknown
 
 
-def _of_colors(colors: Counter[Color], palette: Palette | None) -> tuple[list[ClassRow], int | None]:
+def _of_colors(colors: Counter[Color], palette: Palette | None) -> tuple[list[ClassRow], tuple[Color, ...]]:
+    """Classes, and colors without class, of color-coded masks."""
     if palette:
         rows = [ClassRow(entry.id, entry.name, entry.color) for entry in palette.entries if entry.id != UNKNOWN]
-        return rows, UNKNOWN if len(rows) < len(palette.entries) else None
+        if len({row.id for row in rows}) < len(rows):
+            raise InputError(
+                f"{palette.source}: gives several colors one id, which a data file cannot say; make id maps first, by "
+                f"python -m scripts.prepare convert_labels"
+            )
+        return rows, tuple(entry.color for entry in palette.entries if entry.id == UNKNOWN)
     least = OTHER_COLORS * sum(colors.values())
     seen = sorted(color for color, count in colors.items() if count >= least)
-    return [ClassRow(number, f"class {number}", color) for number, color in enumerate(seen)], None
+    return [ClassRow(number, f"class {number}", color) for number, color in enumerate(seen)], ()
 
 
 def choose_seed(description: DataFile, names: Collection[str]) -> int:

@@ -22,7 +22,7 @@ COMMENTS = {
     "name": "on pages and in messages",
     "unknown": "value of pixels without a class",
     "classes": "id in the label maps, name, color on pages; give each its name",
-    "colors_are_labels": "label maps show these colors",
+    "colors_are_labels": "label maps show these colors; move those without class to unknown_colors = [[r, g, b]]",
 }
 
 

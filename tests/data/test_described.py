@@ -60,6 +60,13 @@ def test_colors_are_read_as_ids_and_others_are_refused(folder):
         dataset(folder, text.replace("[0, 0, 255]", "[0, 0, 254]"))[0]
 
 
+def test_colors_without_class_are_unknown(folder):
+    text = CLASSES.replace("maps", "colors").replace("unknown = 0", "colors_are_labels = true")
+    text = text.replace('  { id = 1, name = "road", color = [255, 0, 0] },\n', "")
+    samples = dataset(folder, "unknown_colors = [[255, 0, 0], [0, 0, 0]]\n" + text)
+    assert samples.class_names[-1] == "unknown" and samples[0]["labels"].unique().tolist() == [3, 4]
+
+
 def test_other_colors_have_other_entries_in_a_cache(folder):
     text = CLASSES.replace("maps", "colors").replace("unknown", "colors_are_labels = true\nunknown")
     colored = dataset(folder, text)

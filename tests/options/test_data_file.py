@@ -107,6 +107,11 @@ def test_two_data_sets_are_refused(streets, refused, parse_train):
         ("[val]\nfraction = 1.5", "val.fraction: must be a number above 0 and below 1"),
         ('[val]\nfraction = 0.5\nlabels = "a"', "val: has fraction, a part of [train], and labels; leave one out"),
         ("colors_are_labels = true\nclasses = [{ id = 0 }]", "colors_are_labels: class 0 has no color"),
+        (
+            "unknown_colors = [[1, 2]]\ncolors_are_labels = true",
+            "unknown_colors[0]: must be three whole numbers, 0..255",
+        ),
+        ("unknown_colors = [[1, 2, 3]]", "add colors_are_labels = true"),
         ("[options]\ncrop = 3", None),
     ],
 )
