@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from options.base import Options
-from options.data_file import folders
+from options.data_file import described, folders
 from options.field import FILE, FOLDER, PLAIN_NAME, POSITIVE, OptionError, at_least, between, option, reuse
 
 MOST_PROCESSES = 256
@@ -178,6 +178,15 @@ class DataOptions(LayoutOptions, heading="data"):
             raise OptionError("--dataset_mode custom: add --data FILE, or --label_dir FOLDER, the folder of label maps")
         if "photos" not in given and self.is_train:
             raise OptionError("--dataset_mode custom: add --image_dir FOLDER, the folder of photos")
+
+    @property
+    def instance_folder(self) -> str:
+        """What names the folder of instance maps, in words: a flag, or a line in the data file."""
+        description = None if self.label_dir else described(self)
+        if description is None:
+            return "with --dataset_mode custom add --instance_dir FOLDER, the instance maps of --label_dir"
+        part, _ = description.part(self.phase)
+        return f"write instances = FOLDER into [{part}] of {description.path}"
 
     @property
     def lacks_instance_maps(self) -> bool:

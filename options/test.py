@@ -85,10 +85,7 @@ class TestOptions(
         super().check()
         if self.lacks_instance_maps:
             others = "" if self.is_saved else ", or use --no_instance for networks without that channel"
-            raise OptionError(
-                f"--instance: with --dataset_mode custom add --instance_dir FOLDER, the instance maps of --label_dir"
-                f"{others}"
-            )
+            raise OptionError(f"--instance: {self.instance_folder}{others}")
         fix = "leave it out, or name a run that was trained with" if self.is_saved else "add"
         if self.style_image and not self.use_vae:
             instead = " --no_random_input" if self.random_input and not self.is_saved else ""

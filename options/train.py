@@ -272,9 +272,7 @@ class TrainOptions(
         """Refuse contradictions between options of different groups."""
         super().check()
         if self.lacks_instance_maps:
-            raise OptionError(
-                "--instance: with --dataset_mode custom add --instance_dir FOLDER, or train without it by --no_instance"
-            )
+            raise OptionError(f"--instance: {self.instance_folder}, or train without it by --no_instance")
         if self.eval_generator in ("average", "both") and self.ema is None:
             raise OptionError(
                 f"--eval_generator {self.eval_generator}: there is no average; add --ema 0.999, or use raw"
