@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data import PRESETS, create_dataset
+from data import PRESETS
 from models import METHODS, create_model
 from options import TestOptions, parse_options
 from options.data_file import name_of_data
@@ -28,6 +28,7 @@ def test(opt: TestOptions) -> Path:
     with slow_imports():  # only now, as PyTorch takes seconds: --help and wrong options are answered at once
         from tqdm import tqdm
 
+        from data import create_dataset
         from evaluation.generation import Generation, indexed_batches
         from trainers.loading import load_networks
         from util.device import choose_device, place, prepare_torch

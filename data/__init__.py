@@ -1,36 +1,31 @@
 """From files on disk to batches: `create_dataset(opt)`, then `create_loader(opt, dataset)`.
 
-To add a data set: one file with a class, and its line in `DATASETS`. `PairedDataset` does the work for files on disk;
-any other class is a `SampleDataset`.
+To add a data set: one file with a class, its description in `data/sets`, and its line in `DATASETS`. `PairedDataset`
+does the work for files on disk; any other class is a `SampleDataset`.
 """
 
-import dataclasses
-import itertools
-from collections.abc import Iterator
-from functools import partial
-from typing import Any
+from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
-from data.ade20k import Ade20kDataset
-from data.ade20k_outdoor import Ade20kOutdoorDataset
-from data.cityscapes import CityscapesDataset
-from data.coco import CocoDataset
-from data.custom import CustomDataset
-from data.facades import FacadesDataset
-from data.flickr import FlickrDataset
-from data.landscapes import LandscapesDataset
-from data.loader import SampleLoader
-from data.parallel import usable_cores
-from data.sample import AnySamples, Sample, SampleDataset
-from data.sampler import EpochSampler
-from data.sims.dataset import with_canvases
-from data.skipping import SkippedSamples
-from data.warping import WarpedDataset
-from data.workers import DataWorkerError
 from options import Preset
 from options.data_file import shipped_set
-from util.errors import InputError
+from util.late import LateTable, late
+
+if TYPE_CHECKING:
+    from data.create import (
+        check_batch_size,
+        count_workers,
+        create_dataset,
+        create_loader,
+        extended,
+        fixed_batches,
+        uses_gpu,
+    )
+    from data.loader import SampleLoader
+    from data.sample import AnySamples, Sample, SampleDataset
+    from data.skipping import SkippedSamples
+    from data.workers import DataWorkerError
 
 __all__ = [
     "DATASETS",
@@ -41,118 +36,42 @@ __all__ = [
     "SampleDataset",
     "SampleLoader",
     "SkippedSamples",
+    "check_batch_size",
+    "count_workers",
     "create_dataset",
     "create_loader",
     "extended",
     "fixed_batches",
+    "uses_gpu",
 ]
 
-DATASETS: dict[str, type[SampleDataset]] = {
-    "landscapes": LandscapesDataset,
-    "coco": CocoDataset,
-    "ade20k": Ade20kDataset,
-    "ade20k_outdoor": Ade20kOutdoorDataset,
-    "cityscapes": CityscapesDataset,
-    "flickr": FlickrDataset,
-    "facades": FacadesDataset,
-    "custom": CustomDataset,
-}
+DATASETS: LateTable[type[SampleDataset]] = LateTable(
+    {
+        "landscapes": "data.landscapes:LandscapesDataset",
+        "coco": "data.coco:CocoDataset",
+        "ade20k": "data.ade20k:Ade20kDataset",
+        "ade20k_outdoor": "data.ade20k_outdoor:Ade20kOutdoorDataset",
+        "cityscapes": "data.cityscapes:CityscapesDataset",
+        "flickr": "data.flickr:FlickrDataset",
+        "facades": "data.facades:FacadesDataset",
+        "custom": "data.custom:CustomDataset",
+    }
+)
 PRESETS: dict[str, Preset] = {mode: shipped_set(mode).preset for mode in DATASETS}
-MOST_WORKERS = 8  # of the default; --num_workers may ask for more
 
-
-def create_dataset(opt, maps: bool = True) -> SampleDataset:
-    """Build the data set of `opt.dataset_mode`.
-
-    Args:
-        maps: with the further maps that the networks of `opt.method` take; label maps and photos are the same without.
-
-    Raises:
-        InputError: for files that are missing, do not pair, or do not suit the options.
-    """
-    return extended(DATASETS[opt.dataset_mode](opt), opt, maps)
-
-
-def extended(dataset: SampleDataset, opt, maps: bool = True) -> SampleDataset:
-    """A data set with what the options add to its samples; `maps` as for `create_dataset`."""
-    if maps and getattr(opt, "method", None) == "sims":  # an option of programs with networks
-        return with_canvases(dataset, opt, partial(create_dataset, maps=False))
-    if warp := getattr(opt, "warp", 0):  # an option of training alone
-        return WarpedDataset(dataset, round(opt.crop_size / opt.aspect_ratio), opt.crop_size, warp)
-    return dataset
-
-
-def create_loader(
-    opt, dataset: AnySamples, rank: int = 0, world_size: int = 1, local_world_size: int = 1
-) -> SampleLoader:
-    """Batch a data set; training drops an incomplete last batch.
-
-    The batches, random crops and flips included, are a function of `opt.seed` and of the epoch given to
-    `loader.sampler.set_epoch`. They are the same in a resumed run, for any number of workers, and for any number of
-    processes: batch k of process r holds samples r, r + world_size, ... of batch k of a single process. The number of
-    batches is the same, too.
-
-    Args:
-        opt: `batch_size` counts samples over all processes, `num_workers` the workers of one process.
-        rank: which process this is, of `world_size`; testing runs in one process.
-        local_world_size: how many processes share this machine's cores.
-
-    Raises:
-        InputError: when training on fewer samples than one batch.
-    """
-    assert opt.batch_size % world_size == 0 and (opt.is_train or world_size == 1)
-    check_batch_size(opt, len(dataset))
-    on_gpu = uses_gpu(opt)
-    return SampleLoader(
-        dataset,
-        EpochSampler(
-            dataset,
-            num_replicas=world_size,
-            rank=rank,
-            shuffle=not opt.serial_batches,
-            seed=opt.seed,
-            drop_last=opt.is_train,
-        ),
-        num_workers=count_workers(on_gpu, local_world_size) if opt.num_workers is None else opt.num_workers,
-        skip_bad_samples=getattr(opt, "skip_bad_samples", 0),  # an option of training only
-        batch_size=opt.batch_size // world_size,
-        drop_last=opt.is_train,
-        pin_memory=on_gpu,  # page-locked batches reach the GPU while it computes
-    )
-
-
-def check_batch_size(opt, samples: int) -> None:
-    """Raise an `InputError` if the training set is smaller than one batch."""
-    if opt.is_train and samples < opt.batch_size:
-        count = f"{samples} samples" if samples > 1 else "1 sample"
-        raise InputError(
-            f"--batch_size {opt.batch_size}: the data set has only {count}, so there is not one whole batch; "
-            f"use --batch_size {samples}" + (" or less" if samples > 1 else "")
-        )
-
-
-def fixed_batches(
-    opt, dataset: AnySamples, images: int, rank: int = 0, world_size: int = 1
-) -> Iterator[dict[str, Any]]:
-    """Yield batches that are the same throughout a run: the first ones of epoch 0 (training epochs count from 1).
-
-    They are read in this process. Together they hold about `images` samples over all processes, and at least one batch.
-    """
-    count = max(1, min(images, len(dataset)) // opt.batch_size)
-    loader = create_loader(dataclasses.replace(opt, num_workers=0), dataset, rank, world_size)
-    loader.sampler.set_epoch(0)
-    return itertools.islice(loader, count)
-
-
-def uses_gpu(opt) -> bool:
-    """Whether networks run on a GPU."""
-    return opt.gpu_ids != "-1" and torch.cuda.is_available()
-
-
-def count_workers(on_gpu: bool, local_world_size: int = 1) -> int:
-    """Default number of data workers for each of `local_world_size` main processes on this machine.
-
-    With a GPU: one per core, at least 1 and at most 8. Networks on the CPU occupy its cores themselves and are so slow
-    that reading in the main process costs no noticeable time.
-    """
-    return min(max(usable_cores() // local_world_size, 1), MOST_WORKERS) if on_gpu else 0
+__getattr__ = late(  # these import PyTorch
+    __name__,
+    {
+        "check_batch_size": "data.create",
+        "count_workers": "data.create",
+        "create_dataset": "data.create",
+        "create_loader": "data.create",
+        "extended": "data.create",
+        "fixed_batches": "data.create",
+        "uses_gpu": "data.create",
+        **dict.fromkeys(("AnySamples", "Sample", "SampleDataset"), "data.sample"),
+        "SampleLoader": "data.loader",
+        "SkippedSamples": "data.skipping",
+        "DataWorkerError": "data.workers",
+    },
+)

@@ -2,15 +2,15 @@
 
 import argparse
 import dataclasses
-import difflib
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from options.base import Options, Start
 from options.classic import DEAD, SETTLED
-from options.field import Option, OptionError, Preset, declared_options
+from options.config import with_config
+from options.field import Option, OptionError, Preset, declared_options, suggestion
 from options.help import filled, help_page, help_text, preset_table
 from options.method import SPADE_ALONE, MethodFacts
 from options.resolve import in_force
@@ -101,7 +101,8 @@ class CommandLine(argparse.ArgumentParser):
     def _show_help(self, topic: str, typed: dict[str, Any]) -> NoReturn:
         """Print a page of help, with the defaults in force for the rest of the command line, and exit."""
         try:
-            found = in_force(self.program, self.options, self.presets, typed, methods=self.methods)
+            given = with_config(self.options, typed)
+            found = in_force(self.program, self.options, self.presets, given, methods=self.methods)
             page = help_page(self, topic, found, typed)
         except ValueError as error:
             self.error(str(error))
@@ -199,15 +200,6 @@ class _LocalRank(argparse.Action):
         if values.strip() not in ((rank,) if rank else ("0", "-1")):  # -1: a single process, in old scripts
             what = f"is {rank}" if rank else "is not set"
             parser.error(f"{option_string} {values}: LOCAL_RANK {what}; leave the flag out and start with torchrun")
-
-
-def suggestion(word: str, candidates: Iterable[str]) -> str:
-    """A hint "did you mean ...?" with candidates that begin with `word`, then similar ones; empty if there are none."""
-    by_lower = {candidate.lower(): candidate for candidate in candidates}
-    begins = sorted((lower for lower in by_lower if lower.startswith(word.lower())), key=len) if word.strip("-") else []
-    similar = difflib.get_close_matches(word.lower(), by_lower, n=3)
-    nearest = list(dict.fromkeys(begins + similar))[:4]
-    return f"did you mean {' or '.join(by_lower[lower] for lower in nearest)}?" if nearest else ""
 
 
 def _underscored(word: str) -> str:

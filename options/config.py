@@ -4,11 +4,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from options.command_line import suggestion
-from options.field import Option, OptionError
+from options.evaluate import EvaluateInTrainingOptions
+from options.field import Option, OptionError, declared_options, suggestion
+from options.resolve import is_saved_run
 from options.toml import read_toml
+from options.train import TrainOptions
 
 Values = dict[str, Any]
+
+
+def with_config(options: Mapping[str, Option], typed: Values) -> Values:
+    """What was typed, and below it the options of a TOML file of `--config`.
+
+    Args:
+        options: those of the program.
+    """
+    config = typed.get("config")
+    if not config or is_saved_run(config):
+        return typed
+    every = {**declared_options(TrainOptions), **declared_options(EvaluateInTrainingOptions)}
+    return read_config(Path(config), options, every) | typed
 
 
 def read_config(path: Path, options: Mapping[str, Option], others: Mapping[str, Option]) -> Values:

@@ -1,12 +1,13 @@
 """Declaration of an option: `option(...)` in a dataclass body, and `Option`, which describes it to other code."""
 
 import dataclasses
+import difflib
 import functools
 import math
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
@@ -201,6 +202,15 @@ def _kind(annotation: Any) -> type:
     """`int` for `int` and for `int | None`."""
     (kind,) = (part for part in typing.get_args(annotation) or (annotation,) if part is not types.NoneType)
     return kind
+
+
+def suggestion(word: str, candidates: Iterable[str]) -> str:
+    """A hint "did you mean ...?" with candidates that begin with `word`, then similar ones; empty if there are none."""
+    by_lower = {candidate.lower(): candidate for candidate in candidates}
+    begins = sorted((lower for lower in by_lower if lower.startswith(word.lower())), key=len) if word.strip("-") else []
+    similar = difflib.get_close_matches(word.lower(), by_lower, n=3)
+    nearest = list(dict.fromkeys(begins + similar))[:4]
+    return f"did you mean {' or '.join(by_lower[lower] for lower in nearest)}?" if nearest else ""
 
 
 @dataclasses.dataclass(frozen=True)

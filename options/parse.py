@@ -3,16 +3,13 @@
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from options.command_line import CommandLine, explained
-from options.config import read_config
-from options.evaluate import EvaluateInTrainingOptions
-from options.field import OptionError, Preset, declared_options
+from options.config import with_config
+from options.field import OptionError, Preset
 from options.method import SPADE_ALONE, MethodFacts
-from options.resolve import Program, is_saved_run, resolve
-from options.train import TrainOptions
+from options.resolve import Program, resolve
 
 
 def parse_options(
@@ -35,7 +32,7 @@ def parse_options(
     command_line = CommandLine(program, presets, methods)
     typed = command_line.typed(sys.argv[1:] if argv is None else argv)
     try:
-        typed = _with_config(command_line, typed)
+        typed = with_config(command_line.options, typed)
         opt, warnings = resolve(program, command_line.options, presets, typed, methods=methods)
     except ValueError as error:  # `OptionError`, and what a method refuses
         command_line.error(str(error))
@@ -68,17 +65,8 @@ def parse_embedded(
     except ValueError as error:
         raise OptionError(f"{text}: {str(error).lower()}") from None
     command_line = _Embedded(program, presets, methods)
-    typed = _with_config(command_line, command_line.typed(words))
+    typed = with_config(command_line.options, command_line.typed(words))
     return resolve(program, command_line.options, presets, typed | given, saved, methods)[0], set(typed)
-
-
-def _with_config(command_line: CommandLine, typed: dict[str, Any]) -> dict[str, Any]:
-    """What was typed, and below it the options of a TOML file of `--config`."""
-    config = typed.get("config")
-    if not config or is_saved_run(config):
-        return typed
-    every = {**declared_options(TrainOptions), **declared_options(EvaluateInTrainingOptions)}
-    return read_config(Path(config), command_line.options, every) | typed
 
 
 class _Embedded(CommandLine):

@@ -70,12 +70,13 @@ def usual_values(
     """The values that `opt` would have if only its data set and its method had been typed."""
     given = vars(opt)
     chosen = {name: given[name] for name in ("dataset_mode", "method") if name in given}
-    if given.get("instance_dir") and given["dataset_mode"] == "custom":  # its preset depends on this
-        chosen["instance_dir"] = given["instance_dir"]
-    values = in_force(type(opt), declared_options(type(opt)), presets, chosen, methods=methods).values
+    if chosen["dataset_mode"] == "custom":  # its preset depends on these
+        chosen |= {name: given[name] for name in ("data", "label_dir", "instance_dir") if given.get(name)}
+    options = declared_options(type(opt))
+    values = in_force(type(opt), options, presets, chosen, methods=methods).values
     if values.get("dataroot", "") is None:
         values["dataroot"] = usual_dataroot(chosen["dataset_mode"])
-    return values | {"instance_dir": None}
+    return values | {name: options[name].default for name in chosen if name not in ("dataset_mode", "method")}
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """Names of a package that are imported when they are asked for, so that the package itself is quick to import."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
 
 
 def late(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
@@ -19,3 +21,27 @@ def late(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
         return getattr(import_module(places[name]), name)
 
     return get
+
+
+class LateTable(Mapping[str, Value]):
+    """A table whose values are imported when they are asked for.
+
+    Args:
+        places: key -> "module:name".
+    """
+
+    def __init__(self, places: Mapping[str, str]):
+        self.places = places
+
+    def __getitem__(self, key: str) -> Value:
+        module, _, name = self.places[key].partition(":")
+        return getattr(import_module(module), name)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)

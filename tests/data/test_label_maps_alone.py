@@ -9,7 +9,7 @@ from data.ade20k_outdoor import Ade20kOutdoorDataset
 from data.flickr import FlickrDataset
 from data.paired import PairedDataset
 
-ALL = DATASETS | {"flickr": FlickrDataset, "ade20k_outdoor": Ade20kOutdoorDataset}
+ALL = {**DATASETS, "flickr": FlickrDataset, "ade20k_outdoor": Ade20kOutdoorDataset}
 OF_FILES = sorted(mode for mode, dataset in ALL.items() if issubclass(dataset, PairedDataset))
 LABEL_FILES = {
     "coco": "val_label/{}.png",

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import Dataset, default_collate
 
-import data
 from data import DATASETS, PRESETS, create_dataset, create_loader
 from data.sampler import EpochSampler
 from options import TestOptions, TrainOptions, parse_options
@@ -175,7 +174,7 @@ def test_landscapes_are_flipped_anew_each_epoch(make_options):
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_processes_of_a_machine_share_its_cores(make_options, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(data, "usable_cores", lambda: 12)
+    monkeypatch.setattr("data.create.usable_cores", lambda: 12)
     opt = make_options(num_workers=None, gpu_ids="auto", batch_size=16)
     loaders = [create_loader(opt, range(16), 0, 16, local_world_size=local) for local in (1, 2, 4, 16)]
     assert [loader.num_workers for loader in loaders] == [8, 6, 3, 1]
@@ -197,7 +196,7 @@ def test_workers_and_pinned_memory_by_default_where_they_pay(
     tree, make_options, monkeypatch, has_gpu, gpu_ids, cores, given, workers, pinned
 ):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
-    monkeypatch.setattr(data, "usable_cores", lambda: cores)
+    monkeypatch.setattr("data.create.usable_cores", lambda: cores)
     opt = make_options(**tree, num_workers=given, gpu_ids=gpu_ids)
     loader = create_loader(opt, create_dataset(opt))
     assert (loader.num_workers, loader.pin_memory, loader.persistent_workers) == (workers, pinned, workers > 0)

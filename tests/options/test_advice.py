@@ -38,6 +38,13 @@ RUNS = {
 }
 """Saved runs, which some of the command lines name."""
 
+DATA = """
+name = "streets"
+classes = [{ id = 0, name = "road" }, { id = 1, name = "sky" }]
+[train]
+labels = "l"
+photos = "p"
+"""
 TRAIN = """
 --name new --crop_size 80
 --name new --crop_size 512 --aspect_ratio 1.4
@@ -46,6 +53,9 @@ TRAIN = """
 --name new --dataset_mode custom
 --name new --dataset_mode custom --label_dir l
 --name new --dataset_mode custom --label_dir l --image_dir i --instance
+--name new --data RUNS/data.toml --dataset_mode coco
+--name new --data RUNS/data.toml --phase other
+--name plain --continue_train --config RUNS/encoder/options.json
 --name new --label_dir maps
 --name new --dataset_mode coco --image_suffix _x
 --name new --netG global
@@ -196,6 +206,7 @@ walked: set[tuple[str, int]] = set()
 @pytest.fixture(scope="module", autouse=True)
 def _runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
+    (folder / "data.toml").write_text(DATA, encoding="utf-8")
     for run in RUNS.values():
         replace(run, checkpoints_dir=str(folder)).save(folder / run.name / "options.json")
     return folder
@@ -213,8 +224,9 @@ def refusal(program, typed: dict) -> Exception | None:
 
 
 def typed_in(program, line: str, runs: Path) -> dict:
-    """The options of a command line, with the folder of the saved runs."""
-    return CommandLine(program, PRESETS, METHODS).typed([*line.split(), "--checkpoints_dir", str(runs)])
+    """The options of a command line, in which RUNS is the folder of the saved runs."""
+    words = line.replace("RUNS", str(runs)).split()
+    return CommandLine(program, PRESETS, METHODS).typed([*words, "--checkpoints_dir", str(runs)])
 
 
 def changes(program, message: str, typed: dict) -> list[dict]:
@@ -233,24 +245,26 @@ def changes(program, message: str, typed: dict) -> list[dict]:
     for flag in re.findall(r"leave out --(\w+)", advice):
         found.append({flag: None})
     if "use that" in advice or "add that" in advice:
-        found.append(flags(options, re.findall(r"--\w+ \w+", message)[1]))
+        found.append(flags(options, re.findall(r"--\w+ \w+", message)[1], Path(typed["checkpoints_dir"])))
     if listed := re.search(r"must be one of ([\w.]+)", message):
         found.append({subject: options[subject].from_text(listed.group(1))})
     advice = re.sub(r"(with|without|of|for|while|leave out) --\w+", "", advice)
     word = r"--\w+(?: (?!or |and |in |of |the )[\w./]+)?"
     for words in re.findall(rf"{word}(?: {word})*", advice):
-        found.append(flags(options, words))
+        found.append(flags(options, words, Path(typed["checkpoints_dir"])))
     subject = next(reversed(re.findall(r"use --(\w+) \S", advice)), subject)
     for value in re.findall(r"(?:use|or) ([\d.]+|raw|spade|pix2pixhd)\b", advice):
         found.append({subject: options[subject].from_text(value)})
     return found
 
 
-def flags(options, words: str) -> dict:
+def flags(options, words: str, runs: Path) -> dict:
     """The options that words such as `--crop_size 64 --no_flip --lr X` set."""
     values = {}
     for flag, text in re.findall(r"(--\w+)(?: ([^-\s]\S*))?", words):
         option = next(option for option in options.values() if flag in option.spellings)
+        if option.name == "data":
+            text = str(runs / "data.toml")
         if option.kind is bool:
             values[option.name] = option.switches[flag]
         else:
