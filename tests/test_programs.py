@@ -80,7 +80,12 @@ def test_a_run_leaves_the_published_files_and_a_page_whose_links_work(checkpoint
     pattern = r"\(epoch: \d, iters: \d, time: \d+\.\d{3}\) KLD: \S+ GAN: \S+ GAN_Feat: \S+ D_Fake: \S+ D_real: \S+"
     lines = (run / "loss_log.txt").read_text().splitlines()
     assert sum(bool(re.fullmatch(pattern, line)) for line in lines) == 4
-    assert_links_work(run / "web" / "index.html")
+    page = assert_links_work(run / "web" / "index.html")
+    assert any(text.startswith("--ngf 4 ") and text.endswith("[default: 64]") for text in page.words("code"))
+    assert page.words("dd")[:3] == ["ended", "2 of 2", "8"]
+    assert {path.name for path in (run / "web" / "fixed").iterdir()} == {
+        f"{kind}_{number}.png" for kind in ("label_map", "photo") for number in range(1, 5)
+    }
     assert images(run / "web" / "images") == [
         f"epoch00{epoch}_iter00{images_seen}_{kind}.png"
         for epoch, images_seen in ((1, 2), (1, 4), (2, 8))  # the first batch, and every four images

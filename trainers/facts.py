@@ -8,7 +8,10 @@ from pathlib import Path
 
 import torch
 
+from data import PRESETS
+from models import METHODS
 from options import TrainOptions
+from options.resolve import usual_values
 from util.distributed import World
 from util.progress import Progress
 from util.training_page import RunFacts
@@ -24,6 +27,7 @@ def run_facts(opt: TrainOptions, device: torch.device, world: World, progress: P
     """
     return RunFacts(
         command=command_line(sys.argv),
+        options=opt.differences(usual_values(opt, PRESETS, METHODS)),
         device=device_in_words(device, world, opt.precision),
         epochs=progress.num_epochs,
         images_per_epoch=progress.images_per_epoch,
@@ -40,6 +44,8 @@ def command_line(argv: list[str]) -> str:
 
 def device_in_words(device: torch.device, world: World, precision: str) -> str:
     """The device of a process, and how many of them there are: `4 x NVIDIA H100, bf16`."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    cpu = f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
     several = f"{world.size} x " if world.size > 1 else ""
     return f"{several}{name}, {precision}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
@@ -28,6 +28,7 @@ from trainers.reporter import Reporter
 from trainers.resume import claimed_folder, resume_or_load
 from trainers.saves import Saves
 from trainers.scoring import Scoring, create_scores, scored_generators
+from trainers.shown import shown_samples
 from util.device import choose_device, place, prepare_torch
 from util.distributed import World
 from util.errors import InputError, Interrupted, StoppedError
@@ -39,8 +40,6 @@ from util.training_page import RunFacts
 from util.visualizer import Visualizer, check_tensorboard
 from util.warn import warnings_given_to
 
-SHOWN_IMAGES = 4
-"""Number of label maps, always the same, from which sample images are generated whenever images are shown."""
 CALIBRATION_IMAGES = 128
 """Number of label maps on which the averaged generator's batch-norm statistics are computed when it is saved."""
 
@@ -171,13 +170,12 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack, dataset: Sampl
     visualizer = fixed = None
     with world.failing_together():
         if world.is_main:
-            # New label maps show better than those of the training how far it is.
-            batch = first_batch(scores.opt, scores.dataset) if scores else first_batch(opt, dataset)
-            fixed = next(fixed_inputs([batch], model, opt.seed))
-            facts = run_facts(opt, device, world, progress, of_training=scores is None)
+            shown = shown_samples(opt, dataset, scores)
+            fixed = next(fixed_inputs([shown.batch], model, opt.seed))
+            facts = run_facts(opt, device, world, progress, shown.of_training)
             with claimed_folder(opt, world, progress, resumed, dataset):
                 visualizer = stack.enter_context(_create_visualizer(opt, dataset, progress, facts))
-                visualizer.show_fixed(batch["labels"], batch["image"])
+                visualizer.show_fixed(shown.batch["labels"], shown.batch["image"])
                 visualizer.note_warnings(said)
     until_shown.close()
     reporter = Reporter(trainer, progress, visualizer, fixed, opt.print_freq, opt.display_freq, budget)
@@ -204,12 +202,6 @@ def _naming_last_checkpoint(opt: TrainOptions) -> Iterator[None]:
         kept = f"the last good checkpoint is kept: {opt.run_dir}" if has_saved else "nothing was saved"
         error.args = (f"{error}; {kept}",)
         raise
-
-
-def first_batch(opt: Any, dataset: SampleDataset) -> dict[str, Any]:
-    """The first samples of a data set, from which images are generated whenever images are shown."""
-    shown = replace(opt, batch_size=min(SHOWN_IMAGES, len(dataset)))
-    return next(iter(fixed_batches(shown, dataset, SHOWN_IMAGES)))
 
 
 def _create_visualizer(opt: TrainOptions, dataset: SampleDataset, progress: Progress, facts: RunFacts) -> Visualizer:

@@ -11,7 +11,7 @@ function startCurves(data, choices, keep) {
   // Numbers.
   const short = v => {
     const size = Math.abs(v);
-    if (size !== 0 && (size < 0.001 || size >= 1e6)) return v.toExponential(2).replace("e+", "e");
+    if (size !== 0 && (size < 0.001 || size >= 1e6)) return Number(v.toPrecision(3)).toExponential().replace("e+", "e");
     return String(Number(v.toPrecision(4)));
   };
   const whole = v => Math.round(v).toLocaleString("en-US");
