@@ -42,7 +42,7 @@ function startCurves(data, choices, keep) {
         if (tick >= low && tick <= high && power % every === 0) ticks.push(factor * 10 ** power);
       }
     }
-    return ticks;
+    return ticks.length > 1 ? ticks : linearTicks(10 ** low, 10 ** high, 4);
   }
 
   function nearest(positions, x) {
@@ -132,12 +132,16 @@ function startCurves(data, choices, keep) {
       this.x = x => left + (x - from) / (to - from || 1) * (width - left - right);
       this.xOf = pixel => from + (pixel - left) / (width - left - right) * (to - from);
       let low = Infinity, high = -Infinity;
+      this.note = "";
       for (const i of this.shown) {
         const curve = this.spec.curves[i];
         curve.x.forEach((x, k) => {
           if (x < from || x > to) return;
           for (const v of [(curve.low ?? curve.mean)[k], (curve.high ?? curve.mean)[k]]) {
-            if (choices.log && v <= 0) continue;
+            if (choices.log && v <= 0) {
+              this.note = "only values above 0";
+              continue;
+            }
             low = Math.min(low, v);
             high = Math.max(high, v);
           }
@@ -203,10 +207,12 @@ function startCurves(data, choices, keep) {
           this.mark.append(svgOf("circle", { cx: this.x(curve.x[k]), cy: this.y(this.smooth[i][k]), r: 3.5, fill: `var(--c${i % 8})` }));
         }
       });
-      if (cursor === null || !this.mark) return;
-      const x = this.x(cursor), height = this.svg.clientHeight, width = this.svg.clientWidth;
+      if (!this.mark) return;
+      const height = this.svg.clientHeight, below = cursor === null ? this.note : this.when();
+      this.mark.append(svgOf("text", { x: left, y: height - 3 }, below));
+      if (cursor === null) return;
+      const x = this.x(cursor);
       this.mark.prepend(svgOf("line", { x1: x, x2: x, y1: top, y2: height - bottom, class: "cursor" }));
-      this.mark.append(svgOf("text", { x: left, y: height - 3, class: "when" }, this.when()));
     }
 
     when() {
