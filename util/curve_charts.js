@@ -8,73 +8,16 @@
 function startCurves(data, choices, keep) {
   const byId = id => document.getElementById(id);
 
-  // Numbers.
-  const short = v => {
-    const size = Math.abs(v);
-    if (size !== 0 && (size < 0.001 || size >= 1e6)) return Number(v.toPrecision(3)).toExponential().replace("e+", "e");
-    return String(Number(v.toPrecision(4)));
-  };
-  const whole = v => Math.round(v).toLocaleString("en-US");
-  const compact = v => v >= 1e6 ? `${Number((v / 1e6).toPrecision(4))}M` : v >= 1e4 ? `${Number((v / 1e3).toPrecision(4))}k` : String(v);
-
-  function smoothed(values, weight) {  // exponential mean, corrected for its start
-    let sum = 0, norm = 0;
-    return values.map(v => {
-      sum = weight * sum + (1 - weight) * v;
-      norm = weight * norm + 1 - weight;
-      return sum / norm;
-    });
-  }
-
-  function linearTicks(low, high, count) {
-    const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough));
-    const step = [1, 2, 5, 10].map(f => f * power).find(s => s >= rough);
-    const ticks = [];
-    for (let i = Math.ceil(low / step); i * step <= high * (1 + 1e-9); i++) ticks.push(Number((i * step).toPrecision(12)));
-    return ticks;
-  }
-
-  function logTicks(low, high) {  // logarithms of the limits
-    const every = Math.max(1, Math.ceil((high - low) / 5)), ticks = [];
-    for (let power = Math.floor(low); power <= high; power++) {
-      for (const factor of high - low < 1.5 ? [1, 2, 5] : [1]) {
-        const tick = power + Math.log10(factor);
-        if (tick >= low && tick <= high && power % every === 0) ticks.push(factor * 10 ** power);
-      }
-    }
-    return ticks.length > 1 ? ticks : linearTicks(10 ** low, 10 ** high, 4);
-  }
-
-  function nearest(positions, x) {
-    let low = 0, high = positions.length - 1;
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (positions[middle] < x) low = middle; else high = middle;
-    }
-    return Math.abs(positions[low] - x) <= Math.abs(positions[high] - x) ? low : high;
-  }
-
-  // Elements.
-  const svgOf = (tag, attributes, text) => {
-    const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    if (text !== undefined) element.textContent = text;
-    return element;
-  };
-  const htmlOf = (tag, properties, ...children) => {
-    const element = Object.assign(document.createElement(tag), properties);
-    element.append(...children);
-    return element;
-  };
-
   const ends = data.charts.flatMap(chart => chart.curves.map(curve => curve.x.at(-1)));
   const lastX = Math.max(1, ...ends);
   function limits() {
     if (Array.isArray(choices.span)) return choices.span;
     return [{ half: lastX / 2, tenth: lastX * 0.9 }[choices.span] ?? 0, lastX];
   }
-  const left = 54, right = 12, top = 8, bottom = 32;
-  let cursor = null, touched = 0, charts = [];
+  const [left, right, top, bottom] = [54, 12, 8, 32]; // margins
+  let cursor = null; // the position whose values are shown; null for the last ones
+  let touched = 0;
+  let charts = [];
   const said = htmlOf("div", { className: "hidden" });
   said.setAttribute("aria-live", "polite");
 
@@ -87,16 +30,21 @@ function startCurves(data, choices, keep) {
 
   function redraw() {
     keep();
-    for (const chart of charts) { chart.prepare(); chart.draw(); }
+    for (const chart of charts) {
+      chart.prepare();
+      chart.draw();
+    }
   }
 
   class Chart {
     constructor(spec) {
       this.spec = spec;
-      this.svg = svgOf("svg", { tabindex: 0, role: "img", "aria-label": `${spec.title}, ${spec.unit}; arrow keys read the values` });
+      const label = `${spec.title}, ${spec.unit}; arrow keys read the values`;
+      this.svg = svgOf("svg", { tabindex: 0, role: "img", "aria-label": label });
       this.keys = spec.curves.map((curve, i) => this.key(curve, i));
       const caption = htmlOf("figcaption", {}, spec.title, htmlOf("small", { textContent: spec.unit }));
-      this.figure = htmlOf("figure", {}, caption, htmlOf("div", { className: "keys" }, ...this.keys.map(k => k.button)), this.svg);
+      const keys = htmlOf("div", { className: "keys" }, ...this.keys.map(key => key.button));
+      this.figure = htmlOf("figure", {}, caption, keys, this.svg);
       this.figure.dataset.key = spec.key;
       this.listen();
       this.prepare();
@@ -104,55 +52,58 @@ function startCurves(data, choices, keep) {
     }
 
     key(curve, i) {
-      const name = `${this.spec.key}/${curve.name}`, value = htmlOf("b", {}), more = htmlOf("small", {});
-      const button = htmlOf("button", { type: "button", title: "show or hide this curve" }, htmlOf("i", {}), htmlOf("span", { textContent: curve.name || "value" }), value, more);
+      const name = `${this.spec.key}/${curve.name}`;
+      const value = htmlOf("b", {});
+      const more = htmlOf("small", {});
+      const button = htmlOf(
+        "button",
+        { type: "button", title: "show or hide this curve" },
+        htmlOf("i", {}),
+        htmlOf("span", { textContent: curve.name || "value" }),
+        value,
+        more,
+      );
       button.style.setProperty("color", `var(--c${i % 8})`);
       button.addEventListener("click", () => {
-        choices.hidden = this.isHidden(name) ? choices.hidden.filter(other => other !== name) : [...choices.hidden, name];
+        choices.hidden = this.isHidden(name)
+          ? choices.hidden.filter(other => other !== name)
+          : [...choices.hidden, name];
         redraw();
       });
       return { name, button, value, more };
     }
 
-    get weight() { return this.spec.smooth ? choices.smoothing : 0; }
+    get weight() {
+      return this.spec.smooth ? choices.smoothing : 0;
+    }
 
-    isHidden(name) { return choices.hidden.includes(name); }
+    isHidden(name) {
+      return choices.hidden.includes(name);
+    }
 
     prepare() {
       this.smooth = this.spec.curves.map(curve => smoothed(curve.mean, this.weight));
       this.keys.forEach(key => key.button.setAttribute("aria-pressed", String(!this.isHidden(key.name))));
     }
 
-    get shown() { return this.spec.curves.map((curve, i) => i).filter(i => !this.isHidden(this.keys[i].name)); }
+    get shown() {
+      return this.spec.curves.map((curve, i) => i).filter(i => !this.isHidden(this.keys[i].name));
+    }
 
     draw() {
-      const width = this.svg.clientWidth, height = this.svg.clientHeight;
+      const [width, height] = [this.svg.clientWidth, this.svg.clientHeight];
       if (!width) return;
       const [from, to] = limits();
-      this.x = x => left + (x - from) / (to - from || 1) * (width - left - right);
-      this.xOf = pixel => from + (pixel - left) / (width - left - right) * (to - from);
-      let low = Infinity, high = -Infinity;
-      this.note = "";
-      for (const i of this.shown) {
-        const curve = this.spec.curves[i];
-        curve.x.forEach((x, k) => {
-          if (x < from || x > to) return;
-          for (const v of [(curve.low ?? curve.mean)[k], (curve.high ?? curve.mean)[k]]) {
-            if (choices.log && v <= 0) {
-              this.note = "only values above 0";
-              continue;
-            }
-            low = Math.min(low, v);
-            high = Math.max(high, v);
-          }
-        });
-      }
-      if (!(low <= high)) [low, high] = choices.log ? [0.1, 1] : [0, 1];
+      this.x = x => left + ((x - from) / (to - from || 1)) * (width - left - right);
+      this.xOf = pixel => from + ((pixel - left) / (width - left - right)) * (to - from);
+      const curves = this.shown.map(i => this.spec.curves[i]);
+      let [low, high] = extremes(curves, from, to, choices.log);
+      this.note = choices.log && extremes(curves, from, to, false)[0] <= 0 ? "only values above 0" : "";
       const scale = choices.log ? Math.log10 : v => v;
       [low, high] = [scale(low), scale(high)];
       const margin = (high - low) * 0.05 || Math.abs(high) * 0.1 || 0.5;
       [low, high] = [low - margin, high + margin];
-      this.y = v => top + (high - scale(v)) / (high - low) * (height - top - bottom);
+      this.y = v => top + ((high - scale(v)) / (high - low)) * (height - top - bottom);
       this.drawAxes(width, height, [from, to], choices.log ? logTicks(low, high) : linearTicks(low, high, 4));
       for (const i of this.shown) this.drawCurve(i, from, to);
       this.mark = svgOf("g", {});
@@ -178,37 +129,55 @@ function startCurves(data, choices, keep) {
     }
 
     drawCurve(i, from, to) {
-      const curve = this.spec.curves[i], visible = v => !choices.log || v > 0;
-      const inside = curve.x.map((x, k) => k).filter(k => (curve.x[k + 1] ?? curve.x[k]) >= from && (curve.x[k - 1] ?? curve.x[k]) <= to);
+      const curve = this.spec.curves[i];
+      const visible = v => !choices.log || v > 0;
+      const inside = curve.x
+        .map((x, k) => k)
+        .filter(k => (curve.x[k + 1] ?? curve.x[k]) >= from && (curve.x[k - 1] ?? curve.x[k]) <= to);
       const group = svgOf("g", { style: `color:var(--c${i % 8})`, "clip-path": "inset(0 -6px)" });
-      const points = (values, order) => order.filter(k => visible(values[k])).map(k => `${this.x(curve.x[k]).toFixed(1)},${this.y(values[k]).toFixed(1)}`).join(" ");
+      const points = (values, order) =>
+        order
+          .filter(k => visible(values[k]))
+          .map(k => `${this.x(curve.x[k]).toFixed(1)},${this.y(values[k]).toFixed(1)}`)
+          .join(" ");
       if (curve.low) {
-        group.append(svgOf("polygon", { points: `${points(curve.low, inside)} ${points(curve.high, [...inside].reverse())}`, class: "band" }));
+        const around = `${points(curve.low, inside)} ${points(curve.high, [...inside].reverse())}`;
+        group.append(svgOf("polygon", { points: around, class: "band" }));
       } else if (this.weight > 0) {
         group.append(svgOf("polyline", { points: points(curve.mean, inside), class: "raw" }));
       }
       group.append(svgOf("polyline", { points: points(this.smooth[i], inside), class: "mean" }));
-      if (inside.length <= 40 && !this.weight || inside.length === 1) {
+      if ((inside.length <= 40 && !this.weight) || inside.length === 1) {
         for (const k of inside.filter(k => visible(curve.mean[k]))) {
-          group.append(svgOf("circle", { cx: this.x(curve.x[k]), cy: this.y(curve.mean[k]), r: 2.5, fill: "currentColor" }));
+          group.append(this.dot(curve.x[k], curve.mean[k], i, 2.5));
         }
       }
       this.svg.append(group);
     }
 
+    dot(x, y, i, r) {
+      return svgOf("circle", { cx: this.x(x), cy: this.y(y), r, fill: `var(--c${i % 8})` });
+    }
+
+    // Show the values at the cursor, or the last ones.
     showCursor() {
       this.mark?.replaceChildren();
       this.spec.curves.forEach((curve, i) => {
-        const k = cursor === null ? curve.x.length - 1 : nearest(curve.x, cursor), key = this.keys[i];
+        const k = cursor === null ? curve.x.length - 1 : nearest(curve.x, cursor);
+        const key = this.keys[i];
         key.value.textContent = short(curve.mean[k]);
-        const range = curve.low && curve.low[k] < curve.high[k] ? `${short(curve.low[k])} to ${short(curve.high[k])}` : "";
-        key.more.textContent = [range, this.weight > 0 && curve.x.length > 1 ? `(${short(this.smooth[i][k])})` : ""].filter(Boolean).join(" ");
+        const range =
+          curve.low && curve.low[k] < curve.high[k] ? `${short(curve.low[k])} to ${short(curve.high[k])}` : "";
+        key.more.textContent = [range, this.weight > 0 && curve.x.length > 1 ? `(${short(this.smooth[i][k])})` : ""]
+          .filter(Boolean)
+          .join(" ");
         if (cursor !== null && this.mark && !this.isHidden(key.name) && !(choices.log && this.smooth[i][k] <= 0)) {
-          this.mark.append(svgOf("circle", { cx: this.x(curve.x[k]), cy: this.y(this.smooth[i][k]), r: 3.5, fill: `var(--c${i % 8})` }));
+          this.mark.append(this.dot(curve.x[k], this.smooth[i][k], i, 3.5));
         }
       });
       if (!this.mark) return;
-      const height = this.svg.clientHeight, below = cursor === null ? this.note : this.when();
+      const height = this.svg.clientHeight;
+      const below = cursor === null ? this.note : this.when();
       this.mark.append(svgOf("text", { x: left, y: height - 3 }, below));
       if (cursor === null) return;
       const x = this.x(cursor);
@@ -221,24 +190,33 @@ function startCurves(data, choices, keep) {
     }
 
     readOut() {
-      return `${this.when()}: ${this.keys.map((key, i) => `${this.spec.curves[i].name} ${key.value.textContent}`).join(", ")}`;
+      const values = this.keys.map((key, i) => `${this.spec.curves[i].name} ${key.value.textContent}`);
+      return `${this.when()}: ${values.join(", ")}`;
     }
 
-    snapped(pixel) {  // the position of the first curve that is nearest
+    // The position of the first curve that is nearest to a place in the chart.
+    snapped(pixel) {
       const curve = this.spec.curves[this.shown[0] ?? 0];
       return curve.x[nearest(curve.x, this.xOf(pixel))];
     }
 
     listen() {
-      let start = null, box = null;
+      let start = null; // where the mouse was pressed
+      let box = null; // the part that is chosen
       const at = event => event.clientX - this.svg.getBoundingClientRect().left;
-      this.svg.addEventListener("pointerdown", event => { if (event.pointerType === "mouse") start = at(event); });
+      this.svg.addEventListener("pointerdown", event => {
+        if (event.pointerType === "mouse") start = at(event);
+      });
       this.svg.addEventListener("pointermove", event => {
         moveTo(this.snapped(at(event)));
         box?.remove();
-        if (start === null || !(event.buttons & 1)) { start = null; return; }
+        if (start === null || !(event.buttons & 1)) {
+          start = null;
+          return;
+        }
         const [a, b] = [start, at(event)].sort((p, q) => p - q);
-        box = svgOf("rect", { x: a, y: top, width: b - a, height: this.svg.clientHeight - top - bottom, class: "selection" });
+        const height = this.svg.clientHeight - top - bottom;
+        box = svgOf("rect", { x: a, y: top, width: b - a, height, class: "selection" });
         this.svg.append(box);
       });
       this.svg.addEventListener("pointerup", event => {
@@ -247,7 +225,11 @@ function startCurves(data, choices, keep) {
         box?.remove();
         if (b - a > 8) select([Math.max(0, this.xOf(a)), Math.min(lastX, this.xOf(b))]);
       });
-      this.svg.addEventListener("pointerleave", () => { start = null; box?.remove(); moveTo(null); });
+      this.svg.addEventListener("pointerleave", () => {
+        start = null;
+        box?.remove();
+        moveTo(null);
+      });
       this.svg.addEventListener("dblclick", () => select("all"));
       this.svg.addEventListener("keydown", event => {
         const positions = this.spec.curves[this.shown[0] ?? 0].x;
@@ -265,20 +247,33 @@ function startCurves(data, choices, keep) {
     choices.span = span;
     const box = byId("span");
     box.querySelector("[value=chosen]")?.remove();
-    if (Array.isArray(span)) box.append(htmlOf("option", { value: "chosen", textContent: `${whole(span[0])} to ${whole(span[1])} images` }));
+    if (Array.isArray(span)) {
+      box.append(htmlOf("option", { value: "chosen", textContent: `${whole(span[0])} to ${whole(span[1])} images` }));
+    }
     box.value = Array.isArray(span) ? "chosen" : span;
     redraw();
   }
 
   charts = data.charts.map(spec => new Chart(spec));
   byId("charts").append(...charts.map(chart => chart.figure), said);
-  const slider = byId("smoothing"), log = byId("log"), label = () => { byId("smoothed").value = choices.smoothing.toFixed(2); };
+  const slider = byId("smoothing");
+  const log = byId("log");
+  const label = () => (byId("smoothed").value = choices.smoothing.toFixed(2));
   slider.value = choices.smoothing;
   log.checked = choices.log;
   label();
-  slider.addEventListener("input", () => { choices.smoothing = Number(slider.value); label(); redraw(); });
-  log.addEventListener("change", () => { choices.log = log.checked; redraw(); });
-  byId("span").addEventListener("change", event => { if (event.target.value !== "chosen") select(event.target.value); });
+  slider.addEventListener("input", () => {
+    choices.smoothing = Number(slider.value);
+    label();
+    redraw();
+  });
+  log.addEventListener("change", () => {
+    choices.log = log.checked;
+    redraw();
+  });
+  byId("span").addEventListener("change", event => {
+    if (event.target.value !== "chosen") select(event.target.value);
+  });
   select(choices.span);
   return () => Date.now() - touched;
 }

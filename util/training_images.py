@@ -159,7 +159,7 @@ class TrainingImages:
         # Mosaics of several samples lie below each other, single samples side by side.
         width = known[0][0]
         stacked = width > 2.5 * self.display_width
-        return tags.section(heading, html.image_row(figures, max(width, self.display_width), stacked))
+        return tags.section(heading, html.image_row(figures, max(width, self.display_width), stacked, str(look)))
 
     def _size(self, path: PurePosixPath) -> tuple[int, int] | None:
         """Width and height of an image; None if it is missing or damaged. Unchanged files are read once."""

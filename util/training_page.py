@@ -22,9 +22,8 @@ from util.warn import SAMPLE_SKIPPED, STEP_SKIPPED
 
 REFRESH_SECONDS = 30
 CSS = Path(__file__).with_name("training_page.css").read_text(encoding="utf-8")
-SCRIPT = "\n".join(
-    Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("curve_charts.js", "training_page.js")
-)
+SCRIPTS = ("chart_parts.js", "curve_charts.js", "training_page.js")
+SCRIPT = "\n".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in SCRIPTS)
 CHARTS = {
     "loss_G": ("Losses of the generator", "weighted as they are summed"),
     "loss_D": ("Losses of the discriminator", "weighted as they are summed"),
@@ -136,6 +135,7 @@ class TrainingPage:
         if details := self._details():
             doc.body.get(tags.header)[0].add(details)
         html.enliven(doc, CSS, SCRIPT, data)
+        html.add_zoom(doc, self.title)
         return html.save(doc, self.directory / "index.html")
 
     def _facts(self, log: TrainingLog, status: Status) -> dict[str, Any]:
