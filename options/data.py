@@ -184,7 +184,7 @@ class DataOptions(LayoutOptions, heading="data"):
         """What names the folder of instance maps, in words: a flag, or a line in the data file."""
         description = None if self.label_dir else described(self)
         if description is None:
-            return "with --dataset_mode custom add --instance_dir FOLDER, the instance maps of --label_dir"
+            return "with --dataset_mode custom add --instance_dir FOLDER"
         part, _ = description.part(self.phase)
         return f"write instances = FOLDER into [{part}] of {description.path}"
 
