@@ -24,11 +24,6 @@ LEAST_SHOWN = 0.005
 """Fraction of a row from which the matrix shows a number."""
 
 
-def scrolling(table: tags.table, label: str) -> tags.div:
-    """A wide table in a frame that scrolls, with the arrow keys too, and not the page."""
-    return tags.div(table, cls="scrolling", tabindex="0", role="region", aria_label=label)
-
-
 def class_list(report: Report, folder: Path) -> list[dom_tag]:
     """A row for each class, the best first: IoU as a bar, pixels, and the images where the class did worst.
 
@@ -104,7 +99,7 @@ def confusions(report: Report, plot: PurePosixPath | None) -> list[dom_tag]:
     words = "Each row is a class of the label maps, each column what its pixels are called, in percent of the row."
     if len(shown) < len(names):
         words += f" The {len(shown)} classes with the most pixels."
-    parts += [tags.p(words, cls="note"), scrolling(_matrix(matrix, names, shown), "Confusion matrix")]
+    parts += [tags.p(words, cls="note"), html.scrolling(_matrix(matrix, names, shown), "Confusion matrix")]
     if plot:
         parts.append(tags.p(tags.a("The whole matrix as an image", href=html.url(plot)), cls="note"))
     return parts

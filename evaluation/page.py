@@ -9,8 +9,9 @@ import numpy as np
 from dominate import tags
 from dominate.util import raw
 
-from evaluation.class_section import class_list, confusions, scrolling
+from evaluation.class_section import class_list, confusions
 from evaluation.report import REAL, Report
+from util import html
 from util.files import replacing
 from util.segmentation_scores import ConfusionMatrix
 
@@ -49,7 +50,7 @@ def _section(report: Report, folder: Path, plot: PurePosixPath | None) -> tags.a
     section = tags.article(
         tags.style(raw(CSS)),
         tags.h2("Scores", tags.small(f"{content['images']:,} images, {content['date'][:16].replace('T', ' ')} UTC")),
-        scrolling(_table(report), "Scores"),
+        html.scrolling(_table(report), "Scores"),
         tags.p(report.legend, cls="note"),
         cls="scored",
     )

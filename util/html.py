@@ -91,6 +91,11 @@ def image_row(figures: list[tags.figure], width: int, stacked: bool = False, nam
     return tags.div(figures, cls=cls, style=layout, data_zoom_row=name)
 
 
+def scrolling(table: dom_tag, label: str) -> tags.div:
+    """Return a wide table in a frame that scrolls, with the arrow keys too, and not the page; `label` is its name."""
+    return tags.div(table, cls="scrolling", tabindex="0", role="region", aria_label=label)
+
+
 def page(
     title: str,
     facts: Mapping[str, str],

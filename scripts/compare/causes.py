@@ -13,6 +13,7 @@ from dominate.dom_tag import dom_tag
 from evaluation.scores import SCORES
 from scripts.compare.runs import Run
 from scripts.compare.scores import differing_settings, groups
+from util import html
 
 CAUSES = {
     "number of images": r"images|.*\.(generated_images|real_images|subsets|subset_size)|lpips\.label_maps",
@@ -116,6 +117,6 @@ def warning(runs: Sequence[Run], causes: Sequence[Cause]) -> dom_tag | None:
         texts = ["not recorded" if value is None else value or "–" for value in values]
         labels = ", ".join(SCORES[score].label if score in SCORES else score for score in concerned)
         rows.append(tags.tr(tags.th(setting), [tags.td(text) for text in texts], tags.td(labels)))
-    table = tags.div(tags.table(tags.thead(head), tags.tbody(rows)), cls="scrolling", tabindex="0")
+    table = html.scrolling(tags.table(tags.thead(head), tags.tbody(rows)), "settings that differ")
     article.add(tags.details(tags.summary("All settings that differ"), table))
     return article

@@ -14,6 +14,7 @@ from scripts.compare.causes import Cause, reasons
 from scripts.compare.runs import ABSENT, Run, differing_options
 from scripts.compare.scores import DEVIATION, Scores, flat, groups, score_names
 from scripts.compare.words import NONE, label_of, number
+from util import html
 
 
 def score_table(runs: Sequence[Run], causes: Sequence[Cause]) -> dom_tag:
@@ -51,7 +52,7 @@ def score_table(runs: Sequence[Run], causes: Sequence[Cause]) -> dom_tag:
     table = tags.table(tags.thead(tags.tr(head)), tags.tbody(rows), cls="compared")
     unchecked = [tags.p(note, cls="note") for note in unchecked_scores(runs)]
     return tags.article(
-        tags.h2("Scores"), _scrolling(table), tags.p(" ".join(notes), cls="note"), *unchecked, protocols
+        tags.h2("Scores"), html.scrolling(table, "scores"), tags.p(" ".join(notes), cls="note"), *unchecked, protocols
     )
 
 
@@ -79,7 +80,7 @@ def _protocols(runs: Sequence[Run]) -> tags.details:
     for name in dict.fromkeys(name for one in settings for name in one):
         rows.append(tags.tr(tags.th(name), [tags.td(one.get(name, NONE)) for one in settings]))
     table = tags.table(tags.thead(_head([run.name for run in runs])), tags.tbody(rows))
-    return tags.details(tags.summary("How they were measured"), _scrolling(table))
+    return tags.details(tags.summary("How they were measured"), html.scrolling(table, "settings"))
 
 
 def _score_row(runs: Sequence[Run], causes: Sequence[Cause], score: str, published: Sequence[Any]) -> tags.tr:
@@ -151,7 +152,9 @@ def option_table(runs: Sequence[Run]) -> dom_tag | None:
     unknown = [run.name for run in runs if run.options is None]
     note = f"No options.json of {', '.join(unknown)}." if unknown else ""
     body = (
-        _scrolling(tags.table(tags.thead(_head([run.name for run in runs])), tags.tbody(rows)))
+        html.scrolling(
+            tags.table(tags.thead(_head([run.name for run in runs])), tags.tbody(rows)), "options that differ"
+        )
         if rows
         else tags.p("The runs were trained with the same options.", cls="note")
     )
@@ -178,7 +181,9 @@ def class_table(runs: Sequence[Run]) -> dom_tag | None:
     heads = [*(run.name for run in runs), *(f"{runs[k].name} − {runs[0].name}" for k in others)]
     note = "" if _alike(runs, "miou") else tags.p("≠ The runs were not scored in the same way; see above.", cls="note")
     table = tags.table(tags.thead(_head(heads)), tags.tbody(rows), cls="sortable")
-    return tags.article(tags.details(tags.summary(f"IoU of {len(classes)} classes"), note, _scrolling(table)))
+    return tags.article(
+        tags.details(tags.summary(f"IoU of {len(classes)} classes"), note, html.scrolling(table, "IoU by class"))
+    )
 
 
 def _sortable(value: float | None, signed: bool = False) -> tags.td:
@@ -193,8 +198,3 @@ def _alike(runs: Sequence[Run], score: str) -> bool:
 
 def _head(names: Sequence[str]) -> tags.tr:
     return tags.tr(tags.th(), [tags.th(name) for name in names])
-
-
-def _scrolling(table: tags.table) -> tags.div:
-    """Wrap a wide table so that it scrolls, with the arrow keys too, and not the page."""
-    return tags.div(table, cls="scrolling", tabindex="0")

@@ -13,7 +13,10 @@ UP, RIGHT, DOWN = "\ue013", "\ue014", "\ue015"
 
 LOW_CONTRAST = """
 const channel = (value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-const parse = (color) => color.match(/[\\d.]+/g).map(Number);
+const parse = (color) => {
+  const scale = color.startsWith("color(") ? 255 : 1; // what color-mix gives is 0 to 1
+  return color.match(/[\\d.]+/g).map((value, i) => (i < 3 ? scale : 1) * value);
+};
 const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
 const ground = (element) => {
   for (; element; element = element.parentElement) {
