@@ -33,9 +33,9 @@ def by_title(per_image: Mapping[str, Mapping[str, float | None]]) -> dict[str, d
     shown = {}
     for score, values in by_score(per_image).items():
         known = SCORES.get(score)
-        scale = 100 if known and known.is_fraction else 1
+        text = known.text if known else "{:.4g}".format
         title = known.title if known else score
-        shown[title] = {k: None if v is None else float(f"{scale * v:.4g}") for k, v in values.items()}
+        shown[title] = {image: None if value is None else float(text(value)) for image, value in values.items()}
     return shown
 
 

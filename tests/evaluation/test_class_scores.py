@@ -73,7 +73,7 @@ def test_the_confusion_of_images_is_read_as_it_was_written_and_only_for_its_scor
 
 def test_scores_of_images_have_titles_and_percent_on_the_page():
     per_image = {"a": {"accuracy": 2 / 3, "psnr2": 21.23456}, "b": {"accuracy": None}}
-    assert by_title(per_image) == {"pixel accuracy, %": {"a": 66.67, "b": None}, "psnr2": {"a": 21.23, "b": None}}
+    assert by_title(per_image) == {"pixel accuracy, %": {"a": 66.7, "b": None}, "psnr2": {"a": 21.23, "b": None}}
 
 
 def test_real_photos_are_segmented_once(tmp_path, monkeypatch):
