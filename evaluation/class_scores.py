@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -41,6 +42,26 @@ def class_colors(segmenter: Segmenter | None, colors: np.ndarray | None) -> list
         return []
     known = ["#" + bytes(color).hex() for color in np.asarray(colors, dtype=np.uint8)]
     return [known[i] if 0 <= i < len(known) else "#808080" for i in segmenter.class_ids]
+
+
+def class_facts(
+    matrix: ConfusionMatrix | None, names: Sequence[str], colors: Sequence[str], real_photos: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The parts of scores.json about classes and real photos; nothing without segmentation scores.
+
+    Args:
+        names, colors: of the classes; colors may be missing.
+        real_photos: of `evaluation.real_photos.score_real_photos`.
+    """
+    if matrix is None:
+        return {}
+    facts: dict[str, Any] = {"class_pixels": dict(zip(names, class_pixels(matrix)))}
+    if colors:
+        facts["class_colors"] = dict(zip(names, colors))
+    if real_photos:
+        iou = dict(zip(names, real_photos["class_iou"]))
+        facts["real_photos"] = {"scores": real_photos["scores"], "per_class_iou": iou}
+    return facts
 
 
 def class_pixels(matrix: ConfusionMatrix) -> list[int]:

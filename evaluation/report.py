@@ -18,7 +18,7 @@ from typing import Any
 from torch import Tensor
 
 from evaluation.bootstrap import bootstrap_in_words
-from evaluation.class_scores import class_pixels
+from evaluation.class_scores import class_facts
 from evaluation.image_scores import save_image_scores
 from evaluation.protocol import Protocol, in_words, protocol_hash
 from evaluation.published_scores import published_scores, source_of
@@ -229,26 +229,11 @@ def create_report(
         "protocol_hash": protocol_hash(protocol),
         "published": published_scores(dataset_mode),
         "per_class_iou": {class_names[i]: value if math.isfinite(value) else None for i, value in enumerate(iou)},
-        **_of_classes(measurement, class_names, class_colors, real_photos or {}),
+        **class_facts(measurement.confusion, class_names, class_colors, real_photos or {}),
         "per_image": measurement.per_image,
         "versions": versions(),
     }
     return Report(content, {**left_out, **strange}, measurement.confusion, measurement.image_counts)
-
-
-def _of_classes(
-    measurement: Measurement, names: Sequence[str], colors: Sequence[str], real_photos: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The parts of scores.json about classes and real photos; nothing without segmentation scores."""
-    if measurement.confusion is None:
-        return {}
-    facts: dict[str, Any] = {"class_pixels": dict(zip(names, class_pixels(measurement.confusion)))}
-    if colors:
-        facts["class_colors"] = dict(zip(names, colors))
-    if real_photos:
-        iou = dict(zip(names, real_photos["class_iou"]))
-        facts["real_photos"] = {"scores": real_photos["scores"], "per_class_iou": iou}
-    return facts
 
 
 def _intervals(measurement: Measurement) -> dict[str, Any]:

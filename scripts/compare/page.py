@@ -15,7 +15,7 @@ from scripts.compare.causes import causes_of, warning
 from scripts.compare.differences import difference_table, differences
 from scripts.compare.runs import Run, all_samples, label_maps_differ
 from scripts.compare.tables import class_table, option_table, score_table
-from scripts.compare.words import label_of_image, number
+from scripts.compare.words import label_of, number
 from util import html
 from util.errors import InputError
 
@@ -91,7 +91,7 @@ def _controls(runs: Sequence[Run]) -> tags.nav:
     """The sort keys of rows. Values are JSON for script.js: [score, run], or [score, run, run to subtract]."""
     options = [tags.option("name", value="[]")]
     for score in _image_scores(runs):
-        label = label_of_image(score)
+        label = label_of(score)
         options += [tags.option(f"{label} of {run.name}", value=json.dumps([score, k])) for k, run in enumerate(runs)]
         base = runs[0].scores
         for k, run in enumerate(runs[1:], start=1):
@@ -114,7 +114,7 @@ def _row(runs: Sequence[Run], index: int, sample: str, folder: Path, labels_diff
     owners = [run for run in runs if sample in run.labels]
     figures = [figure(owners[0].labels[sample] if owners else None, "label map", "label")]
     for run in runs:
-        scores = [f" · {label_of_image(n)} {number(n, value)}" for n, value in run.score_of(sample).items()]
+        scores = [f" · {label_of(n)} {number(n, value)}" for n, value in run.score_of(sample).items()]
         figures.append(figure(run.results.get(sample), run.name + "".join(scores), "result"))
     if photo := next((run.photos[sample] for run in runs if sample in run.photos), None):
         figures.append(figure(photo, "photo", "photo"))

@@ -14,11 +14,6 @@ def label_of(score: str) -> str:
     return SCORES[score].label if score in SCORES else score
 
 
-def label_of_image(score: str) -> str:
-    """Return the label of a score of single images."""
-    return score.replace("_", " ").replace("miou", "mIoU")
-
-
 def number(score: str, value: float, signed: bool = False) -> str:
     """Return a score, or a difference of scores, as text: two decimals, more digits where the number is small."""
     sign = "+" if signed else ""

@@ -160,16 +160,16 @@ def test_rows_are_sorted_by_score(tmp_path, browser):
         )
 
     assert rows() == ["a", "b", "c9", "c10"]
-    texts = ["name", "accuracy of one", "accuracy of two", "accuracy: two − one"]
+    texts = ["name", "pixel accuracy of one", "pixel accuracy of two", "pixel accuracy: two − one"]
     assert [option.text for option in select.options] == texts
     orders = {}
     for text in texts[1:]:
         select.select_by_visible_text(text)
         orders[text] = rows()
     assert orders == {
-        "accuracy of one": ["a", "c9", "b", "c10"],
-        "accuracy of two": ["b", "c10", "c9", "a"],
-        "accuracy: two − one": ["b", "c9", "a", "c10"],
+        "pixel accuracy of one": ["a", "c9", "b", "c10"],
+        "pixel accuracy of two": ["b", "c10", "c9", "a"],
+        "pixel accuracy: two − one": ["b", "c9", "a", "c10"],
     }
     assert browser.find_element("id", "missing").text == "1 without a value come last"
     browser.find_element("id", "direction").click()
@@ -196,8 +196,8 @@ def test_differences_over_other_protocols_are_not_offered_and_a_page_without_sco
     write_scores(write_run(tmp_path, "three"), {"a": 0.8}, images=3)
     page = compare(tmp_path, "one", "two", "three")
     assert page.words("option")[1:] == [
-        *(f"accuracy of {run}" for run in ("one", "two", "three")),
-        "accuracy: three − one",
+        *(f"pixel accuracy of {run}" for run in ("one", "two", "three")),
+        "pixel accuracy: three − one",
     ]
     for run in ("one", "two", "three"):
         (tmp_path / "results" / run / "test_latest" / "scores.json").unlink()

@@ -99,7 +99,7 @@ def test_scores_on_other_data_do_not_compare_but_those_of_single_images_do(tmp_p
     warned = table(page, "⚠ Not all of these scores compare")
     assert warned["images.photos"][:2] == ["aaaa", "bbbb"] and "images.label_maps" not in warned
     assert "FID↓≠" in table(page, "Scores")
-    assert "accuracy: two − one" in page.words("option")
+    assert "pixel accuracy: two − one" in page.words("option")
 
 
 def test_a_protocol_concerns_the_scores_it_is_named_for_and_an_unknown_one_all():
