@@ -21,6 +21,10 @@
   const byName = new Intl.Collator("en", { numeric: true });
   [...rows].sort((one, other) => byName.compare(one.name, other.name)).forEach((row, i) => (row.rank = i));
   const number = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 4 });
+  const inWords = (score, value) => {
+    const [, name, unit] = /^(.*?)(?:, (%))?$/s.exec(score);
+    return `${name} ${number.format(value)}${unit ?? ""}`;
+  };
   let shown = []; // those that match, in their order
 
   function draw(chunk) {
@@ -32,7 +36,7 @@
       for (const [score, values] of Object.entries(scores)) {
         const value = values[name] ?? null; // null: the image has no such score
         if (value === null) continue;
-        chunk.children[i].firstChild.append(make("small", {}, `${score} ${number.format(value)}`));
+        chunk.children[i].firstChild.append(" ", make("small", {}, inWords(score, value)));
       }
     });
   }

@@ -122,7 +122,7 @@ class ResultsPage:
         legend = self.chips.legend("Classes in these images", found) if found else None
         doc = html.page(self.title, facts, self._body(), legend)
         if self._rows:
-            classes = [(class_id, self.chips.names[class_id]) for class_id in found]
+            classes = [(class_id, self.chips.names[class_id], self.chips.colors[class_id]) for class_id in found]
             html.enliven(doc, STYLE, SCRIPT, {"rows": self._samples, "classes": classes, "scores": {}})
             html.add_zoom(doc, self.facts.get("Experiment", ""))
         with replacing(self.directory / FACTS_NAME) as temporary:
@@ -177,6 +177,15 @@ def add_scores(directory: Path, scores: Mapping[str, Mapping[str, float | None]]
         return False
     html.replace_data(path, {**data, "scores": {**data["scores"], **scores}})
     return True
+
+
+def read_classes(directory: Path) -> list[tuple[str, str]]:
+    """Name and color `#rrggbb` of the classes in the label maps of a test; empty if its page does not say them."""
+    try:
+        data = html.read_data(directory / "index.html")
+        return [(name, color) for _, name, color in data["classes"]]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
 
 
 def read_facts(directory: Path) -> dict[str, str]:

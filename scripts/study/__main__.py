@@ -27,7 +27,7 @@ from scripts.study.report import report
 from util import html
 from util.errors import InputError
 from util.find_results import find_image_folder
-from util.results_page import LABELS, RESULTS
+from util.results_page import LABELS, RESULTS, read_classes
 
 PROGRAM = "python -m scripts.study"
 MOST_PAIRS = 50
@@ -42,7 +42,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("systems", nargs="*", metavar="A B", help="two folders of images, or names of runs")
     parser.add_argument("--labels", metavar="DIR", help="label maps, colored or ids, or a run (those of A, if a run)")
     parser.add_argument(
-        "--dataset_mode", choices=DATASETS, help="whose classes the label maps hold: colors and names (numbers without)"
+        "--dataset_mode",
+        choices=DATASETS,
+        help="whose classes the label maps hold: colors and names (a run has them)",
     )
     parser.add_argument("--output", type=Path, default="study.html", metavar="FILE", help="the page (%(default)s)")
     parser.add_argument("--pairs", type=int, metavar="N", help=f"pairs to ask about (all, up to {MOST_PAIRS})")
@@ -80,7 +82,8 @@ def make_pairs(args: argparse.Namespace) -> list[Pair]:
     of_a, of_b, maps = (
         find_image_files(folder, what) for folder, what in ((a, "results"), (b, "results"), (labels, "label maps"))
     )
-    maker = PairMaker(of_a, of_b, maps, LabelMapReader(args.dataset_mode), args.seed)
+    reader = LabelMapReader(args.dataset_mode, read_classes(labels.parent.parent))  # the folder of a test
+    maker = PairMaker(of_a, of_b, maps, reader, args.seed)
     if not maker.names:
         raise InputError(f"no image has the same name in {a}, {b} and {labels}")
     pairs = maker.make(args.pairs or MOST_PAIRS, args.checks)

@@ -25,13 +25,16 @@ class LabelMapReader:
     """Reads label maps for display: id maps in the class colors of a data set, colored images as they are.
 
     Args:
-        dataset_mode: the data set of the classes. Without it, classes have no names, and ids get generic colors.
+        dataset_mode: the data set of the classes. Without it, ids have no names and get generic colors.
+        known: names and colors of the classes in colored label maps, if it is not given.
     """
 
-    def __init__(self, dataset_mode: str | None):
-        self.ids, self.names, self.colors = class_table(dataset_mode or "custom")
+    def __init__(self, dataset_mode: str | None, known: Classes | None = None):
+        self.ids, names, self.colors = class_table(dataset_mode or "custom")
+        self.table = [(name, "#" + bytes(color).hex()) for name, color in zip(names, self.colors)]
+        of_colors = known if known and not dataset_mode else self.table
         # If classes have the same color, the first one, which is the common one in the published tables.
-        self._id_of_color = {int(color): i for i, color in reversed(list(enumerate(_packed(self.colors))))}
+        self._of_color = {int(color[1:], 16): (name, color) for name, color in reversed(of_colors)}
 
     def read(self, path: Path, size: tuple[int, int]) -> tuple[np.ndarray, Classes]:
         """Read one label map.
@@ -44,16 +47,15 @@ class LabelMapReader:
         """
         if _mode(path) not in NEVER_COLORED:
             pixels = np.asarray(read_image(path).resize(size, Image.Resampling.NEAREST))
-            return pixels, self._classes([self._id_of_color.get(color) for color in _visible(_packed(pixels))])
+            return pixels, _named([self._of_color.get(color) for color in _visible(_packed(pixels))])
         labels = np.asarray(read_labels(path, self.ids).resize(size, Image.Resampling.NEAREST))
-        return colorize(labels, self.colors), self._classes(_visible(labels))
+        return colorize(labels, self.colors), _named([self.table[i] for i in _visible(labels)])
 
-    def _classes(self, ids: Sequence[int | None]) -> Classes:
-        # A color without a class may mean that the maps are of another data set: no names are better than wrong ones.
-        known = [i for i in ids if i is not None]
-        if len(known) < len(ids) or any(self.names[i].startswith("class ") for i in known):
-            return []
-        return [(self.names[i], "#" + bytes(self.colors[i]).hex()) for i in known]
+
+def _named(found: Sequence[tuple[str, str] | None]) -> Classes:
+    # A color without a class may mean that the maps are of another data set: no names are better than wrong ones.
+    known = [one for one in found if one is not None]
+    return [] if len(known) < len(found) or any(name.startswith("class ") for name, _ in known) else known
 
 
 def class_table(dataset_mode: str) -> tuple[LabelIds, tuple[str, ...], np.ndarray]:

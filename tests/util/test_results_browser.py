@@ -28,7 +28,8 @@ def page(tmp_path_factory):
         page.add(f"street_{i}/city {i % 2}", labels, results)
     path = page.save()
     scores = {f"street_{i}/city 0": (i * 7 % ROWS) / ROWS for i in range(0, ROWS, 2)}
-    assert add_scores(folder, {"mIoU": {**scores, "street_1/city 1": None}})
+    accuracy = {"street_34/city 0": 87.6543}
+    assert add_scores(folder, {"mIoU": {**scores, "street_1/city 1": None}, "accuracy, %": accuracy})
     return path.as_uri()
 
 
@@ -115,7 +116,7 @@ def test_scores_stand_on_the_rows_and_sort_them_those_without_last(browser, page
     visit(browser, page + "#sort=score:mIoU")
     expected = sorted(range(0, ROWS, 2), key=lambda i: -(i * 7 % ROWS)) + list(range(1, ROWS, 2))
     assert streets(browser)[:10] == expected[:10]
-    assert browser.find_element("css selector", "#rows h2 small").text == "mIoU 0.95"
+    assert browser.find_element("css selector", "#rows h2").text == "street_34/city 0 mIoU 0.95 accuracy 87.65%"
     element(browser, "direction").click()
     assert streets(browser)[:10] == expected[:20][::-1][:10]
     visit(browser, page + "#sort=score:unknown&class=77&percent=x")

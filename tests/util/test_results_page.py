@@ -6,7 +6,7 @@ from PIL import Image
 
 from tests.util.pages import Page
 from util import html
-from util.results_page import ResultsPage, add_scores
+from util.results_page import ResultsPage, add_scores, read_classes
 
 CLASSES = ["road", "sky", "tree & bush", "unknown"]
 COLORS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]], dtype=np.uint8)
@@ -189,11 +189,12 @@ def test_style_photos_head_their_columns_and_are_shown_once(tmp_path):
 
 
 def test_scores_of_images_are_added_to_a_page_that_is_there(tmp_path):
-    assert not add_scores(tmp_path, {"mIoU": {"a": 0.5}})
+    assert not add_scores(tmp_path, {"mIoU": {"a": 0.5}}) and read_classes(tmp_path) == []
     page = new_page(tmp_path)
     page.add("a </script>", two_classes(), [("result", gray(1))])
     path = page.save()
     before = path.read_text()
+    assert read_classes(tmp_path) == [("road", "#ff0000"), ("tree & bush", "#0000ff")]
     assert html.read_data(path)["rows"] == [["a </script>", {"0": 0.75, "2": 0.25}]]
     assert add_scores(tmp_path, {"mIoU": {"a </script>": 0.5}}) and add_scores(tmp_path, {"accuracy": {}})
     assert html.read_data(path)["scores"] == {"mIoU": {"a </script>": 0.5}, "accuracy": {}}
@@ -202,6 +203,7 @@ def test_scores_of_images_are_added_to_a_page_that_is_there(tmp_path):
     after = path.read_text().replace('"scores":{"mIoU":{},"accuracy":{}}', '"scores":{}')
     assert after == before
     path.write_text("<main></main>")  # of an earlier version
+    assert read_classes(tmp_path) == []
     assert not add_scores(tmp_path, {"mIoU": {"a": 0.5}}) and path.read_text() == "<main></main>"
 
 

@@ -17,7 +17,9 @@ from scripts.study.pairs import broken, digest, make_pair
 from tests.scripts.browser import chromium, wait
 from tests.scripts.study.study_files import PAIRS, SYSTEMS, arguments, make_study, refusal, write, write_images
 from tests.util.pages import Page
+from util import html
 from util.errors import InputError
+from util.results_page import ResultsPage
 
 pytestmark = pytest.mark.tools
 
@@ -200,6 +202,20 @@ def test_runs_are_named_and_bring_their_label_maps(tmp_path, capsys):
     assert (key.a, key.b, len(key.pairs)) == ("spade", "pix2pix", 1)
     line = refusal(capsys, "spade", "typo", "--results_dir", tmp_path / "results")
     assert "pix2pix, spade" in line
+
+
+def test_the_label_maps_of_a_run_have_its_class_names(tmp_path):
+    labels = np.zeros((8, 8), dtype=np.int64)
+    labels[:2] = 1
+    colors = np.array([[10, 20, 30], [40, 50, 60]], dtype=np.uint8)
+    for run, value in (("spade", 10), ("pix2pix", 20)):
+        folder = tmp_path / "results" / run / "test_latest"
+        page = ResultsPage(folder, "Results", ["door", "window"], colors, 256, {})
+        page.add("a", labels, [("synthesized", np.full((8, 8, 3), value, dtype=np.uint8))])
+        page.save()
+    output = tmp_path / "study.html"
+    main(["spade", "pix2pix", "--results_dir", str(tmp_path / "results"), "--output", str(output)])
+    assert html.read_data(output)["pairs"][0]["classes"] == [["door", "#0a141e"], ["window", "#28323c"]]
 
 
 # ---- In a browser ----
