@@ -7,7 +7,7 @@ network's settings, what it was trained on, and its scores on real photos.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.programs import load_program, one_line
 from models.segmenters.base import Segmenter, Size, per_channel, resize_scores, size_of
 from models.segmenters.unet import UNet
 from util.errors import InputError
@@ -150,7 +151,7 @@ class ProgramSegmenter(Segmenter):
         # `scores` sends photos to the device of the parameters, and a program may have none.
         self.place = nn.Parameter(torch.empty(0, device=device), requires_grad=False)
         # In a tuple, so that it is no submodule: exported programs refuse train() and eval().
-        self._programs = (_load_program(path, device),)
+        self._programs = (load_program(path, device, other=f"a run of {OwnSegmenter.source}"),)
         classes = self._logits(torch.zeros(1, 3, *PROBE_SIZE, device=device)).shape[1]
         if not 0 < classes <= IGNORED:
             raise InputError(f"{path}: gives logits of {classes} classes; must be 1 to {IGNORED}")
@@ -163,8 +164,10 @@ class ProgramSegmenter(Segmenter):
 
     @torch.inference_mode()
     def _logits(self, photos: Tensor) -> Tensor:
+        program = self._programs[0]
+        height, width = (fixed or side for fixed, side in zip(program.size, size_of(photos)))
         try:
-            logits = self._programs[0](photos)
+            logits = program(_at_size(photos, (height, width)))
         except (RuntimeError, ValueError, TypeError, AssertionError) as error:
             raise InputError(
                 f"{self.path}: cannot label photos of shape {tuple(photos.shape)} in [0, 1] ({one_line(error)})"
@@ -176,52 +179,3 @@ class ProgramSegmenter(Segmenter):
 
 def _at_size(logits: Tensor, size: Size) -> Tensor:
     return logits if size_of(logits) == tuple(size) else resize_scores(logits, size)
-
-
-def _load_program(path: Path, device: torch.device | str) -> Callable[[Tensor], Tensor]:
-    if path.suffix == ".pt2":
-        return _load_exported(path, device)
-    try:
-        return torch.jit.load(path, map_location=device).eval()
-    except (RuntimeError, ValueError) as error:
-        raise InputError(
-            f"{path}: is neither a run of {OwnSegmenter.source}, nor a TorchScript file, nor a *.pt2 of torch.export "
-            f"(both are programs: trust where they come from) ({one_line(error)})"
-        ) from error
-
-
-def _load_exported(path: Path, device: torch.device | str) -> Callable[[Tensor], Tensor]:
-    try:
-        exported = torch.export.load(path)
-        (photos,) = (
-            node.meta["val"].shape
-            for node in exported.graph.find_nodes(op="placeholder")
-            if node.name in exported.graph_signature.user_inputs
-        )
-    except Exception as error:  # of many types, from zip files to JSON
-        raise InputError(
-            f"{path}: is not a file of torch.export with one input (a program: trust where it comes from) "
-            f"({one_line(error)})"
-        ) from error
-    if torch.device(device).type != "cpu":
-        from torch.export.passes import move_to_device_pass  # slow to import, and needed only here
-
-        exported = move_to_device_pass(exported, device)
-    # Sides that were not exported as dynamic are plain numbers.
-    count, _, *size = (side if isinstance(side, int) else None for side in photos)
-    module = exported.module()
-
-    def run(photos: Tensor) -> Tensor:
-        height, width = (fixed or side for fixed, side in zip(size, photos.shape[-2:]))
-        photos = _at_size(photos, (height, width))
-        if count is None:
-            return module(photos)
-        parts = [F.pad(part, (0,) * 7 + (count - len(part),)) for part in photos.split(count)]
-        return torch.cat([module(part) for part in parts])[: len(photos)]
-
-    return run
-
-
-def one_line(error: Exception) -> str:
-    """The beginning of an error's message."""
-    return " ".join(str(error).split())[:120]

@@ -9,8 +9,8 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional
 
+from models.programs import one_line
 from models.segmenters.base import Segmenter, Size, resize_scores
-from models.segmenters.own import one_line
 from models.weights import read_weights
 from util.errors import InputError
 
