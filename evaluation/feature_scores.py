@@ -1,4 +1,4 @@
-"""Distances of features of generated and real images: FID and KID, if the features are Inception's."""
+"""Scores of features of generated and real images: FID and KID, if the features are Inception's; precision, recall."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from evaluation.bootstrap import Interval, frechet_of_draws, interval, kernel_of_draws
 from evaluation.distances import MOST_KEPT, FeatureSet, frechet_distance, kernel_distance
 from evaluation.features import FeatureExtractor
+from evaluation.precision_recall import precision_recall, precision_recall_facts
 from evaluation.protocol import KID_SUBSET_SIZE, KID_SUBSETS, Protocol, features_protocol
 from util.distributed import World
 from util.errors import InputError
@@ -17,6 +18,11 @@ from util.errors import InputError
 ROWS_AT_ONCE = 4096
 KERNEL_SCORES = {"fid": "kid", "random_feature_distance": "random_feature_kernel_distance"}
 """The name of the kernel distance of the same features, by that of the Fréchet distance."""
+PRECISION_AND_RECALL = {
+    "fid": ("precision", "recall"),
+    "random_feature_distance": ("random_feature_precision", "random_feature_recall"),
+}
+"""The names of precision and recall in the same features, by that of the Fréchet distance."""
 
 
 class FeatureCollector:
@@ -57,27 +63,51 @@ class FeatureScores:
         images: number of generated images.
         kid: whether to compute the kernel distance too, if the features of every image are known; None: if it is KID.
         seed: for its subsets.
+        precision_recall: whether to compute precision and recall too, if the features of every image are known.
     Attributes:
         kernel_score: name of the kernel distance; None if it is not computed.
+        precision_and_recall: their names; empty if they are not computed.
     """
 
-    def __init__(self, extractor: FeatureExtractor, real: FeatureSet, images: int, kid: bool | None, seed: int):
+    def __init__(
+        self,
+        extractor: FeatureExtractor,
+        real: FeatureSet,
+        images: int,
+        kid: bool | None,
+        seed: int,
+        precision_recall: bool = False,
+    ):
         self.extractor, self.real, self.images, self.seed = extractor, real, images, seed
         are_known = real.features is not None and images <= MOST_KEPT
         wanted = extractor.score_name == "fid" if kid is None else kid
         self.kernel_score = KERNEL_SCORES.get(extractor.score_name) if wanted and are_known else None
+        self.precision_and_recall: Sequence[str] = ()
+        if precision_recall and are_known:
+            self.precision_and_recall = PRECISION_AND_RECALL[extractor.score_name]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the scores, without deviations."""
+        kernel = [self.kernel_score] if self.kernel_score else []
+        return [self.extractor.score_name, *kernel, *self.precision_and_recall]
 
     def of(self, generated: FeatureSet) -> dict[str, float]:
-        """The scores by name: "fid" or "random_feature_distance", and perhaps the kernel distance and its deviation."""
+        """The scores by name, and with the kernel distance its deviation."""
         scores = {self.extractor.score_name: frechet_distance(generated, self.real)}
         if name := self.kernel_score:
             scores[name], scores[f"{name}_deviation"] = kernel_distance(
                 generated, self.real, KID_SUBSETS, KID_SUBSET_SIZE, self.seed
             )
+        if self.precision_and_recall:
+            scores |= zip(self.precision_and_recall, precision_recall(generated, self.real))
         return scores
 
     def intervals(self, generated: FeatureSet, scores: Mapping[str, float], drawn: Tensor) -> dict[str, Interval]:
-        """Bootstrap intervals of the `scores` by name, for draws (draws, samples) of samples."""
+        """Bootstrap intervals of the `scores` by name, for draws (draws, samples) of samples.
+
+        Precision and recall have none: a draw repeats images, and the nearest neighbor of a repeated one is its copy.
+        """
         name = self.extractor.score_name
         found = {name: interval(scores[name], frechet_of_draws(generated, self.real, drawn), least=0)}
         if name := self.kernel_score:
@@ -90,4 +120,8 @@ class FeatureScores:
         Args:
             real_is_given: whether the statistics of the real images are from a file.
         """
-        return features_protocol(self.extractor, self.real, self.images, real_is_given, self.kernel_score, self.seed)
+        protocol = features_protocol(
+            self.extractor, self.real, self.images, real_is_given, self.kernel_score, self.seed
+        )
+        facts = {name: precision_recall_facts() for name in self.precision_and_recall}
+        return protocol | facts

@@ -125,9 +125,8 @@ class ScoresInTraining:
     def names(self) -> set[str]:
         """Names of the scores."""
         evaluation = self.evaluation
-        features = {evaluation.features.score_name} if evaluation.features else set()
-        kid = {evaluation.kernel_score} if evaluation.kernel_score else set()
-        return features | kid | ({"miou", "accuracy"} if evaluation.segmenter else set())
+        features = set(evaluation.feature_scores.names) if evaluation.feature_scores else set()
+        return features | ({"miou", "accuracy"} if evaluation.segmenter else set())
 
     def trained_on(self, opt: TrainOptions, dataset: SampleDataset) -> int:
         """Number of the label maps that are also in `dataset`, the training set with options `opt`."""

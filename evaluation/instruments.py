@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 
-from evaluation.distances import FeatureSet
+from evaluation.distances import MOST_KEPT, FeatureSet
 from evaluation.diversity import LPIPSDistance, lpips_distance
+from evaluation.feature_scores import FeatureScores
 from evaluation.features import FeatureExtractor, inception_features, random_features
 from evaluation.image_sets import Truth
 from evaluation.protocol import check_statistics
@@ -62,6 +63,7 @@ class Instruments:
             real=self.real,
             world=world,
             kid=opt.kid,
+            precision_recall=opt.precision_recall,
             bootstrap=opt.bootstrap,
             batch_size=batch_size,
             num_workers=num_workers,
@@ -132,16 +134,18 @@ def names_of_classes(segmenter: Segmenter, names: Sequence[str]) -> list[str]:
     return [name if found.count(name) == 1 else f"{name} ({i})" for i, name in zip(segmenter.class_ids, found)]
 
 
-def missing_scores(opt: EvaluateOptions, features: FeatureExtractor | None, kernel_score: str | None) -> dict[str, str]:
+def missing_scores(opt: EvaluateOptions, features: FeatureScores | None) -> dict[str, str]:
     """Scores that will be missing, by name, and why, with a way to get them."""
     missing = {}
-    is_fid = features is not None and features.score_name == "fid"
+    is_fid = features is not None and features.extractor.score_name == "fid"
     if not is_fid:
         missing["FID, KID"] = f"--features {opt.features}; --features inception computes them"
-    if features is not None and (is_fid if opt.kid is None else opt.kid) and not kernel_score:
+    if features is not None and (is_fid if opt.kid is None else opt.kid) and not features.kernel_score:
         missing["KID" if is_fid else "kernel distance"] = (
             "needs the features of every image, and statistics of the real ones were given; use the photos"
         )
+    if features is not None and opt.precision_recall and not features.precision_and_recall:
+        missing["precision, recall"] = f"need the features of every image, kept for {MOST_KEPT:,} at most"
     if not opt.segmenter and not opt.segmenter_weights:
         missing["segmentation scores"] = _how_to_get_a_segmenter(opt.dataset_mode)
     return missing

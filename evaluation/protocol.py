@@ -153,6 +153,8 @@ def in_words(score: str, protocol: Mapping[str, Any]) -> str:
         kid = protocol[score]
         of = "features as of FID" if score == "kid" else "random features, no KID; compares only with itself"
         return f"{kid['estimate']}; {kid['subsets']} subset(s) of {kid['subset_size']} images; {of}"
+    if score.endswith(("precision", "recall")):
+        return _precision_recall_in_words(score, protocol)
     if score == "lpips_diversity":
         facts = protocol["lpips"]
         return f"mean LPIPS (AlexNet) of {facts['styles']} styles of a label map, all pairs; {facts['label_maps']} maps"
@@ -172,3 +174,15 @@ def in_words(score: str, protocol: Mapping[str, Any]) -> str:
         "accuracy_with_void": facts.get("accuracy_with_void"),
     }
     return f"{details.get(score, '')}; {segmenter}; {seen}"
+
+
+def _precision_recall_in_words(score: str, protocol: Mapping[str, Any]) -> str:
+    facts = protocol[score]
+    inside = (
+        "generated images in the ball of a photo" if score.endswith("precision") else "photos in the ball of an image"
+    )
+    of = "random features; compares only with itself" if score.startswith("random") else "features as of FID"
+    return (
+        f"fraction of {inside}, which holds its {facts['neighbors']} nearest neighbors; {of}; "
+        f"{protocol['images'].get('count')} images against as many photos"
+    )

@@ -65,7 +65,7 @@ def evaluate(
         class_names=names_of_classes(tools.segmenter, truth.class_names) if tools.segmenter else [],
         class_colors=class_colors(tools.segmenter, truth.class_colors),
         real_photos=real_photos,
-        left_out=missing_scores(opt, tools.features, evaluation.kernel_score),
+        left_out=missing_scores(opt, evaluation.feature_scores),
         provenance={
             "folders": sources.folders,
             "images_hash": hash_of_images,

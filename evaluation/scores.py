@@ -63,6 +63,10 @@ SCORES = {
     "random_feature_kernel_distance": Score(
         "kernel distance of random features", min, "{:.4g}", group="random_feature_distance"
     ),
+    "precision": Score("precision", max, "{:.3f}", group="inception"),
+    "recall": Score("recall", max, "{:.3f}", group="inception"),
+    "random_feature_precision": Score("precision in random features", max, "{:.3f}", group="random_feature_distance"),
+    "random_feature_recall": Score("recall in random features", max, "{:.3f}", group="random_feature_distance"),
     "miou": Score("mIoU", max, "{:.1f}", True, "segmentation"),
     "miou_present": Score("mIoU of classes present", max, "{:.1f}", True, "segmentation"),
     "accuracy": Score("pixel accuracy", max, "{:.1f}", True, "segmentation"),

@@ -15,6 +15,7 @@ from evaluation.diversity import LPIPSDistance, mean_pairwise
 from evaluation.feature_scores import FeatureCollector, FeatureScores
 from evaluation.features import FeatureExtractor
 from evaluation.image_sets import GeneratedImages, Truth, batches
+from evaluation.precision_recall import check_number
 from evaluation.protocol import Protocol, data_digests, images_protocol, segmenter_protocol
 from evaluation.segmentation import SegmentationCounter, TrueClasses, scores_of_draws, scores_of_image
 from models.segmenters import Segmenter
@@ -33,9 +34,8 @@ class Measurement:
     """The scores of one set of generated images. Fractions are 0 to 1.
 
     Attributes:
-        scores: those that were computed, by name: "fid" or "random_feature_distance", "kid" or
-            "random_feature_kernel_distance" and its "_deviation", "miou", "miou_present", "accuracy",
-            "accuracy_with_void", "lpips_diversity".
+        scores: those that were computed, by the names in `evaluation.scores.SCORES`; a kernel distance also with the
+            suffix "_deviation".
         confusion: of all images; None without segmentation network.
         per_image: {sample: {"accuracy": fraction of its labeled pixels, "miou": over the classes of its label map}},
             None without labeled pixels.
@@ -65,6 +65,7 @@ class Evaluation:
         segmenter_files: {"name", "sha256"} of each of its files, for the protocol.
         real: statistics of real features, instead of photos.
         kid: whether to compute the kernel distance too; None: with Inception's features, of which it is KID.
+        precision_recall: whether to compute precision and recall in the features.
         bootstrap: number of draws of samples for intervals; 0 for none.
         batch_size: samples read at once; it changes scores only by rounding.
         seed: for KID's subsets, and for the draws.
@@ -87,6 +88,7 @@ class Evaluation:
         real: FeatureSet | None = None,
         world: World | None = None,
         kid: bool | None = None,
+        precision_recall: bool = False,
         bootstrap: int = 0,
         batch_size: int = 8,
         num_workers: int = 0,
@@ -97,6 +99,8 @@ class Evaluation:
         self.world = world or World()
         if len(truth) < LEAST_IMAGES:
             raise InputError(f"{len(truth)} image cannot be scored: distances and scores need {LEAST_IMAGES} or more")
+        if precision_recall:
+            check_number(len(truth))
         self.shard = range(self.world.rank, len(truth), self.world.size)
         self._segmenter_files = list(segmenter_files)
         self.classes = TrueClasses(segmenter, truth.size) if segmenter else None
@@ -119,7 +123,7 @@ class Evaluation:
         if photos:
             real = photos.gathered(self.world)
         if features and real:
-            self.feature_scores = FeatureScores(features, real, len(truth), kid, seed)
+            self.feature_scores = FeatureScores(features, real, len(truth), kid, seed, precision_recall)
 
     def score(self, generated: Batches) -> dict[str, float]:
         """Only the scores of `measure`."""
@@ -193,11 +197,6 @@ class Evaluation:
         intervals = self.world.broadcast(intervals)
         facts = bootstrap_facts(self._bootstrap, self._seed, features, real) if intervals else {}
         return replace(measured, intervals=intervals, bootstrap=facts)
-
-    @property
-    def kernel_score(self) -> str | None:
-        """Name of the kernel distance, such as "kid"; None if it is not computed."""
-        return self.feature_scores.kernel_score if self.feature_scores else None
 
     @property
     def protocol(self) -> Protocol:

@@ -79,6 +79,11 @@ class EvaluateOptions(
         "compute the kernel distance too: KID, or that of random features, which compares only with itself",
         unset="with --features inception",
     )
+    precision_recall: bool = option(
+        False,
+        "compute precision and recall in the features too (Kynkäänniemi et al. 2019), by the 3 nearest neighbors",
+        role="session",
+    )
     bootstrap: int = option(
         0,
         "draws of images with replacement for 95% intervals of the scores, such as 1000; 0 for none",
@@ -176,6 +181,13 @@ def _check_features(opt: EvaluateOptions) -> None:
         raise OptionError("--features none: leaves nothing to score; add --segmenter, --segmenter_weights or --lpips")
     if opt.kid and opt.features == "none":
         raise OptionError("--kid: is a distance of features; leave it out, or leave out --features none")
+    if opt.precision_recall and opt.features == "none":
+        raise OptionError("--precision_recall: compares features; leave it out, or leave out --features none")
+    if opt.precision_recall and opt.real_statistics:
+        raise OptionError(
+            f"--precision_recall: needs the features of every photo, and --real_statistics {opt.real_statistics} holds "
+            f"statistics of them; leave one of them out"
+        )
     if opt.real_statistics and opt.save_real_statistics:
         raise OptionError("--save_real_statistics: would write what --real_statistics reads; leave one of them out")
     for flag in ("real_statistics", "save_real_statistics"):

@@ -39,8 +39,8 @@ PACKAGES = {
     ),
     "torch_fidelity": Optional(
         "torch-fidelity",
-        "--features inception",
-        "take --features random or none",
+        "--features inception, or --precision_recall",
+        "take --features random or none, without --precision_recall",
         ("torch_fidelity.feature_extractor_inceptionv3", "FeatureExtractorInceptionV3"),
     ),
     "lpips": Optional("lpips", "--lpips", "leave out --lpips", ("lpips", "LPIPS")),

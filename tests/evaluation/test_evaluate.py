@@ -117,7 +117,7 @@ def test_without_a_segmenter_the_table_says_how_to_get_one(folders, capsys):
     assert "segmentation scores: left out" in printed and "scripts.segmenter" in printed
     for mode, named in (("coco", "deeplabv2_resnet101"), ("ade20k_outdoor", "encoder_epoch_50.pth,decoder_epoch_50")):
         opt = SimpleNamespace(dataset_mode=mode, features="none", segmenter=None, segmenter_weights=None)
-        assert named in instruments.missing_scores(opt, None, False)["segmentation scores"]
+        assert named in instruments.missing_scores(opt, None)["segmentation scores"]
 
 
 def test_equal_images_are_at_distance_zero_and_others_are_not(folders, tmp_path):
@@ -437,6 +437,8 @@ OPTIONS = {
     "KID of nothing": (["--name", "x", "--features", "none", "--kid", "--segmenter", "s"], "leave out --features none"),
     "useless weights": (["--name", "x", "--features", "random", "--inception_weights", "w"], "--features inception"),
     "statistics twice": (["--name", "x", "--real_statistics", "a", "--save_real_statistics", "b"], "leave one"),
+    "precision of nothing": (["--name", "x", "--features", "none", "--precision_recall", "--lpips"], "leave out"),
+    "precision of statistics": (["--name", "x", "--precision_recall", "--real_statistics", "a.npz"], "of every photo"),
     "lpips file": (["--name", "x", "--lpips_weights", "w"], "add --lpips"),
     "typo": (["--name", "x", "--fid_resize", "pytorch"], "pytorch-fid"),
     "absent folder": (["--fake", "/absent", "--real", "/absent", "--features", "random"], "/absent"),

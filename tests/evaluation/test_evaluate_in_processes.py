@@ -31,7 +31,7 @@ CPU = torch.device("cpu")
 def in_memory(world):
     truth = Squares()
     tools = {"features": as_inception(), "segmenter": GraySegmenter()}
-    evaluation = Evaluation(truth, **tools, world=world, batch_size=2, bootstrap=30)
+    evaluation = Evaluation(truth, **tools, world=world, batch_size=2, bootstrap=30, precision_recall=True)
     measurement = evaluation.measure(generated(truth, evaluation.shard, shade=20))
     scores = {**measurement.scores, **{f"{name} from": low for name, (low, _) in measurement.intervals.items()}}
     return scores, measurement.per_image, measurement.confusion.counts.tolist()
@@ -66,17 +66,20 @@ def test_two_processes_measure_what_one_does_and_fail_as_one(tmp_path):
     bad = tmp_path / "spoiled" / "fake" / f"{NAMES[1]}.png"
     bad.write_bytes(b"not an image")
     output = {kind: ["--output", str(tmp_path / f"{kind}.json")] for kind in ("good", "spoiled")}
-    argv = [segmented(tmp_path / kind, *words, "--bootstrap", "20") for kind, words in output.items()]
+    argv = [
+        segmented(tmp_path / kind, *words, "--bootstrap", "20", "--precision_recall") for kind, words in output.items()
+    ]
 
     results = run_together(2, job, *argv)
     together = json.loads((tmp_path / "good.json").read_text())
     scores, per_image, counts = in_memory(World())
-    assert {"fid from", "kid from", "miou from"} <= scores.keys()
+    assert {"fid from", "kid from", "miou from", "precision", "recall"} <= scores.keys()
     for measured, _ in results:
         assert measured[0] == pytest.approx(scores, rel=1e-9)
         assert measured[1:] == (per_image, counts)
     of_folders(World(), argv[0])
     alone = json.loads((tmp_path / "good.json").read_text())
+    assert {"random_feature_precision", "random_feature_recall"} <= alone["scores"].keys()
     assert together["scores"] == pytest.approx(alone["scores"], rel=1e-9)
     assert together["intervals"]["accuracy"] == alone["intervals"]["accuracy"]
     for part in ("per_class_iou", "per_image", "protocol"):

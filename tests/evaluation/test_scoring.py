@@ -90,8 +90,8 @@ def test_kid_needs_the_features_of_every_photo():
     bare.add(statistics.features)
     evaluation = Evaluation(truth, features=features, real=bare)
     assert evaluation.score(generated(truth, range(7))).keys() == {"fid"}
-    assert Evaluation(truth, features=features, kid=False).kernel_score is None
-    assert not Evaluation(truth, features=random_features("cpu")).kernel_score
+    assert Evaluation(truth, features=features, kid=False).feature_scores.kernel_score is None
+    assert not Evaluation(truth, features=random_features("cpu")).feature_scores.kernel_score
 
 
 def test_protocols_tell_measurements_apart_and_alike():

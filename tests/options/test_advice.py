@@ -174,6 +174,8 @@ EVALUATE = """
 --fake images --labels maps --segmenter s --kid
 --name plain --inception_weights w --features random
 --name plain --features none
+--name plain --features none --segmenter s --precision_recall
+--name plain --real_statistics a --precision_recall
 --name plain --features none --kid --segmenter s
 --fake images --labels maps --features none --kid --segmenter s
 --name plain --real_statistics a --save_real_statistics b
