@@ -78,6 +78,7 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
             "Generator": GENERATOR_NAMES[tested_generator(files)],
             "Data set": name_of_data(opt),
             "Seed": str(opt.seed),
+            **styles.facts,
             **({} if styles.resampled is None else {"Resampled class": dataset.class_names[styles.resampled]}),
         },
         style_photos={name: to_uint8(photo) for name, photo in styles.photos.items()},

@@ -19,6 +19,7 @@ from data.orientation import warn_of_turned
 from data.photos import warn_of_photos
 from data.preprocess import image_to_tensor
 from data.read import read_image
+from evaluation.reconstruction import OWN_PHOTO, STYLE
 from models import Pix2PixModel
 from models.fixed_inputs import fixed_inputs, forward_passes
 from models.folding import fold_norms
@@ -57,7 +58,8 @@ class Generation:
         model: with trained weights, on its device. It is changed in place and cannot be trained afterwards.
         dataset: its first label maps are for --recalibrate_bn, its classes for --resample_class.
     Raises:
-        InputError: --style_image cannot be read, or the data set has no class of --resample_class.
+        InputError: --style_image cannot be read, or the data set has no class of --resample_class, or lacks a photo
+            for --reconstruct.
     """
 
     def __init__(self, opt: Any, model: Pix2PixModel, dataset: SampleDataset):
@@ -79,7 +81,7 @@ class Generation:
             layout = self.model.layout(batch)
             if self.styles.are_many and isinstance(self.model.netG, SPADEGenerator):
                 layout = prepare(self.model.netG, layout)
-        for caption, z in self.styles.of(batch["index"].tolist(), batch["labels"]):
+        for caption, z in self.styles.of(batch["index"].tolist(), batch["labels"], batch.get("image")):
             with arithmetic(self.opt.precision, self.model.device):
                 images = to_uint8(self.model.netG(layout, z))
             yield caption, images
@@ -112,7 +114,7 @@ def style_photos(opt: Any) -> dict[str, Tensor]:
 
 
 class Styles:
-    """The latents of a test: one per style photo, or `num_styles` random ones per label map, or none.
+    """The latents of a test: one per style photo, of each map's own photo, `num_styles` random ones a map, or none.
 
     Attributes:
         resampled: the class of --resample_class: random latents after the first differ from it only at its pixels.
@@ -124,23 +126,42 @@ class Styles:
         self.device = model.device
         self.photos = style_photos(opt)
         netE = model.netE
+        self.precision, self.encoder = opt.precision, netE if opt.reconstruct else None
+        if opt.reconstruct and dataset:
+            _check_photos(dataset, opt.how_many)
         self.mu = {name: netE(photo[None].to(model.device))[0] for name, photo in self.photos.items()} if netE else {}
         self.resampled = None
         if opt.resample_class is not None:
             self.resampled = find_class(opt.resample_class, dataset.class_names)
 
     @property
+    def facts(self) -> dict[str, str]:
+        """What the page of a test says of them."""
+        return {STYLE: OWN_PHOTO} if self.encoder else {}
+
+    @property
     def are_many(self) -> bool:
         """Whether there is more than one image for each label map."""
         return self.z_dim is not None and (len(self.mu) > 1 if self.mu else self.num_styles > 1)
 
-    def of(self, indices: Sequence[int], labels: Tensor) -> Iterator[tuple[str, Tensor | None]]:
+    def of(
+        self, indices: Sequence[int], labels: Tensor, photos: Tensor | None = None
+    ) -> Iterator[tuple[str, Tensor | None]]:
         """Yield (caption, z) of every style, for label maps (N, H, W) of these indices in the data set.
+
+        Args:
+            photos: those of the label maps, (N, 3, H, W) in [-1, 1], for --reconstruct.
+        Returns:
 
         z is (N, z_dim); a map (N, z_dim, H, W) where a class is resampled; None for a generator without latent.
         """
         if self.z_dim is None:
             yield "synthesized", None
+        elif self.encoder:
+            assert photos is not None, "the data set has a photo of every label map"
+            with arithmetic(self.precision, self.device):
+                mu = self.encoder(photos.to(self.device))[0]
+            yield "reconstruction", mu
         elif self.mu:
             for name, mu in self.mu.items():
                 yield f"style of {name}", mu.expand(len(indices), -1)
@@ -152,6 +173,15 @@ class Styles:
                     yield caption, z[:, k]
                 else:
                     yield caption, resample(z[:, 0], z[:, k], labels.to(self.device) == self.resampled)
+
+
+def _check_photos(dataset: SampleDataset, count: int | None) -> None:
+    for paths in dataset.paths[:count]:  # none are those of samples drawn in memory, which have photos
+        if paths.image is None:
+            raise InputError(
+                f"--reconstruct: {paths.name} has no photo whose style its image could take; add the photos to the "
+                f"data set (--image_dir of --dataset_mode custom), or leave out --reconstruct"
+            )
 
 
 def resample(z: Tensor, other: Tensor, pixels: Tensor) -> Tensor:

@@ -112,11 +112,11 @@ class ScoresInTraining:
                     create_dataset(replace(opt, instance=False), maps=False),
                     opt,
                     opt.how_many,
-                    photos=tools.features is not None and tools.real is None,
+                    photos=opt.reconstruct or (tools.features is not None and tools.real is None),
                     labels=tools.segmenter is not None,
                     whole_labels=tools.segmenter is not None and scores_whole_labels(opt),
                 )
-            self.evaluation = tools.evaluation(opt, truth, world, opt.batch_size)
+            self.evaluation = tools.evaluation(opt, truth, world, opt.batch_size, reconstructions=opt.reconstruct)
         images, digits = len(truth), protocol_hash(self.evaluation.protocol)
         # From the main process: one without samples does not know the size of label maps.
         self.facts = world.broadcast({"phase": opt.phase, "images": images, "protocol_hash": digits})
@@ -126,7 +126,8 @@ class ScoresInTraining:
         """Names of the scores."""
         evaluation = self.evaluation
         features = set(evaluation.feature_scores.names) if evaluation.feature_scores else set()
-        return features | ({"miou", "accuracy"} if evaluation.segmenter else set())
+        pixels = {"psnr", "ssim"} if evaluation.reconstructions else set()
+        return features | pixels | ({"miou", "accuracy"} if evaluation.segmenter else set())
 
     def trained_on(self, opt: TrainOptions, dataset: SampleDataset) -> int:
         """Number of the label maps that are also in `dataset`, the training set with options `opt`."""

@@ -48,12 +48,14 @@ class Instruments:
         batch_size: int = 8,
         num_workers: int = 0,
         show: bool = False,
+        reconstructions: bool = False,
     ) -> Evaluation:
         """Create the evaluation against `truth`, and read `truth`. All processes of `world` must call this.
 
         Args:
             batch_size, num_workers: for reading; they change scores only by rounding.
             show: whether to show a progress bar.
+            reconstructions: whether each image has the style of its own photo.
         """
         return Evaluation(
             truth,
@@ -69,6 +71,7 @@ class Instruments:
             num_workers=num_workers,
             seed=opt.seed,
             show=show,
+            reconstructions=reconstructions,
         )
 
 

@@ -155,6 +155,9 @@ def in_words(score: str, protocol: Mapping[str, Any]) -> str:
         return f"{kid['estimate']}; {kid['subsets']} subset(s) of {kid['subset_size']} images; {of}"
     if score.endswith(("precision", "recall")):
         return _precision_recall_in_words(score, protocol)
+    if score in ("psnr", "ssim"):
+        facts = protocol["reconstruction"]
+        return f"{facts[score]}; each image in the style of its own photo; {facts['compared']}; {seen}"
     if score == "lpips_diversity":
         facts = protocol["lpips"]
         return f"mean LPIPS (AlexNet) of {facts['styles']} styles of a label map, all pairs; {facts['label_maps']} maps"

@@ -35,6 +35,9 @@ from util.segmentation_scores import ConfusionMatrix
 WIDTH = 110
 REAL = "real photos"
 ROOT = Path(__file__).parents[1]
+NOTHING = "no pixel or class that counts"
+NOT_FINITE = {"psnr": "it is infinite, because an image is equal to its photo"}
+"""Why scores are not finite, if the reason is another one."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +214,7 @@ def create_report(
         provenance: further facts about the origin of the scores, in JSON values.
     """
     finite = {name: value for name, value in measurement.scores.items() if math.isfinite(value)}
-    strange = {name: "no pixel or class that counts" for name in measurement.scores if name not in finite}
+    strange = {name: NOT_FINITE.get(name, NOTHING) for name in measurement.scores if name not in finite}
     iou = [] if measurement.confusion is None else measurement.confusion.class_iou().tolist()
     content = {
         "format": FORMAT,

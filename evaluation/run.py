@@ -42,7 +42,9 @@ def evaluate(
             hash_of_images = images_hash(sources.folder, len(sources.styles))
         tools = create_instruments(opt, device)
     truth = sources.truth
-    evaluation = tools.evaluation(opt, truth, world, opt.batch_size, workers, show=world.is_main)
+    evaluation = tools.evaluation(
+        opt, truth, world, opt.batch_size, workers, show=world.is_main, reconstructions=sources.are_reconstructions
+    )
     measurement = evaluation.measure(
         generated_batches(sources.generated, evaluation.shard, opt.batch_size, workers, show=world.is_main)
     )

@@ -71,5 +71,7 @@ SCORES = {
     "miou_present": Score("mIoU of classes present", max, "{:.1f}", True, "segmentation"),
     "accuracy": Score("pixel accuracy", max, "{:.1f}", True, "segmentation"),
     "accuracy_with_void": Score("pixel accuracy, void is wrong", max, "{:.1f}", True, "segmentation"),
+    "psnr": Score("PSNR, dB", max, "{:.2f}", group="reconstruction"),
+    "ssim": Score("SSIM", max, "{:.4f}", group="reconstruction"),
     "lpips_diversity": Score("LPIPS between styles", max, "{:.4f}", group="lpips"),
 }

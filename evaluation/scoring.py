@@ -17,6 +17,7 @@ from evaluation.features import FeatureExtractor
 from evaluation.image_sets import GeneratedImages, Truth, batches
 from evaluation.precision_recall import check_number
 from evaluation.protocol import Protocol, data_digests, images_protocol, segmenter_protocol
+from evaluation.reconstruction import ReconstructionCounter, check_reconstructions, reconstruction_protocol
 from evaluation.segmentation import SegmentationCounter, TrueClasses, scores_of_draws, scores_of_image
 from models.segmenters import Segmenter
 from util.distributed import World
@@ -37,8 +38,8 @@ class Measurement:
         scores: those that were computed, by the names in `evaluation.scores.SCORES`; a kernel distance also with the
             suffix "_deviation".
         confusion: of all images; None without segmentation network.
-        per_image: {sample: {"accuracy": fraction of its labeled pixels, "miou": over the classes of its label map}},
-            None without labeled pixels.
+        per_image: {sample: {"accuracy": fraction of its labeled pixels, "miou": over the classes of its label map, both
+            None without labeled pixels; "psnr" and "ssim", if it is a reconstruction}}.
         image_counts: the confusion of each image by name, ((C + 1) C,) sparse; empty without segmentation network.
         intervals: lowest and highest value by name of the score; empty without bootstrap.
         bootstrap: how they were made, as JSON values.
@@ -66,6 +67,7 @@ class Evaluation:
         real: statistics of real features, instead of photos.
         kid: whether to compute the kernel distance too; None: with Inception's features, of which it is KID.
         precision_recall: whether to compute precision and recall in the features.
+        reconstructions: whether to compare each image with its photo, by PSNR and SSIM.
         bootstrap: number of draws of samples for intervals; 0 for none.
         batch_size: samples read at once; it changes scores only by rounding.
         seed: for KID's subsets, and for the draws.
@@ -76,6 +78,7 @@ class Evaluation:
         shard: indices of the samples of this process.
         feature_scores: None without features.
         classes: the label maps as classes of the segmenter; None without one.
+        reconstructions: whether each image is compared with its photo.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class Evaluation:
         num_workers: int = 0,
         seed: int = 0,
         show: bool = False,
+        reconstructions: bool = False,
     ):
         self.truth, self.features, self.segmenter = truth, features, segmenter
         self.world = world or World()
@@ -101,6 +105,9 @@ class Evaluation:
             raise InputError(f"{len(truth)} image cannot be scored: distances and scores need {LEAST_IMAGES} or more")
         if precision_recall:
             check_number(len(truth))
+        self.reconstructions = reconstructions
+        if reconstructions:
+            check_reconstructions(truth)
         self.shard = range(self.world.rank, len(truth), self.world.size)
         self._segmenter_files = list(segmenter_files)
         self.classes = TrueClasses(segmenter, truth.size) if segmenter else None
@@ -140,6 +147,7 @@ class Evaluation:
         """
         collector = FeatureCollector(self.features, self.truth.names) if self.features else None
         counter = SegmentationCounter(self.classes) if self.classes else None
+        pairs = ReconstructionCounter(self.truth) if self.reconstructions else None
         done: set[int] = set()
         with self.world.failing_together():
             for indices, images in generated:
@@ -149,6 +157,8 @@ class Evaluation:
                         collector.add(indices, images)
                     if counter:
                         counter.add(indices, images)
+                    if pairs:
+                        pairs.add(indices, images)
                     done.update(indices)
         if len(done) < len(self.shard):
             raise ValueError(f"{len(done)} images were generated of {len(self.shard)} samples in this process's shard")
@@ -159,7 +169,11 @@ class Evaluation:
             counts = {self.truth.names[index]: one for index, one in by_index.items()}
             per_image = {name: scores_of_image(one, confusion.num_classes) for name, one in counts.items()}
             measured = Measurement(measured.scores | counter.scores(confusion), confusion, per_image, counts)
-        return self._with_intervals(measured, features) if self._bootstrap else measured
+        if pairs:
+            pairs.gather(self.world)
+            both = {name: measured.per_image.get(name, {}) | scores for name, scores in pairs.per_image.items()}
+            measured = replace(measured, scores=measured.scores | pairs.scores, per_image=both)
+        return self._with_intervals(measured, features, pairs) if self._bootstrap else measured
 
     def _new_ones(self, indices: Sequence[int] | Tensor, images: Tensor, done: set[int]) -> tuple[list[int], Tensor]:
         indices = [int(index) for index in indices]
@@ -182,7 +196,9 @@ class Evaluation:
                 scores = self.feature_scores.of(generated)
         return self.world.broadcast(scores)
 
-    def _with_intervals(self, measured: Measurement, features: FeatureSet | None) -> Measurement:
+    def _with_intervals(
+        self, measured: Measurement, features: FeatureSet | None, pairs: ReconstructionCounter | None
+    ) -> Measurement:
         """Add bootstrap intervals, computed by the main process from the same draws for all scores, and broadcast."""
         intervals: dict[str, Interval] = {}
         real = self.feature_scores.real if self.feature_scores else None
@@ -194,6 +210,8 @@ class Evaluation:
                 counts = list(measured.image_counts.values())
                 of_draws = scores_of_draws(counts, drawn, self.segmenter.num_classes, self.segmenter.mean_iou)
                 intervals |= {name: interval(measured.scores[name], of_draws[name], 0, 1) for name in of_draws}
+            if pairs:
+                intervals |= pairs.intervals(drawn)
         intervals = self.world.broadcast(intervals)
         facts = bootstrap_facts(self._bootstrap, self._seed, features, real) if intervals else {}
         return replace(measured, intervals=intervals, bootstrap=facts)
@@ -204,6 +222,8 @@ class Evaluation:
         protocol: Protocol = {"images": images_protocol(self.truth, self._digests)}
         if self.feature_scores:
             protocol |= self.feature_scores.protocol(self._real_is_given)
+        if self.reconstructions:
+            protocol["reconstruction"] = reconstruction_protocol()
         if self.classes:
             facts = segmenter_protocol(self.classes.segmenter, self.truth.size, self.classes.size)
             protocol["segmentation"] = facts | ({"files": self._segmenter_files} if self._segmenter_files else {})

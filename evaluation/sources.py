@@ -18,6 +18,7 @@ from evaluation.image_sets import (
     GeneratedImages,
     Truth,
 )
+from evaluation.reconstruction import OWN_PHOTO, STYLE
 from evaluation.scored_images import style_folder
 from options import EvaluateOptions
 from options.data_file import described
@@ -25,7 +26,7 @@ from options.field import declared_options
 from options.networks import has_latent
 from options.saved import SAVED_NAME, load_saved
 from util.errors import InputError, some_of
-from util.results_page import RESULTS, SCORES_NAME
+from util.results_page import RESULTS, SCORES_NAME, read_facts
 from util.warn import warn_once
 
 # Suffixes of file names after the sample's name: of photos, of label maps.
@@ -41,6 +42,7 @@ class Sources:
         real, labels: origin of photos and label maps, as text for the report; None if they are not used.
         truth: the references.
         styles: the generated images, and with --lpips those in further styles of the same label maps.
+        are_reconstructions: whether each image has the style of its own photo.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class Sources:
     labels: str | None
     truth: Truth
     styles: list[GeneratedImages]
+    are_reconstructions: bool = False
 
     @property
     def generated(self) -> GeneratedImages:
@@ -69,10 +72,11 @@ def find_images(opt: EvaluateOptions, whole_labels: bool) -> Sources:
     Raises:
         InputError: there is no such run, nothing has been generated, or names do not pair.
     """
-    photos = opt.features != "none" and not opt.real_statistics
+    folder = Path(opt.fake) if opt.fake else results_of(opt)
+    reconstructions = are_reconstructions(opt, folder)
+    photos = reconstructions or (opt.features != "none" and not opt.real_statistics)
     labels = bool(opt.segmenter or opt.segmenter_weights)
     wanted = {"photos": photos, "labels": labels, "whole_labels": labels and whole_labels}
-    folder = Path(opt.fake) if opt.fake else results_of(opt)
     if opt.fake:
         first = next(iter(images_in(folder, "generated images", "--fake").values()))
         opt = _at_size(opt, image_size(first))
@@ -91,7 +95,25 @@ def find_images(opt: EvaluateOptions, whole_labels: bool) -> Sources:
         labels=(opt.labels or drawn or places.get("label_maps")) if labels else None,
         truth=truth,
         styles=styles,
+        are_reconstructions=reconstructions,
     )
+
+
+def are_reconstructions(opt: EvaluateOptions, folder: Path) -> bool:
+    """Whether each image has the style of its own photo: --reconstruct says it of --fake, and the test of --name.
+
+    Raises:
+        InputError: --reconstruct is given for another test.
+    """
+    if opt.fake:
+        return opt.reconstruct
+    found = read_facts(folder.parents[1]).get(STYLE) == OWN_PHOTO
+    if opt.reconstruct and not found:
+        raise InputError(
+            f"--reconstruct: the images in {folder} are not in the style of their own photos; make such with: "
+            f"{test_command(opt, '--reconstruct')}"
+        )
+    return found
 
 
 def warn_of_one_folder(opt: EvaluateOptions) -> None:

@@ -8,7 +8,7 @@ from options.base import Start
 from options.data import TestDataOptions
 from options.field import PLAIN_NAME, Option, OptionError, Rule, declared_options, option, reuse
 from options.run import DeviceOptions, DownloadOptions, RunOptions, SavedRunOptions
-from options.test import ResultsOptions, TestOptions
+from options.test import GenerationOptions, ResultsOptions, TestOptions
 
 FEATURES = ("inception", "random", "none")
 FID_RESIZES = ("tf", "pytorch-fid", "clean")
@@ -89,6 +89,12 @@ class EvaluateOptions(
         "draws of images with replacement for 95% intervals of the scores, such as 1000; 0 for none",
         rule=Rule("0, or from 20 to 100000", lambda draws: draws == 0 or 20 <= draws <= 100_000),
     )
+    reconstruct: bool = reuse(
+        GenerationOptions,
+        "reconstruct",
+        help="measure PSNR and SSIM of the images against the photos of the same names; known of --name, if test.py "
+        "--reconstruct generated them",
+    )
     lpips: bool = option(False, "measure the diversity of styles, after test.py --num_styles 2 or more", role="session")
     lpips_weights: str | None = option(
         None,
@@ -167,6 +173,8 @@ def _check_folders(opt: EvaluateOptions) -> None:
             f"--fake {opt.fake}: add --real DIR, the folder of real photos (or --real_statistics FILE, or --features "
             f"none for segmentation scores alone)"
         )
+    if opt.reconstruct and not opt.real:
+        raise OptionError("--reconstruct: compares each image with the photo of the same name; add --real DIR")
     segmenter = opt.segmenter or opt.segmenter_weights
     if segmenter and not opt.labels:
         raise OptionError(f"--segmenter {segmenter}: add --labels DIR, the folder of the images' id maps")
@@ -177,8 +185,10 @@ def _check_features(opt: EvaluateOptions) -> None:
         raise OptionError(
             f"--inception_weights {opt.inception_weights}: is for --features inception; use that, or leave the flag out"
         )
-    if opt.features == "none" and not (opt.segmenter or opt.segmenter_weights or opt.lpips):
-        raise OptionError("--features none: leaves nothing to score; add --segmenter, --segmenter_weights or --lpips")
+    if opt.features == "none" and not (opt.segmenter or opt.segmenter_weights or opt.lpips or opt.reconstruct):
+        raise OptionError(
+            "--features none: leaves nothing to score; add --segmenter, --segmenter_weights, --lpips or --reconstruct"
+        )
     if opt.kid and opt.features == "none":
         raise OptionError("--kid: is a distance of features; leave it out, or leave out --features none")
     if opt.precision_recall and opt.features == "none":

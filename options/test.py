@@ -26,6 +26,10 @@ class GenerationOptions(Options, heading="results"):
     style_image: str | None = option(
         None, "photo that gives every image its style, with --use_vae", unset="a random style"
     )
+    reconstruct: bool = option(
+        False,
+        "give every image the style of its own photo, with --use_vae: evaluate.py then measures PSNR and SSIM",
+    )
     num_styles: int = option(
         1,
         "images for each label map, each from a random latent, with --use_vae, --random_input or --method oasis",
@@ -92,6 +96,11 @@ class TestOptions(
             raise OptionError(
                 f"--style_image {self.style_image}: a network without encoder has no styles; {fix} --use_vae{instead}"
             )
+        if self.reconstruct and not self.use_vae:
+            raise OptionError(f"--reconstruct: a network without encoder takes no style from a photo; {fix} --use_vae")
+        if self.reconstruct and (self.style_image or self.num_styles > 1):
+            other = f"--style_image {self.style_image}" if self.style_image else f"--num_styles {self.num_styles}"
+            raise OptionError(f"--reconstruct: gives every image one style, that of its own photo; leave out {other}")
         if self.num_styles > 1 and not self.has_latent:
             flags = LATENT_FLAGS.get(self.method, "--use_vae")
             raise OptionError(f"--num_styles {self.num_styles}: a network without latent has one style; {fix} {flags}")

@@ -21,7 +21,8 @@ ALLOWED: dict[str, set[str]] = {
     "models.methods": {"models", "models.networks", "models.tables", "util", "torch"},
     "models": {"models.networks", "models.tables", "models.methods", "models.segmenters", "util"} | TORCH,
     "trainers": {"models", "data", "evaluation", "options", "util", "torch", "tqdm"},
-    "evaluation": {"models", "data", "options", "util", "tqdm", "dominate", "torch_fidelity", "lpips", "matplotlib"}
+    "evaluation": {"models", "data", "options", "util"}
+    | {"scipy", "tqdm", "dominate", "torch_fidelity", "lpips", "matplotlib"}
     | TORCH
     | IMAGES,
 }

@@ -126,6 +126,10 @@ TEST = """
 --name new --label_dir maps
 --name new --style_image photo.png
 --name new --num_styles 3
+--name new --reconstruct
+--name plain --reconstruct
+--name encoder --reconstruct --style_image photo.png
+--name encoder --reconstruct --num_styles 2
 --name new --random_input --style_image photo.png
 --name new --resample_class sky
 --name new --method oasis --resample_class sky
@@ -170,6 +174,7 @@ EVALUATE = """
 --name plain --labels maps
 --fake images --features inception --labels maps
 --fake images --segmenter s --real photos
+--fake images --labels maps --features none --reconstruct
 --fake images --segmenter_weights s --real photos
 --fake images --labels maps --segmenter s --kid
 --name plain --inception_weights w --features random
