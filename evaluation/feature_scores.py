@@ -16,11 +16,16 @@ from util.distributed import World
 from util.errors import InputError
 
 ROWS_AT_ONCE = 4096
-KERNEL_SCORES = {"fid": "kid", "random_feature_distance": "random_feature_kernel_distance"}
+KERNEL_SCORES = {
+    "fid": "kid",
+    "random_feature_distance": "random_feature_kernel_distance",
+    "own_feature_distance": "own_feature_kernel_distance",
+}
 """The name of the kernel distance of the same features, by that of the Fréchet distance."""
 PRECISION_AND_RECALL = {
     "fid": ("precision", "recall"),
     "random_feature_distance": ("random_feature_precision", "random_feature_recall"),
+    "own_feature_distance": ("own_feature_precision", "own_feature_recall"),
 }
 """The names of precision and recall in the same features, by that of the Fréchet distance."""
 

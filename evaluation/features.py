@@ -33,7 +33,7 @@ class FeatureExtractor:
     Always in 32 bits and without gradients, whatever the precision around it.
 
     Attributes:
-        name: "inception" or "random".
+        name: "inception", "random", or "own" for those of a file.
         score_name: name of the Fréchet distance of these features in results: "fid" for Inception's only.
         dim: number of features of an image.
         facts: everything that the features depend on, as JSON values: network, resize, weight file, library.

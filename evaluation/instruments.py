@@ -13,6 +13,7 @@ from evaluation.diversity import LPIPSDistance, lpips_distance
 from evaluation.feature_scores import FeatureScores
 from evaluation.features import FeatureExtractor, inception_features, random_features
 from evaluation.image_sets import Truth
+from evaluation.own_features import own_features
 from evaluation.protocol import check_statistics
 from evaluation.scoring import Evaluation
 from models.segmenters import SEGMENTERS, Segmenter, load_own_segmenter, load_segmenter
@@ -87,10 +88,16 @@ def create_instruments(opt: EvaluateOptions, device: torch.device) -> Instrument
 
 
 def create_features(opt: EvaluateOptions, device: torch.device) -> FeatureExtractor | None:
-    """The features that FID and KID compare; None with --features none. Raises `InputError` without weights."""
+    """The features that FID and KID compare; None with --features none. Raises `InputError` without weights,
+    or for a file that is no such network."""
     if opt.features == "inception":
         return inception_features(opt.inception_weights, opt.fid_resize, opt.download, device)
-    return random_features(device) if opt.features == "random" else None
+    if opt.features == "random":
+        return random_features(device)
+    if opt.features == "none":
+        return None
+    mean, std = (tuple(map(float, text.split(","))) for text in (opt.features_mean, opt.features_std))
+    return own_features(Path(opt.features), opt.features_size, mean, std, device)
 
 
 def create_segmenter(opt: EvaluateOptions, device: torch.device) -> Segmenter | None:

@@ -126,7 +126,7 @@ def check_statistics(features: FeatureExtractor, statistics: FeatureSet, path: s
             f"--real_statistics {path}: are of {statistics.dim} features, and --features {features.name} has "
             f"{features.dim}"
         )
-    for fact in ("features", "resize", "weights_sha256", "seed"):
+    for fact in ("features", "resize", "weights_sha256", "seed", "file_sha256", "input", "mean", "std"):
         theirs, ours = statistics.facts.get(fact), features.facts.get(fact)
         if theirs is not None and ours is not None and theirs != ours:
             raise InputError(
@@ -149,9 +149,13 @@ def in_words(score: str, protocol: Mapping[str, Any]) -> str:
         return (
             f"{seen} against {real} real ones ({facts['real_side']}, bicubic); resize {facts.get('resize')}; {weights}"
         )
-    if score in ("kid", "random_feature_kernel_distance"):
+    if score == "own_feature_distance":
+        facts = protocol[score]
+        how = f"photos {facts['input']} ({facts['resize']}), less {facts['mean']}, divided by {facts['std']}"
+        return f"Fréchet distance of {_features_in_words(score, protocol)}, no FID; {how}; {seen}"
+    if score in ("kid", "random_feature_kernel_distance", "own_feature_kernel_distance"):
         kid = protocol[score]
-        of = "features as of FID" if score == "kid" else "random features, no KID; compares only with itself"
+        of = _features_in_words(score, protocol) + ("" if score == "kid" else ", no KID")
         return f"{kid['estimate']}; {kid['subsets']} subset(s) of {kid['subset_size']} images; {of}"
     if score.endswith(("precision", "recall")):
         return _precision_recall_in_words(score, protocol)
@@ -179,13 +183,22 @@ def in_words(score: str, protocol: Mapping[str, Any]) -> str:
     return f"{details.get(score, '')}; {segmenter}; {seen}"
 
 
+def _features_in_words(score: str, protocol: Mapping[str, Any]) -> str:
+    if score.startswith("random"):
+        return "random features, which compare only with themselves"
+    if score.startswith("own"):
+        facts = protocol["own_feature_distance"]
+        return f"features of {facts['file']} (sha256 {facts['file_sha256'][:8]})"
+    return "features as of FID"
+
+
 def _precision_recall_in_words(score: str, protocol: Mapping[str, Any]) -> str:
     facts = protocol[score]
     inside = (
         "generated images in the ball of a photo" if score.endswith("precision") else "photos in the ball of an image"
     )
-    of = "random features; compares only with itself" if score.startswith("random") else "features as of FID"
     return (
-        f"fraction of {inside}, which holds its {facts['neighbors']} nearest neighbors; {of}; "
+        f"fraction of {inside}, which holds its {facts['neighbors']} nearest neighbors; "
+        f"{_features_in_words(score, protocol)}; "
         f"{protocol['images'].get('count')} images against as many photos"
     )

@@ -67,6 +67,12 @@ SCORES = {
     "recall": Score("recall", max, "{:.3f}", group="inception"),
     "random_feature_precision": Score("precision in random features", max, "{:.3f}", group="random_feature_distance"),
     "random_feature_recall": Score("recall in random features", max, "{:.3f}", group="random_feature_distance"),
+    "own_feature_distance": Score("distance of own features", min, "{:.4g}"),
+    "own_feature_kernel_distance": Score(
+        "kernel distance of own features", min, "{:.4g}", group="own_feature_distance"
+    ),
+    "own_feature_precision": Score("precision in own features", max, "{:.3f}", group="own_feature_distance"),
+    "own_feature_recall": Score("recall in own features", max, "{:.3f}", group="own_feature_distance"),
     "miou": Score("mIoU", max, "{:.1f}", True, "segmentation"),
     "miou_present": Score("mIoU of classes present", max, "{:.1f}", True, "segmentation"),
     "accuracy": Score("pixel accuracy", max, "{:.1f}", True, "segmentation"),

@@ -1,12 +1,15 @@
 """Options of the evaluation program."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from options.base import Start
+from options.command_line import suggestion
 from options.data import TestDataOptions
-from options.field import PLAIN_NAME, Option, OptionError, Rule, declared_options, option, reuse
+from options.field import PLAIN_NAME, Option, OptionError, Rule, at_least, declared_options, option, reuse
 from options.run import DeviceOptions, DownloadOptions, RunOptions, SavedRunOptions
 from options.test import GenerationOptions, ResultsOptions, TestOptions
 
@@ -56,8 +59,22 @@ class EvaluateOptions(
     )
     features: str = option(
         "inception",
-        "features that FID and KID compare; random needs no weights, but its distance compares only with itself",
-        choices=FEATURES,
+        "features that FID and KID compare: inception, random (needs no weights, but compares only with itself), none, "
+        "or a TorchScript or torch.export file of a network of your own, from photos (N, 3, H, W) to features (N, D)",
+    )
+    features_size: int = option(
+        224, "side of the photos that the network of --features FILE gets", unit="pixels", rule=at_least(1)
+    )
+    features_mean: str = option(
+        "0.485,0.456,0.406",
+        "mean of red, green and blue in 0..1 that is subtracted from its photos; 0,0,0 and --features_std 1,1,1 for a "
+        "network that takes photos in 0..1",
+        rule=Rule("three numbers such as 0.5,0.5,0.5", lambda text: _are_three(text, -math.inf)),
+    )
+    features_std: str = option(
+        "0.229,0.224,0.225",
+        "standard deviation that they are then divided by",
+        rule=Rule("three numbers above 0, such as 0.5,0.5,0.5", lambda text: _are_three(text, 0)),
     )
     inception_weights: str | None = option(
         None,
@@ -76,7 +93,7 @@ class EvaluateOptions(
     save_real_statistics: str | None = option(None, "NPZ file to write such statistics to", unset="not given")
     kid: bool | None = option(
         None,
-        "compute the kernel distance too: KID, or that of random features, which compares only with itself",
+        "compute the kernel distance too: KID, or that of other features",
         unset="with --features inception",
     )
     precision_recall: bool = option(
@@ -129,6 +146,7 @@ class EvaluateOptions(
         """Refuse what cannot be scored. A folder of images need not fit the options of the data set."""
         _check_what_is_scored(self)
         _check_folders(self)
+        _check_own_features(self)
         _check_features(self)
         _check_segmenters(self)
         if not self.fake:
@@ -178,6 +196,30 @@ def _check_folders(opt: EvaluateOptions) -> None:
     segmenter = opt.segmenter or opt.segmenter_weights
     if segmenter and not opt.labels:
         raise OptionError(f"--segmenter {segmenter}: add --labels DIR, the folder of the images' id maps")
+
+
+def _are_three(text: str, above: float) -> bool:
+    try:
+        numbers = [float(word) for word in text.split(",")]
+    except ValueError:
+        return False
+    return len(numbers) == 3 and all(above < number < math.inf for number in numbers)
+
+
+def _check_own_features(opt: EvaluateOptions) -> None:
+    if opt.features not in FEATURES:
+        if not Path(opt.features).is_file():
+            hint = suggestion(opt.features, FEATURES) or "there is no such file"
+            known = ", ".join(FEATURES)
+            raise OptionError(
+                f"--features {opt.features}: must be one of {known}, or a file of your own network ({hint})"
+            )
+        return
+    for flag in ("features_size", "features_mean", "features_std"):
+        if (value := getattr(opt, flag)) != declared_options(type(opt))[flag].default:
+            raise OptionError(
+                f"--{flag} {value}: is for a network of your own, --features FILE; leave the flag out, or give one"
+            )
 
 
 def _check_features(opt: EvaluateOptions) -> None:

@@ -13,7 +13,7 @@ from options.run import ComputeOptions, DeviceOptions, DownloadOptions, RunOptio
 from options.saved import SAVED_NAME
 from options.small_data import SmallDataOptions
 
-DECIDING_SCORES = ("fid", "miou", "random_feature_distance", "accuracy", "kid", "psnr")
+DECIDING_SCORES = ("fid", "miou", "random_feature_distance", "accuracy", "kid", "own_feature_distance", "psnr")
 """Scores of evaluate.py that can choose the best networks; the first one that is measured does."""
 # The keys of `trainers.player.ADAM_SWITCHES` and `models.losses.GAN_LOSSES`, which import torch; options do not.
 ADAMS = ("auto", "loop", "foreach", "fused")

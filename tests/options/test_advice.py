@@ -179,6 +179,8 @@ EVALUATE = """
 --fake images --labels maps --segmenter s --kid
 --name plain --inception_weights w --features random
 --name plain --features none
+--name plain --features incepton
+--name plain --features random --features_size 16
 --name plain --features none --segmenter s --precision_recall
 --name plain --real_statistics a --precision_recall
 --name plain --features none --kid --segmenter s
