@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from options.base import Start
-from options.command_line import suggestion
 from options.data import TestDataOptions
-from options.field import PLAIN_NAME, Option, OptionError, Rule, at_least, declared_options, option, reuse
+from options.field import PLAIN_NAME, Option, OptionError, Rule, at_least, declared_options, option, reuse, suggestion
 from options.run import DeviceOptions, DownloadOptions, RunOptions, SavedRunOptions
 from options.test import GenerationOptions, ResultsOptions, TestOptions
 
