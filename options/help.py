@@ -31,7 +31,7 @@ GROUPS = {
 """What the groups of options, by heading, are about. The first word is what one types after --help."""
 PRECEDENCE = (
     "Where a value comes from, weakest first: default of the option, preset of the method, preset of the data set, "
-    "saved run, --config FILE, what is typed."
+    "data file, saved run, --config FILE, what is typed."
 )
 
 

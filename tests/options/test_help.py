@@ -104,6 +104,6 @@ def test_help_needs_no_valid_command_line(shown):
 
 
 def test_the_order_of_the_sources_is_told(shown):
-    order = "default of the option, preset of the method, preset of the data set, data file, saved run, --config FILE, what is"
+    order = "default of the option, preset of the method, preset of the data set, data file, saved run, --config FILE,"
     for program in PROGRAMS:
-        assert f"weakest first: {order} typed." in shown(program, "--help")
+        assert f"weakest first: {order} what is typed." in shown(program, "--help")
