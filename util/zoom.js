@@ -227,7 +227,7 @@
     const place = make("div", { className: "views" });
     dialog = make(
       "dialog",
-      { className: "zoom", tabIndex: -1, autofocus: true }, // the dialog itself has the focus: arrow keys move at once
+      { className: "zoom", tabIndex: -1 },
       make("header", {}, make("h2"), make("output"), ...buttons),
       place,
       make("p", { className: "note", textContent: HINT }),
@@ -256,6 +256,7 @@
     event.preventDefault(); // with a key held, or without this script, the link opens the file
     if (!dialog) build();
     dialog.showModal();
+    dialog.focus(); // not a button, so that Enter presses none
     const next = link.closest(ROWS);
     column = linksOf(next).indexOf(link);
     show(next);

@@ -132,6 +132,22 @@ def test_rows_out_of_sight_are_not_drawn_until_they_come_near(browser, page):
     assert width <= 390, "nothing is wider than a phone"
 
 
+def test_the_viewer_goes_on_to_rows_that_were_out_of_sight(browser, page):
+    from selenium.webdriver import Keys
+
+    visit(browser, page)
+    browser.find_element("css selector", "#rows figure a").send_keys(Keys.ENTER)
+    for _ in range(25):
+        browser.switch_to.active_element.send_keys("n")
+    assert browser.find_element("css selector", "dialog h2").text == "street_25/city 1"
+    browser.switch_to.active_element.send_keys(Keys.ESCAPE)
+    alt = "return document.activeElement.firstElementChild?.alt"
+    wait(browser, lambda browser: browser.execute_script(alt) == "label map of street_25/city 1")
+    link = browser.switch_to.active_element
+    top = browser.execute_script("return arguments[0].getBoundingClientRect().top", link)
+    assert browser.execute_script("return document.querySelector('.bar').getBoundingClientRect().bottom") <= top < 768
+
+
 def test_the_photo_of_a_style_stays_above_its_column(browser, page):
     visit(browser, page)
     browser.execute_script("scrollTo(0, 2000)")

@@ -94,6 +94,7 @@ def heading(browser):
 
 def test_keys_zoom_and_move_all_images_in_step(browser, page):
     open_row(browser, page)
+    assert browser.switch_to.active_element.tag_name == "dialog", "Enter presses no button"
     whole = in_step(browser)
     assert len(boxes(browser)) == 3 and heading(browser) == "b"
     press(browser, "+")
@@ -149,7 +150,8 @@ def test_rows_follow_each_other_and_the_focus_comes_back(browser, page):
     browser.find_element("css selector", "[data-action=previous]").click()
     assert heading(browser) == "city/a", "a hidden row is passed over"
     press(browser, "\ue00c")  # Escape
-    assert browser.switch_to.active_element.get_attribute("href").endswith("result-city-a.png")
+    focused = "return document.activeElement.href?.split('/').at(-1)"
+    wait(browser, lambda browser: browser.execute_script(focused) == "result-city-a.png")
     assert not browser.find_element("css selector", "dialog").is_displayed()
 
 
