@@ -17,6 +17,8 @@ from util.segmentation_scores import ConfusionMatrix
 
 BEGIN, END = "<!-- scores -->", "<!-- end of scores -->"
 CSS = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+MOST_OPEN = 30
+"""With more classes, their list is folded: it would hide the images below."""
 NAMED_CLASSES = 60  # with more, their names would be illegible
 DOTS_PER_INCH = 120
 
@@ -63,7 +65,10 @@ def _section(report: Report, folder: Path, plot: PurePosixPath | None) -> tags.a
     said = [tags.div(tags.dt(labels), tags.dd(words)) for labels, words in report.protocols]
     section.add(tags.details(tags.summary("How they were measured"), tags.dl(said)))
     if report.confusion is not None:
-        section.add(tags.details(tags.summary("IoU of each class"), *class_list(report, folder), open=True))
+        classes = tags.details(tags.summary("IoU of each class"), *class_list(report, folder))
+        if report.confusion.num_classes <= MOST_OPEN:
+            classes["open"] = "open"
+        section.add(classes)
         section.add(tags.details(tags.summary("Confusions"), *confusions(report, plot)))
     return section
 

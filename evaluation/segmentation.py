@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -123,10 +123,16 @@ def scores_of_draws(counts: Sequence[Tensor], drawn: Tensor, num_classes: int, m
         counts: those of all samples, ((C + 1) C,) sparse, in order.
         mean_iou: see `scores_of`.
     """
-    by_sample = torch.stack(list(counts)).coalesce()  # (samples, (C + 1) C)
     of_draws: dict[str, list[float]] = defaultdict(list)
+    for matrix in matrices_of_draws(counts, drawn, num_classes):
+        for name, value in scores_of(matrix, mean_iou).items():
+            of_draws[name].append(value)
+    return of_draws
+
+
+def matrices_of_draws(counts: Sequence[Tensor], drawn: Tensor, num_classes: int) -> Iterator[ConfusionMatrix]:
+    """The confusion matrix of each draw; arguments as of `scores_of_draws`."""
+    by_sample = torch.stack(list(counts)).coalesce()  # (samples, (C + 1) C)
     for some in times_drawn(drawn).split(DRAWS_AT_ONCE):
         for cells in torch.sparse.mm(by_sample.t(), some.T).T:  # exact, as counts are below 2^53
-            for name, value in scores_of(ConfusionMatrix.of(cells, num_classes), mean_iou).items():
-                of_draws[name].append(value)
-    return of_draws
+            yield ConfusionMatrix.of(cells, num_classes)

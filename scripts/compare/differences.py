@@ -17,7 +17,7 @@ from dominate.dom_tag import dom_tag
 from torch import Tensor
 
 from evaluation.bootstrap import Interval, draw_samples, interval, times_drawn
-from evaluation.segmentation import scores_of_draws
+from evaluation.segmentation import matrices_of_draws, scores_of_draws
 from scripts.compare.causes import Cause, reasons
 from scripts.compare.runs import Run
 from scripts.compare.scores import Scores, groups, score_names
@@ -48,7 +48,7 @@ class Difference:
 
     @property
     def is_larger_than_noise(self) -> bool:
-        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
+        return excludes_zero(self.interval)
 
     @property
     def title(self) -> str:
@@ -57,6 +57,11 @@ class Difference:
     @property
     def verdict(self) -> str:
         return "larger than noise over these images" if self.is_larger_than_noise else "within noise"
+
+
+def excludes_zero(found: Interval | None) -> bool:
+    """Whether a difference with this interval is larger than noise."""
+    return found is not None and (found[0] > 0 or found[1] < 0)
 
 
 def differences(runs: Sequence[Run], causes: Sequence[Cause]) -> list[Difference]:
@@ -84,17 +89,50 @@ def differences(runs: Sequence[Run], causes: Sequence[Cause]) -> list[Difference
 
 def _of_segmentation(base: Scores, run: Scores) -> dict[str, list[float]]:
     """Differences in percent for each draw, by name of the score; empty without the confusion of images."""
-    names = list(base.confusion)
-    if not names or {*names} != {*run.confusion} or not base.mean_iou or len(names) < LEAST_IMAGES:
+    rule = base.mean_iou
+    if not rule or not (pair := _drawn_together(base, run)):
         return {}
-    classes = _classes(base.confusion[names[0]])
-    if classes != _classes(run.confusion[names[0]]):
-        return {}
-    drawn = draw_samples(len(names), DRAWS, SEED)
-    ours, theirs = (
-        scores_of_draws([one.confusion[name] for name in names], drawn, classes, base.mean_iou) for one in (base, run)
-    )
+    ours, theirs = (scores_of_draws(counts, pair.drawn, pair.classes, rule) for counts in (pair.base, pair.run))
     return {score: [100 * (b - a) for a, b in zip(ours[score], theirs[score])] for score in ours}
+
+
+def class_intervals(base: Scores | None, run: Scores | None) -> dict[str, Interval]:
+    """The interval of the difference in IoU in percent, by class; empty without the confusion of images."""
+    if not base or not run or base.class_names != run.class_names or not (pair := _drawn_together(base, run)):
+        return {}
+    ours, theirs = (
+        np.stack([matrix.class_iou() for matrix in matrices_of_draws(counts, pair.drawn, pair.classes)])
+        for counts in (pair.base, pair.run)
+    )  # (draws, C)
+    found = {}
+    for k, name in enumerate(base.class_names):
+        if name not in base.per_class_iou or name not in run.per_class_iou:
+            continue
+        value = run.per_class_iou[name] - base.per_class_iou[name]
+        found[name] = interval(value, (100 * (theirs[:, k] - ours[:, k])).tolist())
+    return found
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The confusion of the images of two runs in one order, and draws of these images."""
+
+    base: list[Tensor]
+    run: list[Tensor]
+    classes: int
+    drawn: Tensor
+
+
+def _drawn_together(base: Scores, run: Scores) -> _Pair | None:
+    """None if the runs have no confusion of the same images and classes, or too few."""
+    names = list(base.confusion)
+    if len(names) < LEAST_IMAGES or {*names} != {*run.confusion}:
+        return None
+    ours, theirs = ([one.confusion[name] for name in names] for one in (base, run))
+    classes = _classes(ours[0])
+    return (
+        _Pair(ours, theirs, classes, draw_samples(len(names), DRAWS, SEED)) if classes == _classes(theirs[0]) else None
+    )
 
 
 def _classes(counts: Tensor) -> int:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from util.segmentation_scores import MEAN_IOU
 OF_THE_WHOLE = ("images", "set of images")
 OF_THE_DATA = ("images.photos", "images.label_maps", "images.drawn")
 """Like the former, settings that say nothing about how a single image is measured."""
+COLOR = re.compile("#[0-9a-f]{6}")
 DEVIATION = "_deviation"
 """Ends the name of the standard deviation of a score."""
 
@@ -38,6 +40,7 @@ class Scores:
         real_photos: segmentation scores of the real photos.
         per_image: scores of each image, by its name.
         intervals: by the bootstrap over images, lowest and highest value by name of the score.
+        class_names, class_colors: of the segmenter's classes, in order; colors by name, such as "#46a2c8".
         confusion: of each image by name, ((C + 1) C,) sparse; empty without `image_scores.json`.
     """
 
@@ -53,6 +56,8 @@ class Scores:
     per_class_iou: Mapping[str, float] = field(default_factory=dict)
     per_image: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     intervals: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    class_names: Sequence[str] = ()
+    class_colors: Mapping[str, str] = field(default_factory=dict)
     confusion: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
@@ -136,6 +141,8 @@ def _parse(content: dict[str, Any], unchecked: str, image_set: str) -> Scores:
         real_photos=_shown((content.get("real_photos") or {}).get("scores") or {}),
         per_class_iou={name: _in_per_cent(v) for name, v in _finite(content.get("per_class_iou") or {}).items()},
         per_image={name.removesuffix(".png"): _shown(v) for name, v in (content.get("per_image") or {}).items()},
+        class_names=list(content.get("per_class_iou") or {}),
+        class_colors={name: c for name, c in (content.get("class_colors") or {}).items() if COLOR.fullmatch(str(c))},
         intervals={
             name: [*_shown({name: low}).values(), *_shown({name: high}).values()]
             for name, (low, high) in (content.get("intervals") or {}).items()

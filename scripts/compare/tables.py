@@ -6,11 +6,13 @@ from typing import Any
 from dominate import tags
 from dominate.dom_tag import dom_tag
 
+from evaluation.bootstrap import Interval
 from evaluation.report import REAL
 from evaluation.scores import SCORES
 from options import TrainOptions
 from options.field import declared_options
 from scripts.compare.causes import Cause, reasons
+from scripts.compare.differences import class_intervals, excludes_zero
 from scripts.compare.runs import ABSENT, Run, differing_options
 from scripts.compare.scores import DEVIATION, Scores, flat, groups, score_names
 from scripts.compare.words import NONE, label_of, number
@@ -172,14 +174,23 @@ def class_table(runs: Sequence[Run]) -> dom_tag | None:
     if not classes:
         return None
     others = range(1, len(runs)) if _alike(runs, "miou") else ()
+    intervals = {k: class_intervals(runs[0].scores, runs[k].scores) for k in others}
+    colors = {name: color for run in runs if run.scores for name, color in run.scores.class_colors.items()}
     rows = []
     for name in classes:
         values = [table.get(name) for table in tables]
-        changes = [_difference(values[k], values[0]) for k in others]
-        cells = [_sortable(value) for value in values] + [_sortable(change, signed=True) for change in changes]
-        rows.append(tags.tr(tags.th(name, data_value=name), cells))
+        cells = [_sortable(value) for value in values]
+        for k in others:
+            cells.append(_sortable(_difference(values[k], values[0]), signed=True))
+            if found := intervals[k].get(name):
+                _mark(cells[-1], found)
+        swatch = [tags.i(style=f"background:{colors[name]}")] if name in colors else []
+        rows.append(tags.tr(tags.th(*swatch, name, data_value=name), cells))
     heads = [*(run.name for run in runs), *(f"{runs[k].name} − {runs[0].name}" for k in others)]
     note = "" if _alike(runs, "miou") else tags.p("≠ The runs were not scored in the same way; see above.", cls="note")
+    if any(intervals.values()):
+        words = "✓ larger than noise over these images. Of many classes, about one in twenty is so by chance alone."
+        note = tags.p(words, cls="note")
     table = tags.table(tags.thead(_head(heads)), tags.tbody(rows), cls="sortable")
     return tags.article(
         tags.details(tags.summary(f"IoU of {len(classes)} classes"), note, html.scrolling(table, "IoU by class"))
@@ -190,6 +201,13 @@ def _sortable(value: float | None, signed: bool = False) -> tags.td:
     if value is None:
         return tags.td(NONE, data_value="")
     return tags.td(number("miou", value, signed), data_value=f"{value:.6g}")
+
+
+def _mark(cell: tags.td, found: Interval) -> None:
+    """Add to the difference of a class whether it is larger than noise, and its interval."""
+    cell["title"] = f"95% interval {', '.join(number('miou', value, signed=True) for value in found)}"
+    if excludes_zero(found):
+        cell.add(tags.strong(" ✓"))
 
 
 def _alike(runs: Sequence[Run], score: str) -> bool:

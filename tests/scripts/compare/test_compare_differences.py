@@ -31,7 +31,13 @@ def write_segmented(folder, run, right, names=NAMES, **changes):
     whole = ConfusionMatrix.of(sum(one.to_dense() for one in counts.values()), 2)
     scores = {name: value for name, value in scores_of(whole, "labelled").items() if value == value}
     per_image = {name: pixels / 10 for name, pixels in zip(names, right)}
-    given = {"images": len(names), "protocol": SEGMENTED, "protocol_hash": "p", "per_class_iou": {"a": 0.5, "b": None}}
+    changes = {"class_colors": {"a": "#80c0ff", "b": "url(evil)"}, **changes}
+    given = {
+        "images": len(names),
+        "protocol": SEGMENTED,
+        "protocol_hash": "p",
+        "per_class_iou": {"a": sum(right) / 10 / len(right), "b": None},
+    }
     write_scores(test, per_image, **{**given, "scores": {"fid": 50.0, **scores}, **changes})
     content = json.loads((test / "scores.json").read_text(encoding="utf-8"))
     save_image_scores(test / "scores.json", content, counts)
@@ -57,6 +63,10 @@ def test_a_difference_in_every_image_is_larger_than_noise_and_one_of_half_of_the
     # The mean of 12 draws of +20 and -20 has a standard deviation of 20 / sqrt(12) = 5.8.
     assert other.interval == pytest.approx((-1.96 * 5.77, 1.96 * 5.77), abs=1.5)
     page = compare(tmp_path, "base", "better")
+    classes = table(page, "IoU of 1 classes")
+    assert classes["a"] == ["25.0", "35.0", "+10.0 ✓"] and "background:#80c0ff" in [
+        i.get("style") for i in page.all("i")
+    ]
     rows = table(page, "Differences")
     assert rows["pixel accuracy"] == ["+10.0[10.0, 10.0]", "✓ larger than noise over these images"]
     assert "mIoU" in rows and "FID" not in rows
