@@ -432,7 +432,7 @@ OPTIONS = {
     "no photos": (["--fake", "y", "--labels", "z"], "--real DIR"),
     "labels of a run": (["--name", "x", "--labels", "y"], "--labels y"),
     "no label maps": (["--fake", "y", "--real", "z", "--segmenter", "s"], "--labels DIR"),
-    "two segmenters": (["--name", "x", "--segmenter", "s", "--segmenter_weights", "w"], "give one"),
+    "two segmenters": (["--name", "x", "--segmenter", "s", "--segmenter_weights", "w"], "leave one"),
     "nothing to score": (["--name", "x", "--features", "none"], "nothing to score"),
     "KID of nothing": (["--name", "x", "--features", "none", "--kid", "--segmenter", "s"], "leave out --features none"),
     "useless weights": (["--name", "x", "--features", "random", "--inception_weights", "w"], "--features inception"),

@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-import evaluate as program
 from data import PRESETS
+from evaluation.run import evaluate, publish
 from evaluation.scoring import Evaluation
 from options import EvaluateOptions, parse_options
 from tests.evaluation.folders import (
@@ -39,9 +39,9 @@ def in_memory(world):
 
 def of_folders(world, argv):
     opt = parse_options(EvaluateOptions, argv, PRESETS)
-    report, sources = program.evaluate(opt, world, CPU)
+    report, sources = evaluate(opt, world, CPU)
     if world.is_main:
-        program.publish(opt, report, sources)
+        publish(opt, report, sources)
 
 
 def trouble_with(world, argv):
