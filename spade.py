@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from numpy.typing import ArrayLike
 
-from data import PRESETS, SampleDataset
+from data import PRESETS
 from data.arrays import ArrayDataset, maps_of
 from evaluation.generator import Generator
 from evaluation.run import evaluate
@@ -100,20 +100,19 @@ def train(
         dataset: a sequence or a torch Dataset of (labels, photo), or of dicts with "labels", "image" and perhaps
             "instances": maps (H, W) of integer ids, 255 for unknown with `contain_dontcare_label`; photos (H, W, 3)
             uint8. Arrays, tensors, Pillow images or files. By default the data set that `options` name.
-        class_names, class_colors: of the classes, in the order of their ids.
+        class_names, class_colors: of the classes, in the order of their ids; the run keeps them. Or `data` names a
+            data file with the classes.
         device: such as "cpu" or "cuda:1"; by default a GPU if there is one.
-        options: of train.py; `label_nc` is needed unless `class_names` are given.
+        options: of train.py; `label_nc` is needed for a data set in Python without `class_names` or `data`.
     Raises:
         InputError: something cannot be used; an earlier run of the name is then untouched.
     """
-    own = None
     given = {"name": name} | options | _gpu(device)
     if dataset is not None:
-        given = _of_own_data(dataset, class_names) | given
-    run_dir = Path(given.get("checkpoints_dir", "./checkpoints")) / name
-    opt = options_of(TrainOptions, given, *_TABLES, saved=run_dir / SAVED_NAME)
-    if dataset is not None:
-        own = dataset if isinstance(dataset, SampleDataset) else ArrayDataset(dataset, opt, class_names, class_colors)
+        given = _of_own_data(dataset, class_names, given) | given
+    saved = Path(given.get("checkpoints_dir", "./checkpoints")) / name / SAVED_NAME
+    opt = options_of(TrainOptions, given, *_TABLES, saved=saved)
+    own = None if dataset is None else ArrayDataset(dataset, opt, class_names, class_colors)
     with restored_settings(), _ctrl_c(), ExitStack() as stack:
         from train import train as run_loop  # late: a program of the same name may only want `load`
 
@@ -167,10 +166,11 @@ def _gpu(device: Device) -> dict[str, str]:
     return {"gpu_ids": "-1" if chosen.type == "cpu" else str(chosen.index or 0)}
 
 
-def _of_own_data(dataset: Any, class_names: Sequence[str] | None) -> dict[str, Any]:
-    """The options that a data set in Python decides."""
-    if isinstance(dataset, SampleDataset):
-        return {}
+def _of_own_data(dataset: Any, class_names: Sequence[str] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a data set in Python decides. Raises `InputError` if nothing names or counts its classes."""
+    ways = ("label_nc", "data", "config", "continue_train", "auto_resume")
+    if class_names is None and not any(given.get(name) for name in ways):
+        raise InputError("label_nc: say how many classes there are, or give their class_names")
     if not len(dataset):
         raise InputError("the data set: holds no samples")
     classes = {} if class_names is None else {"label_nc": len(class_names)}

@@ -1,12 +1,14 @@
 """Label maps and photos that a Python program holds in memory, or computes, in place of files."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from data.custom import CustomDataset
 from data.id_maps import ONE_CHANNEL, read_ids
 from data.pixels import Pixels
 from data.preprocess import Preprocess
@@ -24,18 +26,21 @@ class ArrayDataset(SampleDataset):
         items: has `len(items)` and `items[index]`: (labels, photo), or a dict of "labels", "image" and perhaps
             "instances"; see `ids_of` and `photo_of`. The three of an item have the same size.
         opt: training options.
-        class_names, class_colors: of every class; numbered classes in the colors of PASCAL VOC by default.
+        class_names, class_colors: of every class; by default those of the data file `opt.data`, or numbered classes.
     Raises:
-        InputError: the names or colors are not those of all classes, or there are no items; also of
-            reading an item that cannot be used.
+        InputError: the names or colors are not those of all classes, or there are no items; also of reading an item
+            that cannot be used.
     """
 
-    def __init__(self, items: Any, opt, class_names=None, class_colors=None):
-        self.class_names, self.class_colors = named_classes(opt, class_names, class_colors)
+    preset = CustomDataset.preset
+
+    def __init__(self, items: Any, opt, class_names: Sequence[str] | None = None, class_colors: Any = None):
+        super().__init__(opt)
+        if class_names is not None:
+            self.class_names, self.class_colors = named_classes(opt, class_names, class_colors)
         self.items, self.takes_instances = items, opt.instance
         if not len(items):
             raise InputError("the data set: holds no samples")
-        self.ids = LabelIds(opt.label_nc, opt.contain_dontcare_label, self.unknown_value)
         self.preprocess: Preprocess = Preprocess(
             opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=opt.is_train, flip=opt.flip
         )
@@ -44,8 +49,13 @@ class ArrayDataset(SampleDataset):
     def classes(
         cls, label_nc: int, contain_dontcare_label: bool, description: DataFile | None = None
     ) -> tuple[tuple[str, ...], np.ndarray]:
-        """Not known without the arguments of the constructor."""
-        raise NotImplementedError
+        """Those of `CustomDataset`."""
+        return CustomDataset.classes(label_nc, contain_dontcare_label, description)
+
+    @classmethod
+    def label_ids(cls, opt) -> LabelIds:
+        """Those of `CustomDataset`."""
+        return CustomDataset.label_ids(opt)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -121,15 +131,19 @@ def photo_of(value: Any, name: str) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels))
 
 
-def named_classes(opt, class_names=None, class_colors=None) -> tuple[tuple[str, ...], np.ndarray]:
+def named_classes(opt, class_names: Sequence[str], class_colors: Any = None) -> tuple[tuple[str, ...], np.ndarray]:
     """Names, and colors (num_labels, 3) uint8, for the classes of `opt`; "unknown" in black may be left out.
 
+    Args:
+        class_colors: (number of names, 3), in 0..255; those of PASCAL VOC by default.
     Raises:
-        InputError: their number is another one.
+        InputError: there are more or fewer than classes.
     """
-    names = tuple(map(str, class_names or (f"class {number}" for number in range(opt.label_nc))))
+    if isinstance(class_names, str):
+        raise InputError(f"class_names {class_names!r}: must be a list of names, in the order of the ids")
+    names = tuple(map(str, class_names))
     colors = voc_colors(len(names)) if class_colors is None else np.asarray(class_colors)
-    if colors.shape != (len(names), 3) or colors.min() < 0 or colors.max() > 255:
+    if colors.shape != (len(names), 3) or not colors.size or colors.min() < 0 or colors.max() > 255:
         raise InputError(f"class_colors {colors.shape}: must be ({len(names)}, 3), of red, green and blue in 0..255")
     if opt.contain_dontcare_label and len(names) == opt.label_nc:
         names, colors = (*names, "unknown"), np.vstack([colors, np.zeros((1, 3), dtype=np.uint8)])

@@ -14,10 +14,10 @@ from torch import Tensor
 from data import DATASETS
 from data.arrays import ids_of, photo_of
 from data.preprocess import image_to_tensor, resize
-from data.read import LabelIds
 from models import Pix2PixModel
 from models.folding import fold_norms
 from models.tables import pack_weights
+from options.data_file import described
 from options.model import ModelOptions
 from util.errors import InputError
 from util.image import to_uint8
@@ -47,12 +47,11 @@ class Generator:
 
     def __init__(self, opt: ModelOptions, model: Pix2PixModel):
         dataset = DATASETS[opt.dataset_mode]
-        self.class_names, self.class_colors = dataset.classes(opt.label_nc, opt.contain_dontcare_label)
+        self.class_names, self.class_colors = dataset.classes(opt.label_nc, opt.contain_dontcare_label, described(opt))
         self.size, self.z_dim = opt.size, model.z_dim
         self.network = pack_weights(fold_norms(model.netG))
         self._opt, self._model = opt, model.eval()
-        fixed = f"use label maps of its {len(self.class_names)} labels"
-        self._ids = LabelIds(opt.label_nc, opt.contain_dontcare_label, dataset.unknown_value, fixed)
+        self._ids = dataset.label_ids(opt)
 
     @property
     def device(self) -> torch.device:

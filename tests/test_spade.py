@@ -11,6 +11,7 @@ import spade
 from models.networks.generators import SPADEGenerator
 from util.fill import fill
 
+ITEM = (np.zeros((64, 64), int), np.zeros((64, 64, 3), np.uint8))
 SMALL = {"label_nc": 4, "crop_size": 64, "ngf": 2, "device": "cpu"}
 
 
@@ -154,6 +155,12 @@ def test_inputs_that_do_not_suit_are_named_in_one_line(styled, inputs, message):
         (lambda: spade.load(__file__), "test_spade.py: must be named LABEL_net_G.pth"),
         (lambda: spade.score("nowhere", "nowhere", features="random"), "nowhere"),
         (lambda: spade.score("nowhere"), "--fake nowhere: add --real|nowhere"),
+        (lambda: spade.train([ITEM], name="x"), "label_nc: say how many classes there are, or give their class_names"),
+        (lambda: spade.train([ITEM], name="x", class_names="sky"), "class_names 'sky': must be a list of names"),
+        (
+            lambda: spade.train([ITEM], name="x", class_names=["sky", "sea"], class_colors=[[0, 0, 255]]),
+            r"class_colors \(1, 3\): must be \(2, 3\), of red, green and blue in 0..255",
+        ),
         (lambda: spade.train([], name="x", label_nc=2), "the data set: holds no samples"),
         (lambda: spade.train([1], name="x", label_nc=2), r"sample 0: is int; must be \(labels, image\)"),
         (lambda: spade.train([{"labels": 1}], name="x", label_nc=2), "sample 0: is a dict of labels; must be"),

@@ -21,7 +21,7 @@ def make_options() -> Callable[..., SimpleNamespace]:
             "label_nc": 5, "contain_dontcare_label": False, "instance": False, "max_dataset_size": None,
             "preprocess_mode": "resize_and_crop", "load_size": 16, "crop_size": 16, "aspect_ratio": 1.0, "flip": False,
             "batch_size": 1, "num_workers": 0, "serial_batches": False, "file_list": None, "cache_dir": None,
-            "fast_decode": False, "apply_exif": False, "gpu_ids": "-1",
+            "fast_decode": False, "apply_exif": False, "gpu_ids": "-1", "data": None,
         }  # fmt: skip
         assert given.keys() <= values.keys()
         return SimpleNamespace(**values | given)

@@ -60,16 +60,21 @@ def test_an_item_that_cannot_be_a_sample_is_named_in_one_line(options, item, mes
     assert "\n" not in str(caught.value)
 
 
-def test_names_and_colors_are_those_of_the_classes(options):
-    opt = options(instance=False)
-    named = ArrayDataset([1], opt, ["sky", "sea", "boat"], [[0, 0, 255], [0, 255, 0], [255, 0, 0]])
-    assert named.class_names == ("sky", "sea", "boat", "unknown")
-    assert named.class_colors.tolist() == [[0, 0, 255], [0, 255, 0], [255, 0, 0], [0, 0, 0]]
-    assert ArrayDataset([1], opt).class_names == ("class 0", "class 1", "class 2", "unknown")
+def test_names_and_colors_are_given_or_those_of_the_data_file(options, tmp_path):
+    text = 'classes = [{ id = 0, name = "sky", color = [0, 0, 255] }, { id = 2, name = "boat" }]\nunknown = 9\n'
+    (tmp_path / "data.toml").write_text(text, encoding="utf-8")
+    named = ArrayDataset([(np.where(LABELS == 255, 9, LABELS), PHOTO)], options(data=str(tmp_path / "data.toml")))
+    assert named.class_names == ("sky", "class 1", "boat", "unknown")
+    assert named.class_colors[0].tolist() == [0, 0, 255]
+    assert named[0]["labels"].unique().tolist() == [0, 1, 2, 3]
+    assert ArrayDataset([1], options()).class_names == ("class 0", "class 1", "class 2", "unknown")
+    ours = ArrayDataset([1], options(), ["sky", "sea", "boat"], [[0, 0, 255], [0, 255, 0], [255, 0, 0]])
+    assert ours.class_names == ("sky", "sea", "boat", "unknown")
+    assert ours.class_colors.tolist() == [[0, 0, 255], [0, 255, 0], [255, 0, 0], [0, 0, 0]]
     with pytest.raises(ValueError, match="class_names: are 2, and label_nc is 3; name every class"):
-        ArrayDataset([1], opt, ["sky", "sea"])
-    with pytest.raises(ValueError, match=r"class_colors \(2, 3\): must be \(3, 3\)"):
-        ArrayDataset([1], opt, ["sky", "sea", "boat"], [[0, 0, 255], [0, 255, 0]])
+        ArrayDataset([1], options(), ["sky", "sea"])
+    with pytest.raises(ValueError, match="the data set: holds no samples"):
+        ArrayDataset([], options())
 
 
 def test_ids_keep_their_values():
