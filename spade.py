@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from data import PRESETS
 from data.arrays import ArrayDataset, maps_of
+from data.custom import IN_PYTHON
 from evaluation.generator import Generator
 from evaluation.run import evaluate
 from models import METHODS, create_model
@@ -37,8 +38,6 @@ from util.errors import InputError, Interrupted
 __all__ = ["Generator", "build", "load", "score", "train"]
 
 WEIGHTS_NAME = re.compile(r"(.+)_net_G(_ema)?\.pth")
-IN_PYTHON = "a data set in Python"
-"""Stands for the folders of the data set in options.json of a run that was trained on arrays."""
 Device = str | torch.device | None
 
 

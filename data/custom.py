@@ -13,6 +13,8 @@ from data.read import LabelIds
 from options.data_file import UNKNOWN_IN_FILES, DataFile, described, folders, shipped_set
 from util.errors import InputError
 
+IN_PYTHON = "a data set in Python"
+"""In place of a folder in the options of a run that was trained on `data.arrays.ArrayDataset`."""
 KIND_OF_FLAG = {"label": "labels", "image": "photos", "instance": "instances"}
 
 
@@ -49,6 +51,11 @@ class CustomDataset(PairedDataset):
     def find_files(self, opt) -> Files:
         """List the folders that were given; the options have checked that the required ones are."""
         given = folders(opt)
+        if given["labels"] == IN_PYTHON:
+            raise InputError(
+                f"--label_dir: {opt.run_dir} was trained on {IN_PYTHON}; go on there by spade.train with "
+                f"continue_train=True, or add --label_dir FOLDER --image_dir FOLDER"
+            )
         if not opt.instance:
             given.pop("instances", None)
         found = {kind: Path(given[of]) for kind, of in KIND_OF_FLAG.items() if of in given}

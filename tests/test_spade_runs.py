@@ -79,6 +79,12 @@ def test_a_training_on_arrays_is_that_on_files(folders, generator):
     assert "boat" in page and generator.class_names == ("sky", "sea", "boat", "unknown")
 
 
+def test_the_training_program_says_where_data_in_python_are(folders, generator):
+    words = f"--name arrays --checkpoints_dir {folders}/checkpoints --continue_train --niter 3 --gpu_ids -1"
+    status, printed = train(shlex.split(words))
+    assert status == 2 and "arrays was trained on a data set in Python; go on there by spade.train" in printed
+
+
 def test_images_are_those_of_the_test_program(folders, generator, capsys):
     maps = [Scenes()[index] for index in range(COUNT)]
     labels = np.stack([np.asarray(sample["labels"]) for sample in maps])
