@@ -8,10 +8,11 @@ names options as flags. Random numbers, threads and precision of the calling pro
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import re
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from options.keywords import options_of
 from options.model import ModelOptions
 from options.saved import SAVED_NAME
 from trainers.loading import check_label_maps_suffice, load_networks
-from trainers.run import create_run
+from trainers.run import Run, create_run
 from util.device import choose_device, place, prepare_torch, restored_settings
 from util.distributed import World
 from util.errors import InputError, Interrupted
@@ -113,8 +114,7 @@ def train(
     opt = options_of(TrainOptions, given, *_TABLES, saved=saved)
     own = None if dataset is None else ArrayDataset(dataset, opt, class_names, class_colors)
     with restored_settings(), _ctrl_c(), ExitStack() as stack:
-        from train import train as run_loop  # late: a program of the same name may only want `load`
-
+        run_loop = _training_loop()
         run_loop(opt, create_run(opt, World.from_environment(), stack, own))
     return load(opt.run_dir, device)
 
@@ -163,6 +163,16 @@ def _gpu(device: Device) -> dict[str, str]:
     if chosen.type not in ("cpu", "cuda"):
         raise InputError(f'device {device}: must be "cpu" or "cuda", perhaps with a number')
     return {"gpu_ids": "-1" if chosen.type == "cpu" else str(chosen.index or 0)}
+
+
+def _training_loop() -> Callable[[TrainOptions, Run], None]:
+    """The loop in train.py. Raises `InputError` if a file of the calling program hides it."""
+    found = importlib.util.find_spec("train")
+    if found is None or found.origin is None or Path(found.origin).parent != Path(__file__).parent:
+        raise InputError(f"{found and found.origin}: has the name of train.py of this project; give it another one")
+    from train import train
+
+    return train
 
 
 def _of_own_data(dataset: Any, class_names: Sequence[str] | None, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from options.command_line import suggestion
-from options.field import OptionError, Preset, declared_options
+from options.field import OptionError, Preset, declared_options, suggestion
 from options.method import MethodFacts
 from options.parse import parse_embedded
 from options.resolve import Program

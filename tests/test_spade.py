@@ -1,5 +1,6 @@
 """The public API: builds, loads and generates; what cannot be used is an exception of one line."""
 
+import sys
 import threading
 
 import numpy as np
@@ -181,3 +182,13 @@ def test_an_unknown_option_names_near_ones():
         spade.build(ngff=3)
     with pytest.raises(TypeError, match=r"nitter: no option of train.py; did you mean niter or "):
         spade.train(name="mine", nitter=3)
+
+
+def test_a_program_of_the_name_of_train_is_told_so(tmp_path, monkeypatch):
+    (tmp_path / "train.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "train", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"train.py: has the name of train.py of this project; give it another one"):
+        spade.train([ITEM], name="x", label_nc=2)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
