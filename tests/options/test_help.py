@@ -13,6 +13,13 @@ from options.help import GROUPS
 from scripts.export.options import ExportOptions
 from scripts.segmenter.options import SegmenterOptions
 
+DATA = """
+name = "streets"
+classes = [{ id = 0, name = "road" }, { id = 1, name = "sky" }]
+[train]
+labels = "labels"
+photos = "photos"
+"""
 PROGRAMS = [TrainOptions, TestOptions, EvaluateOptions, ExportOptions, SegmenterOptions]
 
 
@@ -33,6 +40,7 @@ def shown(capsys):
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_first_page_has_ten_options_and_two_command_lines_that_work(program, shown, capsys):
+    Path("data.toml").write_text(DATA, encoding="utf-8")
     page = shown(program, "--help")
     Path("data.toml").write_text('[train]\nlabels = "l"\nphotos = "p"', encoding="utf-8")
     start = program.start
