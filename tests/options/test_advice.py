@@ -72,6 +72,10 @@ TRAIN = """
 --name new --eval_flags x
 --name new --eval_freq 2 --eval_generator both
 --name new --batch_size 4 --accumulate 3
+--name new --batch_size 2 --accumulate 3
+--name new --dataset_mode coco --load_size 300 --crop_size 512 --aspect_ratio 2
+--name new --dataset_mode coco --load_size 280 --crop_size 512 --aspect_ratio 4
+--name new --dataset_mode custom --label_dir l --image_dir i --instance_dir n --load_size 100
 --name new --lambda_kld 0.1
 --name new --no_vgg_loss --lambda_vgg 1
 --name new --no_vgg_loss --no_gan_feat_loss --lambda_feat 1

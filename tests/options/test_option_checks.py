@@ -103,36 +103,6 @@ def test_the_crop_lies_inside_what_is_loaded(mode, parse_train, refused):
     assert parse_train(f"--preprocess_mode {mode} --load_size 512")
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "--load_size 286",
-        "--load_size 100 --num_upsampling_layers most",  # no crop of that size can be made
-        "--load_size 300 --crop_size 512 --aspect_ratio 2",
-        "--load_size 280 --crop_size 512 --aspect_ratio 4",
-        "--crop_size 80",
-        "--batch_size 4 --accumulate 3",
-        "--batch_size 2 --accumulate 3",
-        "--use_vae --netG pix2pixhd",
-        "--random_input --netG pix2pixhd",
-        "--random_input --conditioning none",
-        "--use_vae --random_input",
-        "--niter 0",
-        "--dataset_mode custom --label_dir l --image_dir i --instance",
-        "--dataset_mode custom --label_dir l --image_dir i --instance_dir n --load_size 100",
-    ],
-)
-def test_every_option_that_a_refusal_proposes_is_accepted(line, parse_train, refused):
-    refusal = refused(parse_train, line)
-    flag = re.search(r"--\w+", refusal)[0]
-    fixes = " ".join(re.split("; | add |without it by ", refusal)[1:]).replace("use 6", f"use {flag} 6")
-    found = re.findall(r"(--\w+)(?: ([\d.]+|spade|FOLDER))?(?: or (\d+))?", fixes)
-    assert found
-    for name, value, other in found:
-        assert parse_train(f"{line} {name} {value}")
-        assert not other or parse_train(f"{line} {name} {other}")
-
-
 @pytest.mark.parametrize("mode", ["crop", "fixed", "none", "scale_width", "scale_shortside"])
 def test_other_modes_do_not_crop_what_was_scaled(mode, parse_train):
     assert parse_train(f"--preprocess_mode {mode} --load_size 286").crop_size == 512
