@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from data import PRESETS
 from models import METHODS
 from options import TrainOptions, parse_options
-from options.resolve import usual_values
 from options.scale import scale_note
+from options.sources import usual_values
 from util.launcher import launch, under_launcher, warn_of_tasks_apart
 
 if TYPE_CHECKING:

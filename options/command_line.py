@@ -13,7 +13,7 @@ from options.config import with_config
 from options.field import Option, OptionError, Preset, declared_options, suggestion
 from options.help import filled, help_page, help_text, preset_table
 from options.method import SPADE_ALONE, MethodFacts
-from options.resolve import in_force
+from options.sources import in_force
 
 
 class CommandLine(argparse.ArgumentParser):

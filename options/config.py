@@ -6,7 +6,7 @@ from typing import Any
 
 from options.evaluate import EvaluateInTrainingOptions
 from options.field import Option, OptionError, declared_options, suggestion
-from options.resolve import is_saved_run
+from options.sources import is_saved_run
 from options.toml import read_toml
 from options.train import TrainOptions
 

@@ -13,7 +13,7 @@ from options.field import Option, OptionError, Preset
 
 if TYPE_CHECKING:
     from options.command_line import CommandLine
-    from options.resolve import InForce
+    from options.sources import InForce
 
 GROUPS = {
     "run": "name and folders, device, precision, seed; what to resume or load",

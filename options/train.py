@@ -254,7 +254,7 @@ class TrainOptions(
     )
 
     def describe(self, usual: Mapping[str, Any]) -> str:
-        """What is trained, and the options that differ from `usual` (`resolve.usual_values`), one a line."""
+        """What is trained, and the options that differ from `usual` (`sources.usual_values`), one a line."""
         unknown = " and unknown pixels" if self.contain_dontcare_label else ""
         width, height = self.crop_size, round(self.crop_size / self.aspect_ratio)
         epochs = self.niter + self.niter_decay

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from models import METHODS
 from options import OptionError, TestOptions, TrainOptions, parse_options
 from options.networks import UPSAMPLINGS
-from options.resolve import usual_values
+from options.sources import usual_values
 from util.device import seed_everything
 
 SIZED = {"preprocess_mode": "fixed"}
