@@ -58,7 +58,7 @@ class CityscapesDataset(PairedDataset):
         truth, photos = root / "gtFine" / split, root / "leftImg8bit" / split
         instances = {}
         if opt.instance:
-            what = f"instance maps (or use {without_instances(opt)})"
+            what = f"instance maps ({without_instances(opt)})"
             instances = find_image_files(truth, what, suffix="_gtFine_instanceIds")
         return Files(
             find_image_files(truth, "label maps", suffix="_gtFine_labelIds"),

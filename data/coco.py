@@ -64,7 +64,7 @@ class CocoDataset(PairedDataset):
         root = Path(opt.dataroot)
         instances = {}
         if opt.instance:
-            what = f"instance maps (or use {without_instances(opt)})"
+            what = f"instance maps ({without_instances(opt)})"
             instances = find_image_files(root / f"{part}_inst", what, required=required)
         return Files(
             find_image_files(root / f"{part}_label", "label maps", required=required),

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from data.landscape import CLASS_COLORS, CLASS_NAMES, UNKNOWN, draw_scene
-from data.sample import Sample, SampleDataset
+from data.sample import Sample, SampleDataset, run_decides
 from options.data_file import DataFile, shipped_set
 from util.errors import InputError
 
@@ -33,9 +33,12 @@ class LandscapesDataset(SampleDataset):
 
     def __init__(self, opt):
         if opt.label_nc != len(CLASS_NAMES) or not opt.contain_dontcare_label:
+            flags = f"--label_nc {len(CLASS_NAMES)} --contain_dontcare_label"
+            fix = f"leave out --label_nc and --no_contain_dontcare_label, or give {flags}"
+            if run_decides(opt):
+                fix = "the saved run has others: leave out --dataset_mode, or name a run that was trained on landscapes"
             raise InputError(
-                f"--dataset_mode landscapes has {len(CLASS_NAMES)} classes and unknown pixels: leave out --label_nc "
-                f"and --no_contain_dontcare_label, or give --label_nc {len(CLASS_NAMES)} --contain_dontcare_label"
+                f"--dataset_mode landscapes has {len(CLASS_NAMES)} classes and unknown pixels ({flags}); {fix}"
             )
         super().__init__(opt)
         training = opt.phase == "train"

@@ -17,15 +17,17 @@ from data.photos import warn_of_photos
 from data.pixels import PixelReader
 from data.preprocess import Preprocess
 from data.read import LabelIds, image_size
-from data.sample import Sample, SampleDataset
+from data.sample import Sample, SampleDataset, run_decides
 from options.data_file import ClassRow, DataFile
 from util.distributed import is_main_process
 from util.errors import InputError
 
 
 def without_instances(opt) -> str:
-    """The option that makes instance maps unnecessary, for a message; in testing it must match the trained network."""
-    return "--no_instance" + ("" if opt.is_train else " for networks that were trained so")
+    """How to do without instance maps, or why not, for a message."""
+    if run_decides(opt):
+        return "the saved run was trained with them"
+    return "without them use --no_instance" + ("" if opt.is_train else " for networks that were trained so")
 
 
 class PairedDataset(SampleDataset):
@@ -129,8 +131,9 @@ class PairedDataset(SampleDataset):
         if opt.is_train and not files.images:
             raise InputError(f"--dataset_mode {opt.dataset_mode}: training needs photos, and none were found")
         if opt.instance and not files.instances:
-            fix = f"use {without_instances(opt)}"
-            raise InputError(f"--instance: found no instance maps for --dataset_mode {opt.dataset_mode}; {fix}")
+            raise InputError(
+                f"--instance: found no instance maps for --dataset_mode {opt.dataset_mode}; {without_instances(opt)}"
+            )
         return pair_files(files, check_names=opt.pairing_check, extras_allowed=not opt.is_train)
 
     def __len__(self) -> int:

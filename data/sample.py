@@ -106,6 +106,12 @@ class SampleDataset(Samples):
         return LabelIds(opt.label_nc, opt.contain_dontcare_label, cls.unknown_value)
 
 
+def run_decides(opt) -> bool:
+    """Whether a saved run fixes the classes and the maps that its networks take, so that options cannot change them."""
+    resumes = not opt.is_train or getattr(opt, "continue_train", False) or getattr(opt, "auto_resume", False)
+    return resumes and getattr(opt, "is_saved", False)
+
+
 class DerivedDataset(SampleDataset):
     """The samples of another data set, changed or with further maps; a subclass defines `__getitem__`.
 

@@ -77,7 +77,9 @@ def test_facades_has_no_instances(tmp_path, save_ids, save_photo, make_options):
     options = {"dataset_mode": "facades", "dataroot": str(tmp_path), "is_train": False, "phase": "test"}
     (sample,) = FacadesDataset(make_options(**options))
     assert sample["name"] == "b/1" and "image" in sample
-    with pytest.raises(InputError, match="found no instance maps for --dataset_mode facades; use --no_instance"):
+    with pytest.raises(
+        InputError, match="found no instance maps for --dataset_mode facades; without them use --no_instance"
+    ):
         FacadesDataset(make_options(**options, instance=True))
 
 
