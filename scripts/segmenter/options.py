@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from data import PRESETS
-from models.segmenters.own import WIDTHS
 from options import OptionError, Preset, parse_options
 from options.base import Start
 from options.data import DataOptions
 from options.data_file import described
 from options.field import POSITIVE, Option, at_least, declared_options, option, reuse
 from options.run import ComputeOptions, DeviceOptions, RunOptions
-from util.segmentation_scores import IGNORED
 
+# `models.segmenters.own.WIDTHS[0]` and `util.segmentation_scores.IGNORED`, which import torch; options do not.
+FIRST_WIDTH = 32
+MOST_CLASSES = 255
 # Landscapes of the quick start's size. With these 1500 and 10 epochs: 2.5 minutes on two cores, mIoU 0.76.
 SMALL_LANDSCAPES = {"load_size": 128, "crop_size": 128, "aspect_ratio": 2.0, "max_dataset_size": 1500}
 EPOCHS = 10
@@ -63,8 +64,8 @@ class PhotoOptions(DataOptions, heading="data"):
             raise OptionError(f"--val_label_dir: --dataset_mode {self.dataset_mode} has validation photos of its own")
         if any(folders) and not all(folders):
             raise OptionError("--val_label_dir FOLDER and --val_image_dir FOLDER: give both, or neither")
-        if self.label_nc > IGNORED:
-            raise OptionError(f"--label_nc {self.label_nc}: segmenters know {IGNORED} classes at most")
+        if self.label_nc > MOST_CLASSES:
+            raise OptionError(f"--label_nc {self.label_nc}: segmenters know {MOST_CLASSES} classes at most")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,7 @@ class SegmenterOptions(RunOptions, DeviceOptions, PhotoOptions, heading="schedul
     )
     lr: float = option(0.003, "largest learning rate of AdamW, which rises and falls once", rule=POSITIVE)
     width: int = option(
-        WIDTHS[0],
+        FIRST_WIDTH,
         "channels of the first layer; the others follow, and the time roughly with the square",
         unit="channels",
         rule=at_least(1),

@@ -32,6 +32,7 @@ assert not found, found
         ("train", [["--crop_size", "80"], ["--netG", "pix2pixhd", "--use_vae"], ["--load_from_opt_file"]]),
         ("test", [["--style_image", "photo.png"], ["--dataset_mode", "custom"]]),
         ("evaluate", [[], ["--fake", "images", "--name", "run"]]),
+        ("scripts.segmenter.__main__", [["--phase", "val"], ["--minutes", "3", "--epochs", "4"]]),
         ("scripts.export.__main__", [[], ["--output", "a.txt"]]),
     ],
 )

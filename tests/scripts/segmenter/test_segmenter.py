@@ -9,11 +9,13 @@ from PIL import Image
 
 from data import PRESETS
 from models.segmenters import SEGMENTERS, load_own_segmenter
+from models.segmenters.own import WIDTHS
 from options import TrainOptions, parse_options
 from options.field import declared_options
-from scripts.segmenter.__main__ import create_segmenter, main
+from scripts.segmenter.__main__ import main
 from scripts.segmenter.datasets import count_seen, create_datasets, hold_out
-from scripts.segmenter.options import parse_args
+from scripts.segmenter.options import FIRST_WIDTH, MOST_CLASSES, parse_args
+from scripts.segmenter.run import create_segmenter
 from tests.scripts.small_files import last_line
 from util.segmentation_scores import IGNORED
 
@@ -184,7 +186,7 @@ def test_landscapes_are_the_default_at_the_size_of_the_quick_start():
         (["--minutes", "-1"], "--minutes -1: must be greater than 0"),
         (["--minutes", "1", "--epochs", "2"], "--minutes 1: with --epochs 2 there are two ends; give one of them"),
         (["--val_label_dir", "x"], "--val_label_dir: --dataset_mode landscapes has validation photos of its own"),
-        (["--dataset_mode", "custom"], "--dataset_mode custom: add --label_dir FOLDER"),
+        (["--dataset_mode", "custom"], "--dataset_mode custom: add --data FILE, or --label_dir FOLDER"),
         (["--phase", "val"], "--phase val: a segmenter is scored with those photos; use --phase train"),
         (["--label_nc", "300"], "--label_nc 300: segmenters know 255 classes at most"),
         (["--label_nc", "3"], "--dataset_mode landscapes has 18 classes"),
@@ -224,7 +226,7 @@ def test_ctrl_c_is_one_line_and_leaves_no_half_trained_segmenter(pairs, tmp_path
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("scripts.segmenter.__main__.train", interrupted)
+    monkeypatch.setattr("scripts.segmenter.run.train", interrupted)
     with pytest.raises(SystemExit) as stop:
         main(custom(pairs, tmp_path))
     assert stop.value.code == 130
@@ -240,3 +242,7 @@ def test_photos_to_score_with_that_are_trained_on_are_said(pairs, tmp_path, caps
     for words in (custom(pairs, tmp_path), custom(pairs, tmp_path, validation=False)):
         assert count_seen(*create_datasets(parse_args(words))) == 0
     assert "also trained on" not in capsys.readouterr().err
+
+
+def test_the_numbers_of_the_options_are_those_of_the_network():
+    assert (WIDTHS[0], IGNORED) == (FIRST_WIDTH, MOST_CLASSES)
