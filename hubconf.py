@@ -10,7 +10,7 @@ import torch
 from models import weights as weight_files
 from models.methods import spade_networks
 from models.networks import layout
-from options import field, networks, resolve, saved, train
+from options import field, networks, saved, sources, train
 
 dependencies = ["torch", "numpy", "PIL"]
 
@@ -37,7 +37,7 @@ def spade_generator(weights: str | os.PathLike | None = None, **architecture) ->
     """
     for name in architecture.keys() - field.declared_options(train.TrainOptions).keys():
         raise TypeError(f"{name}: no option of train.py")
-    architecture = resolve.implied_random_input({"netG": "spade"} | architecture, architecture) | architecture
+    architecture = sources.implied_random_input({"netG": "spade"} | architecture, architecture) | architecture
     names = field.declared_options(_Options)
     given = {name: value for name, value in architecture.items() if name in names}
     opt = _Options(**{"contain_dontcare_label": True, "crop_size": 256, **given})

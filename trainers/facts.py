@@ -11,7 +11,7 @@ import torch
 from data import PRESETS
 from models import METHODS
 from options import TrainOptions
-from options.resolve import usual_values
+from options.sources import usual_values
 from util.distributed import World
 from util.progress import Progress
 from util.training_page import RunFacts
