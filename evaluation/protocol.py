@@ -151,7 +151,8 @@ def in_words(score: str, protocol: Mapping[str, Any]) -> str:
         )
     if score == "own_feature_distance":
         facts = protocol[score]
-        how = f"photos {facts['input']} ({facts['resize']}), less {facts['mean']}, divided by {facts['std']}"
+        mean, std = (", ".join(map(str, facts[name])) for name in ("mean", "std"))
+        how = f"its input {facts['input']} ({facts['resize']}), mean {mean}, standard deviation {std}"
         return f"Fréchet distance of {_features_in_words(score, protocol)}, no FID; {how}; {seen}"
     if score in ("kid", "random_feature_kernel_distance", "own_feature_kernel_distance"):
         kid = protocol[score]

@@ -16,7 +16,7 @@ from evaluation.image_sets import Truth
 from util.distributed import World
 from util.errors import InputError
 
-STYLE, OWN_PHOTO = "Style", "reconstruction: each image in the style of its own photo, the mean of the encoder"
+STYLE, OWN_PHOTO = "Style", "each image has that of its own photo (reconstruction)"
 """The fact about a test by which its images are known as reconstructions, and its name."""
 
 LEVELS = 255  # difference of the largest and the smallest value
