@@ -112,6 +112,7 @@ def train(
         given = _of_own_data(dataset, class_names, given) | given
     saved = Path(given.get("checkpoints_dir", "./checkpoints")) / name / SAVED_NAME
     opt = options_of(TrainOptions, given, *_TABLES, saved=saved)
+    check_label_maps_suffice(opt)
     own = None if dataset is None else ArrayDataset(dataset, opt, class_names, class_colors)
     with restored_settings(), _ctrl_c(), ExitStack() as stack:
         run_loop = _training_loop()
@@ -183,11 +184,10 @@ def _of_own_data(dataset: Any, class_names: Sequence[str] | None, given: Mapping
     if not len(dataset):
         raise InputError("the data set: holds no samples")
     classes = {} if class_names is None else {"label_nc": len(class_names)}
-    has_instances = maps_of(dataset[0], "sample 0").get("instances") is not None
     folders = {"label_dir": IN_PYTHON, "image_dir": IN_PYTHON}
-    if has_instances:
+    if maps_of(dataset[0], "sample 0").get("instances") is not None:
         folders["instance_dir"] = IN_PYTHON
-    return {"dataset_mode": "custom", "instance": has_instances} | folders | classes
+    return {"dataset_mode": "custom"} | folders | classes
 
 
 @contextlib.contextmanager

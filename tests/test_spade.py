@@ -165,6 +165,7 @@ def test_inputs_that_do_not_suit_are_named_in_one_line(styled, inputs, message):
             lambda: spade.train([ITEM], name="x", class_names=["sky", "sea"], class_colors=[[0, 0, 255]]),
             r"class_colors \(1, 3\): must be \(2, 3\), of red, green and blue in 0..255",
         ),
+        (lambda: spade.train([ITEM], name="x", label_nc=2, method="sims"), "--method sims needs more than a label map"),
         (lambda: spade.train([], name="x", label_nc=2), "the data set: holds no samples"),
         (lambda: spade.train([1], name="x", label_nc=2), r"sample 0: is int; must be \(labels, image\)"),
         (lambda: spade.train([{"labels": 1}], name="x", label_nc=2), "sample 0: is a dict of labels; must be"),

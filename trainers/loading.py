@@ -7,6 +7,7 @@ from pathlib import Path
 from models import METHODS
 from models.pix2pix_model import Pix2PixModel
 from models.weights import fit_network, read_weights
+from options import TrainOptions
 from options.model import ModelOptions
 from trainers.published_names import EMA, LATEST, describe_available, find_network
 from trainers.saves import Saves
@@ -14,7 +15,7 @@ from util.errors import InputError
 from util.warn import warn
 
 
-def check_label_maps_suffice(opt: ModelOptions) -> None:
+def check_label_maps_suffice(opt: ModelOptions | TrainOptions) -> None:
     """Raise an `InputError` for runs whose images need more than a label map, instances and a latent."""
     run = f"{opt.run_dir}: " if opt.is_saved else ""
     if not METHODS[opt.method].is_exported:
