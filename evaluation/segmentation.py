@@ -131,8 +131,11 @@ def scores_of_draws(counts: Sequence[Tensor], drawn: Tensor, num_classes: int, m
 
 
 def matrices_of_draws(counts: Sequence[Tensor], drawn: Tensor, num_classes: int) -> Iterator[ConfusionMatrix]:
-    """The confusion matrix of each draw; arguments as of `scores_of_draws`."""
-    by_sample = torch.stack(list(counts)).coalesce()  # (samples, (C + 1) C)
+    """The confusion matrix of each draw, valid until the next one; arguments as of `scores_of_draws`."""
+    matrix = ConfusionMatrix(num_classes)
+    by_sample = torch.stack(list(counts)).t().coalesce()  # ((C + 1) C, samples)
     for some in times_drawn(drawn).split(DRAWS_AT_ONCE):
-        for cells in torch.sparse.mm(by_sample.t(), some.T).T:  # exact, as counts are below 2^53
-            yield ConfusionMatrix.of(cells, num_classes)
+        cells = torch.sparse.mm(by_sample, some.T).T.contiguous()  # (draws, (C + 1) C), exact, as counts are below 2^53
+        for counts_of_draw in cells.long():
+            matrix.counts = counts_of_draw.view_as(matrix.counts)  # (C + 1, C)
+            yield matrix
