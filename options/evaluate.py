@@ -228,7 +228,8 @@ def _check_features(opt: EvaluateOptions) -> None:
         )
     if opt.features == "none" and not (opt.segmenter or opt.segmenter_weights or opt.lpips or opt.reconstruct):
         raise OptionError(
-            "--features none: leaves nothing to score; add --segmenter, --segmenter_weights, --lpips or --reconstruct"
+            "--features none: leaves nothing to score; add --segmenter, --segmenter_weights, --lpips (for networks "
+            "with a latent) or --reconstruct (for networks with an encoder)"
         )
     if opt.kid and opt.features == "none":
         raise OptionError("--kid: is a distance of features; leave it out, or leave out --features none")

@@ -39,7 +39,7 @@ class BankOptions(TrainOptions):
 def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, TrainOptions]:
     """Parse this tool's own options, and those of train.py."""
     parser = subcommand_parser(
-        "bank", __doc__, epilog="All other options are those of train.py: python train.py --help"
+        "bank", __doc__, epilog="All other options are those of train.py: python train.py --help all"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", required=True, help="where to write, such as bank.npz")
     parser.add_argument(

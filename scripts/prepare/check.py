@@ -64,7 +64,7 @@ SIZES_IN_JSON = 1000
 def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, TrainOptions | TestOptions | None]:
     """Parse this tool's own options, and those of the program whose data is checked; None if folders are described."""
     parser = subcommand_parser(
-        "check", __doc__, epilog="All other options are those of train.py: python train.py --help"
+        "check", __doc__, epilog="All other options are those of train.py: python train.py --help all"
     )
     folders = list(itertools.takewhile(lambda word: not word.startswith("-"), argv))
     argv = argv[len(folders) :]

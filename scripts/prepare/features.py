@@ -97,7 +97,7 @@ def make_centers(opt: FeatureOptions, model: InstanceFeatureModel) -> FeatureCen
 
 def main(argv: Sequence[str]) -> None:
     """Write the centers of a run. Raises `InputError` for a run without features."""
-    parser = subcommand_parser("features", __doc__, epilog="The options are those of test.py: python test.py --help")
+    parser = subcommand_parser("features", __doc__, epilog="All others are those of python test.py --help all")
     opt = parse_options(FeatureOptions, parser.parse_known_args(argv)[1], PRESETS, METHODS)
     if not (opt.method == "pix2pixhd" and (opt.instance_feat or opt.label_feat)):
         raise InputError(f"--name {opt.name}: a run without --instance_feat or --label_feat has no features")

@@ -78,11 +78,11 @@ class SegmenterOptions(RunOptions, DeviceOptions, PhotoOptions, heading="schedul
         "Train a segmentation network on labeled photos, which evaluate.py --segmenter then scores images with.",
         (
             "--name segmenter",
-            "--name mine --dataset_mode custom --label_dir LABELS --image_dir PHOTOS --label_nc 13 --minutes 10",
+            "--name mine --data data.toml --minutes 10",
         ),
         (
-            *("name", "dataset_mode", "label_dir", "image_dir", "val_label_dir", "val_image_dir", "label_nc"),
-            *("crop_size", "epochs", "minutes"),
+            *("name", "data", "dataset_mode", "dataroot", "crop_size", "aspect_ratio", "batch_size"),
+            *("epochs", "minutes", "width"),
         ),
     )
 
