@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from options.base import Options, Start
 from options.data import DataOptions, either, multiples_around
+from options.data_file import name_of_data
 from options.field import BELOW_ONE, FILE, FOLDER, POSITIVE, OptionError, at_least, option
 from options.method import MethodTrainingOptions
 from options.networks import DiscriminatorOptions, InitializationOptions, NetworkOptions
@@ -260,7 +261,7 @@ class TrainOptions(
         epochs = self.niter + self.niter_decay
         return "\n".join(
             [
-                f"Training {self.method} on {self.dataset_mode}: {self.label_nc} classes{unknown}, images of "
+                f"Training {self.method} on {name_of_data(self)}: {self.label_nc} classes{unknown}, images of "
                 f"{width}x{height}, batches of {self.batch_size}, {epochs} epoch{'s' * (epochs > 1)}",
                 *(f"  {line}" for line in self.differences(usual)),
                 f"All other options have their defaults for this method and data set; {self.run_dir / SAVED_NAME} "

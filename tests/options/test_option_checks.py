@@ -1,6 +1,7 @@
 """Values that contradict each other are refused with a fix that works."""
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -286,6 +287,20 @@ def test_a_training_says_what_differs_from_the_presets(presets):
         "  --beta1 0.5            [default: 0.0]",
         "All other options have their defaults for this method and data set; checkpoints/mine/options.json lists them "
         "all",
+    ]
+
+
+def test_a_training_on_a_data_file_names_its_data_set(presets):
+    Path("streets.toml").write_text(
+        'name = "streets"\nclasses = [{ id = 0, name = "road" }, { id = 1, name = "sky" }]\n'
+        '[train]\nlabels = "l"\nphotos = "p"\n[options]\ncrop_size = 128\nload_size = 143\n',
+        encoding="utf-8",
+    )
+    opt = parse_options(TrainOptions, "--name mine --data streets.toml".split(), presets, METHODS)
+    assert opt.describe(usual_values(opt, presets, METHODS)).splitlines()[:3] == [
+        "Training spade on streets: 2 classes, images of 128x128, batches of 1, 50 epochs",
+        "  --name mine           [default: label2coco]",
+        "  --data streets.toml   [default: not given]",
     ]
 
 
