@@ -14,7 +14,7 @@ from data.pixels import Pixels
 from data.preprocess import Preprocess
 from data.read import LabelIds, as_rgb, read_image
 from data.sample import Sample, SampleDataset
-from options.data_file import DataFile
+from options.description import DataFile
 from util.colormap import voc_colors
 from util.errors import InputError
 

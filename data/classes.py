@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from options.data_file import ClassRow
+from options.description import ClassRow
 from util.colormap import voc_colors
 
 UNKNOWN = ClassRow(-1, "unknown", (0, 0, 0))

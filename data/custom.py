@@ -10,7 +10,8 @@ from data.paired import PairedDataset
 from data.pairs import SamplePaths, select_listed
 from data.palette import Entry, Palette
 from data.read import LabelIds
-from options.data_file import UNKNOWN_IN_FILES, DataFile, described, folders, shipped_set
+from options.data_file import described, folders, shipped_set
+from options.description import UNKNOWN_IN_FILES, DataFile
 from util.errors import InputError
 
 IN_PYTHON = "a data set in Python"

@@ -7,7 +7,8 @@ import torch
 
 from data.landscape import CLASS_COLORS, CLASS_NAMES, UNKNOWN, draw_scene
 from data.sample import Sample, SampleDataset, run_decides
-from options.data_file import DataFile, shipped_set
+from options.data_file import shipped_set
+from options.description import DataFile
 from util.errors import InputError
 
 DATA_SEED = 0

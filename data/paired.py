@@ -18,7 +18,7 @@ from data.pixels import PixelReader
 from data.preprocess import Preprocess
 from data.read import LabelIds, image_size
 from data.sample import Sample, SampleDataset, run_decides
-from options.data_file import ClassRow, DataFile
+from options.description import ClassRow, DataFile
 from util.distributed import is_main_process
 from util.errors import InputError
 

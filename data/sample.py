@@ -17,7 +17,8 @@ from data.preprocess import Preprocess
 from data.read import LabelIds
 from data.sims.scene import Scene
 from options import Preset
-from options.data_file import DataFile, described
+from options.data_file import described
+from options.description import DataFile
 
 
 class _Always(TypedDict):

@@ -26,117 +26,26 @@ how the names of files end; `colors_are_labels = true` says that label maps show
 `unknown_colors = [[255, 0, 255]]` those without a class, black otherwise.
 """
 
-import dataclasses
 import functools
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from options.field import OptionError, Preset
+from options.description import KINDS, LARGEST_ID, PARTS, UNKNOWN_IN_FILES, ClassRow, Color, DataFile, Part
+from options.field import OptionError, Preset, suggestion
 from options.toml import read_toml
 
 FILE_NAME = "data.toml"
 SETS = Path(__file__).parents[1] / "data" / "sets"
 """Descriptions of the data sets that this project knows."""
 BLACK = (0, 0, 0)
-KINDS = ("labels", "photos", "instances")
-PARTS = ("train", "val", "test")
 KEYS = (
     *("name", "like", "unknown", "classes", "suffixes", "colors_are_labels", "unknown_colors", "split_seed"),
     *("options", "test_options"),
 )
-UNKNOWN_IN_FILES = 255
-"""Value of unknown pixels in label maps that no data file describes."""
-LARGEST_ID = 65535  # what a 16-bit PNG holds
 MOST_COLORED = 255
 """Classes of color-coded label maps: their ids are read as bytes, and one more is for unknown pixels."""
-Color = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class ClassRow:
-    """A class: the id in label maps, a name, and a color for pages."""
-
-    id: int
-    name: str
-    color: Color | None = None
-
-
-@dataclass(frozen=True)
-class Part:
-    """Where the samples of training, validation or test are: folders, or a fraction of those of training."""
-
-    labels: str = ""
-    photos: str | None = None
-    instances: str | None = None
-    file_list: str | None = None
-    fraction: float | None = None
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """The content of a data file. Paths are absolute, or relative to the working directory.
-
-    Attributes:
-        path: the file; errors name it.
-        unknown: value of unknown pixels in label maps; None if every pixel has a class.
-        suffixes: of file names after the sample's name, by kind ("labels", "photos", "instances").
-        colors_are_labels: whether label maps show colors.
-        unknown_colors: colors of unknown pixels in these.
-        parts: by name, of `PARTS`.
-        preset: defaults of options, those that follow from the classes included.
-    """
-
-    path: Path
-    name: str
-    classes: tuple[ClassRow, ...] = ()
-    unknown: int | None = None
-    suffixes: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    colors_are_labels: bool = False
-    unknown_colors: tuple[Color, ...] = ()
-    parts: Mapping[str, Part] = dataclasses.field(default_factory=dict)
-    split_seed: int = 0
-    preset: Preset = dataclasses.field(default_factory=Preset)
-
-    def part(self, phase: str) -> tuple[str, Part]:
-        """The part that `--phase` reads, with its name: [val] for "test" where there is no [test].
-
-        Raises:
-            OptionError: there is no such part.
-        """
-        names = ("test", "val") if phase == "test" else (phase,)
-        for name in names:
-            if name in self.parts:
-                return name, self.parts[name]
-        there = " and ".join(f"[{name}]" for name in self.parts) or "no part at all"
-        missing = names[-1] if phase == "test" else phase
-        others = [f"--phase {name}" for name in self.parts]
-        fix = f"write a [{missing}] into it" if missing in PARTS else "use " + " or ".join(others)
-        raise OptionError(f"--phase {phase}: {self.path} describes {there}; {fix}, or add --label_dir FOLDER")
-
-    def folders_of(self, name: str) -> Part:
-        """The part that has the folders of part `name`: itself, or [train] if it is a fraction of that."""
-        return self.parts["train"] if self.parts[name].fraction is not None else self.parts[name]
-
-    def has(self, name: str, sample: str) -> bool:
-        """Whether part `name` has `sample`, which is in its folders.
-
-        Fractions are chosen by a hash of the name, so a sample stays in its part when others are added or removed.
-        """
-        fractions = {other: part.fraction for other, part in self.parts.items() if part.fraction is not None}
-        if not fractions or name not in ("train", *fractions):
-            return True
-        digest = hashlib.sha256(f"{self.split_seed}/{sample}".encode(errors="surrogateescape")).digest()
-        place = int.from_bytes(digest[:8], "big") / 2**64
-        for other, fraction in fractions.items():
-            if place < fraction:
-                return name == other
-            place -= fraction
-        return name == "train"
 
 
 def read_data_file(path: str | Path) -> DataFile:
@@ -351,53 +260,14 @@ class _Reader:
             raise OptionError(f"{self.path}: {problem}")
 
 
-def data_file_text(description: DataFile, comments: Mapping[str, str] | None = None) -> str:
-    """The text of a data file that `read_data_file` reads as `description`.
-
-    Args:
-        comments: by key, such as "unknown", or by table, such as "[val]".
-    """
-
-    def line(text: str, key: str) -> str:
-        comment = (comments or {}).get(key)
-        return f"{text}  # {comment}" if comment else text
-
-    lines = [line(f"name = {_toml(description.name)}", "name")]
-    if description.unknown is not None:
-        lines.append(line(f"unknown = {description.unknown}", "unknown"))
-    if description.colors_are_labels:
-        lines.append(line("colors_are_labels = true", "colors_are_labels"))
-        if description.unknown_colors:
-            lines.append(f"unknown_colors = {_toml(description.unknown_colors)}")
-    if suffixes := {kind: suffix for kind, suffix in description.suffixes.items() if suffix}:
-        lines.append(f"suffixes = {_toml(suffixes)}")
-    if description.split_seed:
-        lines.append(f"split_seed = {description.split_seed}")
-    lines.append(line("classes = [", "classes"))
-    for row in description.classes:
-        color = {} if row.color is None else {"color": [*row.color]}
-        lines.append(f"  {_toml({'id': row.id, 'name': row.name, **color})},")
-    lines.append("]")
-    for name, part in description.parts.items():
-        values = {field: value for field, value in dataclasses.asdict(part).items() if value not in (None, "")}
-        lines += ["", line(f"[{name}]", f"[{name}]"), *(f"{key} = {_toml(value)}" for key, value in values.items())]
-    for table, values in (("options", description.preset.both), ("test_options", description.preset.test)):
-        if values:
-            lines += ["", f"[{table}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: Any) -> str:
-    """A value as TOML, which has the strings of JSON."""
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
 def _is_integer(value: Any, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
 
 
 def _nearby(path: Path) -> str:
-    names = sorted(path.stem for path in SETS.glob("*.toml"))
-    return f", nor a data set of that name ({', '.join(names)})" if path.parent == Path() and not path.suffix else ""
+    """What else `--data` may mean, if it looks like the name of a data set."""
+    if path.parent != Path() or path.suffix:
+        return ""
+    names = sorted(other.stem for other in SETS.glob("*.toml") if other.stem != "custom")
+    hint = suggestion(str(path), names) or f"there are {', '.join(names)}"
+    return f", nor a data set of that name; {hint}"

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from data import SampleDataset
 from options import TrainOptions
-from options.data_file import FILE_NAME, UNKNOWN_IN_FILES, ClassRow, DataFile, Part, data_file_text, described, folders
+from options.data_file import FILE_NAME, described, folders
+from options.data_file_text import data_file_text
+from options.description import UNKNOWN_IN_FILES, ClassRow, DataFile, Part
 from util.files import replacing
 from util.warn import warn_once
 

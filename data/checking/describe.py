@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data.checking.survey import Survey
 from data.palette import UNKNOWN, Palette, read_palette
-from options.data_file import ClassRow, Color, DataFile, Part
+from options.description import ClassRow, Color, DataFile, Part
 from util.errors import InputError
 
 NAMES_OF_PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}

@@ -14,7 +14,8 @@ from data.palette import Palette, read_palette
 from data.read import LabelIds
 from models import METHODS
 from options import TrainOptions, parse_options
-from options.data_file import LARGEST_ID, DataFile, Part, data_file_text
+from options.data_file_text import data_file_text
+from options.description import LARGEST_ID, DataFile, Part
 from util.errors import InputError
 from util.files import replacing
 

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from data.classes import describe_classes, published_classes
-from options.data_file import SETS, ClassRow, read_data_file, shipped_set
+from options.data_file import SETS, read_data_file, shipped_set
+from options.description import ClassRow
 from util.colormap import voc_colors
 
 

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from options import OptionError, TestOptions, TrainOptions, parse_options
-from options.data_file import ClassRow, DataFile, Part, data_file_text, folders, read_data_file
+from options.data_file import folders, read_data_file
+from options.data_file_text import data_file_text
+from options.description import ClassRow, DataFile, Part
 
 STREETS = """
 name = "streets"
@@ -127,7 +129,7 @@ def test_mistakes_are_named_with_their_place(tmp_path, text, words):
 
 
 def test_a_file_that_is_not_there_is_named(refused, parse_train):
-    assert "--data cocoa: there is no such file, nor a data set of that name (ade20k, " in refused(
+    assert "--data cocoa: there is no such file, nor a data set of that name; did you mean coco?" in refused(
         parse_train, "--data cocoa"
     )
 

@@ -13,7 +13,8 @@ import test as test_program
 import train as train_program
 from data import PRESETS, create_dataset
 from options import TestOptions, TrainOptions, parse_options
-from options.data_file import ClassRow, read_data_file
+from options.data_file import read_data_file
+from options.description import ClassRow
 from scripts.prepare.check import main
 from util.errors import InputError
 
