@@ -59,7 +59,7 @@ def in_force(
     methods: Mapping[str, MethodFacts] = SPADE_ALONE,
 ) -> InForce:
     """Combine the sources in the order of `resolve`, whose arguments these are."""
-    typed = _with_data_set(typed, presets)
+    typed = with_data_set(typed, presets)
     path = _saved_path(options, typed)
     saved, warnings = _saved_layer(program, options, path, typed, saved_run)
     if (config := typed.get("config")) and is_saved_run(config):
@@ -247,7 +247,7 @@ def is_saved_run(config: str) -> bool:
     return config.lower().endswith(".json")
 
 
-def _with_data_set(typed: Values, presets: Mapping[str, Preset]) -> Values:
+def with_data_set(typed: Values, presets: Mapping[str, Preset]) -> Values:
     """What was typed, with the --dataset_mode that --data stands for."""
     data = typed.get("data")
     if not data:

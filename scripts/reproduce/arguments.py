@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 
 from data import PRESETS
 from models import METHODS
-from options import TrainOptions
+from options import OptionError, TrainOptions
 from options.command_line import CommandLine
+from options.data_file import name_of_data
 from options.field import PLAIN_NAME
+from options.sources import with_data_set
 from scripts.reproduce.budget import ALLOWED, read_budget
 from util import html
 from util.errors import InputError
@@ -49,7 +52,11 @@ def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, dict[str, Any]]
     args, others = parser.parse_known_args(rest)  # the table apart: it would take the value of a flag of train.py
     if not table:
         raise InputError("no table; begin with table1, table3, table4 or table5")
-    training = _TrainingFlags(parser).typed(others)
+    try:
+        training = with_data_set(_TrainingFlags(parser).typed(others), PRESETS)
+        data = re.sub(r"[^\w-]+", "_", name_of_data(argparse.Namespace(**{"dataset_mode": "landscapes"} | training)))
+    except OptionError as error:
+        raise InputError(str(error)) from None
     if useless := sorted(OWN.keys() & training.keys()):
         raise InputError(f"--{useless[0]}: leave it out; {OWN[useless[0]]}")
     if not 1 <= args.seeds <= MOST_SEEDS:
@@ -60,7 +67,7 @@ def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, dict[str, Any]]
     args.again = _without_jobs(argv)
     args.table, args.budget = table, read_budget(args.budget)
     args.dataset_mode = training.get("dataset_mode", "landscapes")
-    args.prefix = f"{table}_{args.dataset_mode}" if args.prefix is None else args.prefix
+    args.prefix = f"{table}_{data}" if args.prefix is None else args.prefix
     if not PLAIN_NAME.holds(args.prefix):
         raise InputError(f"--prefix {args.prefix}: must be {PLAIN_NAME.words}")
     args.output = args.output or args.results_dir / args.prefix

@@ -46,7 +46,7 @@ def segmenter(opt: TrainOptions, training: Values, test: Values, minutes: float 
     """
     values = _of_data(training, SegmenterOptions)
     values |= {"crop_size": opt.crop_size, "aspect_ratio": opt.aspect_ratio}
-    if opt.dataset_mode == "custom":
+    if "label_dir" in test:
         values |= {"val_label_dir": test["label_dir"], "val_image_dir": test["image_dir"]}
     if minutes is not None:
         values["minutes"] = minutes

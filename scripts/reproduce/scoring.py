@@ -62,9 +62,12 @@ class Scoring:
         self.typed = command_line.typed(words)
         if useless := sorted(self.typed.keys() & set(OF_EVERY_RUN)):
             raise InputError(f"--eval_flags: --{useless[0]}: leave it out; every run is tested and scored in its place")
-        if training.get("dataset_mode") == "custom" and not self.typed.keys() >= {"label_dir", "image_dir"}:
+        is_described = bool(training.get("data")) and not training.get("label_dir")
+        has_folders = is_described or self.typed.keys() >= {"label_dir", "image_dir"}
+        if training.get("dataset_mode") == "custom" and not has_folders:
             raise InputError(
-                '--dataset_mode custom: add the folders to test with: --eval_flags "--label_dir DIR --image_dir DIR"'
+                "--dataset_mode custom: describe the data set in a file, --data FILE, or add the folders to test with: "
+                '--eval_flags "--label_dir DIR --image_dir DIR"'
             )
 
     def of(self, opt: TrainOptions) -> Scored:

@@ -141,8 +141,8 @@ REFUSED = {
     f"{SMALL} --eval_flags '--how_mny 3'": "--eval_flags: --how_mny: no such option; did you mean --how_many",
     f"{SMALL} --eval_flags '--name x'": "--eval_flags: --name: leave it out",
     f"{SMALL} --eval_flags '\"'": '--eval_flags ": no closing quotation',
-    f"{SMALL} --dataset_mode custom --label_dir a --image_dir b": "--dataset_mode custom: add the folders to test "
-    'with: --eval_flags "--label_dir DIR --image_dir DIR"',
+    f"{SMALL} --dataset_mode custom --label_dir a --image_dir b": "--dataset_mode custom: describe the data set in "
+    'a file, --data FILE, or add the folders to test with: --eval_flags "--label_dir DIR --image_dir DIR"',
 }
 
 
