@@ -174,7 +174,8 @@ def _missing_colors(path: Path, rgba: np.ndarray, is_missing: np.ndarray, palett
         fix = "so many colors are made by smooth edges or resizing: save the mask without them"
     else:
         others = [shown(unpacked(int(number))) for number in missing[:MISSING_SHOWN]]
-        fix = f"add to the palette: {', '.join(others)}{', ...' if len(missing) > MISSING_SHOWN else ''}"
+        where = "its classes, or to unknown_colors" if palette.source.suffix == ".toml" else "the palette"
+        fix = f"add to {where}: {', '.join(others)}{', ...' if len(missing) > MISSING_SHOWN else ''}"
     return (
         f"{path}: the pixel at x {x}, y {y} has the color {shown(color)}, which is not in {palette.source} (nearest: "
         f"{shown(entry.color)} {entry.name}, distance {distance:.1f}); {int(is_missing.sum())} pixels have "

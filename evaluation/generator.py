@@ -86,6 +86,7 @@ class Generator:
         Raises:
             InputError: an input does not suit the generator.
         """
+        _refuse_colors(labels)
         ids = ids_of(labels, "labels", dimensions=(2, 3))
         edges_of = ids if instances is None else ids_of(instances, "instances", dimensions=(2, 3))
         if edges_of.shape != ids.shape:
@@ -148,3 +149,11 @@ class Generator:
         with arithmetic("fp32", self.device):
             layout = self._model.layout(batch)
             return to_uint8(self.network(layout, None if z is None else z[None].to(self.device)))[0]
+
+
+def _refuse_colors(labels: Maps) -> None:
+    shape = getattr(labels, "shape", ())
+    if len(shape) == 3 and shape[-1] in (3, 4) and shape[0] > 4:  # nobody has maps that are 3 pixels wide
+        raise InputError(
+            f"labels {tuple(shape)}: is an image of colors; give class ids (H, W), or several maps (N, H, W)"
+        )

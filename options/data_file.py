@@ -23,7 +23,7 @@
 Further keys: `split_seed = 1` makes another choice of such a fraction; `like = "coco"` takes classes, unknown and
 defaults from a data set of `data/sets`; `file_list` in a part names its samples; `suffixes = { labels = "_mask" }` says
 how the names of files end; `colors_are_labels = true` says that label maps show the class colors instead of ids;
-`unknown_colors = [[255, 0, 255]]` those without a class, black otherwise.
+`unknown_colors = [[255, 0, 255]]` those without a class, black otherwise. Such classes need no ids: their order counts.
 """
 
 import functools
@@ -114,9 +114,9 @@ class _Reader:
     def read(self, content: dict[str, Any]) -> DataFile:
         self.refuse_unknown(content, {*KEYS, *PARTS}, "")
         base = self.base(content.get("like"))
-        classes = self.classes(content["classes"]) if "classes" in content else base.classes
         colored = content.get("colors_are_labels", False)
         self.refuse_unless(isinstance(colored, bool), "colors_are_labels: must be true or false")
+        classes = self.classes(content["classes"], colored) if "classes" in content else base.classes
         unknown_colors = self.unknown_colors(content)
         implied = UNKNOWN_IN_FILES if unknown_colors else base.unknown
         unknown = self.number(content, "unknown", "", LARGEST_ID) if "unknown" in content else implied
@@ -148,21 +148,23 @@ class _Reader:
         self.refuse_unless(like in names, f"like: {like!r} must be one of {', '.join(names)}")
         return shipped_set(like)
 
-    def classes(self, rows: Any) -> tuple[ClassRow, ...]:
+    def classes(self, rows: Any, colored: bool) -> tuple[ClassRow, ...]:
         form = 'must be a list of { id = 0, name = "road", color = [128, 64, 128] }'
         are_tables = isinstance(rows, list) and bool(rows) and all(isinstance(row, dict) for row in rows)
         self.refuse_unless(are_tables, f"classes: {form}")
+        in_order = colored and not any("id" in row for row in rows)  # files hold no ids
         classes = []
         for place, row in enumerate(rows):
             where = f"classes[{place}]."
             self.refuse_unknown(row, {"id", "name", "color"}, where)
-            self.refuse_unless("id" in row, f"{where}id: is missing")
-            number = self.number(row, "id", where, LARGEST_ID)
+            self.refuse_unless("id" in row or in_order, f"{where}id: is missing")
+            number = place if in_order else self.number(row, "id", where, LARGEST_ID)
             color = self.color(row["color"], f"{where}color") if "color" in row else None
             classes.append(ClassRow(number, self.text(row, "name", where, f"class {number}"), color))
         seen: dict[int, str] = {}
         for row in classes:
             self.refuse_unless(row.id not in seen, f"classes: {seen.get(row.id)} and {row.name} have one id, {row.id}")
+            self.refuse_unless(row.name not in seen.values(), f"classes: two are called {row.name}")
             seen[row.id] = row.name
         return tuple(classes)
 

@@ -31,9 +31,13 @@ def data_file_text(description: DataFile, comments: Mapping[str, str] | None = N
     if description.split_seed:
         lines.append(f"split_seed = {description.split_seed}")
     lines.append(line("classes = [", "classes"))
+    in_order = description.colors_are_labels and [row.id for row in description.classes] == [
+        *range(len(description.classes))
+    ]
     for row in description.classes:
+        number = {} if in_order else {"id": row.id}
         color = {} if row.color is None else {"color": [*row.color]}
-        lines.append(f"  {_toml({'id': row.id, 'name': row.name, **color})},")
+        lines.append(f"  {_toml({**number, 'name': row.name, **color})},")
     lines.append("]")
     for name, part in description.parts.items():
         values = {field: value for field, value in dataclasses.asdict(part).items() if value not in (None, "")}

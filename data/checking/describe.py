@@ -13,6 +13,7 @@ from util.errors import InputError
 NAMES_OF_PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 FRACTION = 0.1
 """Fraction of the samples that validate, where folders have no part for it."""
+BLACK: Color = (0, 0, 0)
 SEEDS = 1000  # tried, until a choice among few samples is neither empty nor everything
 TABLES = ("classes", "labelmap", "label_colors", "labels", "palette", "class_dict", "colors", "classes_colors")
 """Names, without extension, of files beside the folders that may list the classes."""
@@ -50,8 +51,8 @@ def _subfolders(folder: Path, name: str) -> Path | None:
 
 def _siblings(folder: Path, name: str) -> Path | None:
     """The folder itself for "train", if its path says so; for others the same path with another word there."""
-    parts = folder.absolute().parts
-    for at in reversed(range(1, len(parts))):
+    parts = folder.parts if any(map(_is_train, folder.parts)) else folder.absolute().parts
+    for at in reversed(range(len(parts))):
         for word in NAMES_OF_PARTS["train"]:
             if match := re.search(rf"(?<![a-z]){word}(?![a-z])", parts[at], re.IGNORECASE):
                 if name == "train":
@@ -64,9 +65,13 @@ def _siblings(folder: Path, name: str) -> Path | None:
     return None
 
 
+def _is_train(part: str) -> bool:
+    return any(re.search(rf"(?<![a-z]){word}(?![a-z])", part, re.IGNORECASE) for word in NAMES_OF_PARTS["train"])
+
+
 def find_palette(folders: Sequence[Path]) -> Palette | None:
-    """The first file beside `folders`, or in the folder above, that lists classes with colors."""
-    places = dict.fromkeys(parent for folder in folders for parent in folder.absolute().parents[:2])
+    """The first file beside `folders` that lists classes with colors."""
+    places = dict.fromkeys(parent for folder in folders for parent in folder.absolute().parents[:1])
     for place in places:
         for path in sorted(place.glob("*")) if place.is_dir() else ():
             if path.stem.lower() in TABLES and path.suffix.lower() in ENDINGS and path.is_file():
@@ -97,6 +102,9 @@ def propose_file(
     else:
         what = "both ids and colors" if values else "neither ids nor colors"
         raise InputError(f"{next(iter(parts.values())).labels}: label maps hold {what}; see the problems above")
+    names = Counter(row.name for row in rows)
+    if palette and (twice := [name for name, count in names.items() if count > 1]):
+        raise InputError(f"{palette.source}: two classes are called {twice[0]}; give each a name of its own")
     return DataFile(
         path,
         name,
@@ -141,7 +149,9 @@ def _of_colors(colors: Counter[Color], palette: Palette | None) -> tuple[list[Cl
         return rows, tuple(entry.color for entry in palette.entries if entry.id == UNKNOWN)
     least = OTHER_COLORS * sum(colors.values())
     seen = sorted(color for color, count in colors.items() if count >= least)
-    return [ClassRow(number, f"class {number}", color) for number, color in enumerate(seen)], ()
+    unknown = (BLACK,) if BLACK in seen and len(seen) > 2 else ()  # two colors are an object and what is around it
+    classes = [color for color in seen if color not in unknown]
+    return [ClassRow(number, f"class {number}", color) for number, color in enumerate(classes)], unknown
 
 
 def choose_seed(description: DataFile, names: Collection[str]) -> int:

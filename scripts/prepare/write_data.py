@@ -22,8 +22,8 @@ from util.files import replacing
 COMMENTS = {
     "name": "on pages and in messages",
     "unknown": "value of pixels without a class",
-    "classes": "id in the label maps, name, color on pages; give each its name",
-    "colors_are_labels": "label maps show these colors; move those without class to unknown_colors = [[r, g, b]]",
+    "classes": "give each its name",
+    "colors_are_labels": "label maps show these colors; those without a class go to unknown_colors",
 }
 
 
@@ -49,7 +49,8 @@ def describe_folders(
     palette: Palette | None = read_palette(palette_file) if palette_file else find_palette(folders)
     first = next(iter(surveys.values()))
     if not any(each.pixels or each.colors for each in surveys.values()):
-        raise InputError(first.problems[0].message if first.problems else f"{labels}: holds no label maps")
+        seen = first.problems[0].message if first.problems else f"{labels}: holds no label maps"
+        raise InputError(f"{seen} (label maps are named first, then photos: are the two folders swapped?)")
     description = propose_file(output, _name_of(labels, photos), parts, surveys.values(), palette)
     if any(part.fraction for part in parts.values()):
         names = CustomDataset(_loose_options(parts["train"])).paths

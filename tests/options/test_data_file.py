@@ -97,6 +97,7 @@ def test_two_data_sets_are_refused(streets, refused, parse_train):
         ("classes = []", "classes: must be a list of { id = 0"),
         ('classes = [{ name = "a" }]', "classes[0].id: is missing"),
         ("classes = [{ id = -1 }]", "classes[0].id: must be a whole number, 0..65535"),
+        ('classes = [{ id = 1, name = "a" }, { id = 2, name = "a" }]', "classes: two are called a"),
         ("classes = [{ id = true }]", "classes[0].id: must be a whole number"),
         ("classes = [{ id = 1 }, { id = 1 }]", "class 1 and class 1 have one id, 1"),
         ("classes = [{ id = 1, color = [1, 2, 256] }]", "classes[0].color: must be three whole numbers, 0..255"),
@@ -170,7 +171,7 @@ def test_fractions_are_as_large_as_asked_and_depend_on_the_seed():
         classes=st.lists(
             st.builds(ClassRow, st.integers(0, 65535), st.text(st.characters(exclude_categories=["Cs"])),
                       st.none() | st.tuples(*[st.integers(0, 255)] * 3)),
-            min_size=1, unique_by=lambda row: row.id,
+            min_size=1, unique_by=(lambda row: row.id, lambda row: row.name),
         ).map(tuple),
         unknown=st.none(),
         split_seed=st.integers(0, 9),

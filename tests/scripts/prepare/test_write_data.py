@@ -108,9 +108,10 @@ def test_from_two_folders_to_a_score_without_data_flags(tmp_path, monkeypatch):
         draw(tmp_path / f"{part}_photos", count, "photos")
     monkeypatch.chdir(tmp_path)
     assert write("train_masks", "train_photos", "--write", "data.toml") == 0
-    Path("data.toml").write_text(Path("data.toml").read_text().replace('"class 2"', '"red rock"'))
+    Path("data.toml").write_text(Path("data.toml").read_text().replace('"class 1"', '"red rock"'))
     description = read_data_file("data.toml")
-    assert description.colors_are_labels and [row.color for row in description.classes] == sorted(COLORS.values())
+    assert description.colors_are_labels and description.unknown_colors == ((0, 0, 0),)
+    assert [row.color for row in description.classes] == [(10, 20, 30), (200, 0, 0)]
     assert write("--data", "data.toml") == 0  # checks what it describes
 
     flags = "--crop_size 64 --load_size 64 --ngf 2 --ndf 2 --conditioning concat --norm_G spectralsyncbatch"
