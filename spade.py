@@ -181,6 +181,10 @@ def _of_own_data(dataset: Any, class_names: Sequence[str] | None, given: Mapping
     ways = ("label_nc", "data", "config", "continue_train", "auto_resume")
     if class_names is None and not any(given.get(name) for name in ways):
         raise InputError("label_nc: say how many classes there are, or give their class_names")
+    if class_names is not None and given.get("data"):
+        raise InputError(f"class_names: the classes are those of {given['data']}; leave one of them out")
+    if not hasattr(dataset, "__len__"):
+        raise InputError(f"the data set: a {type(dataset).__name__} has no length; give a sequence or a torch Dataset")
     if not len(dataset):
         raise InputError("the data set: holds no samples")
     classes = {} if class_names is None else {"label_nc": len(class_names)}

@@ -46,7 +46,7 @@ class SampleCache:
         self.reader = reader
         preprocess = reader.preprocess
         ids = asdict(replace(reader.ids, palette=None))
-        del ids["fixed"], ids["editions"], ids["palette"]  # the first two affect messages only
+        del ids["fixed"], ids["editions"], ids["gaps"], ids["palette"]  # the first three refuse or explain, no more
         colors = [astuple(entry)[:2] for entry in reader.ids.palette.entries] if reader.ids.palette else []
         self._depends_on = [
             VERSION, preprocess.mode, preprocess.load_size, preprocess.crop_size, preprocess.aspect_ratio,

@@ -47,7 +47,10 @@ class CustomDataset(PairedDataset):
         if opt.is_train:
             fixed += ": write the others into it, or the value of pixels without class as `unknown`"
         palette = _palette(description, unknown) if description.colors_are_labels else None
-        return LabelIds(ids.label_nc, ids.contain_dontcare_label, unknown, fixed, palette=palette)
+        named = {row.id for row in description.classes} or {*range(ids.label_nc)}
+        last = max(named)  # a typed --label_nc may be larger
+        gaps = tuple(number for number in range(last) if number not in named and number != description.unknown)
+        return LabelIds(ids.label_nc, ids.contain_dontcare_label, unknown, fixed, palette=palette, gaps=gaps)
 
     def find_files(self, opt) -> Files:
         """List the folders that were given; the options have checked that the required ones are."""
@@ -94,17 +97,17 @@ class CustomDataset(PairedDataset):
 
     def choose(self, samples: list[SamplePaths], opt) -> list[SamplePaths]:
         """Those that the data file chooses for `opt.phase`."""
-        description = None if opt.label_dir else described(opt)
-        if description is None:
+        description = described(opt)
+        if description is None or (opt.label_dir and not opt.is_train):
             return samples
-        name, _ = description.part(opt.phase)
-        if listed := description.folders_of(name).file_list:
+        name = description.part(opt.phase)[0] if not opt.label_dir else "train"  # typed, without what validates
+        if (listed := description.folders_of(name).file_list) and not opt.label_dir:
             samples = select_listed(samples, listed)
         samples = [sample for sample in samples if description.has(name, sample.name)]
         if not samples:
             raise InputError(
                 f"{description.path}: [{name}] has no sample, as its fraction of so few is none; "
-                f"give it another seed, or folders of its own"
+                f"change its fraction or split_seed, or give it folders of its own"
             )
         return samples
 

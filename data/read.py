@@ -26,7 +26,7 @@ class LabelIds:
     label_nc. If `unknown_value` is None, unknown is an ordinary id of the files, and all label_nc + 1 ids are ordinary.
     `fixed` says why options cannot change this, and what to do; if it is empty, error messages propose options.
     `editions` are other editions of the data set, whose ids error messages explain. With a `palette`, label files show
-    its colors, and these are its ids.
+    its colors, and these are its ids. Ids of `gaps` are below label_nc, but no class has them.
     """
 
     label_nc: int
@@ -35,6 +35,7 @@ class LabelIds:
     fixed: str = ""
     editions: tuple[IdEdition, ...] = ()
     palette: Palette | None = None
+    gaps: tuple[int, ...] = ()
 
     @property
     def count(self) -> int:
@@ -49,14 +50,14 @@ class LabelIds:
 
     def check(self, values: np.ndarray, path: Path) -> np.ndarray:
         """Return `values` (H, W) as `dtype`, with unknown as id label_nc. Raises `InputError` for other values."""
-        if values.dtype == np.uint8 and self.unknown_value in (None, 255) and self.count < 256:
+        if values.dtype == np.uint8 and self.unknown_value in (None, 255) and self.count < 256 and not self.gaps:
             # Equal to the code below, in two passes over bytes: adding 1 wraps 255 to 0, so allowed ids are one range.
             shift = int(self._has_unknown_value)
             shifted = values + np.uint8(shift)
             if shifted.max() < self.count + shift:
                 return np.minimum(values, np.uint8(self.label_nc), out=shifted) if shift else values
         is_unknown = (values == self.unknown_value) if self._has_unknown_value else np.zeros(values.shape, dtype=bool)
-        is_wrong = ((values < 0) | (values >= self.count)) & ~is_unknown
+        is_wrong = ((values < 0) | (values >= self.count) | np.isin(values, self.gaps)) & ~is_unknown
         if is_wrong.any():
             raise InputError(self._refusal(np.unique(values).tolist(), np.unique(values[is_wrong]).tolist(), path))
         return np.where(is_unknown, np.int32(self.label_nc), values).astype(self.dtype)
@@ -66,7 +67,11 @@ class LabelIds:
         return self.contain_dontcare_label and self.unknown_value is not None
 
     def _refusal(self, values: list[int], wrong: list[int], path: Path) -> str:
-        allowed = f"0..{self.count - 1}" + f", or {self.unknown_value} for unknown" * self._has_unknown_value
+        allowed = (
+            f"0..{self.count - 1}"
+            + f" but for {', '.join(map(str, self.gaps[:SHOWN]))}" * bool(self.gaps)
+            + f", or {self.unknown_value} for unknown" * self._has_unknown_value
+        )
         shown = ", ".join(map(str, wrong[:SHOWN])) + (", ..." if len(wrong) > SHOWN else "")
         fix = remedy(values, wrong, self)
         return f"--label_nc {self.label_nc}: {path} holds label {shown}; ids must be {allowed}{fix}"

@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from options.description import DataFile
 from options.evaluate import EvaluateInTrainingOptions
-from options.field import Option, OptionError, declared_options, suggestion
-from options.sources import is_saved_run
+from options.field import Option, OptionError, Preset, declared_options, suggestion
+from options.other_data import CUSTOM_ONLY, without_other_data
+from options.saved import is_saved_run
 from options.toml import read_toml
 from options.train import TrainOptions
 
 Values = dict[str, Any]
+OF_DATA = CUSTOM_ONLY | {"dataset_mode", "data", "phase", "file_list"}
 
 
 def with_config(options: Mapping[str, Option], typed: Values) -> Values:
@@ -22,8 +25,28 @@ def with_config(options: Mapping[str, Option], typed: Values) -> Values:
     config = typed.get("config")
     if not config or is_saved_run(config):
         return typed
-    every = {**declared_options(TrainOptions), **declared_options(EvaluateInTrainingOptions)}
-    return read_config(Path(config), options, every) | typed
+    return without_other_data(read_config(Path(config), options, _every_option()), typed, is_trained=False) | typed
+
+
+def checked_preset(description: DataFile) -> Preset:
+    """The preset of a data file, with its [options] checked as those of `--config`.
+
+    Raises:
+        OptionError: a key is no option, or one that says itself where data are; or a value is wrong.
+    """
+    known = _every_option()
+    tables = []
+    for table in (description.preset.both, description.preset.test):
+        values = _checked(table, description.path, known, {})
+        for name in values:
+            if known[name].role == "session" or name in OF_DATA:
+                raise OptionError(f"{description.path}: {name}: is for a command line, not for [options]")
+        tables.append(values)
+    return Preset(*tables)
+
+
+def _every_option() -> dict[str, Option]:
+    return {**declared_options(TrainOptions), **declared_options(EvaluateInTrainingOptions)}
 
 
 def read_config(path: Path, options: Mapping[str, Option], others: Mapping[str, Option]) -> Values:
@@ -42,6 +65,18 @@ def read_config(path: Path, options: Mapping[str, Option], others: Mapping[str, 
         content = read_toml(path, "--config")
     except FileNotFoundError:
         raise OptionError(f"--config {path}: there is no such file") from None
+    if kept := [key for key, value in content.items() if isinstance(value, dict | list)]:
+        raise OptionError(f"--config {path}: {kept[0]} is no option; is this a data file? give it as --data {path}")
+    values = _checked(content, path, options, others)
+    if "config" in values:
+        raise OptionError(f"{path}: config: a file of options names no other; leave it out")
+    return values
+
+
+def _checked(
+    content: Mapping[str, Any], path: Path, options: Mapping[str, Option], others: Mapping[str, Option]
+) -> Values:
+    """Values by name of an option, from keys spelled as flags."""
     by_spelling = _by_spelling(options)
     known = _by_spelling(others)
     values: Values = {}
@@ -53,6 +88,8 @@ def read_config(path: Path, options: Mapping[str, Option], others: Mapping[str, 
             hint = suggestion(spelling, by_spelling).replace("--", "")
             raise OptionError(f"{path}: {key}: no such option" + (f"; {hint}" if hint else "; see --help all"))
         option = by_spelling[spelling]
+        if option.name in values:
+            raise OptionError(f"{path}: {key}: {option.name} is given twice; leave one of the lines out")
         try:
             values[option.name] = _value(option, spelling, value)
         except OptionError as error:

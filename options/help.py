@@ -108,7 +108,7 @@ def _word(group: str) -> str:
 def _origin(options: Mapping[str, Option], found: InForce) -> str:
     """Whose defaults are shown."""
     method = f" and --method {found.method}" if "method" in options else ""
-    run = f", and of the saved run {found.path.parent}" if found.saved else ""
+    run = f", and of the saved run {found.path.parent}" if found.saved and found.path.exists() else ""
     return f"The defaults shown are those of --dataset_mode {found.values['dataset_mode']}{method}{run}."
 
 

@@ -12,6 +12,11 @@ from options.field import OptionError
 SAVED_NAME = "options.json"
 
 
+def is_saved_run(config: str) -> bool:
+    """Whether `--config` names the options of a run, not a TOML file."""
+    return config.lower().endswith(".json")
+
+
 def write_saved(path: str | Path, values: Mapping[str, Any]) -> None:
     """Write options as JSON to a temporary name, then replace the file at once."""
     path = Path(path)

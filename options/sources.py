@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from options.base import Options
+from options.config import checked_preset
 from options.data import usual_dataroot
 from options.data_file import FILE_NAME, read_data_file
 from options.field import Option, OptionError, Preset, declared_options
 from options.method import SPADE_ALONE, MethodFacts, refuse_unused, unused_options
-from options.saved import SAVED_NAME, load_saved
+from options.other_data import CUSTOM_ONLY, check_other_data, without_other_data
+from options.saved import SAVED_NAME, is_saved_run, load_saved
 from options.scale import usual_load_size
 from options.train import TrainOptions
 
 Values = dict[str, Any]
-
-CUSTOM_ONLY = {f"{kind}_{what}" for kind in ("label", "image", "instance") for what in ("dir", "suffix")}
 
 
 def usual_values(
@@ -62,9 +62,11 @@ def in_force(
     typed = with_data_set(typed, presets)
     path = _saved_path(options, typed)
     saved, warnings = _saved_layer(program, options, path, typed, saved_run)
+    warnings = warnings + check_other_data(saved.get("data"), typed.get("data"), program.is_train)
+    saved = without_other_data(saved, typed, is_trained=True)
     if (config := typed.get("config")) and is_saved_run(config):
         of_config, more = _config_layer(program, options, Path(config), typed, saved, path)
-        saved, warnings = saved | of_config, warnings + more
+        saved, warnings = saved | without_other_data(of_config, typed, is_trained=bool(saved)), warnings + more
     mode, preset, of_file = _data_set_presets(program, options, presets, saved, typed, path)
     method = _method(options, saved, typed, methods)
     refuse_unused(typed, method, methods, lambda name: options[name].typed_as(typed[name]))
@@ -242,16 +244,13 @@ def _of_run(
     return taken, [f"{path}: unknown option {name} ignored" for name in sorted(content.keys() - known.keys())]
 
 
-def is_saved_run(config: str) -> bool:
-    """Whether `--config` names the options of a run, not a TOML file."""
-    return config.lower().endswith(".json")
-
-
 def with_data_set(typed: Values, presets: Mapping[str, Preset]) -> Values:
     """What was typed, with the --dataset_mode that --data stands for."""
-    data = typed.get("data")
-    if not data:
+    if "data" not in typed:
         return typed
+    data = typed["data"]
+    if not data:
+        raise OptionError("--data: is empty; name a file, or leave it out")
     mode = data if data in presets and not Path(data).is_file() else "custom"
     if typed.get("dataset_mode", mode) != mode:
         raise OptionError(
@@ -264,7 +263,7 @@ def _of_folders(given: Values, is_train: bool) -> Values:
     """Defaults of the custom data set: those of its data file, and instance maps if there is a folder of them."""
     preset: Values = {}
     if given.get("data"):
-        preset = read_data_file(given["data"]).preset.values(is_train)
+        preset = checked_preset(read_data_file(given["data"])).values(is_train)
     if given.get("label_dir") or not given.get("data"):
         preset |= {"instance": bool(given.get("instance_dir"))}
     return preset

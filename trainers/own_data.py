@@ -8,12 +8,14 @@ from options import TrainOptions
 from options.data_file import FILE_NAME, described, folders
 from options.data_file_text import data_file_text
 from options.description import UNKNOWN_IN_FILES, ClassRow, DataFile, Part
+from options.field import declared_options
+from options.other_data import OF_ANOTHER
 from util.files import replacing
 from util.warn import warn_once
 
 
 def keep_data_file(opt: TrainOptions, dataset: SampleDataset) -> TrainOptions:
-    """Write the data file of a custom data set into the run's folder; return the options with it as --data.
+    """Write the data file of a custom data set into the run's folder; return the options with it in place of folders.
 
     Without a data file the classes are those of `dataset`, and its folders, if it has files, are the part [train].
     """
@@ -22,6 +24,8 @@ def keep_data_file(opt: TrainOptions, dataset: SampleDataset) -> TrainOptions:
     path = opt.run_dir / FILE_NAME
     description = described(opt) or _description(opt, dataset)
     parts = dict(description.parts)
+    if not dataset.paths:  # in memory: what it was trained on is in no folder
+        parts = {name: part for name, part in parts.items() if name != "train" and part.fraction is None}
     if opt.label_dir and dataset.paths:  # typed folders are another training set
         given = folders(opt)
         parts["train"] = Part(given["labels"], given.get("photos"), given.get("instances"), opt.file_list)
@@ -33,7 +37,11 @@ def keep_data_file(opt: TrainOptions, dataset: SampleDataset) -> TrainOptions:
     except UnicodeEncodeError:
         warn_once(f"{path}: not written, as a folder of the data has a name that is no UTF-8; test.py needs it typed")
         return opt
-    return dataclasses.replace(opt, data=str(path))
+    own = {"data": str(path)}
+    if opt.label_dir and dataset.paths:  # in one place: what is edited in the copy counts when the run is resumed
+        fields = {name: declared_options(TrainOptions)[name].default for name in OF_ANOTHER}
+        own |= fields
+    return dataclasses.replace(opt, **own)
 
 
 def _description(opt: TrainOptions, dataset: SampleDataset) -> DataFile:

@@ -32,8 +32,8 @@ def shown_samples(opt: TrainOptions, dataset: SampleDataset, scores: ScoresInTra
         return ShownSamples(_first_batch(scores.opt, scores.dataset), of_training=False)
     description = None if opt.label_dir else described(opt)
     if description and "val" in description.parts:
-        of_validation = replace(opt, phase="val")
         try:
+            of_validation = replace(opt, phase="val")
             return ShownSamples(_first_batch(of_validation, create_dataset(of_validation)), of_training=False)
         except (InputError, OptionError) as error:
             warn(f"samples of the training data are shown, as those of [val] cannot be: {error}")

@@ -79,9 +79,26 @@ def test_other_colors_have_other_entries_in_a_cache(folder):
 
 def test_ids_that_are_not_described_lead_to_the_file(folder):
     with pytest.raises(
-        InputError, match=r"holds label 3; ids must be 0..2, or 255 for unknown \(these are the classes"
+        InputError, match=r"holds label 0, 3; ids must be 0..2 but for 0, or 255 for unknown \(these are"
     ):
         dataset(folder, CLASSES.replace("id = 3", "id = 2").replace("unknown = 0", "unknown = 255"))[0]
+
+
+def test_ids_between_those_of_classes_are_refused(folder):
+    (folder / "maps" / "b.png").unlink()
+    ids = np.zeros((16, 16), np.uint8)
+    ids[0, 0] = 2
+    Image.fromarray(ids).save(folder / "maps" / "b.png")
+    with pytest.raises(InputError, match=r"b.png holds label 2; ids must be 0..3 but for 2, or 0 for unknown"):
+        dataset(folder)[1]
+
+
+def test_folders_that_are_typed_for_a_training_keep_its_validation_apart(folder):
+    text = CLASSES + "[val]\nfraction = 0.5\n"
+    (folder / "data.toml").write_text(text)
+    typed = ["--label_dir", str(folder / "maps"), "--image_dir", str(folder / "photos"), "--no_instance"]
+    names = {paths.name for paths in dataset(folder, text, *typed).paths}
+    assert names == {paths.name for paths in dataset(folder, text).paths} != {"a", "b"}
 
 
 def test_a_list_names_the_samples_of_a_part(folder):

@@ -51,6 +51,7 @@ TRAIN = """
 --name new --dataset_mode coco --load_size 128
 --name new --dataset_mode coco --load_size 100 --num_upsampling_layers most
 --name new --dataset_mode custom
+--name new --data=
 --name new --dataset_mode custom --label_dir l
 --name new --dataset_mode custom --label_dir l --image_dir i --instance
 --name new --data RUNS/data.toml --dataset_mode coco
@@ -209,7 +210,16 @@ LINES = [
 
 SITES = {"options": None, "models/methods": ("check",), "models/crn_loss.py": ("check_loss",)}
 """Files and folders whose refusals are walked: all of those that advise something, or those in functions of a name."""
-ELSEWHERE = {"field.py", "command_line.py", "saved.py", "help.py", "parse.py", "arguments.py"}
+ELSEWHERE = {
+    "field.py",
+    "command_line.py",
+    "saved.py",
+    "help.py",
+    "parse.py",
+    "arguments.py",
+    "config.py",
+    "other_data.py",
+}
 """Files of options/ whose refusals are about one word, or about a file."""
 WORDS = re.compile(r"(add|use|give|leave|goes with) |fix")
 walked: set[tuple[str, int]] = set()

@@ -230,3 +230,72 @@ def test_a_config_that_is_no_run_is_refused(tmp_path, refused, parse_train):
     assert "no options inside" in refused(parse_train, f"--config {tmp_path / 'o.json'}")
     assert "there is no such file" in refused(parse_train, "--config nowhere.toml")
     assert "there is no such file" in refused(parse_train, "--config nowhere.json")
+
+
+def test_a_typed_data_set_is_not_mixed_with_that_of_a_weaker_source(streets, tmp_path, parse_train, presets):
+    flags = "--dataset_mode custom --label_dir o --image_dir o --label_nc 9 --file_list f --ngf 16".split()
+    parse_options(TrainOptions, flags, presets).save(tmp_path / "o.json")
+    opt = parse_train(f"--config {tmp_path / 'o.json'} --data {streets}")
+    assert (opt.label_dir, opt.file_list, opt.label_nc, opt.ngf) == (None, None, 4, 16)
+    (tmp_path / "mine.toml").write_text('label_dir = "o"\nimage_dir = "o"\nngf = 32')
+    opt = parse_train(f"--config {tmp_path / 'mine.toml'} --data {streets}")
+    assert (opt.label_dir, opt.label_nc, opt.ngf) == (None, 4, 32)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (('"sky"', '"sea"'), "id 3 is sea, and the saved run was trained with sky"),
+        (("id = 3", "id = 2"), "id 2 is sky, and the saved run was trained with no class"),
+        (("unknown = 200", "unknown = 9"), "9 means unknown, and in the saved run 200"),
+    ],
+)
+def test_trained_networks_meet_no_other_classes(streets, refused, parse_train, parse_test, change, words):
+    opt = parse_train(f"--name run --data {streets}")
+    opt.save(opt.run_dir / "options.json")
+    (opt.run_dir / "data.toml").write_text(STREETS)
+    other = streets.with_name("other.toml")
+    other.write_text(STREETS.replace(*change))
+    for parse in (parse_test, lambda line: parse_train(f"{line} --continue_train")):
+        assert words in refused(parse, f"--name run --data {other}")
+
+
+def test_another_division_of_the_samples_is_told_on_resume(streets, parse_train, capsys):
+    text = STREETS.partition("[val]")[0] + "[val]\nfraction = 0.2\n"
+    streets.write_text(text)
+    opt = parse_train(f"--name run --data {streets}")
+    opt.save(opt.run_dir / "options.json")
+    (opt.run_dir / "data.toml").write_text(text)
+    other = streets.with_name("other.toml")
+    other.write_text(f"split_seed = 3\n{text}")
+    parse_train(f"--name run --continue_train --data {other}")
+    assert "divides its samples otherwise" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("ngff = 3", "ngff: no such option; did you mean ngf"),
+        ("no_flip = 3", "no_flip 3: must be true or false"),
+        ('label_dir = "l"', "label_dir: is for a command line, not for [options]"),
+        ("continue_train = true", "continue_train: is for a command line"),
+    ],
+)
+def test_options_of_a_data_file_are_checked(streets, refused, parse_train, options, words):
+    streets.write_text(f"{STREETS}{options}\n")
+    assert words in refused(parse_train, f"--data {streets}")
+    streets.write_text(f"{STREETS}no_flip = true\n")
+    assert not parse_train(f"--data {streets}").flip
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("flip = true\nno_flip = true", "no_flip: flip is given twice"),
+        ('config = "x.toml"', "a file of options names no other"),
+        ("[train]\nlabels = 'l'", "train is no option; is this a data file? give it as --data"),
+    ],
+)
+def test_a_config_file_says_one_thing_once(tmp_path, refused, parse_train, text, words):
+    (tmp_path / "mine.toml").write_text(text)
+    assert words in refused(parse_train, f"--config {tmp_path / 'mine.toml'}")
