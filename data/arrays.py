@@ -103,7 +103,10 @@ def ids_of(value: Any, name: str, dimensions: tuple[int, ...] = (2,)) -> np.ndar
         return read_ids(Path(value))
     if isinstance(value, Image.Image) and value.mode not in ONE_CHANNEL:
         raise InputError(f"{name}: an image of mode {value.mode}; must hold one id per pixel, gray or palette")
-    ids = np.asarray(value)
+    try:
+        ids = np.asarray(value)
+    except ValueError:  # lists of unequal lengths
+        raise InputError(f"{name}: is no array; must be integers of one shape") from None
     if ids.ndim not in dimensions or 0 in ids.shape:
         shapes = {2: "(H, W)", 3: "(N, H, W)"}
         raise InputError(f"{name} {ids.shape}: must be {' or '.join(shapes[count] for count in dimensions)}")

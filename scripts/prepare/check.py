@@ -62,6 +62,7 @@ SIZES_SHOWN = 3
 NAMES_SHOWN = 10
 SIZES_IN_JSON = 1000
 COLORS_SHOWN = 60
+RARE, MANY_RARE = 0.005, 4  # of pixels; of colors
 
 
 def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, TrainOptions | TestOptions | None]:
@@ -229,6 +230,11 @@ def print_colors(result: Survey, description: DataFile) -> None:
         print(f"{shown(color):>13} {pixels:>14,} {pixels / total:>8.2%}  {names.get(color, 'none of them')}")
     if len(result.colors) > COLORS_SHOWN:
         print(f"... and {len(result.colors) - COLORS_SHOWN} more colors")
+    if (rare := sum(pixels < RARE * total for pixels in result.colors.values())) >= MANY_RARE:
+        print(
+            f"\nwarning: {rare} colors cover less than {RARE:.1%} of the pixels each: of smooth edges? "
+            f"save the masks without anti-aliasing"
+        )
 
 
 def print_problems(result: Survey) -> None:

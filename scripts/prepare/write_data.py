@@ -3,13 +3,14 @@
 import dataclasses
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data import PRESETS
 from data.checking.describe import choose_seed, find_palette, find_parts, propose_file
 from data.checking.survey import Progress, Survey, survey
 from data.custom import CustomDataset
+from data.listing import files, list_folder, listing
 from data.palette import Palette, read_palette
 from data.read import LabelIds
 from models import METHODS
@@ -18,6 +19,7 @@ from options.data_file_text import data_file_text
 from options.description import LARGEST_ID, DataFile, Part
 from util.errors import InputError
 from util.files import replacing
+from util.warn import warn_once
 
 COMMENTS = {
     "name": "on pages and in messages",
@@ -46,6 +48,7 @@ def describe_folders(
         for name, part in parts.items()
         if part.labels
     }
+    warn_of_left_out(labels, parts)
     palette: Palette | None = read_palette(palette_file) if palette_file else find_palette(folders)
     first = next(iter(surveys.values()))
     if not any(each.pixels or each.colors for each in surveys.values()):
@@ -60,6 +63,17 @@ def describe_folders(
     if palette:
         print(f"names and colors of the classes: {palette.source}")
     return description, {name: _with_ids(each, description) for name, each in surveys.items()}
+
+
+def warn_of_left_out(labels: Path, parts: Mapping[str, Part]) -> None:
+    """Say how many label maps lie beside the subfolders that are the parts."""
+    used = [Path(part.labels) for part in parts.values() if part.labels]
+    if labels in used or any(labels not in path.parents for path in used):
+        return
+    left_out = list_folder(labels, "label maps", without=used).images
+    if left_out:
+        names = listing(path.relative_to(labels).as_posix() for path in sorted(left_out))
+        warn_once(f"{labels}: {files(len(left_out))} in none of its parts ({names}); move or describe them")
 
 
 def write_description(description: DataFile) -> None:

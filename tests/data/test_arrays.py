@@ -61,8 +61,8 @@ def test_an_item_that_cannot_be_a_sample_is_named_in_one_line(options, item, mes
 
 
 def test_names_and_colors_are_given_or_those_of_the_data_file(options, tmp_path):
-    text = 'classes = [{ id = 0, name = "sky", color = [0, 0, 255] }, { id = 2, name = "boat" }]\nunknown = 9\n'
-    (tmp_path / "data.toml").write_text(text, encoding="utf-8")
+    classes = '{ id = 0, name = "sky", color = [0, 0, 255] }, { id = 1 }, { id = 2, name = "boat" }'
+    (tmp_path / "data.toml").write_text(f"unknown = 9\nclasses = [{classes}]", encoding="utf-8")
     named = ArrayDataset([(np.where(LABELS == 255, 9, LABELS), PHOTO)], options(data=str(tmp_path / "data.toml")))
     assert named.class_names == ("sky", "class 1", "boat", "unknown")
     assert named.class_colors[0].tolist() == [0, 0, 255]

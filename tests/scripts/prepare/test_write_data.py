@@ -49,12 +49,16 @@ def test_parts_classes_and_unknown_are_found_by_name(tmp_path, capsys):
     assert f"python train.py --name mine --data {path}" in capsys.readouterr().out
 
 
-def test_subfolders_are_parts_and_what_is_one_is_divided(tmp_path):
+def test_subfolders_are_parts_and_what_is_one_is_divided(tmp_path, capsys):
     for part in ("training", "validation", "test"):
         draw(tmp_path / "maps" / part, 2, "ids")
         draw(tmp_path / "photos" / part, 2, "photos")
     assert write(tmp_path / "maps", tmp_path / "photos", "--write", tmp_path / "a.toml") == 0
     assert [*read_data_file(tmp_path / "a.toml").parts] == ["train", "val", "test"]
+
+    (tmp_path / "maps" / "test" / "0.png").rename(tmp_path / "maps" / "0.png")
+    write(tmp_path / "maps", tmp_path / "photos", "--write", tmp_path / "c.toml")
+    assert "1 file is in none of its parts (0.png)" in capsys.readouterr().err
 
     draw(tmp_path / "all_maps", 5, "ids")
     draw(tmp_path / "all_photos", 5, "photos")
@@ -78,6 +82,16 @@ def test_names_come_from_a_file_beside_and_must_cover_all_ids(tmp_path):
     (tmp_path / "p.txt").write_text("7 1 2 3 lake\n")
     with pytest.raises(InputError, match="lacks the ids 9 of the label maps"):
         write(*folders, "--write", tmp_path / "b.toml", "--palette", tmp_path / "p.txt")
+
+
+def test_colors_of_smooth_edges_are_doubted(tmp_path, capsys):
+    draw(tmp_path / "train_label", 2, "colors")
+    draw(tmp_path / "train_img", 2, "photos")
+    mask = np.asarray(Image.open(tmp_path / "train_label" / "0.png")).copy()
+    mask[0, :8] = [[value, 100, 100] for value in range(8)]
+    Image.fromarray(mask).save(tmp_path / "train_label" / "0.png")
+    write(tmp_path / "train_label", tmp_path / "train_img", "--write", tmp_path / "data.toml")
+    assert "8 colors cover less than 0.5% of the pixels each: of smooth edges?" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
