@@ -92,12 +92,12 @@ def tested_generator(files: list[Path]) -> str:
 
 def describe_generator(opt: TestOptions, files: list[Path]) -> str:
     """Text that says which generator is tested, and how to test the other one."""
-    generator, other = tested_generator(files), "there is no average of them"
+    generator, other = tested_generator(files), ""
     if generator == "average":
-        other = "--use_raw_G takes the trained weights"
+        other = " (--use_raw_G takes the trained weights)"
     elif find_network(opt.run_dir, opt.which_epoch, EMA).exists():
-        other = "without --use_raw_G their average"
-    return f"{files[0].name}, the {GENERATOR_NAMES[generator]} ({other})"
+        other = " (without --use_raw_G their average)"
+    return f"{files[0].name}, the {GENERATOR_NAMES[generator]}{other}"
 
 
 @exit_statuses("test.py")

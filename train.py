@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from util.console import exit_statuses, slow_imports  # first: it answers Ctrl-C from the beginning
 
+import shlex
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -53,11 +54,15 @@ def main(argv: list[str] | None = None) -> int:
         print(opt.describe(usual_values(opt, PRESETS, METHODS)))
         if note := scale_note(opt, PRESETS[opt.dataset_mode]):
             print(f"train.py: warning: {note}", file=sys.stderr)
+    page = opt.run_dir / "web" / "index.html"
     with ExitStack() as stack:
-        train(opt, create_run(opt, world, stack))
+        run = create_run(opt, world, stack)
+        if world.is_main and opt.html:
+            print(f"Watch it at {page}")
+        train(opt, run)
     if world.is_main:
-        page = f"; look at {opt.run_dir / 'web' / 'index.html'}" if opt.html else ""
-        print(f"Networks are in {opt.run_dir}{page}")
+        print(f"Networks are in {opt.run_dir}{f'; look at {page}' if opt.html else ''}")
+        print(f"Next: {shlex.join(['python', 'test.py', *opt.place])}")
     return 0
 
 

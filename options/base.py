@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from options.field import Option, OptionError, declared_options
 from options.saved import load_saved, write_saved
 
+NAMED_APART = ("name", "data")  # of a run: said in words
 LONG_FLAG = 40
 """Characters of a flag beyond which texts are not aligned."""
 
@@ -69,7 +70,7 @@ class Options:
         changed = [
             (declared.typed_as(getattr(self, name)), declared.described(usual[name]))
             for name, declared in declared_options(type(self)).items()
-            if name in usual and getattr(self, name) != usual[name]
+            if name in usual and getattr(self, name) != usual[name] and name not in NAMED_APART
         ]
         width = max((min(len(flag), LONG_FLAG) for flag, _ in changed), default=0)
         return [f"{flag:<{width}}   [default: {default}]" for flag, default in changed]

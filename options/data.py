@@ -80,20 +80,16 @@ class DataOptions(LayoutOptions, heading="data"):
 
     dataroot: str | None = option(None, "folder of the data set", role="data", unset="./datasets/<dataset_mode>/")
     phase: str = option("train", "part of the data set to read; names the folder of results", rule=PLAIN_NAME)
-    label_dir: str | None = option(
-        None, "folder of label maps, for --dataset_mode custom only (required)", unset="not given"
-    )
-    image_dir: str | None = option(
-        None, "folder of photos, for --dataset_mode custom only (required to train)", unset="not given"
-    )
+    label_dir: str | None = option(None, "folder of label maps, in place of those of --data", unset="not given")
+    image_dir: str | None = option(None, "folder of their photos (in test, photos are optional)", unset="not given")
     instance_dir: str | None = option(
         None,
-        "folder of instance maps, for --dataset_mode custom only (without it: --no_instance)",
+        "folder of their instance maps, if there are any",
         unset="not given",
     )
     label_suffix: str = option(
         "",
-        "suffix of the file names of label maps after the sample's name, such as _mask, for --dataset_mode custom only",
+        "suffix of the file names of label maps after the sample's name, such as _mask",
     )
     image_suffix: str = option("", "the same for photos, such as _sat")
     instance_suffix: str = option("", "the same for instance maps")

@@ -31,7 +31,7 @@ class EvaluateOptions(
     program: ClassVar[str] = "evaluate.py"
     start: ClassVar[Start] = Start(
         "Score generated images: those that test.py wrote for a run, or a folder of images beside one of photos.",
-        ("--name mine", "--fake IMAGES --real PHOTOS"),
+        ("--name mine --features random --segmenter segmenter", "--fake IMAGES --real PHOTOS"),
         (
             *("name", "fake", "real", "labels", "features", "segmenter", "how_many"),
             *("bootstrap", "lpips", "output"),

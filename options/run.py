@@ -5,7 +5,7 @@ from pathlib import Path
 
 from options.base import Options
 from options.data import MOST_PROCESSES
-from options.field import FILE, FOLDER, GPU_IDS, PLAIN_NAME, between, option
+from options.field import FILE, FOLDER, GPU_IDS, PLAIN_NAME, between, declared_options, option
 from options.saved import SAVED_NAME
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
@@ -33,6 +33,13 @@ class RunOptions(Options, heading="run"):
     def run_dir(self) -> Path:
         """Folder of this run's files."""
         return Path(self.checkpoints_dir) / self.name
+
+    @property
+    def place(self) -> list[str]:
+        """The words of a command line that name this run."""
+        default = declared_options(RunOptions)["checkpoints_dir"].default
+        folder = [] if self.checkpoints_dir == default else ["--checkpoints_dir", self.checkpoints_dir]
+        return ["--name", self.name, *folder]
 
     @property
     def is_saved(self) -> bool:

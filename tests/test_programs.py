@@ -426,3 +426,11 @@ def test_a_truncated_photo_read_by_a_worker_is_one_line_without_traceback(coco, 
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert re.search(r"train.py: error: .*000000000025.jpg: cannot be read", done.stderr)
+
+
+@pytest.mark.parametrize(("seconds", "saves"), [(-1, 2), (1000, 1)])
+def test_an_epoch_that_ends_long_after_the_last_save_is_saved(tmp_path, monkeypatch, seconds, saves):
+    monkeypatch.setattr("trainers.run.SAVE_AFTER_SECONDS", seconds)
+    flags = "--name r --max_dataset_size 2 --niter 2 --no_html --no_tensorboard --save_epoch_freq 9"
+    assert train(tmp_path, *flags.split()) == 0
+    assert len(list((tmp_path / "r" / "saves").iterdir())) == saves

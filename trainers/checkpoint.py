@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -63,6 +64,7 @@ class Checkpoints:
         self.calibration = calibration
         self.saves = Saves(run_dir, keep)
         self.clock = TrainingClock()
+        self._saved_at = time.monotonic()
         self._best_is_unknown = False  # there are best networks whose score is not known
 
     def save(self, *labels: str, without_average: Collection[str] = ()) -> None:
@@ -90,10 +92,16 @@ class Checkpoints:
             facts["without_average"] = list(without_average)
             facts["seconds"] = round(self.clock.seconds, 3)
             save = self.saves.write(files, facts)
+            self._saved_at = time.monotonic()
             if self._best_is_unknown and BEST in labels:
                 keep_best(self.run_dir)
                 self._best_is_unknown = False
             self._publish(save)
+
+    @property
+    def seconds_since_save(self) -> float:
+        """Seconds since the last save of this process, or since it was started."""
+        return time.monotonic() - self._saved_at
 
     def consistent_average(self) -> nn.Module:
         """The averaged generator with statistics computed from its own weights, as it is saved."""
@@ -143,6 +151,11 @@ class Checkpoints:
         """
         path = network_path(self.run_dir, label, "G")
         if not path.exists():
+            if self.run_dir.exists() and label == LATEST and not any(self.run_dir.glob("*_net_G.pth")):
+                raise InputError(
+                    f"--continue_train: {self.run_dir} was stopped before its first save; leave the flag out "
+                    f"to start again, or give --auto_resume in its place, which does what is possible"
+                )
             raise InputError(f"--continue_train: {path} does not exist; {describe_available(self.run_dir, 'G')}")
         self._load_networks(self.run_dir, label)
         self._warn(f"{path} is a network without its training: optimizers start from scratch")

@@ -40,6 +40,8 @@ from util.training_page import RunFacts
 from util.visualizer import Visualizer, check_tensorboard
 from util.warn import warnings_given_to
 
+SAVE_AFTER_SECONDS = 300
+"""An epoch that ends when the last save is older than this is saved, so that small data sets lose little, too."""
 CALIBRATION_IMAGES = 128
 """Number of label maps on which the averaged generator's batch-norm statistics are computed when it is saved."""
 
@@ -96,7 +98,12 @@ class Run:
             best = self.scoring.score(progress.epoch)
         labels = [str(progress.epoch)] if progress.epoch_is_due(opt.save_epoch_freq) else []
         is_over = self.budget.note(progress.images_seen)
-        self._save_if_asked(is_over or progress.due(opt.save_latest_freq), labels, best)
+        due = is_over or progress.due(opt.save_latest_freq) or (progress.epoch_finished and self._save_is_old())
+        self._save_if_asked(due, labels, best)
+
+    def _save_is_old(self) -> bool:
+        """Whether the last save is long ago by the clock of the main process; all processes call it."""
+        return self.world.broadcast(self.checkpoints.seconds_since_save > SAVE_AFTER_SECONDS)
 
     def _budget_in_words(self) -> str:
         names = [name for name in ("max_minutes", "max_images") if getattr(self.opt, name) is not None]

@@ -86,7 +86,7 @@
     });
     if (!data.training) return;
     const age = Date.now() / 1000 - data.written;
-    if (age > 900) byId("state").textContent = `no news for ${Math.round(age / 60)} minutes: it may have been killed`;
+    if (age > 300) byId("state").textContent = `no news for ${Math.round(age / 60)} minutes: it may have been killed`;
     const isRead = () =>
       document.querySelector("dialog[open]") || player !== null || sinceRead() < 5000 || Date.now() - moved < 5000;
     setInterval(() => document.hidden || isRead() || location.reload(), 1000 * data.refresh);

@@ -118,7 +118,7 @@ class TrainingPage:
         data: dict[str, Any] = {"training": status.training, "refresh": REFRESH_SECONDS, "written": _now().timestamp()}
         data |= {"epochLength": self.facts.images_per_epoch, "charts": self._charts(log, scores)}
         observed = Observed(log.curves, scores, log.counts[STEP_SKIPPED], status.training, status.error)
-        body = [self._health(find_hints(observed), has_enough(log.curves))]
+        body = [self._health(find_hints(observed), has_enough(log.curves), status.training)]
         if strip := self.images.strip(looks[FIXED], self.facts.samples):
             body.append(strip[0])
             data |= strip[1]
@@ -167,9 +167,10 @@ class TrainingPage:
             parts.append(tags.ul([tags.li(tags.code(option)) for option in self.facts.options], cls="options"))
         return tags.details(tags.summary("Command and options"), parts, id="command")
 
-    def _health(self, hints: Sequence[Hint], enough: bool) -> tags.section:
+    def _health(self, hints: Sequence[Hint], enough: bool, training: bool) -> tags.section:
         if not hints:
-            text = "No sign of trouble in losses, scores and speed." if enough else "Too early to tell how it goes."
+            early = "Too early to tell how it goes." if training else "Too short to tell how it went."
+            text = "No sign of trouble in losses, scores and speed." if enough else early
             return tags.section(tags.p(tags.b(text)), cls=f"health {'good' if enough else 'early'}", id="health")
         items = []
         for hint in hints:
@@ -186,7 +187,9 @@ class TrainingPage:
                 if group not in CHARTS or not len(curve):
                     continue
                 title, unit = CHARTS[group]
-                key, label = (f"{group}/{rest}", "") if not title else (group, rest)
+                key, label = (
+                    (f"{group}/{rest}", "") if not title else (group, rest.replace("images_per_second", "images/s"))
+                )
                 if group == "scores":
                     title, _, label = rest.partition("/")
                     key = f"scores/{title}"

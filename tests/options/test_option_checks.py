@@ -278,7 +278,6 @@ def test_a_training_says_what_differs_from_the_presets(presets):
     opt = parse_options(TrainOptions, line.split(), presets, METHODS)
     assert opt.describe(usual_values(opt, presets, METHODS)).splitlines() == [
         "Training spade on coco: 182 classes and unknown pixels, images of 128x128, batches of 1, 50 epochs",
-        "  --name mine            [default: label2coco]",
         "  --crop_size 128        [default: 256]",
         "  --load_size 143        [default: 286]",
         "  --no_flip              [default: on]",
@@ -297,11 +296,9 @@ def test_a_training_on_a_data_file_names_its_data_set(presets):
         encoding="utf-8",
     )
     opt = parse_options(TrainOptions, "--name mine --data streets.toml".split(), presets, METHODS)
-    assert opt.describe(usual_values(opt, presets, METHODS)).splitlines()[:3] == [
-        "Training spade on streets: 2 classes, images of 128x128, batches of 1, 50 epochs",
-        "  --name mine           [default: label2coco]",
-        "  --data streets.toml   [default: not given]",
-    ]
+    first, last = opt.describe(usual_values(opt, presets, METHODS)).splitlines()
+    assert first == "Training spade on streets: 2 classes, images of 128x128, batches of 1, 50 epochs"
+    assert last.startswith("All other options have their defaults")
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -212,7 +212,8 @@ def test_the_page_of_a_running_training_reloads_itself(browser, tmp_path, monkey
     browser.get(page.save(log, Status()).as_uri())
     log.add(7, 100, {"loss_G/GAN": 0.5})
     page.save(log, Status(state="ended", training=False))
-    wait(browser, lambda b: b.find_element("id", "state").text == "ended")
+    # Not an element, which goes with its page.
+    wait(browser, lambda b: b.execute_script("return document.getElementById('state')?.textContent") == "ended")
 
 
 def test_the_page_of_a_long_training_stays_small(tmp_path):

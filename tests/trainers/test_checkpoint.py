@@ -258,6 +258,12 @@ def test_nothing_to_continue_names_the_available_runs(make_trainer, tmp_path):
         checkpoints(tmp_path / "rum", make_trainer()).restore_networks(LATEST)
 
 
+def test_a_run_that_was_stopped_before_its_first_save_is_told_from_others(make_trainer, tmp_path):
+    (tmp_path / "run" / "web").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"run was stopped before its first save; leave the flag out to start again"):
+        checkpoints(tmp_path / "run", make_trainer()).restore_networks(LATEST)
+
+
 def saved_files(folder: Path, trainer) -> dict[str, dict]:
     """The files of a save, by name."""
     checkpoints(folder, trainer).save()
