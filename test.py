@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from data import PRESETS
 from models import METHODS, create_model
 from options import TestOptions, parse_options
-from options.data_file import name_of_data
+from options.data_file import folders, name_of_data
 from trainers.published_names import EMA, find_network, is_average
 from util.launcher import require_one_process
 from util.results_folders import note_results
@@ -60,7 +60,7 @@ def test(opt: TestOptions) -> Path:
 def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) -> ResultsPage:
     """The page of this test, with the class names and colors of the data set."""
     from util.image import to_uint8
-    from util.results_page import ResultsPage
+    from util.results_page import LABEL_MAPS, ResultsPage
 
     results = Path(opt.results_dir) / opt.name
     note_results(opt.run_dir, results)
@@ -77,12 +77,18 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
             "Networks": ", ".join(path.name for path in files),
             "Generator": GENERATOR_NAMES[tested_generator(files)],
             "Data set": name_of_data(opt),
+            **({LABEL_MAPS: folder_of_label_maps(opt)} if dataset.paths else {}),
             "Seed": str(opt.seed),
             **styles.facts,
             **({} if styles.resampled is None else {"Resampled class": dataset.class_names[styles.resampled]}),
         },
         style_photos={name: to_uint8(photo) for name, photo in styles.photos.items()},
     )
+
+
+def folder_of_label_maps(opt: TestOptions) -> str:
+    """Where the label maps are: their folder, or the folder of a known data set."""
+    return str(Path(folders(opt)["labels"] if opt.dataset_mode == "custom" else opt.dataroot or ""))
 
 
 def tested_generator(files: list[Path]) -> str:

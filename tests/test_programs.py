@@ -24,6 +24,7 @@ from scripts.compare import colors
 from scripts.prepare import landscapes
 from tests.util.pages import Page
 from util.fill import fill
+from util.results_page import read_facts
 
 pytestmark = pytest.mark.system
 
@@ -316,6 +317,7 @@ def test_released_weights_work_with_nothing_but_the_file_and_from_label_maps_alo
     results = tmp_path / "results" / "coco_pretrained" / "test_latest"
     assert images(results / "images" / "synthesized_image") == ["000000000009.png", "000000000025.png"]
     assert not (results / "images" / "real_image").exists()
+    assert read_facts(results)["Label maps"] == str(coco)
     assert_links_work(results / "index.html")
 
 

@@ -14,6 +14,7 @@ from dominate.util import raw
 
 from util import html
 from util.colormap import colorize
+from util.errors import InputError
 from util.files import replacing
 from util.image import save_png
 
@@ -24,6 +25,8 @@ SCORES_NAME, IMAGE_SCORES_NAME, CONFUSION_NAME = "scores.json", "image_scores.js
 """Files that evaluate.py writes beside the page."""
 FACTS_NAME = "test_facts.json"
 """The facts of the page, for other programs; exists only if the test that wrote the images has completed."""
+LABEL_MAPS = "Label maps"
+"""The fact that names the folder of label maps; missing for a data set that is drawn."""
 IMAGE_FOLDER = re.compile(rf"{LABELS}|{CANVASES}|{RESULTS}(_style\d+)?|{PHOTOS}")
 STYLE, SCRIPT = (Path(__file__).with_name(f"results_page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
 FRACTION_DIGITS = 4
@@ -39,7 +42,8 @@ class ResultsPage:
     """Writes `index.html` and `images/<kind>/<sample name>.png` below `directory`.
 
     Images are written immediately, the page by `save`. Scores and images of an earlier test in the same folder are
-    removed first, so that folder and page hold only what this test made, even if it is interrupted.
+    removed first, so that folder and page hold only what this test made, even if it is interrupted. Those of a scored
+    test of other label maps are kept: `InputError` says where this test can go.
 
     Args:
         directory: usually `results/<experiment>/<phase>_<epoch>`.
@@ -71,6 +75,7 @@ class ResultsPage:
         self._samples: list[tuple[str, dict[int, float]]] = []
         self._columns: list[tuple[str, str]] = []  # caption and kind
         self._images_with_class: Counter[int] = Counter()
+        _refuse_other_label_maps(self.directory, self.facts)
         _remove_earlier_test(self.directory)
         self._style_figures = [
             self._write(style_photo_path(k), photo, name, f"style photo {name}", "photo")
@@ -222,11 +227,25 @@ def _images(count: int) -> str:
     return f"{count:,} image{'s' if count > 1 else ''}"
 
 
+def _refuse_other_label_maps(directory: Path, facts: Mapping[str, str]) -> None:
+    """Raise an `InputError` if `directory` holds a scored test of other label maps than this one's."""
+    theirs, ours = (known.get(LABEL_MAPS) for known in (read_facts(directory), facts))
+    if not theirs or not ours or Path(theirs).resolve() == Path(ours).resolve():
+        return
+    if _are_scores(directory / SCORES_NAME):
+        raise InputError(
+            f"{directory} holds images and scores of the label maps in {theirs}, which those of {ours} would replace; "
+            f"add --results_dir DIR, another folder, or another --phase"
+        )
+
+
 def _remove_earlier_test(directory: Path) -> None:
     """Remove scores, page and PNG files of an earlier test; keep all files that no test or evaluation makes."""
     for name in (SCORES_NAME, IMAGE_SCORES_NAME):
         if _are_scores(directory / name):
             (directory / name).unlink()
+            if name == SCORES_NAME:
+                print(f"removed the scores of an earlier test: {directory / name}")
     for path in (directory / CONFUSION_NAME, directory / FACTS_NAME, directory / "index.html"):
         path.unlink(missing_ok=True)
     for path in directory.glob("images/*.png"):

@@ -6,6 +6,7 @@ from PIL import Image
 
 from tests.util.pages import Page
 from util import html
+from util.errors import InputError
 from util.results_page import ResultsPage, add_scores, read_classes
 
 CLASSES = ["road", "sky", "tree & bush", "unknown"]
@@ -162,6 +163,24 @@ def test_scores_go_before_the_images_they_are_of(tmp_path):
     assert not (tmp_path / "scores.json").exists() and not (tmp_path / "confusion.png").exists()
     new.add("b", two_classes(), [("1", gray(2))])
     assert {path.name for path in Page(new.save()).targets()} == {"b.png"}
+
+
+def test_a_scored_test_of_other_label_maps_is_kept(tmp_path, capsys):
+    def scored(maps):
+        new_page(tmp_path, facts={"Label maps": maps}).save()
+        (tmp_path / "scores.json").write_text('{"format": 1, "scores": {"fid": 20.0}}')
+
+    scored("val")
+    with pytest.raises(InputError, match=r"label maps in val, which those of other would .* --results_dir DIR"):
+        new_page(tmp_path, facts={"Label maps": "other"})
+    assert (tmp_path / "scores.json").exists() and (tmp_path / "index.html").exists()
+    scored("./val")  # is the same folder
+    said = f"removed the scores of an earlier test: {tmp_path / 'scores.json'}\n"
+    assert capsys.readouterr().out == said
+    new_page(tmp_path).save()  # drawn
+    assert capsys.readouterr().out == said
+    new_page(tmp_path, facts={"Label maps": "other"})  # nothing was scored
+    assert capsys.readouterr().out == ""
 
 
 def test_photos_behind_a_link_are_not_removed(tmp_path):
