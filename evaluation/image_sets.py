@@ -73,6 +73,7 @@ class Truth(Dataset[dict[str, Any]], ABC):
     names: Sequence[str]  # of the samples
     size: Size  # of the images
     preprocess_mode: str  # how files are resized, for the protocol
+    ids: LabelIds  # of label files
     class_names: Sequence[str]  # of the ids of label files
     class_colors: np.ndarray | None = None  # (n, 3) uint8, of these classes, if the data set has colors
     photos: bool = True  # whether samples have photos

@@ -16,6 +16,7 @@ from evaluation.image_sets import Truth
 from evaluation.own_features import own_features
 from evaluation.protocol import check_statistics
 from evaluation.scoring import Evaluation
+from evaluation.segmenter_classes import check_classes
 from models.segmenters import SEGMENTERS, Segmenter, load_own_segmenter, load_segmenter
 from options import EvaluateOptions
 from util.distributed import World
@@ -57,7 +58,11 @@ class Instruments:
             batch_size, num_workers: for reading; they change scores only by rounding.
             show: whether to show a progress bar.
             reconstructions: whether each image has the style of its own photo.
+        Raises:
+            InputError: a segmenter of the user has other classes than the data set.
         """
+        if opt.segmenter and self.segmenter:
+            check_classes(opt, self.segmenter, truth.class_names, truth.ids)
         return Evaluation(
             truth,
             features=self.features,
