@@ -156,7 +156,7 @@ class Styles:
         z is (N, z_dim); a map (N, z_dim, H, W) where a class is resampled; None for a generator without latent.
         """
         if self.z_dim is None:
-            yield "synthesized", None
+            yield "generated", None
         elif self.encoder:
             assert photos is not None, "the data set has a photo of every label map"
             with arithmetic(self.precision, self.device):

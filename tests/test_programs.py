@@ -318,7 +318,7 @@ def test_released_weights_work_with_nothing_but_the_file_and_from_label_maps_alo
     assert images(results / "images" / "synthesized_image") == ["000000000009.png", "000000000025.png"]
     assert not (results / "images" / "real_image").exists()
     assert read_facts(results)["Label maps"] == str(coco)
-    assert_links_work(results / "index.html")
+    assert assert_links_work(results / "index.html").words("figcaption")[:2] == ["label map", "generated"]
 
 
 def test_a_classic_training_command_runs_and_test_needs_only_the_name(coco, tmp_path):

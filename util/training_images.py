@@ -22,7 +22,7 @@ MAX_MOMENTS = 300
 """Moments of the fixed samples on the page."""
 KINDS = {
     "input_label": ("label map", "label"),
-    "synthesized_image": ("synthesized image", "result"),
+    "synthesized_image": ("generated image", "result"),
     "real_image": ("photo", "photo"),
 }
 FIXED = "fixed_sample"

@@ -15,7 +15,7 @@ from util.image import save_png
 
 pytestmark = pytest.mark.tools
 SIZE = (64, 32)  # width and height of an image
-KINDS = {"label map": "label", "synthesized": "result", "photo": "photo"}
+KINDS = {"label map": "label", "generated": "result", "photo": "photo"}
 
 
 class QuietHandler(SimpleHTTPRequestHandler):

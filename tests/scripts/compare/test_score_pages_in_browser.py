@@ -34,7 +34,7 @@ def scored_page(folder):
     page = ResultsPage(folder, "Results of x", ["sky", "sea"], np.uint8([[128, 192, 255], [0, 64, 160]]), 256, {})
     for name in ("a", "b"):
         image = np.zeros((8, 8, 3), dtype=np.uint8)
-        page.add(name, np.zeros((8, 8), dtype=np.int64), [("synthesized", image)], photo=image)
+        page.add(name, np.zeros((8, 8), dtype=np.int64), [("generated", image)], photo=image)
     page.save()
     counts = {name: torch.tensor([3.0, 1, 1, 3, 0, 0]).to_sparse() for name in ("a", "b")}
     result = report(real_photos={"scores": {"miou": 0.8}, "class_iou": [0.9, 0.7]})

@@ -211,7 +211,7 @@ def test_the_label_maps_of_a_run_have_its_class_names(tmp_path):
     for run, value in (("spade", 10), ("pix2pix", 20)):
         folder = tmp_path / "results" / run / "test_latest"
         page = ResultsPage(folder, "Results", ["door", "window"], colors, 256, {})
-        page.add("a", labels, [("synthesized", np.full((8, 8, 3), value, dtype=np.uint8))])
+        page.add("a", labels, [("generated", np.full((8, 8, 3), value, dtype=np.uint8))])
         page.save()
     output = tmp_path / "study.html"
     main(["spade", "pix2pix", "--results_dir", str(tmp_path / "results"), "--output", str(output)])
