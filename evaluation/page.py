@@ -56,6 +56,8 @@ def _section(report: Report, folder: Path, plot: PurePosixPath | None) -> tags.a
         tags.p(report.legend, cls="note"),
         cls="scored",
     )
+    if report.warning:
+        section.add(tags.p(f"⚠ {report.warning[0].upper()}{report.warning[1:]}.", cls="doubt"))
     if report.bootstrap:
         section.add(tags.p(report.bootstrap, cls="note"))
     for name, reason in report.left_out.items():

@@ -22,7 +22,7 @@ from evaluation.class_scores import class_facts
 from evaluation.image_scores import save_image_scores
 from evaluation.protocol import Protocol, in_words, protocol_hash
 from evaluation.published_scores import published_scores, source_of
-from evaluation.scores import FORMAT, SCORES
+from evaluation.scores import FORMAT, SCORES, doubt_of_segmenter, shown_scores
 from evaluation.scoring import Measurement
 from evaluation.sources import Sources
 from util.errors import InputError
@@ -74,7 +74,7 @@ class Report:
     @property
     def rows(self) -> list[str]:
         """The scores that have a row."""
-        return [score for score in SCORES if score in self.content["scores"]]
+        return shown_scores(self.content["scores"], self._segmentation.get("mean_iou"))
 
     @property
     def of_real_photos(self) -> dict[str, float]:
@@ -87,7 +87,17 @@ class Report:
     @property
     def _validation(self) -> dict[str, Any]:
         """What the segmenter's file says of real photos."""
-        return self.content["protocol"].get("segmentation", {}).get("on_real_photos", {})
+        return self._segmentation.get("on_real_photos", {})
+
+    @property
+    def _segmentation(self) -> dict[str, Any]:
+        return self.content["protocol"].get("segmentation", {})
+
+    @property
+    def warning(self) -> str | None:
+        """Why the segmentation scores say little; None if nothing is wrong."""
+        real, generated = self.of_real_photos.get("miou"), self.content["scores"].get("miou")
+        return doubt_of_segmenter(self._segmentation.get("network"), real, generated)
 
     @property
     def legend(self) -> str:
@@ -140,6 +150,7 @@ class Report:
         for row in cells:
             first, *rest = (cell.rjust(width) for cell, width in zip(row, widths))
             lines.append("  ".join([first.strip().ljust(widths[0]), *rest]).rstrip())
+        lines += ["", *textwrap.wrap(f"Warning: {self.warning}.", WIDTH)] if self.warning else []
         lines += ["", *textwrap.wrap(self.legend, WIDTH), "", "How they were measured:"]
         for labels, words in self.protocols:
             lines += _indented(f"{labels}: {words}")

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 FORMAT = 1
 """Version of the format of scores.json."""
+LEAST_REAL = 0.5
+"""mIoU on real photos from which a segmenter of the user is taken to know its classes."""
+OWN_NETWORKS = ("OwnSegmenter", "ProgramSegmenter")
+"""The segmenters of users, by their name in protocols."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,32 @@ class Score:
     def brackets(self, interval: Sequence[float] | None) -> str:
         """An interval as text to follow its score, such as ` [36.9, 40.6]`; nothing for None."""
         return f" [{', '.join(map(self.text, interval))}]" if interval else ""
+
+
+def shown_scores(scores: Mapping[str, float], mean_iou: str | None) -> list[str]:
+    """The scores that have a row, in the order of the table: mIoU of classes present only if it is another number.
+
+    Args:
+        mean_iou: the classes that count for mIoU, a key of `util.segmentation_scores.MEAN_IOU`.
+    """
+    is_twice = mean_iou == "labelled" and scores.get("miou") == scores.get("miou_present")
+    return [name for name in SCORES if name in scores and not (is_twice and name == "miou_present")]
+
+
+def doubt_of_segmenter(network: str | None, real: float | None, generated: float | None) -> str | None:
+    """Why segmentation scores say little, from mIoU in 0 .. 1 on real photos and on generated images; else None.
+
+    Args:
+        network: its class. Published networks score what they score; those of the user can be trained longer.
+    """
+    is_own = network in OWN_NETWORKS
+    remedy = "the score says little" + ("; train it longer" if is_own else "")
+    if real is not None and real < LEAST_REAL and is_own:
+        return f"the segmentation network recognizes only {real:.0%} (mIoU) of the real photos: {remedy}"
+    if real is not None and generated is not None and real < generated:
+        less = f"less of the real photos, {real:.1%} (mIoU), than of the generated images, {generated:.1%}"
+        return f"the segmentation network recognizes {less}: {remedy}"
+    return None
 
 
 def score_text(scores: Mapping[str, float]) -> dict[str, str]:

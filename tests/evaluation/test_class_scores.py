@@ -131,6 +131,9 @@ def test_the_page_shows_bars_worst_images_and_confusions(tmp_path):
     assert "width:50.0%;background:#80c0ff" in [bar.get("style") for bar in shown.all("b")]
     assert "left:90.0%" in [mark.get("style") for mark in shown.all("i")]
     assert "50% of sky pixels are called sea" in shown.words("ol", "li")
+    assert [entry.get("class") for entry in shown.all("p")].count("doubt") == 0
     assert shown.words("table", "thead", "th")[:4] == ["score", "ours", "real photos", "SPADE"]
     assert {entry["title"] for entry in shown.all("th") if "title" in entry} == {"higher is better", "lower is better"}
+    poor = report(real_photos={"scores": {"miou": 0.2}, "class_iou": [0.2, None]})
+    assert show_on_page(page, poor, None) and Page(page).words("p")[1].startswith("⚠ The segmentation network recogni")
     assert not show_on_page(tmp_path / "absent.html", result, None)

@@ -174,6 +174,29 @@ def test_real_photos_have_a_column_of_what_is_known():
     assert "on 200 photos it was validated with" in validated.legend
 
 
+def test_a_segmenter_that_fails_on_real_photos_is_said_to_say_little():
+    def warning(real, network="OwnSegmenter"):
+        result = report(real_photos={"scores": {"miou": real}, "class_iou": [real, None]})
+        result.content["protocol"]["segmentation"]["network"] = network
+        assert (result.warning is not None) == ("Warning: " in result.table())
+        return result.warning
+
+    poor = "the segmentation network recognizes only 25% (mIoU) of the real photos: the score says little"
+    assert warning(0.25) == f"{poor}; train it longer"
+    assert warning(0.6) is None and report().warning is None
+    assert warning(0.42, "ADE20K") is None  # as published
+    less = "less of the real photos, 30.0% (mIoU), than of the generated images, 38.7%: the score says little"
+    assert warning(0.3, "ADE20K") == f"the segmentation network recognizes {less}"
+
+
+def test_equal_means_over_the_same_classes_have_one_row():
+    assert report(miou_present=0.3871).rows == ["fid", "kid", "miou", "accuracy"]
+    assert "miou_present" in report(miou_present=0.5).rows
+    other = report(miou_present=0.3871)
+    other.content["protocol"]["segmentation"]["mean_iou"] = "all"
+    assert "miou_present" in other.rows
+
+
 def test_a_score_of_nothing_is_left_out_of_the_file(tmp_path):
     result = report(accuracy=float("nan"))
     assert "accuracy" not in result.content["scores"] and "accuracy" in result.left_out
