@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from options.data_file import describe_the_same
 from options.field import Option, OptionError, declared_options
 from options.saved import load_saved, write_saved
 
@@ -82,7 +83,8 @@ class Options:
     def changes_since(self, path: str | Path) -> list[str]:
         """How these options differ from those in a file of `save`, such as `--lr 0.0002 -> --lr 0.0001`.
 
-        Options of role "session", which are for one command only, are left out. Empty if there is no file.
+        Options of role "session", which are for one command only, are left out, and another data file of the same
+        content. Empty if there is no file.
         """
         if not Path(path).exists():
             return []
@@ -90,6 +92,7 @@ class Options:
         changes = []
         for name, declared in declared_options(type(self)).items():
             now = getattr(self, name)
-            if declared.role != "session" and name in saved and saved[name] != now:
+            is_changed = declared.role != "session" and name in saved and saved[name] != now
+            if is_changed and not (name == "data" and describe_the_same(saved[name], now)):
                 changes.append(f"{declared.typed_as(saved[name])} -> {declared.typed_as(now)}")
         return changes

@@ -26,6 +26,7 @@ how the names of files end; `colors_are_labels = true` says that label maps show
 `unknown_colors = [[255, 0, 255]]` those without a class, black otherwise. Such classes need no ids: their order counts.
 """
 
+import dataclasses
 import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -86,6 +87,19 @@ def name_of_data(opt: Any) -> str:
     """The name of the data set, for people."""
     description = described(opt)
     return description.name if description else opt.dataset_mode
+
+
+def describe_the_same(*paths: str | None) -> bool:
+    """Whether data files have the same content, such as one and the copy of it in a run's folder."""
+    try:
+        descriptions = [read_data_file(path or "") for path in paths]
+    except (OptionError, OSError):
+        return False
+    first, *others = (
+        dataclasses.replace(one, path=Path(), parts={name: part.resolved() for name, part in one.parts.items()})
+        for one in descriptions
+    )
+    return all(other == first for other in others)
 
 
 def folders(opt: Any) -> dict[str, str]:

@@ -35,6 +35,11 @@ class Part:
     file_list: str | None = None
     fraction: float | None = None
 
+    def resolved(self) -> "Part":
+        """The same part with absolute paths."""
+        given = {name: path for name in (*KINDS, "file_list") if (path := getattr(self, name))}
+        return dataclasses.replace(self, **{name: str(Path(path).resolve()) for name, path in given.items()})
+
 
 @dataclass(frozen=True)
 class DataFile:

@@ -1,7 +1,6 @@
 """A run's own copy of the description of its data, from which test and evaluation know classes and folders."""
 
 import dataclasses
-from pathlib import Path
 
 from data import SampleDataset
 from options import TrainOptions
@@ -29,7 +28,7 @@ def keep_data_file(opt: TrainOptions, dataset: SampleDataset) -> TrainOptions:
     if opt.label_dir and dataset.paths:  # typed folders are another training set
         given = folders(opt)
         parts["train"] = Part(given["labels"], given.get("photos"), given.get("instances"), opt.file_list)
-    absolute = {name: _absolute(part) for name, part in parts.items()}
+    absolute = {name: part.resolved() for name, part in parts.items()}
     try:
         text = data_file_text(dataclasses.replace(description, parts=absolute))
         with replacing(path) as temporary:
@@ -54,9 +53,3 @@ def _description(opt: TrainOptions, dataset: SampleDataset) -> DataFile:
         unknown=UNKNOWN_IN_FILES if opt.contain_dontcare_label else None,
         suffixes={"labels": opt.label_suffix, "photos": opt.image_suffix, "instances": opt.instance_suffix},
     )
-
-
-def _absolute(part: Part) -> Part:
-    names = ("labels", "photos", "instances", "file_list")
-    given = {name: path for name in names if (path := getattr(part, name))}
-    return dataclasses.replace(part, **{name: str(Path(path).resolve()) for name, path in given.items()})

@@ -10,6 +10,7 @@ import numpy as np
 from data.files import find_image_files, natural_key
 from data.read import read_image
 from options import TrainOptions, load_saved
+from options.data_file import describe_the_same
 from options.field import declared_options
 from options.saved import SAVED_NAME
 from scripts.compare.scores import Scores, read_scores
@@ -104,7 +105,7 @@ def label_maps_differ(runs: Sequence[Run], sample: str) -> bool:
 def differing_options(runs: Sequence[Run]) -> dict[str, list[Any]]:
     """Training options in which the runs differ, with the value of each run, or ABSENT.
 
-    Runs without options are ignored, as are options about the machine and about resuming.
+    Runs without options are ignored, as are options about the machine and about resuming, and copies of one data file.
     """
     declared = declared_options(TrainOptions)
     known = [run.options for run in runs if run.options is not None]
@@ -112,6 +113,11 @@ def differing_options(runs: Sequence[Run]) -> dict[str, list[Any]]:
     for name in dict.fromkeys(name for options in known for name in options):
         if name in declared and declared[name].role == "session":
             continue
-        if any(options.get(name, ABSENT) != known[0].get(name, ABSENT) for options in known):
+        values = [options.get(name, ABSENT) for options in known]
+        if any(value != values[0] for value in values) and not (name == "data" and _describe_the_same(values)):
             found[name] = [ABSENT if run.options is None else run.options.get(name, ABSENT) for run in runs]
     return found
+
+
+def _describe_the_same(paths: Sequence[Any]) -> bool:
+    return ABSENT not in paths and describe_the_same(*paths)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from options import OptionError, TestOptions, TrainOptions, parse_options
-from options.data_file import folders, read_data_file
+from options.data_file import describe_the_same, folders, read_data_file
 from options.data_file_text import data_file_text
 from options.description import ClassRow, DataFile, Part
 
@@ -76,6 +76,21 @@ def test_a_run_is_tested_with_its_own_copy(streets, parse_train, parse_test, tmp
     assert (tested.label_nc, folders(tested)["labels"]) == (4, "/copied")
     resumed = parse_train("--name run --continue_train")
     assert resumed.data == tested.data == "checkpoints/run/data.toml"
+
+
+def test_a_copy_of_a_data_file_is_no_change(streets, parse_train, tmp_path):
+    description = read_data_file(streets)
+    copy = tmp_path / "copy.toml"
+    copy.write_text(data_file_text(description))
+    assert describe_the_same(str(streets), str(copy), str(streets)) and not describe_the_same(str(streets), None)
+    run = tmp_path / "options.json"
+    parse_train(f"--data {copy}").save(run)
+    again = parse_train(f"--data {streets}")
+    assert again.changes_since(run) == []
+    copy.write_text(copy.read_text().replace("sky", "clouds"))
+    assert again.changes_since(run) == [f"--data {copy} -> --data {streets}"]
+    copy.unlink()
+    assert not describe_the_same(str(streets), str(tmp_path / "absent.toml"))
 
 
 def test_a_part_that_is_missing_is_named_with_what_to_do(streets, refused, parse_test):

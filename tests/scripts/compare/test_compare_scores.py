@@ -170,6 +170,17 @@ def test_options_in_which_the_trainings_differ_are_listed(tmp_path):
     assert "None of the runs has scores: evaluate.py writes them." in page.words("p")
 
 
+def test_copies_of_one_data_file_are_no_difference(tmp_path):
+    for run in ("one", "two"):
+        write_run(tmp_path, run)
+        folder = tmp_path / "checkpoints" / run
+        write_saved(folder / "options.json", {"ngf": 64, "data": str(folder / "data.toml")})
+        (folder / "data.toml").write_text('classes = [{ id = 0, name = "road" }]')
+    assert "The runs were trained with the same options." in compare(tmp_path, "one", "two").words("p")
+    (tmp_path / "checkpoints" / "two" / "data.toml").write_text('classes = [{ id = 0, name = "sky" }]')
+    assert list(table(compare(tmp_path, "one", "two"), "Options that differ")) == ["", "data"]
+
+
 # ---- Scores of images that are no longer there ----
 
 
