@@ -13,7 +13,7 @@ from dominate.util import raw
 from data.read import image_size
 from scripts.compare.causes import causes_of, warning
 from scripts.compare.differences import difference_table, differences
-from scripts.compare.runs import Run, all_samples, label_maps_differ
+from scripts.compare.runs import Run, all_samples, differing_samples
 from scripts.compare.tables import class_table, option_table, score_table
 from scripts.compare.words import label_of, number
 from util import html
@@ -44,14 +44,15 @@ def build_page(
     """
     samples = all_samples(runs)
     shown = samples[:how_many]
-    differing = [sample for sample in shown if label_maps_differ(runs, sample)]
+    differing = differing_samples(runs, shown)
     rows = [_row(runs, i, sample, output.parent, sample in differing) for i, sample in enumerate(shown)]
     causes = causes_of(runs)
-    found = [score_table(runs, causes), difference_table(differences(runs, causes))]
-    tables = [table for table in (*found, option_table(runs), class_table(runs)) if table is not None]
+    found = differences(runs, causes)
+    scores = [score_table(runs, causes, found), difference_table(found)]
+    tables = [table for table in (*scores, option_table(runs), class_table(runs)) if table is not None]
     if first:
         tables = [tags.details(tags.summary("All scores, options that differ, classes"), *tables, cls="tables")]
-    parts = [*first, warning(runs, causes), *tables, _label_maps(runs, samples, differing)]
+    parts = [*first, warning(runs, causes), *tables, _label_maps(label_map_notes(runs, samples, differing))]
     # Rows are kept as text, because the tag objects of thousands of rows would fill the memory.
     body = [part for part in parts if part is not None]
     body += [_controls(runs), tags.div([raw(row + "\n") for row in rows], id="rows")]
@@ -64,8 +65,12 @@ def build_page(
     return doc
 
 
-def _label_maps(runs: Sequence[Run], samples: Sequence[str], differing: Sequence[str]) -> tags.article | None:
-    """Warn if the runs were tested on different label maps."""
+def label_map_notes(runs: Sequence[Run], samples: Sequence[str], differing: Sequence[str]) -> list[str]:
+    """Say which runs were tested on other label maps than the others.
+
+    Args:
+        differing: samples whose label maps differ between runs.
+    """
     notes = []
     for run in runs:
         if missing := [sample for sample in samples if sample not in run.samples]:
@@ -74,6 +79,10 @@ def _label_maps(runs: Sequence[Run], samples: Sequence[str], differing: Sequence
             notes.append(f"{run.name} has no image of {len(lost)} of {len(samples)}: {_some(lost)}")
     if differing:
         notes.append(f"The images of {len(differing)} label maps differ between runs: {_some(differing)}")
+    return notes
+
+
+def _label_maps(notes: Sequence[str]) -> tags.article | None:
     if not notes:
         return None
     return tags.article(tags.h2("⚠ Label maps differ"), tags.ul([tags.li(note) for note in notes]), cls="warning")

@@ -102,6 +102,11 @@ def label_maps_differ(runs: Sequence[Run], sample: str) -> bool:
     return any(not np.array_equal(pixels[0], other) for other in pixels[1:])
 
 
+def differing_samples(runs: Sequence[Run], samples: Sequence[str]) -> list[str]:
+    """Those of `samples` whose label maps differ between runs."""
+    return [sample for sample in samples if label_maps_differ(runs, sample)]
+
+
 def differing_options(runs: Sequence[Run]) -> dict[str, list[Any]]:
     """Training options in which the runs differ, with the value of each run, or ABSENT.
 

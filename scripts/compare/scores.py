@@ -13,7 +13,7 @@ from torch import Tensor
 
 from evaluation.image_scores import read_counts
 from evaluation.scored_images import check_scores_hold, scoring_command
-from evaluation.scores import FORMAT, SCORES
+from evaluation.scores import FORMAT, SCORES, shown_scores
 from util.errors import InputError
 from util.segmentation_scores import MEAN_IOU
 
@@ -170,8 +170,13 @@ def _finite(values: Mapping[str, float | None]) -> dict[str, float]:
 
 
 def score_names(scores: Sequence[Scores | None]) -> list[str]:
-    """Names of the scores that any of the runs has: the known ones in the order of the table, then others."""
+    """Names of the scores that any of the runs has: the known ones in the order of the table, then others.
+
+    mIoU of classes present is left out where it is mIoU in all runs.
+    """
     found = dict.fromkeys(name for one in scores if one for name in one.scores if not name.endswith(DEVIATION))
+    if not any("miou_present" in shown_scores(one.scores, one.mean_iou) for one in scores if one):
+        found.pop("miou_present", None)
     return [*(name for name in SCORES if name in found), *(name for name in found if name not in SCORES)]
 
 

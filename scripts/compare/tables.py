@@ -8,22 +8,23 @@ from dominate.dom_tag import dom_tag
 
 from evaluation.bootstrap import Interval
 from evaluation.report import REAL
-from evaluation.scores import SCORES
+from evaluation.scores import SCORES, doubt_of_segmenter
 from options import TrainOptions
 from options.field import declared_options
 from scripts.compare.causes import Cause, reasons
-from scripts.compare.differences import class_intervals, excludes_zero
+from scripts.compare.differences import Difference, class_intervals, excludes_zero
 from scripts.compare.runs import ABSENT, Run, differing_options
 from scripts.compare.scores import DEVIATION, Scores, flat, groups, score_names
 from scripts.compare.words import NONE, label_of, number
 from util import html
 
 
-def score_table(runs: Sequence[Run], causes: Sequence[Cause]) -> dom_tag:
+def score_table(runs: Sequence[Run], causes: Sequence[Cause], found: Sequence[Difference] = ()) -> dom_tag:
     """Return all scores: a column for each run, then one for each published method.
 
     Args:
         causes: why scores of the runs do not compare.
+        found: the differences from the first run: a best score that is within noise is not marked.
     """
     scores = [run.scores for run in runs]
     if not any(scores):
@@ -40,15 +41,18 @@ def score_table(runs: Sequence[Run], causes: Sequence[Cause]) -> dom_tag:
     if real := _real_photos(runs):
         papers, others = [REAL, *papers], [real, *others]
     head = [tags.th(), *(tags.th(run.name, cls="run") for run in runs), *(tags.th(p, cls="paper") for p in papers)]
-    rows = [_score_row(runs, causes, name, others) for name in score_names(scores)]
+    rows = [_score_row(runs, causes, found, name, others) for name in score_names(scores)]
     rows.append(_fact_row("images", [f"{one.images:,}" if one else "no scores" for one in scores], len(papers)))
     rows.append(_fact_row("measured", [one.date[:10] if one else NONE for one in scores], len(papers)))
     protocols = _protocols(runs)
     notes = [f"Small: difference from {runs[0].name}. Fractions are in percent."] if len(runs) > 1 else []
+    if any(one.interval for one in found):
+        notes.append("Bold: the best, unless its difference is within noise (below).")
     if any(one.intervals for one in scores if one):
         notes.append("In brackets: 95% intervals by the bootstrap over images.")
     if real:
         notes.append("Real photos: what the segmentation network scores on the photos of these label maps.")
+    notes += doubts(runs)
     if published:
         notes.append("Columns in italics: published numbers, by the protocols of their authors.")
     table = tags.table(tags.thead(tags.tr(head)), tags.tbody(rows), cls="compared")
@@ -68,6 +72,18 @@ def unchecked_scores(runs: Sequence[Run]) -> list[str]:
     ]
 
 
+def doubts(runs: Sequence[Run]) -> list[str]:
+    """Return a note for each run whose segmentation scores say little, as the network fails on real photos."""
+    notes = []
+    for run, scores in ((run, run.scores) for run in runs if run.scores):
+        network = flat(scores.protocol.get("segmentation")).get("network")
+        real, generated = (one.get("miou") for one in (scores.real_photos, scores.scores))
+        of_real, of_generated = (None if value is None else value / 100 for value in (real, generated))
+        if doubt := doubt_of_segmenter(network, of_real, of_generated):
+            notes.append(f"{run.name}: {doubt}.")
+    return notes
+
+
 def _real_photos(runs: Sequence[Run]) -> Mapping[str, float]:
     """The scores of the real photos, if they are the same for all runs that have them."""
     found = [run.scores.real_photos for run in runs if run.scores and run.scores.real_photos]
@@ -85,7 +101,9 @@ def _protocols(runs: Sequence[Run]) -> tags.details:
     return tags.details(tags.summary("How they were measured"), html.scrolling(table, "settings"))
 
 
-def _score_row(runs: Sequence[Run], causes: Sequence[Cause], score: str, published: Sequence[Any]) -> tags.tr:
+def _score_row(
+    runs: Sequence[Run], causes: Sequence[Cause], found: Sequence[Difference], score: str, published: Sequence[Any]
+) -> tags.tr:
     scores = [run.scores for run in runs]
     values = [one.scores.get(score) if one else None for one in scores]
     spreads = [_spread(one, score) if one else "" for one in scores]
@@ -93,7 +111,9 @@ def _score_row(runs: Sequence[Run], causes: Sequence[Cause], score: str, publish
     better = SCORES[score].better if score in SCORES else None
     known = [value for value in values if value is not None]
     # Among scores that were measured differently, none is best.
-    best = better(known) if better and len(known) > 1 and not differ else None
+    best = better(known) if better and len({*known}) > 1 and not differ else None
+    if best is not None and _is_within_noise(runs[values.index(best)], score, found):
+        best = None
     cells = []
     for place, (value, spread, way) in enumerate(zip(values, spreads, ways)):
         base = values[0] if cells and way == ways[0] else None
@@ -107,6 +127,12 @@ def _score_row(runs: Sequence[Run], causes: Sequence[Cause], score: str, publish
     if differ:
         name.append(tags.strong("≠", title="measured in different ways"))
     return tags.tr(tags.th(name), cells, cls="differ" if differ else "")
+
+
+def _is_within_noise(best: Run, score: str, found: Sequence[Difference]) -> bool:
+    """Whether the best score differs from others by noise, as far as intervals of these differences are known."""
+    of_best = [one for one in found if one.score == score and one.interval and (best is one.run or best is one.base)]
+    return not all(one.is_larger_than_noise for one in of_best)
 
 
 def _spread(scores: Scores, score: str) -> str:

@@ -62,7 +62,12 @@ def test_a_difference_in_every_image_is_larger_than_noise_and_one_of_half_of_the
     assert other.value == pytest.approx(0) and not other.is_larger_than_noise
     # The mean of 12 draws of +20 and -20 has a standard deviation of 20 / sqrt(12) = 5.8.
     assert other.interval == pytest.approx((-1.96 * 5.77, 1.96 * 5.77), abs=1.5)
+    write_segmented(tmp_path, "little", [pixels + (2 if k < 7 else -2) for k, pixels in enumerate([3] * 12)])
+    for runs in (("level", "little"), ("little", "level"), ("level", "swapped")):
+        assert compare(tmp_path, *runs).words("td", "b") == [], "within noise, or equal"
     page = compare(tmp_path, "base", "better")
+    assert page.words("td", "b") == ["35.0", "35.0", "35.0"]  # of mIoU and both accuracies
+    assert [name for name in table(page, "Scores") if name.startswith("mIoU")] == ["mIoU↑"]
     classes = table(page, "IoU of 1 classes")
     assert classes["a"] == ["25.0", "35.0", "+10.0 ✓"] and "background:#80c0ff" in [
         i.get("style") for i in page.all("i")

@@ -67,6 +67,32 @@ def test_scores_are_printed_too(tmp_path, capsys):
     assert lines == ["scored  FID 50, mIoU 50 %, pixel accuracy 80 %", "no scores.json: not"]
 
 
+def test_why_runs_do_not_compare_is_printed(tmp_path, capsys):
+    write_scores(write_run(tmp_path, "one"))
+    folder = write_run(tmp_path, "two", names=("a", "b"))
+    save(folder / "images" / "input_label" / "b.png", gray(31))
+    write_scores(folder, images=2, scores={"fid": 40.0})
+    compare(tmp_path, "one", "two")
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.endswith("compare.html: one, two; 4 label maps, 2 of all 4 in common")
+    assert others[:3] == [
+        "label maps differ: two was not tested on 2 of 4: c9, c10",
+        "label maps differ: The images of 1 label maps differ between runs: b",
+        "scores do not compare: Number of images: 4 for one, 2 for two. Concerns FID.",
+    ]
+
+
+def test_a_poor_segmenter_is_told(tmp_path, capsys):
+    write_scores(
+        write_run(tmp_path, "x"),
+        protocol={"segmentation": {"network": "OwnSegmenter"}},
+        real_photos={"scores": {"miou": 0.25}},
+    )
+    said = "x: the segmentation network recognizes only 25% (mIoU) of the real photos: the score says little"
+    assert any(said in text for text in compare(tmp_path, "x").words("article", "p"))
+    assert said in capsys.readouterr().out
+
+
 def test_names_are_text_not_markup(tmp_path):
     write_scores(write_run(tmp_path, "<b>bold", names=["<i>x"]), {"<i>x": 0.5})
     page = compare(tmp_path, "<b>bold")
