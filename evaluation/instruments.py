@@ -18,6 +18,7 @@ from evaluation.protocol import check_statistics
 from evaluation.scoring import Evaluation
 from evaluation.segmenter_classes import check_classes
 from models.segmenters import SEGMENTERS, Segmenter, load_own_segmenter, load_segmenter
+from models.segmenters.own import OwnSegmenter
 from options import EvaluateOptions
 from util.distributed import World
 from util.errors import InputError
@@ -137,6 +138,16 @@ def segmenter_files(opt: EvaluateOptions, segmenter: Segmenter | None) -> list[d
         own = _own_path(opt.segmenter, opt.checkpoints_dir)
         paths = [own / name for name in segmenter.files.values()] if own.is_dir() else [own]
     return [{"name": path.name, "sha256": checksum(path)} for path in paths]
+
+
+def segmenter_in_words(opt: EvaluateOptions, segmenter: Segmenter | None) -> str | None:
+    """Which network a segmenter of the user is; None for a published one, which its protocol names."""
+    if not opt.segmenter or segmenter is None:
+        return None
+    if not isinstance(segmenter, OwnSegmenter):
+        return "a network of the user"
+    run = _own_path(opt.segmenter, opt.checkpoints_dir).resolve().name
+    return f"segmentation network {run}, trained on {segmenter.facts.get('data_set', segmenter.name)}"
 
 
 def names_of_classes(segmenter: Segmenter, names: Sequence[str]) -> list[str]:

@@ -134,8 +134,12 @@ def check_statistics(features: FeatureExtractor, statistics: FeatureSet, path: s
             )
 
 
-def in_words(score: str, protocol: Mapping[str, Any]) -> str:
-    """A description of the protocol of a score, in one sentence."""
+def in_words(score: str, protocol: Mapping[str, Any], segmenter_called: str | None = None) -> str:
+    """A description of the protocol of a score, in one sentence.
+
+    Args:
+        segmenter_called: what a segmenter of the user is called, which its protocol does not say.
+    """
     images = protocol.get("images", {})
     seen = f"{images.get('count')} images of {images.get('size')}"
     if score == "random_feature_distance":
@@ -168,8 +172,8 @@ def in_words(score: str, protocol: Mapping[str, Any]) -> str:
         return f"mean LPIPS (AlexNet) of {facts['styles']} styles of a label map, all pairs; {facts['label_maps']} maps"
     facts = protocol.get("segmentation", {})
     files = ", ".join(file["name"] for file in facts.get("files", []))
-    segmenter = f"segmented by {facts.get('network')} of {facts.get('of')}{files and f' ({files})'}, compared at "
-    segmenter += str(facts.get("scored_at"))
+    called = segmenter_called or f"{facts.get('network')} of {facts.get('of')}"
+    segmenter = f"segmented by {called}{files and f' ({files})'}, compared at {facts.get('scored_at')}"
     if "resolution" in facts:
         segmenter += f" ({facts['resolution']})"
     on_real = facts.get("on_real_photos", {}).get({"miou": "mean_iou", "accuracy": "pixel_accuracy"}.get(score))

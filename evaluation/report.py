@@ -115,7 +115,7 @@ class Report:
         """How scores were measured: labels of scores, and what they have in common, each thing said once."""
         said: dict[str, list[str]] = {}
         for score in self.rows:
-            for part in in_words(score, self.content["protocol"]).split("; "):
+            for part in in_words(score, self.content["protocol"], self.content.get("segmenter")).split("; "):
                 said.setdefault(part, []).append(SCORES[score].label)
         together: dict[tuple[str, ...], list[str]] = {}
         for part, labels in said.items():

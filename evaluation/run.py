@@ -9,7 +9,13 @@ import torch
 from data import count_workers, uses_gpu
 from evaluation.class_scores import class_colors
 from evaluation.image_scores import by_title, image_scores_path
-from evaluation.instruments import create_instruments, missing_scores, names_of_classes, scores_whole_labels
+from evaluation.instruments import (
+    create_instruments,
+    missing_scores,
+    names_of_classes,
+    scores_whole_labels,
+    segmenter_in_words,
+)
 from evaluation.page import draw_confusion, show_on_page
 from evaluation.real_photos import score_real_photos
 from evaluation.report import Report, create_report
@@ -72,6 +78,7 @@ def evaluate(
             "folders": sources.folders,
             "images_hash": hash_of_images,
             "command": command,
+            **({"segmenter": called} if (called := segmenter_in_words(opt, tools.segmenter)) else {}),
             "test": read_facts(sources.folder.parents[1]) if opt.name else {},
         },
     )

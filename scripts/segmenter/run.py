@@ -17,6 +17,7 @@ from evaluation.instruments import SEGMENTED_AS
 from models.networks.init import parameter_count
 from models.segmenters import SEGMENTERS
 from models.segmenters.own import FACTS_FILE, WEIGHTS_FILE, WIDTHS, OwnSegmenter
+from options.data_file import name_of_data
 from scripts.segmenter.datasets import create_datasets
 from scripts.segmenter.options import SegmenterOptions, validation_options
 from trainers.segmenter import History, Length, train, validate
@@ -59,7 +60,7 @@ def run(opt: SegmenterOptions) -> None:
         loader, val_loader = create_loader(opt, training), create_loader(validation_options(opt), validation)
         weights = parameter_count(segmenter)
         print(
-            f"{opt.dataset_mode}: {len(names)} classes; {len(training)} photos to train on, {len(validation)} to "
+            f"{name_of_data(opt)}: {len(names)} classes; {len(training)} photos to train on, {len(validation)} to "
             f"validate with; a U-Net of {weights / 1e6:.1f} million weights on {device}"
         )
         with loader.naming_dead_workers():
@@ -86,6 +87,7 @@ def facts(
 ) -> dict[str, Any]:
     """The content of `segmenter.json` besides the settings of the network."""
     return {
+        "data_set": name_of_data(opt),
         "class_names": list(names),
         "training": {
             "photos": photos,

@@ -4,6 +4,8 @@ import pytest
 
 from data import PRESETS
 from data.read import LabelIds
+from evaluation.instruments import segmenter_in_words
+from evaluation.protocol import in_words, segmenter_protocol
 from evaluation.segmenter_classes import check_classes
 from models.segmenters.own import OwnSegmenter
 from options import EvaluateOptions, parse_options
@@ -19,9 +21,13 @@ def segmenter(names, ids=None, unknown=(255,), of="custom"):
     return own
 
 
+def scored_with(run):
+    flags = f"--fake f --labels l --dataset_mode custom --label_nc 3 --segmenter {run} --features none"
+    return parse_options(EvaluateOptions, flags.split(), PRESETS)
+
+
 def check(own, class_names=NAMES, ids=IDS):
-    flags = "--fake f --labels l --dataset_mode custom --label_nc 3 --segmenter seg --features none"
-    check_classes(parse_options(EvaluateOptions, flags.split(), PRESETS), own, class_names, ids)
+    check_classes(scored_with("seg"), own, class_names, ids)
 
 
 @pytest.mark.parametrize(
@@ -60,3 +66,16 @@ def test_an_id_among_the_others_may_mean_unknown():
     check(own, ("wall", "class 1", "door", "unknown"), LabelIds(3, True, unknown_value=1))
     with pytest.raises(InputError, match="has no class 1"):
         check(own)
+
+
+def test_a_segmenter_is_called_by_its_run_and_its_data(tmp_path):
+    own = segmenter(["wall", "window", "door"])
+    (tmp_path / "seg").mkdir()
+    opt = scored_with(tmp_path / "seg")
+    assert segmenter_in_words(opt, own) == "segmentation network seg, trained on custom"
+    own.facts["data_set"] = "facade_photos"
+    called = segmenter_in_words(opt, own)
+    protocol = {"segmentation": segmenter_protocol(own, (8, 8), None)}
+    said = "segmented by segmentation network seg, trained on facade_photos, compared at 8x8"
+    assert said in in_words("miou", protocol, called) and "OwnSegmenter of custom" in in_words("miou", protocol)
+    assert segmenter_in_words(opt, None) is None

@@ -82,7 +82,7 @@ def test_two_colors_are_learned_and_scored_on_photos_it_has_not_seen(trained, pa
     assert facts["validation"]["pixel_accuracy"] > 0.95 and facts["validation"]["mean_iou"] > 0.9
     assert facts["validation"]["photos"] == 5 and facts["training"]["photos"] == 16
     assert facts["training"]["epochs"] == 8 and list(facts["validation"]["class_iou"]) == facts["class_names"]
-    assert facts["network"] == "UNet" and facts["settings"]["image_size"] == [32, 32]
+    assert facts["data_set"] == "custom" and facts["network"] == "UNet" and facts["settings"]["image_size"] == [32, 32]
     assert facts["settings"]["class_ids"] == [0, 1] and facts["settings"]["unlabelled_ids"] == [2, 255]
     assert set(facts["versions"]) == {"python", "torch", "torchvision"} and facts["date"].startswith("20")
 
