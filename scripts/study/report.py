@@ -15,6 +15,8 @@ CONFIDENCE = 0.95
 DRAWS = 10_000
 FEWEST_PEOPLE = 3
 """Minimum number of participants for an interval over people."""
+QUICK_SECONDS = 0.5
+"""Median time of an answer below which nobody can have compared two images."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,12 @@ def report(files: Sequence[Answers], key: Key) -> str:
     excluded = [f"{p.name} (failed {p.failed} of {len(key.checks)} checks)" for p in everybody if p.failed]
     counted = f"{len(people)} counted, {len(excluded)} excluded{': ' if excluded else ''}{', '.join(excluded)}"
     lefts = _mean(left for p in people for left in p.lefts)
+    quick = [p.name for p in people if p.seconds < QUICK_SECONDS]
+    hurried = f"{', '.join(quick)}: median answer under {QUICK_SECONDS} s, too quick to compare images; still counted"
     lines = [
         f"Study {key.study}: A is {key.a}, B is {key.b}",
         _line("People", counted),
+        *([_line("Too quick", hurried)] if quick else []),
         _line("Answers", f"{len(people) * len(key.pairs)}: {len(key.pairs)} pairs of each person"),
         *_preference(people),
         _line("Per person", _over_people([p.fraction for p in people if p.fraction is not None])),

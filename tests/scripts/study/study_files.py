@@ -52,7 +52,9 @@ def make_study(folder: Path) -> Path:
     return folder
 
 
-def answers(folder: Path, participant: str, votes_for_a: int, attentive: bool = True, unsure: int = 0) -> Path:
+def answers(
+    folder: Path, participant: str, votes_for_a: int, attentive: bool = True, unsure: int = 0, seconds: float = 2.5
+) -> Path:
     """A file as the page saves it: `votes_for_a` times A, then "cannot tell", then B."""
     key = read_key(folder / "study.key.json")
     content = []
@@ -64,7 +66,7 @@ def answers(folder: Path, participant: str, votes_for_a: int, attentive: bool = 
         else:
             good = key.checks[pair][0]
             chosen = good if attentive else 1 - good
-        content.append({"pair": pair, "left": left, "chosen": chosen, "seconds": 2.5})
+        content.append({"pair": pair, "left": left, "chosen": chosen, "seconds": seconds})
     path = folder / f"{participant}.json"
     # Format 1 is that of earlier pages, on which nobody could say "cannot tell".
     about = {"format": 2 if unsure else 1, "kind": "preference study answers", "study": key.study}

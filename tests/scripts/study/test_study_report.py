@@ -87,6 +87,16 @@ def test_fewer_than_three_people_have_no_interval_over_people(study, capsys):
     assert "83.3% (5 of 6)" in text and "no interval from fewer than 3 people" in text
 
 
+def test_people_who_answer_too_quickly_are_named(study, capsys):
+    files = [answers(study, "Ann", 5), answers(study, "Bea", 5, seconds=0.49)]
+    capsys.readouterr()
+    main(["--report", *map(str, files)])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Too quick")]
+    assert lines == ["Too quick    Bea: median answer under 0.5 s, too quick to compare images; still counted"]
+    main(["--report", str(files[0])])
+    assert "Too quick" not in capsys.readouterr().out
+
+
 def test_cannot_tell_is_reported_apart_and_decides_nothing(study, capsys):
     files = [answers(study, name, votes, unsure=unsure) for name, votes, unsure in (("Ann", 3, 2), ("Bo", 1, 4))]
     files += [answers(study, "Cem", 4), answers(study, "Dee", 0, unsure=6)]
