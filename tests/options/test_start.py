@@ -34,6 +34,8 @@ assert not found, found
         ("evaluate", [[], ["--fake", "images", "--name", "run"]]),
         ("scripts.segmenter.__main__", [["--phase", "val"], ["--minutes", "3", "--epochs", "4"]]),
         ("scripts.export.__main__", [[], ["--output", "a.txt"]]),
+        ("scripts.compare.__main__", [[], ["run", "--how_many", "0"]]),
+        ("scripts.study.__main__", [["a"], ["a", "b", "--pairs", "0"]]),
     ],
 )
 def test_help_and_mistakes_import_nothing_slow(program, wrong, tmp_path):
