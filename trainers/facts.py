@@ -27,6 +27,9 @@ def run_facts(opt: TrainOptions, device: torch.device, world: World, progress: P
     """
     return RunFacts(
         command=command_line(sys.argv),
+        resume=resuming(command_line(sys.argv)),
+        test=shlex.join(["python", "test.py", *opt.place]),
+        latents=opt.has_latent,
         options=opt.differences(usual_values(opt, PRESETS, METHODS)),
         device=device_in_words(device, world, opt.precision),
         epochs=progress.num_epochs,
@@ -40,6 +43,12 @@ def command_line(argv: list[str]) -> str:
     if not argv or Path(argv[0]).name != PROGRAM:
         return ""
     return shlex.join(["python", PROGRAM, *argv[1:]])
+
+
+def resuming(command: str) -> str:
+    """The command that goes on with a run: that which has started it, with --continue_train; empty for none."""
+    resumes = not command or {"--continue_train", "--auto_resume"} & set(command.split())
+    return command if resumes else f"{command} --continue_train"
 
 
 def device_in_words(device: torch.device, world: World, precision: str) -> str:

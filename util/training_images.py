@@ -93,14 +93,14 @@ class TrainingImages:
         """The fixed samples with a slider over `looks`, and the data of its script; None if there are no images.
 
         Args:
-            source: which data the samples are of, such as "of the training data".
+            source: which data the samples are of, and how they are generated.
         """
         sizes = {look: self._size(PurePosixPath("images", look.file_name(FIXED))) for look in _thinned(looks)}
         last = next(iter(sizes.values()), None)
         moments = [look for look, size in sizes.items() if size == last][::-1]  # oldest first
         if last is None:
             return None
-        title = tags.h2("Fixed samples", tags.small(f"{source}, always with the same latents, in evaluation mode"))
+        title = tags.h2("Fixed samples", tags.small(source))
         newest = PurePosixPath("images", moments[-1].file_name(FIXED))
         tiles = [tags.div(tile, cls="sample") for tile in self._tiles(newest, last)]
         control = {"type": "range", "min": 0, "max": len(moments) - 1, "value": len(moments) - 1, "step": 1}

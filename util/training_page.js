@@ -84,9 +84,19 @@
       choices.scroll = scrollY;
       keep();
     });
+    const written = byId("written").textContent;
+    const showAge = () => {
+      const age = Date.now() / 1000 - data.written;
+      const minutes = Math.round(age / 60);
+      const time = `${minutes} minute${minutes === 1 ? "" : "s"}`;
+      if (minutes > 0) byId("written").textContent = `${written} (${minutes < 120 ? time : `${Math.round(age / 3600)} hours`} ago)`;
+      if (!data.training || age < data.overdue) return;
+      const resume = data.resume ? `: ${data.resume}` : ", resume it with --continue_train";
+      byId("state").textContent = `no news for ${time}; if it has ended${resume}`;
+    };
+    showAge();
+    setInterval(showAge, 10000);
     if (!data.training) return;
-    const age = Date.now() / 1000 - data.written;
-    if (age > 300) byId("state").textContent = `no news for ${Math.round(age / 60)} minutes: it may have been killed`;
     const isRead = () =>
       document.querySelector("dialog[open]") || player !== null || sinceRead() < 5000 || Date.now() - moved < 5000;
     setInterval(() => document.hidden || isRead() || location.reload(), 1000 * data.refresh);

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import numpy as np
 from dominate import tags
 
 from util import html
+from util.colormap import colorize
 from util.curves import Curves
 from util.duration import in_words
 from util.score_log import ScoreRecord
@@ -35,6 +39,10 @@ CHARTS = {
     "waiting": ("Waiting for data", "fraction of the time"),
 }
 """Titles and units of the charts, by the first part of the names of their curves."""
+WRITES = 10
+"""Last writes of the page from which its usual interval is taken."""
+OVERDUE = 120.0
+"""Seconds without a new page from which the script says so, at least."""
 UNFOLDED = 8
 """Scored epochs whose table is open at first."""
 EXACT = {"scores", "lr"}
@@ -52,6 +60,8 @@ class RunFacts:
         device: where it is trained.
         epochs, images_per_epoch: of the whole training.
         samples: which data the fixed samples are of.
+        latents: whether the generator has a latent.
+        resume, test: command lines that go on with the training, and that test it; empty if unknown.
     """
 
     command: str = ""
@@ -60,6 +70,9 @@ class RunFacts:
     epochs: int | None = None
     images_per_epoch: int | None = None
     samples: str = "of the training data"
+    latents: bool = True
+    resume: str = ""
+    test: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +118,13 @@ class TrainingPage:
     def __post_init__(self) -> None:
         self.chips = html.Chips(self.class_names, self.class_colors)
         self.images = TrainingImages(self.directory, self.display_width)
-        self._fractions: dict[int, float] = {}
+        self._fractions, self._fixed_fractions = dict[int, float](), dict[int, float]()
+        self._written: deque[float] = deque(maxlen=WRITES)
+
+    def add_fixed(self, labels: np.ndarray, photos: Sequence[np.ndarray]) -> None:
+        """Write what the fixed samples are generated from: class ids (M, H, W) and photos (H, W, 3) uint8."""
+        self._fixed_fractions = html.class_fractions(labels)
+        self.images.add_fixed(list(colorize(labels, self.class_colors)), photos)
 
     def add(self, epoch: int, images_seen: int, images: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
         """Write images (H, W, 3) uint8 by kind; `labels` are the class ids of the label maps shown."""
@@ -115,12 +134,18 @@ class TrainingPage:
     def save(self, log: TrainingLog, status: Status, scores: Sequence[ScoreRecord] = ()) -> Path:
         """Write the page, which reloads itself while the training goes on; return its path."""
         looks = self.images.looks()
+        self._written.append(time.monotonic())
         data: dict[str, Any] = {"training": status.training, "refresh": REFRESH_SECONDS, "written": _now().timestamp()}
+        data |= {"overdue": self._overdue(), "resume": self.facts.resume}
         data |= {"epochLength": self.facts.images_per_epoch, "charts": self._charts(log, scores)}
         observed = Observed(log.curves, scores, log.counts[STEP_SKIPPED], status.training, status.error)
         body = [self._health(find_hints(observed), has_enough(log.curves), status.training)]
-        if strip := self.images.strip(looks[FIXED], self.facts.samples):
+        body += [tags.p("Next: ", tags.code(text), id="next")] if (text := self._next_step(status)) else []
+        latents = ", always with the same latents" if self.facts.latents else ""
+        if strip := self.images.strip(looks[FIXED], f"{self.facts.samples}{latents}, in evaluation mode"):
             body.append(strip[0])
+            if self._fixed_fractions:
+                strip[0].add(self._legend("Classes in the fixed samples", self._fixed_fractions))
             data |= strip[1]
         if data["charts"]:
             body.append(_curves())
@@ -153,7 +178,21 @@ class TrainingPage:
         for kind, title in SKIPPED.items():
             if log.counts[kind]:
                 facts[title] = f"{log.counts[kind]:,}"
-        return {**facts, "Written": f"{_now():%Y-%m-%d %H:%M:%S}"}
+        return {**facts, "Written": tags.span(f"{_now():%Y-%m-%d %H:%M:%S}", id="written")}
+
+    def _overdue(self) -> float:
+        """Seconds without a new page from which the training has probably ended; more before intervals are known."""
+        longest = max((after - before for before, after in pairwise(self._written)), default=OVERDUE)
+        return max(OVERDUE, 3 * longest)
+
+    def _next_step(self, status: Status) -> str:
+        """The command to type when the training has ended; empty before."""
+        after = self.facts.test if status.state == "ended" else self.facts.resume
+        return "" if status.training else after
+
+    def _legend(self, title: str, fractions: Mapping[int, float]) -> tags.div:
+        notes = {class_id: html.percent(fraction) for class_id, fraction in fractions.items()}
+        return tags.div(tags.h2(title), self.chips.chip_list(notes), cls="classes")
 
     def _details(self) -> tags.details | None:
         """The command, and what differs from the presets."""
@@ -187,9 +226,8 @@ class TrainingPage:
                 if group not in CHARTS or not len(curve):
                     continue
                 title, unit = CHARTS[group]
-                key, label = (
-                    (f"{group}/{rest}", "") if not title else (group, rest.replace("images_per_second", "images/s"))
-                )
+                rest = rest.replace("images_per_second", "images/s")
+                key, label = (group, rest) if title else (f"{group}/{rest}", "")
                 if group == "scores":
                     title, _, label = rest.partition("/")
                     key = f"scores/{title}"
@@ -236,10 +274,8 @@ class TrainingPage:
 
     def _batches(self, looks: Sequence[Look]) -> tags.details:
         details = self.images.batches(looks)
-        notes = {class_id: html.percent(fraction) for class_id, fraction in self._fractions.items()}
-        if notes:
-            legend = tags.div(tags.h2("Classes in the newest images"), self.chips.chip_list(notes), cls="classes")
-            details.children.insert(1, legend)
+        if self._fractions:
+            details.children.insert(1, self._legend("Classes in the newest images", self._fractions))
         return details
 
 

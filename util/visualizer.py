@@ -176,7 +176,7 @@ class Visualizer:
     def show_fixed(self, labels: Tensor, real: Tensor) -> None:
         """Show what the fixed samples are generated from: class ids (M, H, W) and photos (M, 3, H, W) in [-1, 1]."""
         if self.page:
-            self.page.images.add_fixed(list(colorize(labels.cpu().numpy(), self.class_colors)), list(to_uint8(real)))
+            self.page.add_fixed(labels.cpu().numpy(), list(to_uint8(real)))
 
     def show(
         self, epoch: int, images_seen: int, labels: Tensor, fake: Tensor, real: Tensor, samples: Tensor | None = None

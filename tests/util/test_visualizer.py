@@ -120,6 +120,23 @@ def test_fixed_samples_are_a_picture_of_their_own_with_all_of_them(tmp_path):
     assert "fixed_sample" in events(tmp_path).Tags()["images"]
 
 
+def test_the_page_names_the_classes_of_fixed_samples_and_the_next_command(tmp_path):
+    vis = visualizer(tmp_path)
+    commands = {"resume": "python train.py --continue_train", "test": "python test.py --name demo"}
+    vis.page.facts = RunFacts(latents=False, **commands)
+    vis.show_fixed(torch.ones(1, 4, 6, dtype=torch.long), torch.ones(1, 3, 4, 6))
+    show(vis, 1, 100, class_id=2, samples=torch.zeros(1, 3, 4, 6))
+    read = page(tmp_path)
+    assert "of the training data, in evaluation mode" in read.words("small")
+    assert "Classes in the fixed samples" in read.words("h2") and "sky" in read.words("article", "li")
+    assert "Next:" not in read.words("main") and data(tmp_path)["resume"] == commands["resume"]
+    assert data(tmp_path)["overdue"] >= 120
+    vis.close()
+    assert commands["test"] in page(tmp_path).words("main", "code")
+    vis.close(KeyboardInterrupt())
+    assert commands["resume"] in page(tmp_path).words("main", "code")
+
+
 @pytest.mark.parametrize("damage", ["missing", "cut"])
 def test_looks_without_fixed_samples_are_shown_with_what_they_have(tmp_path, damage):
     vis = visualizer(tmp_path)
