@@ -216,6 +216,22 @@ def test_the_page_of_a_running_training_reloads_itself(browser, tmp_path, monkey
     wait(browser, lambda b: b.execute_script("return document.getElementById('state')?.textContent") == "ended")
 
 
+def test_the_page_of_a_killed_training_says_that_there_is_no_news(browser, tmp_path):
+    facts = RunFacts(resume="python train.py --continue_train")
+    page = TrainingPage(tmp_path, "demo", ["road"], np.zeros((1, 3), dtype=np.uint8), 64, facts=facts)
+    path = page.save(TrainingLog(tmp_path / "history.jsonl", 0, tmp_path / "none"), Status())
+    text = path.read_text(encoding="utf-8")
+    for minutes, words in (
+        (4, "training"),
+        (9, "no news for 9 minutes; if it has ended: python train.py --continue_train"),
+    ):
+        shifted = re.sub(r'"written":([0-9.]+)', lambda m, ago=60 * minutes: f'"written":{float(m[1]) - ago}', text)
+        path.write_text(shifted, encoding="utf-8")
+        browser.get(path.as_uri())
+        assert browser.find_element("id", "state").text == words
+        assert browser.find_element("id", "written").text.endswith(f"({minutes} minutes ago)")
+
+
 def test_the_page_of_a_long_training_stays_small(tmp_path):
     log = TrainingLog(tmp_path / "history.jsonl", 0, tmp_path / "none")
     for i in range(100_000):
