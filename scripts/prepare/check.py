@@ -44,12 +44,10 @@ from data.checking.advice import conversion, find_warnings, flags, palette_lines
 from data.checking.inspection import KINDS, SampleReport
 from data.checking.survey import Progress, Survey, survey
 from data.paired import PairedDataset
-from data.palette import shown
 from models import METHODS
 from options import TestOptions, TrainOptions, parse_options
-from options.description import DataFile
 from scripts.prepare.arguments import add_workers, subcommand_parser
-from scripts.prepare.write_data import describe_folders, write_description
+from scripts.prepare.write_data import describe_folders, print_colors, write_description
 from util.errors import InputError
 from util.files import refuse_foreign, replacing
 
@@ -61,8 +59,6 @@ MESSAGES_SHOWN = 5  # of each kind, in the text
 SIZES_SHOWN = 3
 NAMES_SHOWN = 10
 SIZES_IN_JSON = 1000
-COLORS_SHOWN = 60
-RARE, MANY_RARE = 0.005, 4  # of pixels; of colors
 
 
 def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, TrainOptions | TestOptions | None]:
@@ -217,24 +213,6 @@ def print_values(result: Survey) -> None:
         names = [f"{value} {result.class_names[value]}" for value in unseen[:NAMES_SHOWN]]
         more = ", ..." if len(unseen) > NAMES_SHOWN else ""
         print(f"{len(unseen)} of {result.ids.count} classes are in no label map: {', '.join(names)}{more}")
-
-
-def print_colors(result: Survey, description: DataFile) -> None:
-    """Print a line for each color of color-coded label maps, the most frequent first."""
-    if not result.colors:
-        return
-    names = {row.color: row.name for row in description.classes} | dict.fromkeys(description.unknown_colors, "unknown")
-    total = sum(result.colors.values())
-    print(f"\n{'color':>13} {'pixels':>14} {'fraction':>8}  class")
-    for color, pixels in result.colors.most_common(COLORS_SHOWN):
-        print(f"{shown(color):>13} {pixels:>14,} {pixels / total:>8.2%}  {names.get(color, 'none of them')}")
-    if len(result.colors) > COLORS_SHOWN:
-        print(f"... and {len(result.colors) - COLORS_SHOWN} more colors")
-    if (rare := sum(pixels < RARE * total for pixels in result.colors.values())) >= MANY_RARE:
-        print(
-            f"\nwarning: {rare} colors cover less than {RARE:.1%} of the pixels each: of smooth edges? "
-            f"save the masks without anti-aliasing"
-        )
 
 
 def print_problems(result: Survey) -> None:

@@ -11,7 +11,7 @@ from data.checking.describe import choose_seed, find_palette, find_parts, propos
 from data.checking.survey import Progress, Survey, survey
 from data.custom import CustomDataset
 from data.listing import files, list_folder, listing
-from data.palette import Palette, read_palette
+from data.palette import Palette, read_palette, shown
 from data.read import LabelIds
 from models import METHODS
 from options import TrainOptions, parse_options
@@ -27,6 +27,9 @@ COMMENTS = {
     "classes": "give each its name",
     "colors_are_labels": "label maps show these colors; those without a class go to unknown_colors",
 }
+
+COLORS_SHOWN = 60
+RARE, MANY_RARE = 0.005, 4  # of pixels; of colors
 
 
 def describe_folders(
@@ -74,6 +77,24 @@ def warn_of_left_out(labels: Path, parts: Mapping[str, Part]) -> None:
     if left_out:
         names = listing(path.relative_to(labels).as_posix() for path in sorted(left_out))
         warn_once(f"{labels}: {files(len(left_out))} in none of its parts ({names}); move or describe them")
+
+
+def print_colors(result: Survey, description: DataFile) -> None:
+    """Print a line for each color of color-coded label maps, the most frequent first."""
+    if not result.colors:
+        return
+    names = {row.color: row.name for row in description.classes} | dict.fromkeys(description.unknown_colors, "unknown")
+    total = sum(result.colors.values())
+    print(f"\n{'color':>13} {'pixels':>14} {'fraction':>8}  class")
+    for color, pixels in result.colors.most_common(COLORS_SHOWN):
+        print(f"{shown(color):>13} {pixels:>14,} {pixels / total:>8.2%}  {names.get(color, 'none of them')}")
+    if len(result.colors) > COLORS_SHOWN:
+        print(f"... and {len(result.colors) - COLORS_SHOWN} more colors")
+    if (rare := sum(pixels < RARE * total for pixels in result.colors.values())) >= MANY_RARE:
+        print(
+            f"\nwarning: {rare} colors cover less than {RARE:.1%} of the pixels each: of smooth edges? "
+            f"save the masks without anti-aliasing"
+        )
 
 
 def write_description(description: DataFile) -> None:
