@@ -185,6 +185,7 @@ def test_a_segmenter_that_fails_on_real_photos_is_said_to_say_little():
     assert warning(0.25) == f"{poor}; train it longer"
     assert warning(0.6) is None and report().warning is None
     assert warning(0.42, "ADE20K") is None  # as published
+    assert warning(0.38, "ADE20K") is None  # ours are 0.7 points ahead, which a good generator may be
     less = "less of the real photos, 30.0% (mIoU), than of the generated images, 38.7%: the score says little"
     assert warning(0.3, "ADE20K") == f"the segmentation network recognizes {less}"
 
