@@ -14,7 +14,6 @@ from data.pixels import Pixels
 from data.preprocess import Preprocess
 from data.read import LabelIds, as_rgb, read_image
 from data.sample import Sample, SampleDataset
-from options.description import DataFile
 from util.colormap import voc_colors
 from util.errors import InputError
 
@@ -44,13 +43,6 @@ class ArrayDataset(SampleDataset):
         self.preprocess: Preprocess = Preprocess(
             opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=opt.is_train, flip=opt.flip
         )
-
-    @classmethod
-    def classes(
-        cls, label_nc: int, contain_dontcare_label: bool, description: DataFile | None = None
-    ) -> tuple[tuple[str, ...], np.ndarray]:
-        """Those of `CustomDataset`."""
-        return CustomDataset.classes(label_nc, contain_dontcare_label, description)
 
     @classmethod
     def label_ids(cls, opt) -> LabelIds:

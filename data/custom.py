@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from data.classes import describe_classes
 from data.files import Files, find_beside, find_image_files, one_form, without_ending
 from data.paired import PairedDataset
 from data.pairs import SamplePaths, select_listed
@@ -27,13 +24,6 @@ class CustomDataset(PairedDataset):
     """
 
     preset = shipped_set("custom").preset
-
-    @classmethod
-    def classes(
-        cls, label_nc: int, contain_dontcare_label: bool, description: DataFile | None = None
-    ) -> tuple[tuple[str, ...], np.ndarray]:
-        """Names and colors (num_labels, 3) uint8 of the data file, or numbered classes."""
-        return describe_classes(description.classes if description else (), label_nc, contain_dontcare_label)
 
     @classmethod
     def label_ids(cls, opt) -> LabelIds:

@@ -5,10 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-
 from data.cache import SampleCache
-from data.classes import describe_classes, published_classes
 from data.editions import Edition, IdEdition, explaining, refuse_other_part
 from data.files import Files, find_image_files, split_of
 from data.orientation import by_kind, warn_of_turned
@@ -18,7 +15,6 @@ from data.pixels import PixelReader
 from data.preprocess import Preprocess
 from data.read import LabelIds, image_size
 from data.sample import Sample, SampleDataset, run_decides
-from options.description import ClassRow, DataFile
 from util.distributed import is_main_process
 from util.errors import InputError
 
@@ -55,7 +51,6 @@ class PairedDataset(SampleDataset):
             and a first file whose size does not suit --preprocess_mode.
     """
 
-    class_rows: ClassVar[tuple[ClassRow, ...]] = ()  # names and colors of the published classes
     landmarks: ClassVar[tuple[str, ...]] = ()  # globs, of which at least one matches below --dataroot
     editions: ClassVar[tuple[Edition, ...]] = ()  # other editions of the data set, with explanations
     published_ids: ClassVar[str] = ""  # the ids of the published label maps, for messages; "" if ids vary
@@ -81,14 +76,6 @@ class PairedDataset(SampleDataset):
             plan = self.cache.plan(self.paths)
             if is_main_process():
                 print(plan, flush=True)
-
-    @classmethod
-    def classes(
-        cls, label_nc: int, contain_dontcare_label: bool, description: DataFile | None = None
-    ) -> tuple[tuple[str, ...], np.ndarray]:
-        """Names and colors (num_labels, 3) uint8 of `class_rows`, or numbered classes."""
-        rows = published_classes(cls.class_rows, label_nc, contain_dontcare_label)
-        return describe_classes(rows, label_nc, contain_dontcare_label)
 
     @classmethod
     def label_ids(cls, opt) -> LabelIds:

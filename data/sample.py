@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
+from data.classes import describe_classes, published_classes
 from data.disparity import DisparityMaps
 from data.pairs import SamplePaths
 from data.preprocess import Preprocess
@@ -18,7 +19,7 @@ from data.read import LabelIds
 from data.sims.scene import Scene
 from options import Preset
 from options.data_file import described
-from options.description import DataFile
+from options.description import ClassRow, DataFile
 
 
 class _Always(TypedDict):
@@ -64,6 +65,7 @@ class SampleDataset(Samples):
 
     Attributes:
         preset: option defaults for the data set.
+        class_rows: names and colors of the published classes; other numbers of classes are numbered.
         unknown_value: value of unknown pixels in label files of this kind of data set, unless a data file says another;
             None if unknown is an ordinary id of the files.
         class_names, class_colors: one per label channel; colors (num_labels, 3) uint8.
@@ -74,6 +76,7 @@ class SampleDataset(Samples):
     """
 
     preset: ClassVar[Preset]
+    class_rows: ClassVar[tuple[ClassRow, ...]] = ()
     unknown_value: ClassVar[int | None] = 255
     class_names: tuple[str, ...]
     class_colors: np.ndarray
@@ -91,7 +94,6 @@ class SampleDataset(Samples):
         return {}
 
     @classmethod
-    @abstractmethod
     def classes(
         cls, label_nc: int, contain_dontcare_label: bool, description: DataFile | None = None
     ) -> tuple[tuple[str, ...], np.ndarray]:
@@ -100,6 +102,10 @@ class SampleDataset(Samples):
         Args:
             description: the data file of `--data`, if there is one.
         """
+        # A data file describes the custom data set alone, which has no table.
+        table = published_classes(cls.class_rows, label_nc, contain_dontcare_label)
+        rows = description.classes if description else table
+        return describe_classes(rows, label_nc, contain_dontcare_label)
 
     @classmethod
     def label_ids(cls, opt) -> LabelIds:
@@ -125,13 +131,6 @@ class DerivedDataset(SampleDataset):
         self.class_names, self.class_colors = dataset.class_names, dataset.class_colors
         self.ids = dataset.ids
         self.paths, self.preprocess = dataset.paths, dataset.preprocess
-
-    @classmethod
-    def classes(
-        cls, label_nc: int, contain_dontcare_label: bool, description: DataFile | None = None
-    ) -> tuple[tuple[str, ...], np.ndarray]:
-        """Not known without `dataset`."""
-        raise NotImplementedError
 
     def __len__(self) -> int:
         return len(self.dataset)
