@@ -38,8 +38,7 @@ def keep_data_file(opt: TrainOptions, dataset: SampleDataset) -> TrainOptions:
         return opt
     own = {"data": str(path)}
     if opt.label_dir and dataset.paths:  # in one place: what is edited in the copy counts when the run is resumed
-        fields = {name: declared_options(TrainOptions)[name].default for name in OF_ANOTHER}
-        own |= fields
+        own |= {name: declared_options(TrainOptions)[name].default for name in OF_ANOTHER}
     return dataclasses.replace(opt, **own)
 
 
