@@ -114,7 +114,7 @@ def read_scores(path: Path, names: Iterable[str], folder: Path | None = None) ->
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise InputError(f"{path}: is no JSON ({error}); evaluate the run again or remove the file") from None
+        raise InputError(f"{path}: is no JSON ({error}); remove the file, and evaluate the run again") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: is not in format {FORMAT}, which is read here; evaluate the run again")
     image_set = hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "replace")).hexdigest()[:6]
@@ -125,7 +125,7 @@ def read_scores(path: Path, names: Iterable[str], folder: Path | None = None) ->
     except InputError:
         raise
     except (TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: is damaged ({error}); evaluate the run again or remove the file") from None
+        raise InputError(f"{path}: is damaged ({error}); remove the file, and evaluate the run again") from None
 
 
 def _parse(content: dict[str, Any], unchecked: str, image_set: str) -> Scores:
