@@ -32,7 +32,6 @@ def write_page(folder):
     )
     vis.show_fixed(torch.ones(2, 16, 32, dtype=torch.long), torch.ones(2, 3, 16, 32))
     players = {"GAN": "G", "VGG": "G", "D_Fake": "D", "D_real": "D"}
-    vis._page_saved = float("inf")  # written with the images alone
     for i in range(1, RECORDS + 1):
         losses = {"GAN": 0.5 + 0.25 * (i % 2), "VGG": 10 + 1000 / i, "D_Fake": 0.75, "D_real": i / 1000}
         vis.log(1 + i // 10, i % 10 * 100, 100 * i, 0.1, losses, {"lr/G": 1e-4}, 60.0, players=players, waiting=0.01)
