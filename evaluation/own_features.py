@@ -16,6 +16,7 @@ from util.errors import InputError
 from util.files import checksum
 
 PROBED = 2  # photos, to refuse a program that was traced for a single one
+MOST_FEATURES = 16_384  # an image: their covariance has 2 GiB; a flattened image has ten times as many
 
 
 def own_features(
@@ -40,6 +41,11 @@ def own_features(
         )
     network = _Network(program, path)
     dim = network(torch.zeros(PROBED, 3, size, size, device=device)).shape[1]
+    if dim > MOST_FEATURES:
+        raise InputError(
+            f"--features {path}: gives {dim:,} features an image, and distances are of {MOST_FEATURES:,} at most; "
+            f"average them over positions"
+        )
     facts = {
         "file": path.name,
         "file_sha256": checksum(path),

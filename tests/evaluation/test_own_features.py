@@ -82,6 +82,12 @@ WRONG = {
 }
 
 
+def test_more_features_than_a_covariance_can_hold_are_refused(tmp_path):
+    write_program(tmp_path / "flat.pt", nn.Flatten())
+    with pytest.raises(InputError, match=r"flat.pt: gives 30,000 features .* 16,384 at most"):
+        own_features(tmp_path / "flat.pt", 100, *PLAIN, "cpu")
+
+
 @pytest.mark.parametrize("write, words", WRONG.values(), ids=WRONG)
 def test_files_that_are_no_such_network_are_refused(write, words, tmp_path):
     write(tmp_path / "wrong.pt")
