@@ -60,7 +60,7 @@ def test(opt: TestOptions) -> Path:
 def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) -> ResultsPage:
     """The page of this test, with the class names and colors of the data set."""
     from util.image import to_uint8
-    from util.results_page import LABEL_MAPS, ResultsPage
+    from util.results_page import LABEL_MAPS, TILES, ResultsPage
 
     results = Path(opt.results_dir) / opt.name
     note_results(opt.run_dir, results)
@@ -79,6 +79,7 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
             "Data set": name_of_data(opt),
             **({LABEL_MAPS: folder_of_label_maps(opt)} if dataset.paths else {}),
             "Seed": str(opt.seed),
+            **({TILES: f"{opt.tile} pixels; each image is as large as its label map"} if opt.tile else {}),
             **styles.facts,
             **({} if styles.resampled is None else {"Resampled class": dataset.class_names[styles.resampled]}),
         },

@@ -27,7 +27,7 @@ class LandscapesDataset(SampleDataset):
     and mountains.
 
     Args:
-        opt: train or test options. Raises `InputError` for any other number of classes.
+        opt: train or test options. Raises `InputError` for any other number of classes, and for --tile.
     """
 
     preset = shipped_set("landscapes").preset
@@ -40,6 +40,11 @@ class LandscapesDataset(SampleDataset):
                 fix = "the saved run has others: leave out --dataset_mode, or name a run that was trained on landscapes"
             raise InputError(
                 f"--dataset_mode landscapes has {len(CLASS_NAMES)} classes and unknown pixels ({flags}); {fix}"
+            )
+        if getattr(opt, "tile", None):  # an option of test.py alone
+            raise InputError(
+                f"--tile {opt.tile}: --dataset_mode landscapes draws its label maps at --crop_size; leave the flag "
+                f"out, or name files of other sizes: --dataset_mode custom --label_dir FOLDER --instance_dir FOLDER"
             )
         super().__init__(opt)
         training = opt.phase == "train"

@@ -12,7 +12,7 @@ from data.orientation import by_kind, warn_of_turned
 from data.pairs import SamplePaths, pair_files, select_listed
 from data.photos import warn_of_photos
 from data.pixels import PixelReader
-from data.preprocess import Preprocess
+from data.preprocess import OWN_SIZE, OwnSize, Preprocess
 from data.read import LabelIds, image_size
 from data.sample import Sample, SampleDataset, run_decides
 from util.distributed import is_main_process
@@ -60,8 +60,9 @@ class PairedDataset(SampleDataset):
     def __init__(self, opt):
         super().__init__(opt)
         self.paths: list[SamplePaths] = self._find_samples(opt)
-        self.preprocess: Preprocess = Preprocess(
-            opt.preprocess_mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=opt.is_train, flip=opt.flip
+        kind, mode = (OwnSize, OWN_SIZE) if getattr(opt, "tile", None) else (Preprocess, opt.preprocess_mode)
+        self.preprocess: Preprocess = kind(
+            mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=opt.is_train, flip=opt.flip
         )
         if not getattr(opt, "skip_bad_samples", 0):  # otherwise the first may be a bad one; each is checked when read
             first = self.paths[0].labels

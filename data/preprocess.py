@@ -103,6 +103,23 @@ class Preprocess:
         return Geometry((left, top, left + width, top + height), flip)
 
 
+OWN_SIZE = "own_size"
+"""The mode of `OwnSize`, which is no choice of --preprocess_mode."""
+
+
+class OwnSize(Preprocess):
+    """Keeps every sample as it is in its files, for networks that make images of any size."""
+
+    def resized(self, size: Size) -> Size:
+        return size
+
+    def fits(self, size: Size) -> bool:
+        return True
+
+    def draw(self, resized: Size) -> Geometry:
+        return Geometry((0, 0, *resized), False)
+
+
 def _load_size(p: Preprocess, width: int, height: int) -> Size:
     # The published code resizes to a square for every aspect ratio; equal to this if the ratio is 1.
     return p.load_size, round(p.load_size / p.aspect_ratio)

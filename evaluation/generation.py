@@ -24,8 +24,11 @@ from models import Pix2PixModel
 from models.fixed_inputs import fixed_inputs, forward_passes
 from models.folding import fold_norms
 from models.networks.generators import SPADEGenerator
+from models.networks.layout import SemanticLayout
+from models.networks.oasis import OASISGenerator
 from models.networks.statistics import recalibrate_batch_norm
 from models.tables import pack_weights, prepare
+from models.tiles import generate_in_tiles
 from options.command_line import suggestion
 from util.errors import InputError
 from util.image import to_uint8
@@ -46,8 +49,8 @@ class IndexedSubset(Subset[Sample]):
 
 
 def indexed_batches(opt: Any, dataset: SampleDataset, indices: Sequence[int]) -> SampleLoader:
-    """Batches of the samples of these indices, for `Generation.images`."""
-    return create_loader(opt, IndexedSubset(dataset, indices))
+    """Batches of the samples of these indices, for `Generation.images`; with --tile one by one, as sizes differ."""
+    return create_loader(replace(opt, batch_size=1) if opt.tile else opt, IndexedSubset(dataset, indices))
 
 
 class Generation:
@@ -71,7 +74,8 @@ class Generation:
         fold_norms(model.netG)
         if opt.compile:
             model.netG.compile()
-        elif opt.precision in ("fp32", "tf32"):  # tf32 is an arithmetic of GPUs
+        elif opt.precision in ("fp32", "tf32") and not opt.tile:  # tf32 is an arithmetic of GPUs
+            # Not for tiles: their parts have many sizes, and packed weights are packed again for each.
             pack_weights(model.netG)
 
     @torch.no_grad()
@@ -79,12 +83,21 @@ class Generation:
         """Yield (caption, images (N, H, W, 3) uint8) of every style, for a batch of `indexed_batches`."""
         with arithmetic(self.opt.precision, self.model.device):
             layout = self.model.layout(batch)
-            if self.styles.are_many and isinstance(self.model.netG, SPADEGenerator):
+            if self.styles.are_many and isinstance(self.model.netG, SPADEGenerator) and not self.opt.tile:
                 layout = prepare(self.model.netG, layout)
         for caption, z in self.styles.of(batch["index"].tolist(), batch["labels"], batch.get("image")):
             with arithmetic(self.opt.precision, self.model.device):
-                images = to_uint8(self.model.netG(layout, z))
+                images = self._in_tiles(layout, z) if self.opt.tile else to_uint8(self.model.netG(layout, z))
             yield caption, images
+
+    def _in_tiles(self, layout: SemanticLayout, z: Tensor | None) -> np.ndarray:
+        """Images (N, H, W, 3) uint8 as large as the label maps, of which one tile at a time is on the device."""
+        netG = self.model.netG
+        assert isinstance(netG, SPADEGenerator | OASISGenerator), "options refuse --tile for others"
+        images = np.empty((len(layout), *layout.size, 3), np.uint8)
+        for rows, columns, part in generate_in_tiles(netG, layout, z, self.opt.tile):
+            images[:, rows, columns] = to_uint8(part)
+        return images
 
 
 def recalibrate(opt: Any, dataset: SampleDataset, model: Pix2PixModel) -> None:

@@ -38,6 +38,7 @@ WITHOUT_EFFECT = {
     "deterministic": "it is that of the training",
     "num_styles": "every label map gets one image",
     "resample_class": "every label map gets one image",
+    "tile": "images are scored at the size of the networks",
     "lpips": "every label map gets one image; evaluate.py --lpips compares styles after test.py --num_styles 2",
     "lpips_weights": "every label map gets one image; evaluate.py --lpips compares styles after test.py --num_styles 2",
     "results_dir": "no images are written, and scores go into the run's folder",

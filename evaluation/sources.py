@@ -26,7 +26,7 @@ from options.field import declared_options
 from options.networks import has_latent
 from options.saved import SAVED_NAME, load_saved
 from util.errors import InputError, some_of
-from util.results_page import RESULTS, SCORES_NAME, read_facts
+from util.results_page import RESULTS, SCORES_NAME, TILES, read_facts
 from util.warn import warn_once
 
 # Suffixes of file names after the sample's name: of photos, of label maps.
@@ -73,6 +73,12 @@ def find_images(opt: EvaluateOptions, whole_labels: bool) -> Sources:
         InputError: there is no such run, nothing has been generated, or names do not pair.
     """
     folder = Path(opt.fake) if opt.fake else results_of(opt)
+    if not opt.fake and TILES in read_facts(folder.parents[1]):
+        raise InputError(
+            f"--name {opt.name}: its images are as large as their label maps (test.py --tile), and a run is scored at "
+            f"one size, --crop_size; generate images of that size with: {test_command(opt)}, or score these beside "
+            f"photos, if all have one size: --fake {folder} --real PHOTOS"
+        )
     reconstructions = are_reconstructions(opt, folder)
     photos = reconstructions or (opt.features != "none" and not opt.real_statistics)
     labels = bool(opt.segmenter or opt.segmenter_weights)

@@ -139,7 +139,9 @@ class _Typed(argparse.Action):
     """Convert and check one option the user typed."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, option: Option, **kwargs: Any):
-        nargs = 0 if option.kind is bool else None
+        nargs = 0 if option.kind is bool else None if option.bare is None else "?"
+        if option.bare is not None:
+            kwargs["const"] = str(option.bare)
         super().__init__(
             option_strings, dest, nargs=nargs, metavar=option.metavar, help=help_text(option, option.default), **kwargs
         )

@@ -80,6 +80,7 @@ class Option:
         role: how a later command uses its value in a saved run.
         unset: text for the meaning of None; without it, None is not allowed.
         retired: values of earlier versions, with what to type instead.
+        bare: value of the flag without one; None where it needs one.
         needs: options of which one must be on for this one to have an effect, or have a value ("netG spade").
     """
 
@@ -97,6 +98,7 @@ class Option:
     unset: str | None = None
     retired: Mapping[Any, str] = dataclasses.field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    bare: int | str | None = None
 
     @property
     def switches(self) -> dict[str, bool]:

@@ -5,10 +5,13 @@ from typing import ClassVar
 
 from options.base import Options, Start
 from options.data import TestDataOptions
-from options.field import FOLDER, OptionError, at_least, option, reuse
+from options.field import FOLDER, OptionError, at_least, declared_options, option, reuse
 from options.networks import LATENT_FLAGS, DiscriminatorOptions, InitializationOptions, NetworkOptions
 from options.run import ComputeOptions, DeviceOptions, RunOptions, SavedRunOptions
 from options.train import LoggingOptions
+
+SMALLEST_TILE = 32
+"""In pixels. Smaller tiles save no memory, as the blocks compute margins around them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,15 @@ class GenerationOptions(Options, heading="results"):
         "of python -m scripts.prepare features",
     )
     use_raw_G: bool = option(False, "use the trained weights themselves, not their average of --ema")
+    tile: int | None = option(
+        None,
+        "generate each image as large as its label map, instead of --crop_size, in tiles of this width and height: "
+        "memory is that of a tile, and images are those of one pass, with batch norm",
+        unit="pixels",
+        rule=at_least(SMALLEST_TILE),
+        unset="off",
+        bare=512,
+    )
     recalibrate_bn: int = option(
         0,
         "before testing, recompute the generator's batch-norm statistics on this many label maps",
@@ -108,3 +120,24 @@ class TestOptions(
             raise OptionError(
                 f"--resample_class {self.resample_class}: every label map has one style; add --num_styles 2 or more"
             )
+        if self.tile:
+            self._check_tiles()
+
+    def _check_tiles(self) -> None:
+        """Refuse what needs the whole image at once, or the size of the networks."""
+        if self.netG == "pix2pixhd":
+            raise OptionError(f"--tile {self.tile}: --netG pix2pixhd is not computed in tiles; leave the flag out")
+        if "instance" in self.norm_G:
+            raise OptionError(
+                f"--tile {self.tile}: --norm_G {self.norm_G} takes statistics over the whole image, which differ from "
+                f"those of a tile; leave the flag out"
+            )
+        whole = {
+            "compile": "compiles the generator for whole images",
+            "recalibrate_bn": "computes statistics of images of --crop_size",
+            "resample_class": "takes noise for every pixel, which is larger than a tile",
+        }
+        for flag, why in whole.items():
+            if value := getattr(self, flag):
+                typed = declared_options(type(self))[flag].typed_as(value)
+                raise OptionError(f"{typed}: {why}, not with --tile {self.tile}; leave one of them out")

@@ -27,6 +27,8 @@ FACTS_NAME = "test_facts.json"
 """The facts of the page, for other programs; exists only if the test that wrote the images has completed."""
 LABEL_MAPS = "Label maps"
 """The fact that names the folder of label maps; missing for a data set that is drawn."""
+TILES = "Tiles"
+"""The fact that images are as large as their label maps, computed in tiles; missing for images of one size."""
 IMAGE_FOLDER = re.compile(rf"{LABELS}|{CANVASES}|{RESULTS}(_style\d+)?|{PHOTOS}")
 STYLE, SCRIPT = (Path(__file__).with_name(f"results_page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
 FRACTION_DIGITS = 4

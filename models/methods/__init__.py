@@ -16,7 +16,7 @@ SPADE_OPTIONS = (
         *("instance", "netG", "conditioning", "norm_G", "ngf", "padding_G", "upsampling_G", "num_upsampling_layers"),
         *("resnet_n_downsample", "resnet_n_blocks", "resnet_kernel_size", "resnet_initial_kernel_size"),
         *("use_vae", "random_input", "z_dim", "norm_E", "norm_D", "num_D", "n_layers_D", "ndf"),
-        *("init_type", "init_gain", "checkpoint_activations", "modulation", "style_image", "num_styles"),
+        *("init_type", "init_gain", "checkpoint_activations", "modulation", "style_image", "num_styles", "tile"),
         *("gan_mode", "gan_feat_loss", "vgg_loss", "vgg_weights", "lambda_feat", "lambda_vgg", "lambda_kld"),
         *("TTUR", "D_steps_per_G"),
     }
@@ -121,7 +121,7 @@ METHODS: dict[str, MethodFacts] = {
         AUGMENTATION_OPTIONS
         | {
             *("instance", "norm_G", "padding_G", "upsampling_G", "ngf", "ndf", "noise_3d", "z_dim"),
-            *("num_styles", "resample_class"),
+            *("num_styles", "resample_class", "tile"),
             *("checkpoint_activations", "modulation", "D_warmup"),
             *("class_balance", "labelmix", "lambda_labelmix", "vgg_loss", "vgg_weights", "lambda_vgg", "TTUR"),
         },

@@ -142,6 +142,11 @@ TEST = """
 --name new --method oasis --style_image photo.png
 --name new --method pix2pix --num_styles 3 --no_dropout
 --name new --method pix2pix --num_styles 3 --crop_size 96
+--name new --tile --netG pix2pixhd
+--name new --tile --norm_G spectralspadeinstance3x3
+--name new --tile --compile
+--name plain --tile 64 --recalibrate_bn 16
+--name oasis --tile --num_styles 2 --resample_class sky
 --name new --method pix2pixhd --instance_feat
 --name new --method pix2pixhd --use_encoded_image
 --name new --method crn --crop_size 200

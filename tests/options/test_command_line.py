@@ -10,7 +10,7 @@ from options.command_line import CommandLine, suggestion
 from options.field import declared_options
 
 PROGRAMS = (TrainOptions, TestOptions, EvaluateOptions)
-EXAMPLES = {"diffaugment": "translation,color", "warp": "0.05", "bootstrap": "20"}
+EXAMPLES = {"diffaugment": "translation,color", "warp": "0.05", "bootstrap": "20", "tile": "64"}
 """Values of options with a form of their own."""
 
 
@@ -25,6 +25,13 @@ def test_every_switch_goes_on_and_off(program, presets):
             assert typed([f"--no_{name}"]) == {option.name: False}
             assert typed([f"--no-{name}"]) == {option.name: False}
             assert typed([f"--no_{name}", f"--{name}"]) == {option.name: True}
+
+
+def test_a_flag_with_an_optional_value_stands_alone_or_has_one(presets):
+    typed = CommandLine(TestOptions, presets).typed
+    assert typed(["--tile", "--how_many", "2"]) == {"tile": 512, "how_many": 2}
+    assert typed(["--tile", "64"]) == typed(["--tile=64"]) == {"tile": 64}
+    assert typed(["--tile="]) == {"tile": None}
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
