@@ -14,6 +14,7 @@
                                           torch.export.
 
 A second call skips maps made from the same photos with the same network, so an interrupted run resumes.
+Several processes divide the photos among them: torchrun --nproc_per_node 2 -m scripts.prepare label_photos ...
 Files that this tool did not make are never replaced.
 """
 
@@ -32,7 +33,7 @@ from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional
 from tqdm import tqdm
 
-from data.derived_maps import Mark, check_output, pair_with_targets, save_ids, to_make
+from data.derived_maps import Files, Mark, check_output, pair_with_targets, save_ids, to_make
 from data.files import find_image_files
 from data.photos import warn_of_photos
 from data.read import image_size, read_image
@@ -45,7 +46,9 @@ from options.arguments import process_count
 from scripts.prepare.arguments import subcommand_parser
 from util.device import choose_device
 from util.digests import digest_of
+from util.distributed import World
 from util.errors import InputError
+from util.launcher import warn_of_tasks_apart
 
 
 def torchvision_network(name: str, files: Sequence[Path], device: torch.device) -> Segmenter:
@@ -176,26 +179,67 @@ def mark_of(args: argparse.Namespace) -> Mark:
     return Mark("label_photos", f"{args.network} {contents}")
 
 
-def main(argv: Sequence[str]) -> None:
-    """Label all photos whose label maps are missing or out of date. Raises `InputError` for bad input."""
-    args = parse_args(argv)
-    if args.batch_size < 1:
-        raise InputError(f"--batch_size {args.batch_size}: must be 1 or more")
-    check_output(args.output, args.photos, "photos")
+def plan(args: argparse.Namespace) -> tuple[int, list[Files], list[list[int]], Mark]:
+    """What there is to do; writes nothing.
+
+    Returns:
+        number of photos; photos without an up-to-date label map, with the files to write; batches of indices into them;
+        the mark of the label maps. Raises `InputError` for bad input.
+    """
     files = pair_with_targets(find_image_files(args.photos, "photos"), args.output)
-    device = choose_device(() if args.cpu else None)
-    segmenter = build_segmenter(args.network, args.weights, device) if args.network else own_segmenter(args, device)
     mark = mark_of(args)
     missing, _ = to_make(files, mark, max(1, args.num_workers))
     warn_of_photos([path for path, _ in missing])
     sizes = [image_size(path) for path, _ in tqdm(missing, desc="sizes", unit="photo")]
-    batches = batches_of_one_size(sizes, args.batch_size)
-    loader = QuietLoader(Photos([path for path, _ in missing]), batch_sampler=batches, num_workers=args.num_workers)
-    with tqdm(total=len(missing), desc=segmenter.name, unit="photo") as bar:
-        for indices, photos in zip(batches, loader):
-            for index, ids in zip(indices, segment(segmenter, photos)):
-                save_ids(ids, missing[index], np.uint8, mark)
-            bar.update(len(indices))
-    print(f"{args.output}: {len(missing)} label maps made, {len(files) - len(missing)} were there")
+    return len(files), missing, batches_of_one_size(sizes, args.batch_size), mark
+
+
+def label(
+    segmenter: Segmenter,
+    missing: Sequence[Files],
+    batches: Sequence[list[int]],
+    mark: Mark,
+    num_workers: int,
+    world: World,
+) -> None:
+    """Write the label maps of photos. Each process takes every `world.size`-th batch.
+
+    The processes wait for each other after each batch, so that all of them end soon after one has failed.
+
+    Args:
+        missing: photos, and the files to write.
+        batches: indices into `missing`.
+    """
+    own = batches[world.rank :: world.size]
+    photos = iter(QuietLoader(Photos([path for path, _ in missing]), batch_sampler=own, num_workers=num_workers))
+    with tqdm(total=len(missing), desc=segmenter.name, unit="photo", disable=not world.is_main) as bar:
+        for first in range(0, len(batches), world.size):
+            together = batches[first : first + world.size]
+            with world.failing_together():
+                if world.rank < len(together):
+                    for index, ids in zip(together[world.rank], segment(segmenter, next(photos))):
+                        save_ids(ids, missing[index], np.uint8, mark)
+            bar.update(sum(map(len, together)))
+
+
+def main(argv: Sequence[str]) -> None:
+    """Label all photos whose label maps are missing or out of date. Raises `InputError` for bad input."""
+    args = parse_args(argv)
+    world = World.from_environment()
+    warn_of_tasks_apart()
+    device = choose_device(() if args.cpu else None, world)
+    with world.joined(device):
+        with world.failing_together():
+            if args.batch_size < 1:
+                raise InputError(f"--batch_size {args.batch_size}: must be 1 or more")
+            check_output(args.output, args.photos, "photos")
+            network = args.network
+            segmenter = build_segmenter(network, args.weights, device) if network else own_segmenter(args, device)
+            found = plan(args) if world.is_main else None
+        count, missing, batches, mark = world.broadcast(found)
+        label(segmenter, missing, batches, mark, args.num_workers, world)
+    if not world.is_main:
+        return
+    print(f"{args.output}: {len(missing)} label maps made, {count - len(missing)} were there")
     least, most = min(segmenter.class_ids), max(segmenter.class_ids)
     print(f"The network has {segmenter.num_classes} classes, ids {least} to {most}: train with --label_nc {most + 1}")

@@ -1,3 +1,8 @@
+import contextlib
+import io
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +14,7 @@ from data.opening import orientation_of
 from models.segmenters import SEGMENTERS, Segmenter
 from models.segmenters.own import OwnSegmenter
 from scripts.prepare.label_photos import NETWORKS, batches_of_one_size, build_segmenter, main, segment
+from tests.worlds import run_together
 from util.errors import InputError
 
 CPU = torch.device("cpu")
@@ -217,6 +223,40 @@ def test_wrong_input_is_one_line(photos, weights, tmp_path):
         main([str(photos), str(photos), "--network", "torchscript", "--weights", weights])
     with pytest.raises(InputError, match="nowhere: no such folder; it should hold the photos"):
         main([str(tmp_path / "nowhere"), str(tmp_path / "made"), "--network", "torchscript", "--weights", weights])
+
+
+def label_together(folder: str, broken: str) -> tuple[list[str], str, str, bool]:
+    """A job of several processes: files that this one wrote, what it printed, and how the second call failed."""
+    written, printed = [], io.StringIO()
+    sys.addaudithook(lambda event, args: written.append(str(args[1])) if event == "os.rename" else None)
+    argv = ["--network", "torchscript", "--num_workers", "0", "--cpu", "--batch_size", "1"]
+    argv += ["--weights", f"{folder}/brightness.pt"]
+    with contextlib.redirect_stdout(printed):
+        main([f"{folder}/photos", f"{folder}/together", *argv])
+    own = [name for name in written if name.endswith(".png")]
+    with pytest.raises(InputError) as caught:
+        main([broken, f"{folder}/failed", *argv])
+    return own, printed.getvalue(), str(caught.value), caught.value.said_elsewhere
+
+
+def test_processes_divide_the_photos_and_fail_together(photos, weights, tmp_path):
+    alone = run(photos, "--weights", weights)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for number in range(20):
+        Image.effect_noise((16, 16), 50).convert("RGB").save(broken / f"{number:02}.png")
+    spoiled = broken / "03.png"
+    spoiled.write_bytes(spoiled.read_bytes()[:200])  # its header is whole
+
+    results = run_together(2, label_together, str(tmp_path), str(broken))
+    names = [[Path(path).relative_to(tmp_path / "together").as_posix() for path in own] for own, *_ in results]
+    assert sorted(names[0] + names[1]) == alone and all(len(own) >= 2 for own in names)
+    for name in alone:
+        assert (tmp_path / "together" / name).read_bytes() == (tmp_path / "made" / name).read_bytes()
+    assert ["5 label maps made, 0 were there" in printed for _, printed, *_ in results] == [True, False]
+    assert all("03.png: " in error for *_, error, _ in results)
+    assert sorted(elsewhere for *_, elsewhere in results) == [False, True]
+    assert len(list((tmp_path / "failed").glob("*.png"))) <= 4, "nobody goes on after one has failed"
 
 
 def test_the_orientation_of_a_photo_goes_with_its_map(photos, weights):
