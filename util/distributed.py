@@ -166,6 +166,15 @@ def sum_over_processes(x: Tensor) -> Tensor:
     return _Sum.apply(x) if process_count() > 1 else x
 
 
+def gather_over_processes(x: Tensor) -> Tensor:
+    """The tensors `x` of all processes, (processes, *x.shape), by rank. They have one shape; without gradients."""
+    if process_count() == 1:
+        return x[None]
+    parts = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(process_count())]
+    dist.all_gather(parts, x.contiguous())
+    return torch.stack(parts)
+
+
 class _Sum(torch.autograd.Function):
     """A differentiable all-reduce, which torch.distributed.nn had until torch 2.14 moved it to a private module."""
 

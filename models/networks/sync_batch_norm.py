@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from util.distributed import process_count, sum_over_processes
+from util.distributed import gather_over_processes, process_count, sum_over_processes
 from util.precision import full_precision
 
 BATCH_AND_SPACE = (0, 2, 3)
@@ -31,13 +31,12 @@ class SyncBatchNorm(nn.BatchNorm2d):
         return nn.SyncBatchNorm.forward(self, x)  # pyright: ignore[reportArgumentType] (see the class: no subclass)
 
     def _normalize_together(self, x: Tensor) -> Tensor:
-        """Batch norm with mean and variance from differentiable sums over the processes."""
+        """Batch norm with mean and variance over the batches of all processes."""
         full = full_precision(x)
-        mean = sum_over_processes(full.mean(BATCH_AND_SPACE)) / process_count()  # (C,)
-        centered = full - mean[:, None, None]
-        variance = sum_over_processes(centered.square().mean(BATCH_AND_SPACE)) / process_count()  # (C,)
+        variance, mean = torch.var_mean(full, BATCH_AND_SPACE, correction=0)  # (C,) each
+        mean, variance = _JointMoments.apply(mean, variance)
         self._advance(mean.detach(), variance.detach(), x.numel() // x.shape[1] * process_count())
-        normalized = centered * torch.rsqrt(variance + self.eps)[:, None, None]
+        normalized = (full - mean[:, None, None]) * torch.rsqrt(variance + self.eps)[:, None, None]
         if self.affine:
             normalized = normalized * self.weight[:, None, None] + self.bias[:, None, None]
         return normalized.to(x.dtype)
@@ -51,6 +50,31 @@ class SyncBatchNorm(nn.BatchNorm2d):
         step = momentum_of(self)
         self.running_mean.lerp_(mean, step)
         self.running_var.lerp_(variance * values / (values - 1), step)
+
+
+class _JointMoments(torch.autograd.Function):
+    """Mean and variance of the batches of all processes together, from those of each; all batches have one size.
+
+    One exchange forward and one backward. With m_r and v_r of process r out of R (Chan et al., "Updating formulae and a
+    pairwise algorithm for computing sample variances", 1979):
+
+        m = sum of m_r / R,    v = sum of (v_r + (m_r - m)^2) / R
+    """
+
+    @staticmethod
+    def forward(ctx, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        means, variances = gather_over_processes(torch.stack([mean, variance])).unbind(1)  # (R, C) each
+        joint_mean = means.mean(0)  # (C,)
+        joint_variance = (variances + (means - joint_mean).square()).mean(0)  # (C,)
+        ctx.save_for_backward(mean, joint_mean)
+        return joint_mean, joint_variance
+
+    @staticmethod
+    def backward(ctx, gradient_of_mean: Tensor, gradient_of_variance: Tensor) -> tuple[Tensor, Tensor]:
+        # dv/dm_r = 2 (m_r - m) / R: the part by way of m is the sum of m_r - m over all processes, which is 0.
+        mean, joint_mean = ctx.saved_tensors
+        of_mean, of_variance = sum_over_processes(torch.stack([gradient_of_mean, gradient_of_variance])) / process_count()
+        return of_mean + 2 * (mean - joint_mean) * of_variance, of_variance
 
 
 def momentum_of(norm: _BatchNorm) -> float:
