@@ -25,6 +25,7 @@ from models.networks.oasis import (
 )
 from models.padding import set_padding
 from models.pix2pix_model import Pix2PixModel
+from models.shared_statistics import share_statistics
 from models.tables import TableOASISBlock
 from models.vgg import VGGLoss
 from util.distributed import sum_over_processes
@@ -132,6 +133,7 @@ class OASISMethod(Method):
         check_smallest_feature_map(opt)
         netG = OASISGenerator(opt.semantic_nc, **settings)
         set_padding(netG, opt.padding_G)
+        share_statistics(netG)
         netD = OASISDiscriminator(opt.num_labels, opt.ndf) if opt.is_train else None
         for network in (netG, netD):
             if network is not None:

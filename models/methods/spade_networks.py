@@ -18,6 +18,7 @@ from models.networks.variants import ConcatHDResnetBlock, ConcatResnetBlock, Pla
 from models.padding import set_padding
 from models.pix2pix_model import Pix2PixModel
 from models.recompute import recomputed
+from models.shared_statistics import share_statistics
 from models.tables import PresentLabelsDiscriminator, TableResnetBlock
 from models.upsampling import bilinear
 from util.errors import InputError
@@ -56,6 +57,7 @@ def create_generator(opt, spade: Callable[..., Generator] = GENERATORS["spade"])
             block=_decoder_block(opt),
         )
     set_padding(netG, opt.padding_G)
+    share_statistics(netG)
     return netG
 
 

@@ -17,6 +17,7 @@ from models.networks.oasis import OASISDiscriminator, OASISGenerator
 from models.pix2pix_model import Pix2PixModel
 from models.recompute import recomputed
 from models.regularization import R1, LeCam, Regularization
+from models.shared_statistics import share_statistics
 from models.tables import PresentLabelsDiscriminator, TableResnetBlock
 from trainers import Pix2PixTrainer
 from util.distributed import World
@@ -30,6 +31,7 @@ def make_model(
     size: int = 32,
     dense: bool = False,
     recompute: bool = False,
+    shared: bool = True,
 ) -> Pix2PixModel:
     """Networks for three classes and edges; always the same weights.
 
@@ -37,12 +39,15 @@ def make_model(
         size: of the images, 32 or more; instance norm in G needs 64, so that its smallest map has several values.
         dense: without tables.
         recompute: with activation checkpointing in G.
+        shared: whether norms of G that see the same activations exchange their statistics once.
     """
     torch.manual_seed(0)
     block = SPADEResnetBlock if dense else TableResnetBlock
     if recompute:
         block = recomputed(block) if dense else partial(recomputed(block), recomputes_parts=False)
     netG = SPADEGenerator(4, 2, norm_G, latent_size=(size // 32, size // 32), z_dim=3 if vae else None, block=block)
+    if shared:
+        share_statistics(netG)
     netE = ConvEncoder(32, 2, z_dim=3) if vae else None
     netD = (MultiscaleDiscriminator if dense else PresentLabelsDiscriminator)(4, 2)
     return Pix2PixModel(netG, netD, netE, num_labels=3).train()

@@ -93,6 +93,19 @@ def test_class_balance_and_labelmix_are_about_the_whole_batch():
             assert largest_relative_difference(expected["state"], result["state"], whole_network=False) < 1e-8
 
 
+@pytest.mark.parametrize("dense, recompute", [(False, False), (True, True)], ids=["tables", "dense, recomputed"])
+def test_norms_that_share_an_exchange_compute_the_same(dense, recompute):
+    """Losses, weights and running statistics, those of norm_s among them."""
+    shared, apart = (
+        run_together(
+            2, train, ITERATIONS, torch.float64, {"recompute": recompute, "shared": shared}, {"ema": 0.9}, (dense,)
+        )[1]
+        for shared in (True, False)
+    )
+    assert shared["losses"] == pytest.approx(apart["losses"], rel=1e-10, abs=1e-12)
+    assert largest_relative_difference(apart["state"], shared["state"], whole_network=False) < 1e-8
+
+
 def test_batch_norm_that_is_not_synchronized_does_differ():
     """Or the tests above would show nothing."""
     expected = alone(torch.float64, False, "spectralspadebatch1x1")
