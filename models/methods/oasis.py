@@ -169,7 +169,9 @@ class OASISMethod(Method):
 
     def describe_batch(self, layout: SemanticLayout) -> LabelFacts:
         """The pixels of each label, and new coins for LabelMix."""
-        pixels = torch.bincount(layout.labels.flatten(), minlength=layout.num_labels)
+        labels = layout.labels.flatten().long()
+        # Not `bincount`, whose output has a length that depends on the labels: it would wait for a GPU.
+        pixels = labels.new_zeros(layout.num_labels).scatter_add_(0, labels, torch.ones_like(labels))  # (num_labels,)
         return LabelFacts(sum_over_processes(pixels), self.draw_coins(layout.num_labels))
 
     def draw_coins(self, count: int) -> Tensor:
