@@ -5,6 +5,7 @@
     python -m scripts.benchmark generator [--dataroot DIR]
     python -m scripts.benchmark train [--only bf16 compile]
     python -m scripts.benchmark paint [--name RUN]
+    python -m scripts.benchmark scaling [--gpus 8 64 1024] [--step_seconds 0.3] [--check] -- [flags of train.py]
 
 Compare only figures of one run: compared jobs take turns, so that other load on the machine slows all of them alike.
 """
@@ -18,12 +19,19 @@ import argparse
 import torch
 
 from options.arguments import process_count
-from scripts.benchmark import bank, data, generator, paint, train
+from scripts.benchmark import bank, data, generator, paint, scaling, train
 
 PROGRAM = "python -m scripts.benchmark"
 
 # Command -> module with `HELP`, `add_arguments(parser)` and `run(args)`.
-COMMANDS = {"data": data, "bank": bank, "generator": generator, "train": train, "paint": paint}
+COMMANDS = {
+    "data": data,
+    "bank": bank,
+    "generator": generator,
+    "train": train,
+    "paint": paint,
+    "scaling": scaling,
+}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

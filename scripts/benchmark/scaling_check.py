@@ -1,0 +1,129 @@
+"""Check predictions of step times: a training in processes of this machine whose links are slowed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import torch
+
+from data import PRESETS
+from models import METHODS, create_method, create_model
+from options import TrainOptions, parse_options
+from scripts.benchmark.messages import predict
+from scripts.benchmark.network import Gloo, predict_step
+from scripts.benchmark.slow_network import INTERFACE, SlowNetwork
+from scripts.benchmark.switches import make_batch
+from trainers import create_trainer
+from util.distributed import World
+from util.errors import InputError
+
+DEFAULT_FLAGS = "--dataset_mode landscapes --crop_size 64 --ngf 4 --ndf 4 --no_vgg_loss --batch_size 2".split()
+PROCESSES = (2, 4)
+LINKS = ((0.001, float("inf")), (0.005, float("inf")), (0.0, 20e6), (0.002, 20e6), (0.005, 5e6))
+"""Latency one way in seconds, and bytes a second, of the links that are tried."""
+WARM_UP_STEPS, STEPS = 3, 5
+PORT = 29517
+
+
+def check(flags: Sequence[str], say: Callable[[str], None]) -> None:
+    """Print measured and predicted seconds of a step, as Markdown.
+
+    Computing is what a step takes in as many processes with links that are not slowed, so that it includes how they
+    compete for the cores of this machine. It is measured before and after the steps with slowed links.
+
+    Args:
+        flags: of train.py; the batch size is that of one process. Without any, a small training.
+
+    Raises:
+        InputError: this machine or user cannot make namespaces.
+    """
+    flags = [*(flags or DEFAULT_FLAGS), "--gpu_ids", "-1"]
+    messages = predict(parse_options(TrainOptions, flags, PRESETS, METHODS))
+    say(f"- A training in processes with {' '.join(flags)}, {len(messages)} messages a step; {os.cpu_count()} cores")
+    say("- Links are slowed by a switch of this program; median of the steps\n")
+    say("| processes | latency, ms | MB/s | measured, ms | predicted, ms | predicted / measured |")
+    say("|---|---|---|---|---|---|")
+    errors = []
+    for count in PROCESSES:
+        network = SlowNetwork(count)
+        with network.running(), training_processes(network, flags) as steps:
+            steps(WARM_UP_STEPS)
+            before, measured = steps(STEPS), []
+            for latency, bandwidth in LINKS:
+                network.latency, network.bandwidth = latency, bandwidth
+                steps(1)
+                measured.append(steps(STEPS))
+            network.latency, network.bandwidth = 0.0, float("inf")
+            compute = statistics.mean([before, steps(STEPS)])
+        say(f"| {count} | as it is | as it is | {1000 * compute:.0f} | | |")
+        for (latency, bandwidth), seconds in zip(LINKS, measured):
+            predicted = predict_step(messages, compute, Gloo(latency, bandwidth), count).total
+            errors.append(abs(predicted / seconds - 1))
+            say(
+                f"| {count} | {1000 * latency:g} | {bandwidth / 1e6:g} | {1000 * seconds:.0f} | {1000 * predicted:.0f} "
+                f"| {predicted / seconds:.2f} |"
+            )
+    say(f"\nLargest error of a prediction: {max(errors):.0%}; mean: {statistics.mean(errors):.0%}")
+
+
+@contextlib.contextmanager
+def training_processes(network: SlowNetwork, flags: Sequence[str]) -> Iterator[Callable[[int], float]]:
+    """Start a process in every namespace; yield a function that takes steps, and returns the median seconds of one."""
+    shared = {"WORLD_SIZE": len(network.names), "MASTER_ADDR": network.address(0), "MASTER_PORT": PORT}
+    shared |= {"GLOO_SOCKET_IFNAME": INTERFACE, "OMP_NUM_THREADS": 1, "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    command = [sys.executable, "-m", __name__, *flags]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = []
+    try:
+        for rank, name in enumerate(network.names):
+            own = shared | {"RANK": rank, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": len(network.names)}
+            environment = os.environ | {key: str(value) for key, value in own.items()}
+            inside = ["ip", "netns", "exec", name, *command]
+            processes.append(subprocess.Popen(inside, env=environment, **pipes))
+        yield lambda count: _take_steps(processes, count)
+    finally:
+        for process in processes:
+            process.stdin.close()  # its end
+        for process in processes:
+            process.wait()
+
+
+def _take_steps(processes: Sequence[subprocess.Popen], count: int) -> float:
+    for process in processes:
+        process.stdin.write(f"{count}\n")
+        process.stdin.flush()
+    lines = [process.stdout.readline() for process in processes]
+    if not all(lines):
+        raise InputError("--check: a process has ended; its error is above")
+    return statistics.median(max(of_all) for of_all in zip(*map(json.loads, lines)))
+
+
+def train(flags: Sequence[str]) -> None:
+    """In a process of the check: take as many steps as each line of standard input says, and print their seconds."""
+    opt, world = parse_options(TrainOptions, [*flags], PRESETS, METHODS), World.from_environment()
+    torch.set_num_threads(1)
+    torch.manual_seed(opt.seed)
+    with world.joined(torch.device("cpu")):
+        model = create_model(replace(opt, batch_size=opt.batch_size * world.size)).train()
+        trainer = create_trainer(opt, create_method(opt, model), world)
+        batch = make_batch(opt, first=world.rank * opt.batch_size)
+        for line in sys.stdin:
+            seconds = []
+            for _ in range(int(line)):
+                start = time.perf_counter()
+                trainer.step(batch)
+                world.all_reduce_max(0)  # as after every batch of train.py
+                seconds.append(time.perf_counter() - start)
+            print(json.dumps(seconds), flush=True)
+
+
+if __name__ == "__main__":
+    train(sys.argv[1:])
