@@ -61,7 +61,7 @@ class SharingNorm(SyncBatchNorm):
         return made.train(norm.training)
 
     def shares(self) -> bool:
-        """Whether a call exchanges statistics that another one can use. In compiled code, every norm exchanges its own."""
+        """Whether a call exchanges statistics for both norms. In compiled code, each exchanges its own."""
         return self.training and process_count() > 1 and not torch.compiler.is_compiling()
 
     def running_statistics(self) -> tuple[Tensor, Tensor]:

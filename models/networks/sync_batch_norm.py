@@ -70,10 +70,10 @@ class _JointMoments(torch.autograd.Function):
         return joint_mean, joint_variance
 
     @staticmethod
-    def backward(ctx, gradient_of_mean: Tensor, gradient_of_variance: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         # dv/dm_r = 2 (m_r - m) / R: the part by way of m is the sum of m_r - m over all processes, which is 0.
         mean, joint_mean = ctx.saved_tensors
-        of_mean, of_variance = sum_over_processes(torch.stack([gradient_of_mean, gradient_of_variance])) / process_count()
+        of_mean, of_variance = sum_over_processes(torch.stack(gradients)) / process_count()  # (C,) each
         return of_mean + 2 * (mean - joint_mean) * of_variance, of_variance
 
 

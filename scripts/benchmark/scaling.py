@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from data import PRESETS
-from models import METHODS, create_method, create_model
-from options import TrainOptions, parse_options
+from models import create_method, create_model
+from options import TrainOptions
 from scripts.benchmark.messages import BACKWARD, FORWARD, Message, predict
 from scripts.benchmark.network import Cluster, message_table, predict_step, scaling_table
 from scripts.benchmark.scaling_check import check
-from scripts.benchmark.switches import make_batch, with_maps, write_vgg_weights
+from scripts.benchmark.switches import make_batch, training_options, with_maps, write_vgg_weights
 from trainers import create_trainer
 from util.device import choose_device, place, prepare_torch
-from util.errors import InputError
 
 HELP = "predict images per second and efficiency on more GPUs from the messages of a training step"
 MEASURED_STEPS, WARM_UP_STEPS = 5, 2
@@ -32,13 +28,13 @@ LINKS: dict[str, tuple[float, str, float, str]] = {
     "node_latency": (2.0, "us", 1e-6, "of a step within a node"),
     "overhead": (20.0, "us", 1e-6, "of each message: its kernels, and waiting for them"),
 }
-Row = tuple[Sequence[Message], float, int, int]
-"""Messages, times the computing, GPUs that exchange statistics, times the images."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of this command to its parser."""
-    parser.add_argument("--gpus", metavar="N", nargs="+", type=_positive(int), default=[8, 64, 1024], help="(8 64 1024)")
+    parser.add_argument(
+        "--gpus", metavar="N", nargs="+", type=_positive(int), default=[8, 64, 1024], help="(8 64 1024)"
+    )
     parser.add_argument("--gpus_per_node", metavar="N", type=_positive(int), default=8, help="(%(default)s)")
     for name, (default, unit, _, what) in LINKS.items():
         words = f"{what}; {unit} (assumed: {default:g})"
@@ -80,17 +76,6 @@ def run(args: argparse.Namespace) -> None:
         print_line(line)
 
 
-def training_options(flags: Sequence[str]) -> TrainOptions:
-    """The options of train.py for one GPU. Raises `InputError` for options that train.py refuses."""
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            return parse_options(TrainOptions, [*flags], PRESETS, METHODS)
-    except SystemExit:
-        line = (said.getvalue().strip().splitlines() or ["give flags of train.py after --"])[-1]
-        raise InputError(line.removeprefix(f"{TrainOptions.program}: error: ")) from None
-
-
 def measure(opt: TrainOptions) -> float:
     """The median seconds of a step with all losses in this process, on made-up samples."""
     device = choose_device(opt.gpu_id_list)
@@ -109,7 +94,9 @@ def measure(opt: TrainOptions) -> float:
     return sorted(seconds[WARM_UP_STEPS:])[MEASURED_STEPS // 2]
 
 
-def by_gpus(messages: Sequence[Message], seconds: float, cluster: Cluster, gpus: Sequence[int], batch: int) -> list[str]:
+def by_gpus(
+    messages: Sequence[Message], seconds: float, cluster: Cluster, gpus: Sequence[int], batch: int
+) -> list[str]:
     """Markdown: the same batch for each GPU, on any number of them."""
     steps = {f"{count} GPUs": predict_step(messages, seconds, cluster, count) for count in gpus}
     return scaling_table(steps, {f"{count} GPUs": batch * count for count in gpus})

@@ -14,22 +14,20 @@ from dataclasses import replace
 
 import torch
 
-from data import PRESETS
-from models import METHODS, create_method, create_model
-from options import TrainOptions, parse_options
+from models import create_method, create_model
 from scripts.benchmark.messages import predict
 from scripts.benchmark.network import Gloo, predict_step
 from scripts.benchmark.slow_network import INTERFACE, SlowNetwork
-from scripts.benchmark.switches import make_batch
+from scripts.benchmark.switches import make_batch, training_options
 from trainers import create_trainer
 from util.distributed import World
 from util.errors import InputError
 
-DEFAULT_FLAGS = "--dataset_mode landscapes --crop_size 64 --ngf 4 --ndf 4 --no_vgg_loss --batch_size 2".split()
+DEFAULT_FLAGS = "--dataset_mode landscapes --crop_size 64 --ngf 2 --ndf 2 --no_vgg_loss --batch_size 2".split()
 PROCESSES = (2, 4)
-LINKS = ((0.001, float("inf")), (0.005, float("inf")), (0.0, 20e6), (0.002, 20e6), (0.005, 5e6))
+LINKS = ((0.002, float("inf")), (0.01, float("inf")), (0.0, 5e6), (0.005, 10e6))
 """Latency one way in seconds, and bytes a second, of the links that are tried."""
-WARM_UP_STEPS, STEPS = 3, 5
+WARM_UP_STEPS, STEPS = 2, 5
 PORT = 29517
 
 
@@ -45,8 +43,10 @@ def check(flags: Sequence[str], say: Callable[[str], None]) -> None:
     Raises:
         InputError: this machine or user cannot make namespaces.
     """
+    with SlowNetwork(1).running():
+        pass  # or it is refused before anything takes time
     flags = [*(flags or DEFAULT_FLAGS), "--gpu_ids", "-1"]
-    messages = predict(parse_options(TrainOptions, flags, PRESETS, METHODS))
+    messages = predict(training_options(flags))
     say(f"- A training in processes with {' '.join(flags)}, {len(messages)} messages a step; {os.cpu_count()} cores")
     say("- Links are slowed by a switch of this program; median of the steps\n")
     say("| processes | latency, ms | MB/s | measured, ms | predicted, ms | predicted / measured |")
@@ -108,7 +108,7 @@ def _take_steps(processes: Sequence[subprocess.Popen], count: int) -> float:
 
 def train(flags: Sequence[str]) -> None:
     """In a process of the check: take as many steps as each line of standard input says, and print their seconds."""
-    opt, world = parse_options(TrainOptions, [*flags], PRESETS, METHODS), World.from_environment()
+    opt, world = training_options(flags), World.from_environment()
     torch.set_num_threads(1)
     torch.manual_seed(opt.seed)
     with world.joined(torch.device("cpu")):

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,13 +83,7 @@ class Workload:
         place = f"--dataset_mode {self.mode} --gpu_ids {-1 if self.device == 'cpu' else 0} --method {self.method}"
         root = [] if self.dataroot is None else ["--dataroot", self.dataroot]
         argv = [*f"{place} {size} {flags}".split(), *self.method_flags(), *root]
-        said = io.StringIO()
-        try:
-            with contextlib.redirect_stderr(said):
-                return parse_options(TrainOptions, argv, PRESETS, METHODS)
-        except SystemExit:
-            line = said.getvalue().strip().splitlines()[-1]
-            raise InputError(line.removeprefix(f"{TrainOptions.program}: error: ")) from None
+        return training_options(argv)
 
     def method_flags(self) -> list[str]:
         """Flags for the width of the method's networks, and for VGG-19."""
@@ -106,6 +101,17 @@ class Workload:
             f"preset {self.mode} ({opt.semantic_nc} semantic channels), {opt.crop_size}x{height(opt)} pixels, "
             f"batch {opt.batch_size}, ngf and ndf {self.ngf}, {vgg}"
         )
+
+
+def training_options(flags: Sequence[str]) -> TrainOptions:
+    """The options of train.py with `flags`. Raises `InputError` for options that train.py refuses."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return parse_options(TrainOptions, [*flags], PRESETS, METHODS)
+    except SystemExit:
+        line = said.getvalue().strip().splitlines()[-1]
+        raise InputError(line.removeprefix(f"{TrainOptions.program}: error: ")) from None
 
 
 class Training:

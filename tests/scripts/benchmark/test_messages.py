@@ -9,14 +9,14 @@ from data import PRESETS
 from models import METHODS
 from options import TrainOptions, parse_options
 from scripts.benchmark import messages
-from scripts.benchmark.messages import BACKWARD, CONTROL, FORWARD, GRADIENTS, SUMS, Message, bucket_sizes, predict
+from scripts.benchmark.messages import GRADIENTS, Message, predict
 from tests.worlds import run_together
 from trainers.run import create_run
 from util.distributed import World
 
 pytestmark = pytest.mark.tools
 
-TINY = "--dataset_mode landscapes --crop_size 64 --load_size 64 --gpu_ids -1 --max_dataset_size 16 --no_html --nThreads 0"
+TINY = "--dataset_mode landscapes --crop_size 64 --load_size 64 --max_dataset_size 16 --gpu_ids -1 --no_html"
 SETTLED = 2
 """The step that is counted, from 0: DDP arranges its buckets anew before the second step of each player."""
 
