@@ -62,7 +62,8 @@ class Counter(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         if func.namespace == "c10d":
             frames = list(_stack(sys._getframe(1)))
-            kind = KINDS.get(func.__name__.partition(".")[0], func.__name__)
+            name = str(func.__name__).partition(".")[0]
+            kind = KINDS.get(name, name)
             payload = args[1] if kind == "all_gather" else args[0]
             self.messages.append(Message(_player(frames), _purpose(frames), kind, _bytes(payload)))
         return func(*args, **(kwargs or {}))

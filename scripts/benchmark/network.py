@@ -142,7 +142,7 @@ def message_table(messages: Iterable[Message]) -> list[str]:
     return [*lines, f"| all | | | {len(total)} | {sum(total):,} |"]
 
 
-def scaling_table(steps: Mapping[object, Step], images: Mapping[object, float]) -> list[str]:
+def scaling_table(steps: Mapping[str, Step], images: Mapping[str, float]) -> list[str]:
     """Markdown: a row for each predicted step.
 
     Args:

@@ -12,7 +12,7 @@ from pathlib import Path
 from models import create_method, create_model
 from options import TrainOptions
 from scripts.benchmark.messages import BACKWARD, FORWARD, Message, predict
-from scripts.benchmark.network import Cluster, message_table, predict_step, scaling_table
+from scripts.benchmark.network import Cluster, Step, message_table, predict_step, scaling_table
 from scripts.benchmark.scaling_check import check
 from scripts.benchmark.switches import make_batch, training_options, with_maps, write_vgg_weights
 from trainers import create_trainer
@@ -106,7 +106,8 @@ def by_option(messages: Sequence[Message], seconds: float, cluster: Cluster, gpu
     """Markdown: what options would change on `gpus` GPUs."""
     statistics = [message for message in messages if message.purpose in (FORWARD, BACKWARD)]
     others = [message for message in messages if message.purpose not in (FORWARD, BACKWARD)]
-    steps, images = {}, {}
+    steps: dict[str, Step] = {}
+    images: dict[str, float] = {}
 
     def add(name: str, repeats: int = 1, factor: int = 1, exchanging: int = gpus) -> None:
         """A row for `repeats` times the exchanges of statistics, and `factor` times the samples of each GPU."""

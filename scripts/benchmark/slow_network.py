@@ -23,8 +23,9 @@ TUN = Path("/dev/net/tun")
 SET_INTERFACE, IS_TUN, WITHOUT_HEADER = 0x400454CA, 0x0001, 0x1000  # of linux/if_tun.h
 PACKET_BYTES = 32000
 """Largest packet: few packets keep the switch fast."""
-SETTINGS = ("net.ipv4.tcp_slow_start_after_idle=0", "net.ipv4.tcp_rmem=4096 16777216 67108864")
-"""As on clusters: a connection keeps its speed between the steps of a training."""
+SETTINGS = ("net.ipv4.tcp_slow_start_after_idle=0", "net.ipv4.tcp_rmem=2097152 2097152 2097152")
+"""A connection keeps its speed between the steps of a training, and has a window of about 1 MB: with a larger one,
+packets wait so long on a slow link that they are sent again."""
 INTERFACE = "spade"
 
 

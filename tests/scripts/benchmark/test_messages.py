@@ -9,7 +9,7 @@ from data import PRESETS
 from models import METHODS
 from options import TrainOptions, parse_options
 from scripts.benchmark import messages
-from scripts.benchmark.messages import GRADIENTS, Message, predict
+from scripts.benchmark.messages import BACKWARD, CONTROL, FORWARD, GRADIENTS, Message, predict
 from tests.worlds import run_together
 from trainers.run import create_run
 from util.distributed import World
@@ -41,6 +41,7 @@ def count(flags: str, folder: str) -> list[Message]:
     raise AssertionError("there are more batches")
 
 
+STATISTICS = (FORWARD, BACKWARD)
 SPADE = "--ngf 2 --ndf 2 --no_vgg_loss --batch_size 2"
 
 
@@ -73,3 +74,14 @@ def summary(found: list[Message]) -> Counter:
             gradients.setdefault(message.player, []).append(message.size)
     others = Counter(message for message in found if message.purpose != GRADIENTS)
     return others + Counter((player, len(sizes), sum(sizes)) for player, sizes in gradients.items())
+
+
+def test_on_gpus_statistics_have_a_count_and_steps_no_checks(tmp_path):
+    """The 14 norms of a generator with 2 base channels that do not follow another one."""
+    widths = [32] * 6 + [32, 16, 16, 8, 8, 4, 4, 2]
+    found = predict(options(SPADE, str(tmp_path)), on_gpu=True)
+    sizes = {
+        purpose: sorted(m.size for m in found if (m.player, m.purpose) == ("G", purpose)) for purpose in STATISTICS
+    }
+    assert sizes == {FORWARD: sorted(4 * (2 * c + 1) for c in widths), BACKWARD: sorted(4 * 2 * c for c in widths)}
+    assert [m.player for m in found if m.purpose == CONTROL] == [""]
