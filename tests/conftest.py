@@ -38,6 +38,30 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("unit") is not None)
 
 
+def pytest_ignore_collect(collection_path: Path, config):
+    """With `-m gpu`, do not import files without such tests: a GPU machine needs pytest, hypothesis and filelock alone.
+
+    Training programs are tested there where dominate is installed, too.
+    """
+    if config.getoption("markexpr") != "gpu":
+        return None
+    files = [collection_path] if collection_path.is_file() else collection_path.rglob("test_*.py")
+    return None if any(_may_need_gpu(path) for path in files) else True
+
+
+def _may_need_gpu(path: Path) -> bool:
+    return path.parent.name == "gpu" or "mark.gpu" in path.read_text(encoding="utf-8")
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu") is None:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("needs CUDA, and PyTorch finds no GPU here")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
     return _without_skip((yield), item.config)
