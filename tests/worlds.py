@@ -28,7 +28,7 @@ def launcher_variables(rank: int, size: int, port: int) -> dict[str, str]:
     return {name: str(value) for name, value in values.items()} | {"MASTER_ADDR": "127.0.0.1"}
 
 
-def start(job: Callable, *args: Any, **variables: str) -> tuple[Any, Any]:
+def start(job: Callable, *args: Any, context=context, **variables: str) -> tuple[Any, Any]:
     """Start `job(*args)` in a process; return it, and the end of a pipe from which its result or traceback comes."""
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(sender, job, args, variables))
@@ -37,10 +37,10 @@ def start(job: Callable, *args: Any, **variables: str) -> tuple[Any, Any]:
     return process, receiver
 
 
-def run_together(size: int, job: Callable, *args: Any) -> list[Any]:
+def run_together(size: int, job: Callable, *args: Any, context=context) -> list[Any]:
     """Results of `job(*args)` in `size` processes that find each other as under torchrun, by rank."""
     port = free_port()
-    started = [start(job, *args, **launcher_variables(rank, size, port)) for rank in range(size)]
+    started = [start(job, *args, context=context, **launcher_variables(rank, size, port)) for rank in range(size)]
     with ended(process for process, _ in started):
         results = []
         for rank, (_, receiver) in enumerate(started):
