@@ -28,9 +28,18 @@ def choose_device(gpu_ids: Sequence[int] | None, world: World | None = None) -> 
         gpu_ids: GPU numbers; empty for the CPU; None for all available GPUs, or else the CPU.
 
     Raises:
-        InputError: a GPU does not exist, or there are fewer GPUs than processes.
+        InputError: a GPU does not exist, or there are fewer GPUs than processes. All processes of a machine find that;
+            its first one prints it.
     """
     world = world or World()
+    try:
+        return _choose_device(gpu_ids, world)
+    except InputError as error:
+        error.said_elsewhere = world.local_rank > 0
+        raise
+
+
+def _choose_device(gpu_ids: Sequence[int] | None, world: World) -> torch.device:
     available = torch.cuda.device_count()
     if gpu_ids is None:
         gpu_ids = range(available)

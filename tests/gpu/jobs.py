@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import io
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -128,3 +130,14 @@ def train(device_type: str, modulation: str) -> dict[str, Any]:
         trainer.step(batch)
         losses.append(trainer.read_losses())
         return {"gradients": found, "losses": losses, "channels_last": (sum(last), len(last))}
+
+
+def run_program(device_type: str, module: str, argv: list[str]) -> tuple[int, str]:
+    """Exit status of a program of this project, and all that it printed."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        try:
+            status = importlib.import_module(module).main(argv)
+        except SystemExit as stop:
+            status = stop.code
+    return status, printed.getvalue()
