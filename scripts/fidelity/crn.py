@@ -18,6 +18,7 @@ from models.tensorflow_weights import from_tensorflow
 from models.vgg import AveragePoolVGG
 from scripts.fidelity.measurements import (
     STEP_TOLERANCES,
+    array,
     gradient_norms,
     names_and_shapes,
     parameter_changes,
@@ -58,9 +59,11 @@ class Replay:
         channels = {int(height): width for height, width in self.recorded["widths"].items()}
         images, is_diverse = arrays["eval_fake"], self.recorded["kind"] == "diversity"
         self.netG = CRNGenerator(self.recorded["classes"], channels, num_images=len(images) if is_diverse else 1)
+        self.netG.to(recording.device)
         self.model = Pix2PixModel(self.netG, None, None, self.recorded["classes"])
         vgg = AveragePoolVGG(caffe=True)
         fill(vgg.features, self.recorded["fill_seed"])
+        vgg.to(recording.device)
         self.loss = CRNLoss(vgg, TermWeights(WEIGHTS[self.recorded["kind"]]))
         self.method = CRNMethod(self.model, self.loss)
         self.batch = recording.batch()
@@ -98,7 +101,7 @@ class Replay:
             terms = self.loss.diversity_terms(images, self.real, self.layout)[:, 0]  # (terms, k, classes)
         else:
             terms = self.loss.terms(images[:, 0], self.real)  # (terms,)
-        return {"eval_fake": ((images + 1) * 127.5).flatten(0, 1).numpy(), "layer_losses": terms.tolist()}
+        return {"eval_fake": array((images + 1) * 127.5).reshape(-1, *images.shape[2:]), "layer_losses": terms.tolist()}
 
     def gradients(self) -> Results:
         self._refill()

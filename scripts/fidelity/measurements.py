@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TypeVar
 
+import numpy as np
 from torch import Tensor, nn
 
 from models.methods.oasis import OASISMethod
@@ -28,6 +29,11 @@ STEP_TOLERANCES = {
     "steps.*.parameter_change*": (1e-6, 3e-3),
 }
 """Of the two iterations that are recorded of a method other than SPADE."""
+
+
+def array(tensor: Tensor) -> np.ndarray:
+    """A copy in 32 bits, from any device."""
+    return tensor.detach().float().cpu().numpy()
 
 
 def norm(tensor: Tensor) -> float:
@@ -86,4 +92,5 @@ def method_with_filled_vgg(kind: type[VGGMethod], opt: TrainOptions, model: Pix2
     if opt.vgg_loss:
         method.vgg = VGGLoss()
         fill(method.vgg.features, seed)
+        method.vgg.to(model.device)
     return method

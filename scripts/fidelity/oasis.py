@@ -18,6 +18,7 @@ from models.networks.init import parameter_count
 from models.networks.layout import SemanticLayout
 from scripts.fidelity.measurements import (
     Networks,
+    array,
     buffers_of,
     floats,
     gradient_norms,
@@ -91,10 +92,10 @@ class Replay:
         self.recorded = recording.scalars
         self.seed = self.recorded["fill_seed"]
         self.opt = dataclasses.replace(own_options(self.recorded), modulation=modulation)
-        self.model = OASISMethod.create_model(self.opt)
+        self.model = OASISMethod.create_model(self.opt).to(recording.device)
         self.networks = self.model.networks
         self.method = method_with_filled_vgg(OASISMethod, self.opt, self.model, self.seed)
-        self.z = list(torch.from_numpy(recording.arrays["z"]))
+        self.z = list(recording.tensor("z"))
         self.batch = recording.batch()
         if self.model.unknown_is_last:  # recorded are the labels that the networks see
             self.batch["labels"] = (self.batch["labels"] - 1) % self.opt.num_labels
@@ -107,7 +108,7 @@ class Replay:
         """The recorded coins of mask `number`, for every label."""
         coins = torch.zeros(self.opt.num_labels, dtype=torch.long)
         coins[self.recorded["present_classes"]] = torch.tensor(self.recorded["labelmix_coins"][number])
-        return coins
+        return coins.to(self.model.device)
 
     def _part(self, z: int, mask: int) -> Part:
         """The batch with recorded noise and coins."""
@@ -148,7 +149,7 @@ class Replay:
             "present_classes": pixels.nonzero().flatten().tolist(),
             "class_weights": self._weights(labels),
             "class_weights_per_sample": [self._weights(sample) for sample in labels],
-            "labelmix_mask": torch.stack(masks).byte().numpy(),
+            "labelmix_mask": torch.stack(masks).byte().cpu().numpy(),
         }
 
     def _weights(self, labels: Tensor) -> dict[str, float]:
@@ -168,12 +169,12 @@ class Replay:
         for name, images in (("fake", fake), ("real", part.real), ("mixed", mixed)):
             logits = self.method.classify(images)
             norms[name] = [norm(channel) for channel in logits.unbind(1)]
-            results[f"eval_logits_{name}"] = logits[:, :, 3::8, 5::8].numpy()
+            results[f"eval_logits_{name}"] = array(logits[:, :, 3::8, 5::8])
         if "local_noise_class" in self.recorded:
             is_class = part.layout.labels[:, None] == self.recorded["local_noise_class"]
             z = torch.where(is_class, *(self.z[number][:, :, None, None] for number in (1, 0)))
-            results["local_noise_fake"] = self.model.generate(part.layout, z).numpy()
-        return results | {"eval_fake": fake.numpy(), "eval_losses": floats(losses), "eval_logit_norms": norms}
+            results["local_noise_fake"] = array(self.model.generate(part.layout, z))
+        return results | {"eval_fake": array(fake), "eval_losses": floats(losses), "eval_logit_norms": norms}
 
     def generator_gradients(self) -> Results:
         self._refill(training=True)
@@ -182,7 +183,7 @@ class Replay:
         reduce(torch.add, outcome.losses.values()).backward()
         assert outcome.fake is not None, "the generator's outcome has its images"
         return {
-            "train_fake": outcome.fake.numpy(),
+            "train_fake": array(outcome.fake),
             "train_g_losses": floats(outcome.losses),
             "train_g_grad_norms": {"G": gradient_norms(self.networks["G"])},
             "train_buffer_norms": _norms(_buffers(self.networks)),
@@ -256,7 +257,7 @@ class _PublishedAverage:
 
 @torch.no_grad()
 def _evaluated(netG: nn.Module, layout: SemanticLayout, z: Tensor | None) -> np.ndarray:
-    return netG.eval()(layout, z).numpy()
+    return array(netG.eval()(layout, z))
 
 
 def _buffers(networks: Networks) -> Buffers:

@@ -15,6 +15,7 @@ from models.networks.init import parameter_count
 from models.networks.pix2pix import LatentDropout, PatchDiscriminator, UNetGenerator
 from scripts.fidelity.measurements import (
     STEP_TOLERANCES,
+    array,
     buffers_of,
     gradient_norms,
     norm,
@@ -71,7 +72,7 @@ class Replay:
         }
         netG = UNetGenerator(**self.unet_settings, dropout=False, own_statistics=False)
         netD = PatchDiscriminator(options["input_nc"], options["ndf"], options["norm"], options["n_layers_D"])
-        self.model = Pix2PixModel(netG, netD, None, options["input_nc"])
+        self.model = Pix2PixModel(netG, netD, None, options["input_nc"]).to(recording.device)
         self.networks: dict[str, nn.Module] = {"G": netG, "D": netD}
         betas = options["beta1"], METHODS["pix2pix"].preset["beta2"]
         self.method = Pix2PixMethod(self.model, options["lambda_L1"], betas)
@@ -118,10 +119,10 @@ class Replay:
         losses = self.method.generator_losses_of(Part(self.layout, self.real), fake)
         losses |= self.method.discriminator_losses_of(Part(self.layout, self.real), fake).losses
         logits = {
-            f"eval_logits_{kind}": self.method.netD(self.layout, images).numpy()
+            f"eval_logits_{kind}": array(self.method.netD(self.layout, images))
             for kind, images in (("fake", fake), ("real", self.real))
         }
-        return {"eval_fake": fake.numpy(), "eval_losses": published(losses), **logits}
+        return {"eval_fake": array(fake), "eval_losses": published(losses), **logits}
 
     def discriminator_gradients(self) -> Results:
         self._refill(training=True)
@@ -129,7 +130,7 @@ class Replay:
         fake = self.method.fakes.popleft().detach()
         reduce(torch.add, losses.values()).backward()
         return {
-            "train_fake": fake.numpy(),
+            "train_fake": array(fake),
             "train_d_losses": published(losses),
             "train_d_grad_norms": gradient_norms(self.networks["D"]),
         }

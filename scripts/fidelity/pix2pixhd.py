@@ -17,6 +17,7 @@ from models.networks.pix2pixhd import FEATURES
 from options import TrainOptions, parse_options
 from scripts.fidelity.measurements import (
     STEP_TOLERANCES,
+    array,
     floats,
     gradient_norms,
     method_with_filled_vgg,
@@ -64,7 +65,7 @@ class Replay:
         self.recorded = recording.scalars
         self.seed = self.recorded["fill_seed"]
         self.opt = _options(self.recorded)
-        self.model = create_model(self.opt)
+        self.model = create_model(self.opt).to(recording.device)
         self.networks = self.model.networks
         self.method = method_with_filled_vgg(Pix2PixHDMethod, self.opt, self.model, self.seed)
         self.batch = recording.batch()
@@ -106,13 +107,13 @@ class Replay:
         part, results, norms = self._part(), {}, {}
         layout = self.model.layout(self.batch)
         if "E" in self.networks:
-            results["encoder_output"] = layout.maps[FEATURES].numpy()
+            results["encoder_output"] = array(layout.maps[FEATURES])
         fake = self.model.generate(layout, None)
         for side, images in (("fake", fake), ("real", part.real)):
             features = self.networks["D"](layout, images)
             norms[side] = [[norm(layer) for layer in scale] for scale in features]
-            results |= {f"eval_logits_{side}_{scale}": outputs[-1].numpy() for scale, outputs in enumerate(features)}
-        return results | {"eval_fake": fake.numpy(), "feature_norms": norms}
+            results |= {f"eval_logits_{side}_{scale}": array(outputs[-1]) for scale, outputs in enumerate(features)}
+        return results | {"eval_fake": array(fake), "feature_norms": norms}
 
     def gradients(self) -> Results:
         """Losses and gradient norms of both players, at the filled state."""

@@ -18,16 +18,18 @@ from torch import Tensor
 
 from util.errors import InputError, describe
 
+CPU = torch.device("cpu")
 Results = dict[str, Any]
 """Quantity -> numbers, arrays, strings, and dicts and lists of them."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """The content of the files, inputs and results together."""
+    """The content of the files, inputs and results together; a replay computes on `device`."""
 
     scalars: dict[str, Any]
     arrays: dict[str, np.ndarray]
+    device: torch.device = CPU
 
     @classmethod
     def read(cls, path: Path) -> Recording:
@@ -53,8 +55,12 @@ class Recording:
 
     def batch(self) -> dict[str, Tensor]:
         """The recorded samples: labels (N, H, W) int64, and image (N, 3, H, W) in [-1, 1]."""
-        return {"labels": self.ids("label"), "image": torch.from_numpy(self.arrays["image"]).float() / 127.5 - 1}
+        return {"labels": self.ids("label"), "image": self.tensor("image").float() / 127.5 - 1}
 
     def ids(self, name: str) -> Tensor:
         """A recorded map (N, 1, H, W) of labels or instances, as (N, H, W) int64."""
-        return torch.from_numpy(self.arrays[name][:, 0].astype(np.int64))
+        return self.tensor(name)[:, 0].long()
+
+    def tensor(self, name: str) -> Tensor:
+        """A recorded array on the device."""
+        return torch.from_numpy(self.arrays[name]).to(self.device)

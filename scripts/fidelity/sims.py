@@ -23,7 +23,7 @@ from models.networks.sims import (
 from models.pix2pix_model import Pix2PixModel
 from models.tensorflow_weights import from_tensorflow
 from models.vgg import AveragePoolVGG
-from scripts.fidelity.measurements import STEP_TOLERANCES, gradient_norms, parameter_changes, parameters
+from scripts.fidelity.measurements import STEP_TOLERANCES, array, gradient_norms, parameter_changes, parameters
 from scripts.fidelity.recording import Recording, Results
 from trainers import Pix2PixTrainer
 from util.fill import fill
@@ -63,9 +63,10 @@ def synthesis(recording: Recording) -> Results:
     scalars, seed = recording.scalars, recording.scalars["fill_seed"]
     num_labels = scalars["keys"][f"g_semantic_{scalars['height']}_conv100.weight"][0]
     netG = SIMSGenerator(num_labels, scalars["height"], 0, _widths(scalars))
-    model = Pix2PixModel(netG, None, None, num_labels, map_names=MAP_NAMES)
+    model = Pix2PixModel(netG, None, None, num_labels, map_names=MAP_NAMES).to(recording.device)
     vgg = AveragePoolVGG(caffe=True)
     fill(vgg.features, seed)
+    vgg.to(recording.device)
     method = SIMSMethod(model, CRNLoss(vgg, TermWeights(PLAIN_WEIGHTS)))
     batch = {
         "labels": recording.ids("label_true"),
@@ -80,8 +81,8 @@ def synthesis(recording: Recording) -> Results:
     loss.backward()
     return _construction(scalars, netG) | {
         "parameters": parameter_count(netG),
-        "eval_fake": (image.detach().numpy() + 1) / 2 * 255,
-        "eval_layout": logits.detach().numpy()[..., ::4, ::4],
+        "eval_fake": (array(image) + 1) / 2 * 255,
+        "eval_layout": array(logits)[..., ::4, ::4],
         "layer_losses": method.image_loss.terms(image.detach(), batch["image"]).tolist(),
         "semantic_loss": float(losses["Layout"].detach()) / method.lambda_layout,
         "loss": float(loss.detach()),
@@ -105,8 +106,8 @@ def segment_networks(recording: Recording) -> Results:
     """The transformation network with its sampler and loss, and the ordering network."""
     scalars, seed = recording.scalars, recording.scalars["fill_seed"]
     num_labels = scalars["keys"]["g_selection_classify.weight"][0]
-    netA = TransformationNetwork(num_labels, _widths(scalars))
-    netO = OrderingNetwork(num_labels, _widths(scalars)).eval()
+    netA = TransformationNetwork(num_labels, _widths(scalars)).to(recording.device)
+    netO = OrderingNetwork(num_labels, _widths(scalars)).eval().to(recording.device)
     labels, segments = recording.ids("label"), _pixels(recording, "segments") / 255
     masks = torch.stack([labels[0] == c for c in scalars["classes_of_segments"]])  # (K, H, W)
     semantics = SemanticLayout(labels, None, num_labels).at(*labels.shape[-2:]).expand(len(segments), -1, -1, -1)
@@ -116,10 +117,10 @@ def segment_networks(recording: Recording) -> Results:
         at_identity = alignment_loss(aligned[None], masks[None], _pixels(recording, "image") / 127.5 - 1)
         fill(netA, seed)
         fill(netO, seed)
-        pairs, layouts = torch.from_numpy(recording.arrays["order_input"]).split(3, dim=1)
+        pairs, layouts = recording.tensor("order_input").split(3, dim=1)
         return _construction(scalars, netA, netO) | {
             "transform_parameters": netA(*inputs).tolist(),
-            "sampled": affine_sample(segments, torch.tensor(scalars["theta"])).numpy(),
+            "sampled": array(affine_sample(segments, torch.tensor(scalars["theta"], device=recording.device))),
             "loss_at_identity": float(at_identity),
             "order_logits": netO(pairs, layouts).tolist(),
         }
@@ -139,4 +140,4 @@ def _widths(scalars: dict[str, Any]) -> Widths:
 
 
 def _pixels(recording: Recording, name: str) -> Tensor:
-    return torch.from_numpy(recording.arrays[name]).float()  # (N, 3, H, W) in 0..255
+    return recording.tensor(name).float()  # (N, 3, H, W) in 0..255

@@ -19,6 +19,7 @@ from models.networks.init import parameter_count
 from options import TrainOptions, parse_options
 from options.classic import SETTLED
 from scripts.fidelity.measurements import (
+    array,
     buffers_of,
     floats,
     gradient_norms,
@@ -97,12 +98,14 @@ class Replay:
         self.recorded, arrays = recording.scalars, recording.arrays
         self.seed = self.recorded["fill_seed"]
         self.opt = parse_options(TrainOptions, _command_line(recording), PRESETS, METHODS)
-        self.model: Pix2PixModel = create_model(dataclasses.replace(self.opt, modulation=modulation))
+        self.model: Pix2PixModel = create_model(dataclasses.replace(self.opt, modulation=modulation)).to(
+            recording.device
+        )
         self.networks = self.model.networks
         if "eps" in arrays:
-            eps = torch.from_numpy(arrays["eps"])
+            eps = recording.tensor("eps")
             self.model.draw_eps = lambda count: eps
-        self.z = torch.from_numpy(arrays["z"]) if "z" in arrays else None
+        self.z = recording.tensor("z") if "z" in arrays else None
         self.method = method_with_filled_vgg(SPADEMethod, self.opt, self.model, self.seed)
         self.batch = recording.batch()
         if self.opt.instance:
@@ -153,7 +156,7 @@ class Replay:
         layout, results, losses = self._layout(), {}, {}
         if self.model.netE is not None:
             mu, logvar = self.model.netE(self.real)
-            results |= {"mu": mu.numpy(), "logvar": logvar.numpy()}
+            results |= {"mu": array(mu), "logvar": array(logvar)}
             losses["KLD"] = self.method.lambda_kld * kl_loss(mu, logvar)
         fake = self.model.netG(layout, self.z)
         part = Part(layout, self.real)
@@ -162,11 +165,11 @@ class Replay:
         fake_features, real_features = self.model.discriminate(layout, fake, self.real)
         for side, features in (("fake", fake_features), ("real", real_features)):
             for scale, outputs in enumerate(features):
-                results[f"eval_logits_{side}_{scale}"] = outputs[-1].numpy()
+                results[f"eval_logits_{side}_{scale}"] = array(outputs[-1])
         # Without feature matching the published discriminator returned its logits alone.
         shown = slice(None) if self.opt.gan_feat_loss else slice(-1, None)
         norms = [[norm(layer) for layer in scale[shown]] for scale in fake_features]
-        return results | {"eval_fake": fake.numpy(), "eval_losses": floats(losses), "eval_feature_norms": norms}
+        return results | {"eval_fake": array(fake), "eval_losses": floats(losses), "eval_feature_norms": norms}
 
     def generator_gradients(self) -> Results:
         self._refill(training=True)
@@ -176,7 +179,7 @@ class Replay:
         after = {letter: buffers_of(network) for letter, network in self.networks.items()}
         assert outcome.fake is not None, "the generator's outcome has its images"
         return {
-            "train_fake": outcome.fake.numpy(),
+            "train_fake": array(outcome.fake),
             "train_g_losses": floats(outcome.losses),
             "train_g_grad_norms": {player: gradient_norms(self.networks[player]) for player in "GE" if player in after},
             "train_buffer_norms": _map_buffers(after, lambda letter, name, buffer: norm(buffer)),
