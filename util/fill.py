@@ -48,7 +48,7 @@ def _value(name: str, kind: str, shape: tuple[int, ...], seed: int) -> np.ndarra
 
 
 def _fill_singular_vectors(state: dict[str, Tensor], weight: str, seed: int) -> None:
-    matrix = state[f"{weight}_orig"].double()
+    matrix = state[f"{weight}_orig"].double().cpu()
     if len(matrix) != len(state[f"{weight}_u"]):  # transposed convolutions are normalized over dimension 1
         matrix = matrix.transpose(0, 1)
     matrix = matrix.flatten(1)

@@ -63,8 +63,7 @@ class Replay:
         self.model = Pix2PixModel(self.netG, None, None, self.recorded["classes"])
         vgg = AveragePoolVGG(caffe=True)
         fill(vgg.features, self.recorded["fill_seed"])
-        vgg.to(recording.device)
-        self.loss = CRNLoss(vgg, TermWeights(WEIGHTS[self.recorded["kind"]]))
+        self.loss = CRNLoss(vgg, TermWeights(WEIGHTS[self.recorded["kind"]])).to(recording.device)
         self.method = CRNMethod(self.model, self.loss)
         self.batch = recording.batch()
         self.layout, self.real = self.model.layout(self.batch), self.batch["image"]

@@ -66,8 +66,7 @@ def synthesis(recording: Recording) -> Results:
     model = Pix2PixModel(netG, None, None, num_labels, map_names=MAP_NAMES).to(recording.device)
     vgg = AveragePoolVGG(caffe=True)
     fill(vgg.features, seed)
-    vgg.to(recording.device)
-    method = SIMSMethod(model, CRNLoss(vgg, TermWeights(PLAIN_WEIGHTS)))
+    method = SIMSMethod(model, CRNLoss(vgg, TermWeights(PLAIN_WEIGHTS)).to(recording.device))
     batch = {
         "labels": recording.ids("label_true"),
         "changed_labels": recording.ids("label"),

@@ -25,7 +25,6 @@ RECORDINGS = [
     ("facades_ls", "dense"),
     ("facades_ls", "table"),
     ("pix2pixhd", "dense"),
-    ("pix2pixhd", "table"),
     ("pix2pixhd_local", None),
     ("pix2pixhd_feat", None),
     ("pix2pix_unet", None),
