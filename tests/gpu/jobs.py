@@ -92,9 +92,9 @@ def by_backend_of_gpus(device_type: str) -> dict[str, np.ndarray]:
         netG, layout = generator(device)
         DistributedDataParallel(netG, gradient_as_bucket_view=True)(layout, None).square().sum().backward()
         sums = {}
-        for place_ in {CPU, device}:
-            sums[f"sum on {place_.type}"] = torch.ones(3, device=place_)
-            dist.all_reduce(sums[f"sum on {place_.type}"])
+        for where in {CPU, device}:
+            sums[f"sum on {where.type}"] = torch.ones(3, device=where)
+            dist.all_reduce(sums[f"sum on {where.type}"])
         return gradients_and_buffers(netG) | arrays(sums)
     finally:
         dist.destroy_process_group()

@@ -24,7 +24,7 @@ def test_kernel_is_the_definition_for_every_type_and_at_the_borders_of_blocks(de
 
 @pytest.mark.gpu
 def test_more_values_than_32_bits_count_are_looked_up():
-    """Offsets into activations of 2^31 values and more need 64 bits. Takes 10 GiB."""
+    """Offsets into activations of 2^31 values and more need 64 bits. Takes 13 GiB."""
     from models.tables.triton_lookup import look_up
 
     size, channels = 5800, 64
