@@ -4,6 +4,7 @@
     python -m scripts.benchmark bank [--segments 100000]
     python -m scripts.benchmark generator [--dataroot DIR]
     python -m scripts.benchmark train [--only bf16 compile]
+    python -m scripts.benchmark memory [--batch_size 1 4 16] [flags of train.py]
     python -m scripts.benchmark paint [--name RUN]
     python -m scripts.benchmark scaling [--gpus 8 64 1024] [--step_seconds 0.3] [--check] -- [flags of train.py]
 
@@ -19,7 +20,7 @@ import argparse
 import torch
 
 from options.arguments import process_count
-from scripts.benchmark import bank, data, generator, paint, scaling, train
+from scripts.benchmark import bank, data, generator, memory_table, paint, scaling, train
 
 PROGRAM = "python -m scripts.benchmark"
 
@@ -29,6 +30,7 @@ COMMANDS = {
     "bank": bank,
     "generator": generator,
     "train": train,
+    "memory": memory_table,
     "paint": paint,
     "scaling": scaling,
 }
@@ -43,7 +45,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         module.add_arguments(command)
         if name in ("generator", "train"):
             command.add_argument("--threads", type=process_count(1), metavar="N", help="of the CPU (as many as cores)")
-    return parser.parse_args(argv)
+    args, others = parser.parse_known_args(argv)
+    if others and args.command != "memory":
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    args.others = others
+    return args
 
 
 @exit_statuses(PROGRAM)
