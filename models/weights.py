@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -14,6 +15,11 @@ from models.eight_bits import restore_state
 from util.errors import InputError
 
 ENTRIES_SHOWN = 3
+SCALE = re.compile(r"discriminator_(\d+)\.")
+
+
+class MismatchError(InputError):
+    """A weight file is for another architecture."""
 
 
 def read_weights(path: Path) -> dict:
@@ -51,22 +57,51 @@ def load_network(network: nn.Module, path: Path) -> None:
 def load_what_fits(network: nn.Module, path: Path) -> str:
     """Load the entries of a state dict that `network` has with the same shape; return a line about the others.
 
-    The others keep their values: a larger network starts from a smaller one.
+    The others keep their values: a larger network starts from a smaller one. A multi-scale discriminator with more
+    scales than the file has is for larger images: the scales of the file keep their resolutions in pixels, and the
+    finest ones are new.
 
     Raises:
         InputError: nothing fits.
     """
     own, state = network.state_dict(), _checked(network, read_weights(path), path)
+    state, new_scales = _with_finer_scales(own, state)
     fitting = {name: tensor for name, tensor in state.items() if name in own and own[name].shape == tensor.shape}
     if not fitting:
         raise InputError(f"{path}: no entry fits these options: {_explain_mismatch(own, state)}")
     network.load_state_dict(fitting, strict=False)
     missing = [name for name in own if name not in fitting]
     line = f"{path}: {len(fitting)} of {len(state)} entries taken"
+    if new_scales:
+        line += f" (discriminator_0 of the file as discriminator_{new_scales}, of the same resolution)"
     if not missing:
         return line
-    shown = ", ".join(missing[:ENTRIES_SHOWN]) + (", ..." if len(missing) > ENTRIES_SHOWN else "")
-    return f"{line}; {len(missing)} entries of the network start from new weights: {shown}"
+    return f"{line}; {len(missing)} entries of the network start from new weights: {_in_short(missing, own)}"
+
+
+def _with_finer_scales(own: State, state: State) -> tuple[State, int]:
+    """A state dict numbered for a discriminator of SPADE with more scales, and how many more.
+
+    Number 0 sees the images as they are, and each next one half of their size, so new numbers come first. (Those of
+    pix2pixHD are numbered from the coarsest: there the names fit as they are.)
+    """
+    new = _scales(own) - _scales(state)
+    if new <= 0 or not _scales(state):
+        return state, 0
+    return {SCALE.sub(lambda found: f"discriminator_{int(found[1]) + new}.", name): t for name, t in state.items()}, new
+
+
+def _scales(state: State) -> int:
+    return len({found[1] for name in state if (found := SCALE.match(name))})
+
+
+def _in_short(names: list[str], own: State) -> str:
+    """Some names of entries; one name for a part of the network that is in the list as a whole."""
+    sizes, missing = (Counter(name.partition(".")[0] for name in which) for which in (own, names))
+    whole = {part for part in missing if missing[part] == sizes[part] > 1}
+    parts = [name.partition(".")[0] if name.partition(".")[0] in whole else name for name in names]
+    shown = list(dict.fromkeys(parts))
+    return ", ".join(shown[:ENTRIES_SHOWN]) + (", ..." if len(shown) > ENTRIES_SHOWN else "")
 
 
 def fit_network(network: nn.Module, state: dict, path: Path) -> None:
@@ -76,7 +111,7 @@ def fit_network(network: nn.Module, state: dict, path: Path) -> None:
     state = {name: t for name, t in own.items() if name.endswith("num_batches_tracked")} | state
     problem = _explain_mismatch(own, state)
     if problem:
-        raise InputError(f"{path}: does not fit these options: {problem}")
+        raise MismatchError(f"{path}: does not fit these options: {problem}")
     network.load_state_dict(state)
 
 

@@ -40,6 +40,13 @@ class ResumeOptions(SavedRunOptions, heading="run"):
         role="session",
         unset="new weights",
     )
+    load_what_fits: bool = option(
+        False,
+        "from the networks of --load_pretrained take what fits these options, such as another size or --num_D; a line "
+        "for each network names what starts from new weights",
+        role="session",
+        needs=("load_pretrained",),
+    )
     keep_checkpoints: int = option(
         2,
         "how many saves to keep to resume from; when the newest is damaged, the one before it is used",

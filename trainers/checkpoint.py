@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from models.weights import load_network, load_what_fits, read_weights
+from models.weights import MismatchError, load_network, load_what_fits, read_weights
 from trainers.average import GeneratorAverage
 from trainers.best import BEST, keep_best
 from trainers.budget import TrainingClock
@@ -168,18 +168,24 @@ class Checkpoints:
         progress.load_state_dict(self._progress_of_label(label, progress))
         self._note_whether_best_is_known()
 
-    def load_pretrained(self, folder: Path, label: str = LATEST) -> None:
-        """Start from the networks in a folder: G, and D and E if they exist; with some methods from what fits of them.
+    def load_pretrained(self, folder: Path, label: str = LATEST, what_fits: bool = False) -> None:
+        """Start from the networks in a folder: G, and D and E if they exist.
 
+        Args:
+            what_fits: take what fits and print what does not, as some methods always do.
         Raises:
             InputError: there is no generator, or a file does not fit.
         """
         path = find_network(folder, label, "G")
         if not path.exists():
             raise InputError(f"--load_pretrained {folder}: {path.name} is not there; {describe_available(folder, 'G')}")
-        self._load_networks(
-            folder, label, self._load_what_fits if self.trainer.method.loads_partially else load_network
-        )
+        if what_fits or self.trainer.method.loads_partially:
+            self._load_networks(folder, label, self._load_what_fits)
+            return
+        try:
+            self._load_networks(folder, label)
+        except MismatchError as error:
+            raise InputError(f"{error}; --load_what_fits takes over what fits") from None
 
     def _load_what_fits(self, network: nn.Module, path: Path) -> None:
         line = load_what_fits(network, path)

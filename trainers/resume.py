@@ -32,7 +32,7 @@ def resume_or_load(opt, world: World, checkpoints: Checkpoints) -> bool:
     if opt.continue_train:
         checkpoints.restore_networks(opt.which_epoch)
     elif opt.load_pretrained:
-        checkpoints.load_pretrained(Path(opt.load_pretrained), opt.which_epoch)
+        checkpoints.load_pretrained(Path(opt.load_pretrained), opt.which_epoch, opt.load_what_fits)
     return opt.continue_train
 
 

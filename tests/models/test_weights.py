@@ -234,9 +234,34 @@ def test_a_larger_network_takes_what_fits_of_a_smaller_one(tmp_path):
     line = load_what_fits(large, saved(small, tmp_path / "latest_net_G.pth"))
     inside = len(small.state_dict()) - 2
     assert f"{inside} of {inside + 2} entries taken; {len(before) - inside} entries of the network" in line
-    assert line.endswith("start from new weights: model1_1.1.weight, model1_1.1.bias, model1_1.4.weight, ...")
+    assert line.endswith("start from new weights: model1_1, model1_2")
     for name, tensor in large.state_dict().items():
         assert torch.equal(tensor, small.state_dict().get(name, before[name])), name
+
+
+def test_a_generator_with_more_doublings_takes_all_but_its_last_layers(tmp_path):
+    path = saved(spade(ngf=4), tmp_path / "latest_net_G.pth")
+    large = spade(ngf=4, num_upsampling_layers="most")
+    line = load_what_fits(large, path)
+    assert line.endswith("entries of the network start from new weights: up_4, conv_img.weight")
+    state, small = large.state_dict(), torch.load(path, weights_only=True)
+    assert all(torch.equal(state[name], tensor) for name, tensor in small.items() if name != "conv_img.weight")
+    load_network(spade(ngf=4, num_upsampling_layers="more"), path)  # has no other layers
+
+
+def test_a_discriminator_with_more_scales_keeps_the_resolutions_of_the_old_ones(tmp_path):
+    """Number 1 of three sees images of 512 pixels at 256, as number 0 of two saw images of 256."""
+    path = saved(MultiscaleDiscriminator(5, 2, num_D=2), tmp_path / "latest_net_D.pth")
+    large = MultiscaleDiscriminator(5, 2, num_D=3)
+    finest = {name: tensor.clone() for name, tensor in large.discriminator_0.state_dict().items()}
+    line = load_what_fits(large, path)
+    assert "(discriminator_0 of the file as discriminator_1, of the same resolution)" in line
+    assert line.endswith(f"{len(finest)} entries of the network start from new weights: discriminator_0")
+    state, small = large.state_dict(), torch.load(path, weights_only=True)
+    for name in finest:
+        assert torch.equal(state[f"discriminator_0.{name}"], finest[name])
+        assert torch.equal(state[f"discriminator_1.{name}"], small[f"discriminator_0.{name}"])
+        assert torch.equal(state[f"discriminator_2.{name}"], small[f"discriminator_1.{name}"])
 
 
 def test_a_network_of_another_kind_has_nothing_that_fits(tmp_path):

@@ -67,6 +67,7 @@ TRAIN = """
 --name new --use_vae --random_input
 --name new --conditioning none --use_vae
 --name new --conditioning none --random_input
+--name new --load_what_fits
 --name new --which_epoch 3
 --name new --which_epoch 3 --auto_resume
 --name new --niter 0

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from models.methods.pix2pixhd import Pix2PixHDMethod
+from models.networks.discriminators import MultiscaleDiscriminator
 from models.networks.pix2pixhd import GlobalGenerator, LocalEnhancer, Pix2PixHDDiscriminator
 from models.pix2pix_model import Pix2PixModel
 from models.weights import read_weights
@@ -227,6 +228,18 @@ def test_a_method_may_start_from_what_fits_of_pretrained_networks(tmp_path, caps
         assert torch.equal(network.state_dict()["model.1.weight"], trained.state_dict()["model.1.weight"])
     D = large.networks["D"].state_dict()
     assert torch.equal(D["scale0_layer0.0.weight"], small.networks["D"].state_dict()["scale0_layer0.0.weight"])
+
+
+def test_pretrained_networks_that_do_not_fit_are_refused_or_taken_in_part(make_trainer, tmp_path, capsys):
+    torch.save(make_trainer().model.netG.state_dict(), tmp_path / "latest_net_G.pth")
+    torch.save(MultiscaleDiscriminator(4, 2, num_D=1).state_dict(), tmp_path / "latest_net_D.pth")
+    starting = checkpoints(tmp_path / "run", make_trainer())
+    with pytest.raises(InputError, match="--num_D is 1 in the file and 2 here; --load_what_fits takes over what fits"):
+        starting.load_pretrained(tmp_path)
+    starting.load_pretrained(tmp_path, what_fits=True)
+    of_G, of_D = capsys.readouterr().out.splitlines()
+    assert "start from new weights" not in of_G
+    assert of_D.endswith("start from new weights: discriminator_0")
 
 
 def test_pretrained_networks_start_a_run_with_whatever_there_is(make_trainer, batch, tmp_path, capsys):
