@@ -24,6 +24,7 @@ from trainers.best import BEST, BestScore
 from trainers.budget import Budget
 from trainers.checkpoint import Checkpoints
 from trainers.facts import run_facts
+from trainers.out_of_memory import advising_on_memory
 from trainers.reporter import Reporter
 from trainers.resume import claimed_folder, resume_or_load
 from trainers.saves import Saves
@@ -145,6 +146,7 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack, dataset: Sampl
     prepare_torch(opt.seed, opt.precision, opt.deterministic, opt.threads)
     stack.enter_context(world.joined(device))
     stack.enter_context(_naming_last_checkpoint(opt))
+    stack.enter_context(advising_on_memory(opt, world, device))
     with world.failing_together():
         _check_batch_size(opt, world)
         if world.is_main:
