@@ -29,7 +29,7 @@ def train_options(scripts):
         scripts.stubbed.add("train.py")
         done = scripts.run(f"train_{recipe}.sh", *flags)
         assert done.returncode == 0, done.stderr
-        (command,) = scripts.calls("train.py")
+        *_, command = scripts.calls("train.py")
         return parse_options(TrainOptions, shlex.split(command), PRESETS)
 
     return run
@@ -51,3 +51,12 @@ def test_what_the_user_adds_wins(train_options):
 def test_other_data_sets_fit_a_recipe(train_options):
     opt = train_options("ade20k", "--name", "outdoor", "--dataset_mode", "ade20k_outdoor")
     assert (opt.dataset_mode, opt.niter_decay) == ("ade20k_outdoor", 100)
+
+
+@pytest.mark.parametrize("size, num_D", [(512, 3), (1024, 4)])
+def test_larger_images_start_from_smaller_ones_with_first_maps_of_one_size(size, num_D, train_options):
+    opt = train_options(str(size), "--load_pretrained", "checkpoints/smaller", "--load_what_fits", "--ngf", "8")
+    assert (opt.crop_size, opt.num_D, opt.ngf, opt.load_what_fits) == (size, num_D, 8, True)
+    assert opt.crop_size / 2**opt.upsamplings == 8 and opt.load_size > size
+    assert opt.precision == "bf16" and opt.checkpoint_activations and opt.use_vae
+    assert train_options(str(size), "--continue_train").continue_train
