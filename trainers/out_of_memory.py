@@ -16,24 +16,9 @@ from models import METHODS
 from trainers.memory import at_most, count_steps, needed
 from util.distributed import World
 from util.errors import InputError, StoppedError
+from util.lack_of_memory import OutOfMemoryError, is_out_of_memory
 
-SIGNS = ("out of memory", "can't allocate memory", "bad_alloc", "ALLOC_FAILED", "could not create a memory")
-"""Parts of the messages of torch, CUDA, cuDNN, cuBLAS and oneDNN when memory is exhausted."""
 CHECKPOINTING = "--checkpoint_activations"
-
-
-class OutOfMemoryError(StoppedError):
-    """The memory of the device does not suffice for the options."""
-
-    exit_status = 2
-    prefix = "error: "
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory is exhausted, of a GPU or of this machine."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS)
 
 
 @dataclass(frozen=True)
