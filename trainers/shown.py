@@ -41,5 +41,5 @@ def shown_samples(opt: TrainOptions, dataset: SampleDataset, scores: ScoresInTra
 
 
 def _first_batch(opt: Any, dataset: SampleDataset) -> dict[str, Any]:
-    shown = replace(opt, batch_size=min(SHOWN_IMAGES, len(dataset)))
+    shown = replace(opt, batch_size=min(SHOWN_IMAGES, len(dataset)), accumulate=1)
     return next(iter(fixed_batches(shown, dataset, SHOWN_IMAGES)))

@@ -67,6 +67,11 @@ def test_training_data_are_shown_where_there_are_no_others(data_file, capsys):
     assert shown_samples(landscapes, create_dataset(landscapes), None).of_training
 
 
+def test_samples_are_shown_whatever_the_parts_of_a_batch():
+    opt = options("--dataset_mode", "landscapes", "--batch_size", "8", "--accumulate", "8")
+    assert len(shown_samples(opt, create_dataset(opt), None).batch["labels"]) == 4
+
+
 def test_the_facts_of_a_run(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/somewhere/train.py", "--name", "a b"])
     opt = options("--name", "a b", "--dataset_mode", "landscapes", "--ngf", "16")
