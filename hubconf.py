@@ -62,6 +62,7 @@ class _Options(networks.NetworkOptions):
     """What defines a generator."""
 
     is_train = False
+    program = "torch.hub"
     modulation = None
 
     def check(self) -> None:

@@ -99,7 +99,8 @@ def train(
     Args:
         dataset: a sequence or a torch Dataset of (labels, photo), or of dicts with "labels", "image" and perhaps
             "instances": maps (H, W) of integer ids, 255 for unknown with `contain_dontcare_label`; photos (H, W, 3)
-            uint8. Arrays, tensors, Pillow images or files. By default the data set that `options` name.
+            uint8. Arrays, tensors, Pillow images or files. With `input_nc` the labels are conditioning images. By
+            default the data set that `options` name.
         class_names, class_colors: of the classes, in the order of their ids; the run keeps them. Or `data` names a
             data file with the classes.
         device: such as "cpu" or "cuda:1"; by default a GPU if there is one.
@@ -178,7 +179,7 @@ def _training_loop() -> Callable[[TrainOptions, Run], None]:
 
 def _of_own_data(dataset: Any, class_names: Sequence[str] | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """The options that a data set in Python decides. Raises `InputError` if nothing names or counts its classes."""
-    ways = ("label_nc", "data", "config", "continue_train", "auto_resume")
+    ways = ("label_nc", "input_nc", "data", "config", "continue_train", "auto_resume")
     if class_names is None and not any(given.get(name) for name in ways):
         raise InputError("label_nc: say how many classes there are, or give their class_names")
     if class_names is not None and given.get("data"):

@@ -34,6 +34,7 @@ def test(opt: TestOptions) -> Path:
         from trainers.loading import load_networks
         from util.device import choose_device, place, prepare_torch
         from util.image import to_uint8
+        from util.inputs import drawn
 
     device = choose_device(opt.gpu_id_list)
     prepare_torch(opt.seed, opt.precision, opt.deterministic, opt.threads)
@@ -50,11 +51,12 @@ def test(opt: TestOptions) -> Path:
         for batch in tqdm(loader, desc="test", unit="batch", dynamic_ncols=True):
             results = list(generation.images(batch))
             none = [None] * len(batch["name"])
+            maps = drawn(batch["condition"], dataset.class_colors) if "condition" in batch else batch["labels"].numpy()
             photos = to_uint8(batch["image"]) if "image" in batch else none
             canvases = to_uint8(2 * batch["canvas"] - 1) if "canvas" in batch else none  # of SIMS
             for i, name in enumerate(batch["name"]):
                 row = [(caption, images[i]) for caption, images in results]
-                page.add(name, batch["labels"][i].numpy(), row, photos[i], canvases[i])
+                page.add(name, maps[i], row, photos[i], canvases[i])
     return page.save()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from data.conditions import IMAGE_CHANNELS, checked_maps, condition_of_image, read_condition
 from data.custom import CustomDataset
 from data.id_maps import ONE_CHANNEL, read_ids
 from data.pixels import Pixels
@@ -23,7 +24,8 @@ class ArrayDataset(SampleDataset):
 
     Args:
         items: has `len(items)` and `items[index]`: (labels, photo), or a dict of "labels", "image" and perhaps
-            "instances"; see `ids_of` and `photo_of`. The three of an item have the same size.
+            "instances"; see `ids_of` and `photo_of`. With `opt.input_nc` the labels are conditioning images, see
+            `condition_of`. The three of an item have the same size.
         opt: training options.
         class_names, class_colors: of every class; by default those of the data file `opt.data`, or numbered classes.
     Raises:
@@ -37,7 +39,7 @@ class ArrayDataset(SampleDataset):
         super().__init__(opt)
         if class_names is not None:
             self.class_names, self.class_colors = named_classes(opt, class_names, class_colors)
-        self.items, self.takes_instances = items, opt.instance
+        self.items, self.takes_instances, self.input_nc = items, opt.instance, opt.input_nc
         if not len(items):
             raise InputError("the data set: holds no samples")
         self.preprocess: Preprocess = Preprocess(
@@ -56,7 +58,12 @@ class ArrayDataset(SampleDataset):
         """Prepare one item."""
         name = self.describe(index)
         item = maps_of(self.items[index], name)
-        labels = Image.fromarray(self.ids.check(ids_of(item["labels"], f"{name}, labels"), Path(name)))
+        if self.input_nc:
+            labels = condition_of(item["labels"], self.input_nc, f"{name}, labels")
+            size = (labels.shape[1], labels.shape[0])
+        else:
+            labels = Image.fromarray(self.ids.check(ids_of(item["labels"], f"{name}, labels"), Path(name)))
+            size = labels.size
         photo = photo_of(item["image"], f"{name}, image")
         instances = None
         if self.takes_instances:
@@ -64,11 +71,11 @@ class ArrayDataset(SampleDataset):
                 raise InputError(f"{name}: has no instances, unlike the first one; give all, or instance=False")
             instances = Image.fromarray(ids_of(item["instances"], f"{name}, instances"))
         for what, image in (("instances", instances), ("image", photo)):
-            if image is not None and image.size != labels.size:
-                sizes = " and ".join("{}x{}".format(*size) for size in (labels.size, image.size))
+            if image is not None and image.size != size:
+                sizes = " and ".join("{}x{}".format(*each) for each in (size, image.size))
                 raise InputError(f"{name}: labels and {what} are {sizes}; they must have the same size")
-        self.preprocess.check(labels.size, Path(name))
-        pixels = Pixels.resized(labels, instances, photo, self.preprocess.resized(labels.size), self.ids.dtype)
+        self.preprocess.check(size, Path(name))
+        pixels = Pixels.resized(labels, instances, photo, self.preprocess.resized(size), self.ids.dtype)
         return pixels.cut(f"{index:05d}", self.preprocess.draw(pixels.size))
 
 
@@ -109,6 +116,27 @@ def ids_of(value: Any, name: str, dimensions: tuple[int, ...] = (2,)) -> np.ndar
         raise InputError(f"{name} {ids.min()}..{ids.max()}: must be integers of 32 bits")
     # As `read_ids`: Pillow resizes 16 bits differently.
     return ids.astype(np.uint8 if ids.dtype.kind in "ub" and ids.itemsize == 1 else np.int32)
+
+
+def condition_of(value: Any, input_nc: int, name: str) -> np.ndarray:
+    """A conditioning image (H, W, input_nc), uint8 or float32, of an array or tensor, a Pillow image, or a file.
+
+    Arrays of uint8 are pixels of an image, (H, W, input_nc), or (H, W) for 1 channel; of floating-point numbers they
+    are maps as `data.conditions.checked_maps` takes them. Raises `InputError`, with the `name`, for others.
+    """
+    if isinstance(value, (str, os.PathLike)):
+        return read_condition(Path(value), input_nc)
+    if isinstance(value, Image.Image):
+        if input_nc not in IMAGE_CHANNELS:
+            raise InputError(f"{name}: an image, and these networks take {input_nc} channels; give an array")
+        return condition_of_image(value, input_nc, name)
+    values = np.asarray(value)
+    if values.dtype != np.uint8:
+        return checked_maps(values, input_nc, name)
+    pixels = values[..., None] if values.ndim == 2 else values
+    if pixels.ndim != 3 or pixels.shape[2] != input_nc or 0 in pixels.shape:
+        raise InputError(f"{name} {values.shape} uint8: must be (H, W, {input_nc})")
+    return pixels
 
 
 def photo_of(value: Any, name: str) -> Image.Image:

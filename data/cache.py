@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from data.conditions import map_size
 from data.pairs import SamplePaths
 from data.pixels import PixelReader, Pixels
-from data.read import image_size
 from util.errors import InputError
 from util.files import remove_temporaries, replacing
 from util.warn import warn
@@ -23,7 +23,7 @@ from util.warn import warn
 VERSION = 1  # a higher one makes every entry of older code invalid
 MAGIC = b"samples1"
 # Magic; checksum of everything after it; state of the source files; width; height; dtypes of labels and instances;
-# whether there is a photo. The pixels come after the head: labels, instances, photo.
+# whether there is a photo. The pixels come after the head: labels (or a conditioning image), instances, photo.
 HEAD = struct.Struct("<8sI16sII3s3s?")
 CHECKED_FROM = struct.calcsize("<8sI")
 MEASURED = 64  # samples whose mean area estimates that of all, where resizing does not make sizes equal
@@ -51,6 +51,7 @@ class SampleCache:
         self._depends_on = [
             VERSION, preprocess.mode, preprocess.load_size, preprocess.crop_size, preprocess.aspect_ratio,
             ids, reader.fast_decode, *["apply_exif"] * reader.apply_exif, *colors,  # nothing if off: older keys stay
+            *[{"input_nc": reader.input_nc}] * bool(reader.input_nc),
         ]  # fmt: skip
         self._writing = torch.ones(1, dtype=torch.bool).share_memory_()  # one flag for all workers of a loader
 
@@ -93,7 +94,7 @@ class SampleCache:
         except OSError:
             return self.reader.read(paths)  # raises an error that says what is wrong
         path = self.path(paths)
-        pixels = _load(path, state)
+        pixels = _load(path, state, self.reader.input_nc)
         if pixels is None:
             pixels = self.reader.read(paths)
             self._store(path, state, pixels)
@@ -115,9 +116,12 @@ class SampleCache:
         pixels = self.reader.read(samples[0])
         measured = samples[:: -(-len(samples) // MEASURED)]
         upright = self.reader.apply_exif
-        sizes = [self.reader.preprocess.resized(image_size(paths.labels, upright)) for paths in measured]
+        sizes = [
+            self.reader.preprocess.resized(map_size(paths.labels, self.reader.input_nc, upright)) for paths in measured
+        ]
         area = sum(width * height for width, height in sizes) / len(sizes)
-        return HEAD.size + round(pixels.nbytes * area / pixels.labels.size)
+        width, height = pixels.size
+        return HEAD.size + round(pixels.nbytes * area / (width * height))
 
 
 def _size(count: float) -> str:
@@ -149,8 +153,12 @@ def _little_endian(array: np.ndarray) -> np.ndarray:
     return array.astype(array.dtype.newbyteorder("<"), copy=False)
 
 
-def _load(path: Path, state: bytes) -> Pixels | None:
-    """Read an entry; return None if it is missing or damaged, or if its source files are no longer in `state`."""
+def _load(path: Path, state: bytes, input_nc: int) -> Pixels | None:
+    """Read an entry; return None if it is missing or damaged, or if its source files are no longer in `state`.
+
+    Args:
+        input_nc: channels of the conditioning image in place of labels; 0 for labels.
+    """
     try:
         entry = path.read_bytes()
         magic, checksum, its_state, width, height, labels, instances, has_image = HEAD.unpack_from(entry)
@@ -159,7 +167,11 @@ def _load(path: Path, state: bytes) -> Pixels | None:
     if magic != MAGIC or its_state != state or zlib.crc32(memoryview(entry)[CHECKED_FROM:]) != checksum:
         return None
     arrays, at = [], HEAD.size
-    for dtype, depth in ((labels, ()), (instances, ()), (b"|u1" if has_image else b"", (3,))):
+    for dtype, depth in (
+        (labels, (input_nc,) if input_nc else ()),
+        (instances, ()),
+        (b"|u1" if has_image else b"", (3,)),
+    ):
         if not dtype.strip(b"\0"):
             arrays.append(None)
             continue

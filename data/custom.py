@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from data.conditions import ARRAYS
 from data.files import Files, find_beside, find_image_files, one_form, without_ending
 from data.paired import PairedDataset
 from data.pairs import SamplePaths, select_listed
@@ -30,7 +31,7 @@ class CustomDataset(PairedDataset):
         """The ids of the data file, or else 0..label_nc-1, and 255 for unknown."""
         ids = super().label_ids(opt)
         description = described(opt)
-        if description is None:
+        if description is None or not opt.label_nc:
             return ids
         unknown = UNKNOWN_IN_FILES if description.unknown is None else description.unknown
         fixed = f"these are the classes of {description.path}"
@@ -73,9 +74,10 @@ class CustomDataset(PairedDataset):
                 found[kind],
                 what,
                 suffixes[kind],
-                holds_ids=kind == "instance" or (kind == "label" and not is_colored),
+                holds_ids=kind == "instance" or (kind == "label" and not is_colored and not opt.input_nc),
                 other_suffixes=beside(kind),
                 without=[path for path in places.values() if places[kind] in path.parents],
+                more_endings=(ARRAYS,) if opt.input_nc and kind == "label" else (),
             )
 
         instances = find("instance", "instance maps")
@@ -83,7 +85,9 @@ class CustomDataset(PairedDataset):
         if is_one_folder and suffixes["label"] == suffixes["image"]:
             both = find_beside(found["label"], suffixes["label"], beside("label"))
             return Files(both.labels, both.images, instances)
-        return Files(find("label", "label maps"), find("image", "photos"), instances)
+        return Files(
+            find("label", "conditioning images" if opt.input_nc else "label maps"), find("image", "photos"), instances
+        )
 
     def choose(self, samples: list[SamplePaths], opt) -> list[SamplePaths]:
         """Those that the data file chooses for `opt.phase`."""

@@ -84,6 +84,7 @@ def find_image_files(
     holds_ids: bool = False,
     other_suffixes: Collection[str] | None = None,
     without: Sequence[Path] = (),
+    more_endings: Collection[str] = (),
 ) -> dict[str, Path]:
     """Find the images below `folder` by sample name: the relative path without extension and without `suffix`.
 
@@ -97,6 +98,7 @@ def find_image_files(
         other_suffixes: suffixes of other kinds of file in the folder. A file belongs to the longest suffix it ends
             with; if this is given, files that end with none are counted and named, too.
         without: subfolders to leave out.
+        more_endings: extensions besides `EXTENSIONS` of files to find.
 
     Raises:
         InputError: see `required`; also for two files of one name, and for folders that cannot be read.
@@ -104,6 +106,8 @@ def find_image_files(
     if not required and not folder.exists():
         return {}
     content = list_folder(folder, f"{what} ({TREES})", without)
+    content.images += [path for path in content.left_out if path.suffix.lower() in more_endings]
+    content.left_out = [path for path in content.left_out if path.suffix.lower() not in more_endings]
     named = _with_suffix(content.images, folder, suffix, other_suffixes or ())
     if other_suffixes is not None:
         _warn_of_unnamed(content.images, folder, {suffix, *other_suffixes})

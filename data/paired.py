@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from data.cache import SampleCache
+from data.conditions import map_size
 from data.editions import Edition, IdEdition, explaining, refuse_other_part
 from data.files import Files, find_image_files, split_of
 from data.orientation import by_kind, warn_of_turned
@@ -13,7 +14,7 @@ from data.pairs import SamplePaths, pair_files, select_listed
 from data.photos import warn_of_photos
 from data.pixels import PixelReader
 from data.preprocess import OWN_SIZE, OwnSize, Preprocess
-from data.read import LabelIds, image_size
+from data.read import LabelIds
 from data.sample import Sample, SampleDataset, run_decides
 from util.distributed import is_main_process
 from util.errors import InputError
@@ -66,11 +67,13 @@ class PairedDataset(SampleDataset):
         )
         if not getattr(opt, "skip_bad_samples", 0):  # otherwise the first may be a bad one; each is checked when read
             first = self.paths[0].labels
-            self.preprocess.check(image_size(first, opt.apply_exif), first)
+            self.preprocess.check(map_size(first, opt.input_nc, opt.apply_exif), first)
         if not opt.apply_exif:
             warn_of_turned(by_kind(self.paths))
         warn_of_photos(by_kind(self.paths)["photos"])
-        self.reader = PixelReader(self.preprocess, self.ids, opt.fast_decode, opt.apply_exif)
+        if opt.input_nc:
+            warn_of_photos([sample.labels for sample in self.paths], "conditioning images")
+        self.reader = PixelReader(self.preprocess, self.ids, opt.fast_decode, opt.apply_exif, opt.input_nc)
         self.cache = None
         if opt.cache_dir:
             self.cache = SampleCache(Path(opt.cache_dir), self.reader)

@@ -25,12 +25,14 @@ from options.description import ClassRow, DataFile
 class _Always(TypedDict):
     name: str  # relative path without extension, posix slashes, unique in the data set
     labels: Tensor  # class ids, (H, W) uint8 up to 256 labels, else int16; the unknown class, if any, is id label_nc
+    # With --input_nc there are no labels, and `condition` is in their place.
     # H and W are those of the network's images: round(crop_size / aspect_ratio) and crop_size.
 
 
 class Sample(_Always, total=False):
     """One sample; keys that the data set lacks are absent. torch's default collate makes the batch."""
 
+    condition: Tensor  # (input_nc, H, W) float32; pixels of image files in [-1, 1], maps of arrays as they are
     instances: Tensor  # instance ids, (H, W) int32; only their boundaries matter
     image: Tensor  # the photo, (3, H, W) float32 in [-1, 1]
     canvas: Tensor  # SIMS: pasted segments, (3, H, W) float32 in 0..1; 0 where there is none, 1 where pixels are elided

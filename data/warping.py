@@ -65,15 +65,23 @@ def warp_ids(ids: Tensor, positions: Tensor) -> Tensor:
 
 def warp_image(image: Tensor, positions: Tensor) -> Tensor:
     """An image (3, H, W) in [-1, 1] at `ThinPlateWarp.positions`; bicubic, as bilinear samples would be blurred."""
+    return _sample(image, positions, "bicubic").clamp(-1, 1)
+
+
+def warp_condition(condition: Tensor, positions: Tensor) -> Tensor:
+    """A conditioning image (C, H, W) at `ThinPlateWarp.positions`; bilinear, so that probabilities stay such."""
+    return _sample(condition, positions, "bilinear")
+
+
+def _sample(image: Tensor, positions: Tensor, mode: str) -> Tensor:
     rows, columns = positions
     height, width = image.shape[1:]
     grid = torch.stack([2 * columns / (width - 1) - 1, 2 * rows / (height - 1) - 1], dim=-1)  # (H, W, 2) in [-1, 1]
-    warped = F.grid_sample(image[None], grid[None], "bicubic", padding_mode="border", align_corners=True)[0]
-    return warped.clamp(-1, 1)
+    return F.grid_sample(image[None], grid[None], mode, padding_mode="border", align_corners=True)[0]
 
 
 class WarpedDataset(DerivedDataset):
-    """Samples whose label map, instance map and photo are warped alike: the photo still shows the label map.
+    """Samples whose maps and photo are warped alike: the photo still shows the label map.
 
     Random numbers come from torch's main generator, after those of the data set.
 
@@ -90,7 +98,10 @@ class WarpedDataset(DerivedDataset):
         """Read a sample, and warp it. Raises `InputError` for files that cannot be read."""
         sample = self.dataset[index].copy()
         positions = self.warp.draw()
-        sample["labels"] = warp_ids(sample["labels"], positions)
+        if "condition" in sample:
+            sample["condition"] = warp_condition(sample["condition"], positions)
+        if "labels" in sample:
+            sample["labels"] = warp_ids(sample["labels"], positions)
         if "instances" in sample:
             sample["instances"] = warp_ids(sample["instances"], positions)
         if "image" in sample:

@@ -24,7 +24,7 @@ from models import Pix2PixModel
 from models.fixed_inputs import fixed_inputs, forward_passes
 from models.folding import fold_norms
 from models.networks.generators import SPADEGenerator
-from models.networks.layout import SemanticLayout
+from models.networks.layout import Layout, SemanticLayout
 from models.networks.oasis import OASISGenerator
 from models.networks.statistics import recalibrate_batch_norm
 from models.tables import pack_weights, prepare
@@ -83,17 +83,19 @@ class Generation:
         """Yield (caption, images (N, H, W, 3) uint8) of every style, for a batch of `indexed_batches`."""
         with arithmetic(self.opt.precision, self.model.device):
             layout = self.model.layout(batch)
-            if self.styles.are_many and isinstance(self.model.netG, SPADEGenerator) and not self.opt.tile:
-                layout = prepare(self.model.netG, layout)
-        for caption, z in self.styles.of(batch["index"].tolist(), batch["labels"], batch.get("image")):
+            netG, is_label_map = self.model.netG, isinstance(layout, SemanticLayout)
+            if self.styles.are_many and is_label_map and isinstance(netG, SPADEGenerator) and not self.opt.tile:
+                layout = prepare(netG, layout)
+        for caption, z in self.styles.of(batch["index"].tolist(), batch.get("labels"), batch.get("image")):
             with arithmetic(self.opt.precision, self.model.device):
                 images = self._in_tiles(layout, z) if self.opt.tile else to_uint8(self.model.netG(layout, z))
             yield caption, images
 
-    def _in_tiles(self, layout: SemanticLayout, z: Tensor | None) -> np.ndarray:
+    def _in_tiles(self, layout: Layout, z: Tensor | None) -> np.ndarray:
         """Images (N, H, W, 3) uint8 as large as the label maps, of which one tile at a time is on the device."""
         netG = self.model.netG
         assert isinstance(netG, SPADEGenerator | OASISGenerator), "options refuse --tile for others"
+        assert isinstance(layout, SemanticLayout), "options refuse --tile for conditioning images"
         images = np.empty((len(layout), *layout.size, 3), np.uint8)
         for rows, columns, part in generate_in_tiles(netG, layout, z, self.opt.tile):
             images[:, rows, columns] = to_uint8(part)
@@ -158,11 +160,12 @@ class Styles:
         return self.z_dim is not None and (len(self.mu) > 1 if self.mu else self.num_styles > 1)
 
     def of(
-        self, indices: Sequence[int], labels: Tensor, photos: Tensor | None = None
+        self, indices: Sequence[int], labels: Tensor | None, photos: Tensor | None = None
     ) -> Iterator[tuple[str, Tensor | None]]:
-        """Yield (caption, z) of every style, for label maps (N, H, W) of these indices in the data set.
+        """Yield (caption, z) of every style, for samples of these indices in the data set.
 
         Args:
+            labels: their label maps (N, H, W), for a class to resample.
             photos: those of the label maps, (N, 3, H, W) in [-1, 1], for --reconstruct.
         Returns:
 
@@ -185,6 +188,7 @@ class Styles:
                 if self.resampled is None or k == 0:
                     yield caption, z[:, k]
                 else:
+                    assert labels is not None, "only a data set of label maps has classes"
                     yield caption, resample(z[:, 0], z[:, k], labels.to(self.device) == self.resampled)
 
 

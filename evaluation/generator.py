@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from data import DATASETS
-from data.arrays import ids_of, photo_of
+from data.arrays import condition_of, ids_of, photo_of
+from data.conditions import condition_to_tensor, resize_condition
 from data.preprocess import image_to_tensor, resize
 from models import Pix2PixModel
 from models.folding import fold_norms
@@ -78,6 +80,8 @@ class Generator:
         Args:
             labels: class ids (N, h, w) or (h, w), integers: an array, a tensor, a gray or palette image, or a file. An
                 unknown pixel has the id of the last class, or the value that means unknown in the data set's files.
+                For networks of conditioning images (`input_nc` C), these: (h, w, C) or (N, h, w, C) uint8, or what
+                `data.arrays.condition_of` takes, or a list of such.
             instances: instance ids of the same shape, for networks with edges of instances, of which only boundaries
                 matter. By default each region of one class is an instance. Others ignore them.
             z: the latents (N, z_dim), or (z_dim,) for all images; drawn from N(0, 1) by `seed` if not given.
@@ -86,6 +90,8 @@ class Generator:
         Raises:
             InputError: an input does not suit the generator.
         """
+        if self._opt.input_nc:
+            return self._of_conditions(labels, instances, z, style, seed)
         _refuse_colors(labels)
         ids = ids_of(labels, "labels", dimensions=(2, 3))
         edges_of = ids if instances is None else ids_of(instances, "instances", dimensions=(2, 3))
@@ -94,8 +100,30 @@ class Generator:
         maps = self._checked(ids).reshape(-1, *ids.shape[-2:])  # (N, h, w)
         edges_of = edges_of.reshape(maps.shape)
         latents = self._latents(len(maps), z, style, seed)
-        images = [self._image(maps[i], edges_of[i], None if latents is None else latents[i]) for i in range(len(maps))]
+        batches = [self._batch(maps[i], edges_of[i]) for i in range(len(maps))]
+        images = [self._image(batch, None if latents is None else latents[i]) for i, batch in enumerate(batches)]
         return np.stack(images) if ids.ndim == 3 else images[0]
+
+    def _of_conditions(
+        self, conditions: Any, instances: Any, z: ArrayLike | Tensor | None, style: Photo | None, seed: int
+    ) -> np.ndarray:
+        """`generate` for networks of conditioning images."""
+        if instances is not None:
+            raise InputError("instances: these networks take conditioning images alone; leave them out")
+        are_many = isinstance(conditions, (list, tuple)) or getattr(conditions, "ndim", 0) == 4
+        each = [
+            condition_of(condition, self._opt.input_nc, "the conditioning image")
+            for condition in (conditions if are_many else [conditions])
+        ]
+        if not each:
+            raise InputError("labels: there are no conditioning images")
+        latents = self._latents(len(each), z, style, seed)
+        height, width = self.size
+        batches = [
+            {"condition": condition_to_tensor(resize_condition(values, (width, height)))[None]} for values in each
+        ]
+        images = [self._image(batch, None if latents is None else latents[i]) for i, batch in enumerate(batches)]
+        return np.stack(images) if are_many else images[0]
 
     def latents(self, count: int, seed: int = 0) -> np.ndarray:
         """Random latents (count, z_dim) float32, those that `generate` draws for `seed`."""
@@ -137,15 +165,18 @@ class Generator:
             raise InputError("z: must be finite numbers")
         return torch.from_numpy(np.broadcast_to(values, (count, self.z_dim)).astype(np.float32))
 
-    @torch.no_grad()
-    def _image(self, labels: np.ndarray, instances: np.ndarray, z: Tensor | None) -> np.ndarray:
-        """One image (H, W, 3) uint8 of maps (h, w) and a latent (z_dim,)."""
+    def _batch(self, labels: np.ndarray, instances: np.ndarray) -> dict[str, Tensor]:
+        """The batch (1, H, W) of maps (h, w)."""
         height, width = self.size
         maps = {"labels": labels, **({"instances": instances} if self._opt.instance else {})}
-        batch = {
+        return {
             name: torch.from_numpy(resize(Image.fromarray(ids), (width, height), Image.Resampling.NEAREST).copy())[None]
             for name, ids in maps.items()
-        }  # (1, H, W)
+        }
+
+    @torch.no_grad()
+    def _image(self, batch: dict[str, Tensor], z: Tensor | None) -> np.ndarray:
+        """One image (H, W, 3) uint8 of a batch of one and a latent (z_dim,)."""
         with arithmetic("fp32", self.device):
             layout = self._model.layout(batch)
             return to_uint8(self.network(layout, None if z is None else z[None].to(self.device)))[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.networks.layout import NO_CLASS, SemanticLayout
+from models.networks.layout import NO_CLASS, Layout, SemanticLayout, SoftLayout
 
 POLICIES = ("color", "translation", "cutout")
 DRAWS = 7
@@ -37,12 +37,13 @@ class DiffAugment:
         """Numbers from U(0, 1) for `count` samples, (count, DRAWS), also those of other policies; None without any."""
         return torch.rand(count, DRAWS, device=device) if self.policies else None
 
-    def __call__(self, draw: Tensor, layout: SemanticLayout, *images: Tensor) -> tuple:
+    def __call__(self, draw: Tensor, layout: Layout, *images: Tensor) -> tuple:
         """(layout, *images), augmented.
 
         Args:
             draw: of these N samples.
-            layout: moves as the images do, and has no class where they have no pixels; nothing else changes it.
+            layout: moves as the images do, and has no class where they have no pixels, or 0 in a soft layout; nothing
+                else changes it.
             images: each (N, 3, H, W) in [-1, 1].
         """
         height, width = layout.size
@@ -101,8 +102,10 @@ def translate(x: Tensor, down: Tensor, right: Tensor, outside: float = 0) -> Ten
     return torch.where(is_inside.view(len(x), *[1] * (x.dim() - 3), height, width), moved, outside)
 
 
-def translate_layout(layout: SemanticLayout, down: Tensor, right: Tensor) -> SemanticLayout:
-    """The label maps and edges of a layout, moved as `translate` does; no class and no edge where they were not."""
+def translate_layout(layout: Layout, down: Tensor, right: Tensor) -> Layout:
+    """The maps of a layout, moved as `translate` does; no class, no edge, and 0 in all channels where they were not."""
+    if isinstance(layout, SoftLayout):
+        return SoftLayout(translate(layout.semantics, down, right), layout.resize)
     labels = translate(layout.labels.long(), down, right, NO_CLASS)
     edges = None if layout.edges is None else translate(layout.edges, down, right)
     return SemanticLayout(labels, edges, layout.num_labels)

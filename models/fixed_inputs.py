@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from models.pix2pix_model import Pix2PixModel
 from util.distributed import World
+from util.inputs import input_of
 from util.latents import draw_latents
 from util.precision import autocast
 
@@ -40,7 +41,7 @@ def fixed_inputs(
     world = world or World()
     first = 0
     for batch in batches:
-        places = range(first, first + len(batch["labels"]) * world.size)
+        places = range(first, first + len(input_of(batch)) * world.size)
         first = places.stop
         z = None if model.z_dim is None else draw_latents(seed, places[world.rank :: world.size], model.z_dim)[:, 0]
         yield FixedInput({name: value for name, value in batch.items() if name not in model.only_for_losses}, z)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from models.losses import Features
 from models.networks.encoder import ConvEncoder
 from models.networks.generators import Generator
-from models.networks.layout import SemanticLayout
+from models.networks.layout import Layout, SemanticLayout, SoftLayout
 from util.precision import full_precision
 
 
@@ -21,7 +21,7 @@ class Pix2PixModel(nn.Module):
         netG: a generator, (layout, z) -> images.
         netD: a discriminator, (layout, images) -> features; None outside training.
         netE: an encoder, photos -> (mu, logvar); None without `use_vae`.
-        num_labels: channels of the one-hot map, the unknown class included.
+        num_labels: channels of the one-hot map, the unknown class included; 0 for conditioning images.
         others: further networks of a method, by the letter in their file names.
         map_names: what else of a batch becomes part of its layout, see `SemanticLayout.maps`.
     """
@@ -63,8 +63,14 @@ class Pix2PixModel(nn.Module):
     def device(self) -> torch.device:
         return next(self.netG.parameters()).device
 
-    def layout(self, batch: dict) -> SemanticLayout:
-        """The layout of a batch, on the model's device."""
+    def layout(self, batch: dict) -> Layout:
+        """The layout of a batch, on the model's device: of its "condition" where it has one, else of its "labels"."""
+        if "condition" in batch:
+            return SoftLayout(batch["condition"], "area").to(self.device)
+        return self.label_layout(batch)
+
+    def label_layout(self, batch: dict) -> SemanticLayout:
+        """The layout of the "labels" of a batch."""
         maps = {name: batch[name] for name in self.map_names if name in batch}
         labels = self.network_labels(batch["labels"])
         layout = SemanticLayout.from_instances(labels, batch.get("instances"), self.num_labels, maps)
@@ -84,13 +90,13 @@ class Pix2PixModel(nn.Module):
         """(count, z_dim) from N(0, 1): latents, or with an encoder their random part; None for netG without latent."""
         return None if self.z_dim is None else torch.randn(count, self.z_dim, device=self.device)
 
-    def discriminate(self, layout: SemanticLayout, fake: Tensor, real: Tensor) -> tuple[Features, Features]:
+    def discriminate(self, layout: Layout, fake: Tensor, real: Tensor) -> tuple[Features, Features]:
         """Discriminator features of fake and real images, from one pass, as batch norm in D sees both together."""
         assert self.netD is not None, "only a model in training has a discriminator"
         features = self.netD(layout, torch.cat([fake, real]))  # of (2N, 3, H, W)
         halves = [[layer.chunk(2) for layer in scale] for scale in features]
         return [[half[0] for half in scale] for scale in halves], [[half[1] for half in scale] for scale in halves]
 
-    def generate(self, layout: SemanticLayout, z: Tensor | None) -> Tensor:
+    def generate(self, layout: Layout, z: Tensor | None) -> Tensor:
         """Images of the generator (N, 3, H, W) in [-1, 1], in full precision."""
         return full_precision(self.netG(layout, z))

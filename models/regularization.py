@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.losses import Features, gan_loss
-from models.networks.layout import SemanticLayout
+from models.networks.layout import Layout
 from models.networks.norms import NormSpec
 from models.networks.statistics import frozen_spectral_norm
 from util.distributed import process_count, sum_over_processes
@@ -20,7 +20,7 @@ from util.precision import full_precision
 LECAM_DECAY = 0.99
 
 
-def r1_penalty(netD: nn.Module, layout: SemanticLayout, real: Tensor) -> Tensor:
+def r1_penalty(netD: nn.Module, layout: Layout, real: Tensor) -> Tensor:
     """E |grad_x D(x)|^2 over photos x, a scalar; D(x) is the sum of all logits, over positions and scales.
 
     Takes a pass of its own, in full precision, with the singular vectors of the step.
@@ -52,7 +52,7 @@ class R1:
         """Whether the step, counted from 1, has the penalty."""
         return (step - 1) % self.interval == 0
 
-    def __call__(self, netD: nn.Module, layout: SemanticLayout, real: Tensor) -> Tensor:
+    def __call__(self, netD: nn.Module, layout: Layout, real: Tensor) -> Tensor:
         """The weighted penalty of a step that has it, a scalar."""
         return 0.5 * self.gamma * self.interval * r1_penalty(netD, layout, real)
 
@@ -127,7 +127,7 @@ class Regularization:
         self,
         netD: nn.Module,
         step: int,
-        layout: SemanticLayout,
+        layout: Layout,
         real: Tensor,
         fake_features: Features,
         real_features: Features,

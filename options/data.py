@@ -25,7 +25,10 @@ PREPROCESS_MODES = (
 
 @dataclass(frozen=True, kw_only=True)
 class LayoutOptions(Options, heading="data"):
-    """The classes of label maps, and the size of images."""
+    """The classes of label maps, or the channels of what is in their place, and the size of images."""
+
+    takes_conditions: ClassVar[bool] = False
+    """Whether the program also works with conditioning images, or with label maps alone."""
 
     dataset_mode: str = option("landscapes", "data set to read, with its preset (--help all)", role="data")
     data: str | None = option(
@@ -36,7 +39,19 @@ class LayoutOptions(Options, heading="data"):
         unset="not given",
     )
     label_nc: int = option(
-        182, "number of classes, without the unknown one", unit="classes", rule=at_least(1), role="weights"
+        182,
+        "number of classes, without the unknown one; 0 with --input_nc",
+        unit="classes",
+        rule=at_least(0),
+        role="weights",
+    )
+    input_nc: int = option(
+        0,
+        "read conditioning images of this many channels in place of label maps: 1 for gray ones (sketches, edges), 3 "
+        "for RGB, others from .npy files; 0 for label maps",
+        unit="channels",
+        rule=at_least(0),
+        role="weights",
     )
     contain_dontcare_label: bool = option(False, "label 255 means unknown and gets one more channel", role="weights")
     instance: bool = option(True, "read instance maps, whose edges are an input of the networks", role="weights")
@@ -50,8 +65,8 @@ class LayoutOptions(Options, heading="data"):
 
     @property
     def semantic_nc(self) -> int:
-        """Channels of the semantic map: the labels and, if there are instances, their edges."""
-        return self.num_labels + self.instance
+        """Channels of the semantic map: the labels, and the edges of instances if there are any; or of a condition."""
+        return self.num_labels + self.instance + self.input_nc
 
     @property
     def size_step(self) -> tuple[int, str]:
@@ -59,8 +74,9 @@ class LayoutOptions(Options, heading="data"):
         return 1, ""
 
     def check(self) -> None:
-        """Refuse sizes of images that the networks cannot generate."""
+        """Refuse sizes of images that the networks cannot generate, and label maps beside conditioning images."""
         super().check()
+        self.check_condition()
         step, cause = self.size_step
         width, height = self.crop_size, round(self.crop_size / self.aspect_ratio)
         if width % step:
@@ -71,6 +87,33 @@ class LayoutOptions(Options, heading="data"):
             raise OptionError(
                 f"--aspect_ratio {self.aspect_ratio:g}: --crop_size {width} gives height {height}, "
                 f"which must be a multiple of {step}{cause}; use --aspect_ratio {fix}"
+            )
+
+    def check_condition(self) -> None:
+        """Raise an `OptionError` for no classes, or for conditioning images where label maps alone are possible."""
+        if not self.input_nc:
+            if not self.label_nc:
+                raise OptionError(
+                    "--label_nc 0: label maps have at least one class; use --label_nc 1 or more, or add --input_nc 3 "
+                    "for RGB images in place of label maps"
+                )
+            return
+        if not self.takes_conditions:
+            raise OptionError(
+                f"--input_nc {self.input_nc}: {self.program} works with label maps alone, and these networks take "
+                "conditioning images"
+            )
+        wanted = {
+            "label_nc 0": self.label_nc,
+            "no_contain_dontcare_label": self.contain_dontcare_label,
+            "no_instance": self.instance,
+            "dataset_mode custom": self.dataset_mode != "custom",
+        }
+        missing = " ".join(f"--{flag}" for flag, is_missing in wanted.items() if is_missing)
+        if missing:
+            raise OptionError(
+                f"--input_nc {self.input_nc}: conditioning images of your own folders take the place of label maps and "
+                f"instance maps; add {missing}"
             )
 
 

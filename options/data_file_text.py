@@ -30,7 +30,8 @@ def data_file_text(description: DataFile, comments: Mapping[str, str] | None = N
         lines.append(f"suffixes = {_toml(suffixes)}")
     if description.split_seed:
         lines.append(f"split_seed = {description.split_seed}")
-    lines.append(line("classes = [", "classes"))
+    if description.classes:
+        lines.append(line("classes = [", "classes"))
     in_order = description.colors_are_labels and [row.id for row in description.classes] == [
         *range(len(description.classes))
     ]
@@ -38,7 +39,8 @@ def data_file_text(description: DataFile, comments: Mapping[str, str] | None = N
         number = {} if in_order else {"id": row.id}
         color = {} if row.color is None else {"color": [*row.color]}
         lines.append(f"  {_toml({**number, 'name': row.name, **color})},")
-    lines.append("]")
+    if description.classes:
+        lines.append("]")
     for name, part in description.parts.items():
         values = {field: value for field, value in dataclasses.asdict(part).items() if value not in (None, "")}
         lines += ["", line(f"[{name}]", f"[{name}]"), *(f"{key} = {_toml(value)}" for key, value in values.items())]

@@ -29,6 +29,7 @@ class EvaluateOptions(
 
     is_train: ClassVar[bool] = False
     program: ClassVar[str] = "evaluate.py"
+    takes_conditions: ClassVar[bool] = True
     start: ClassVar[Start] = Start(
         "Score generated images: those that test.py wrote for a run, or a folder of images beside one of photos.",
         ("--name mine --features random --segmenter segmenter", "--fake IMAGES --real PHOTOS"),
@@ -251,6 +252,13 @@ def _check_features(opt: EvaluateOptions) -> None:
 
 
 def _check_segmenters(opt: EvaluateOptions) -> None:
+    if opt.input_nc and (
+        flag := "segmenter" * bool(opt.segmenter) or "segmenter_weights" * bool(opt.segmenter_weights)
+    ):
+        raise OptionError(
+            f"--{flag} {getattr(opt, flag)}: classes are scored by label maps, and these images are generated from "
+            f"conditioning images; leave the flag out"
+        )
     if opt.segmenter and opt.segmenter_weights:
         raise OptionError(
             f"--segmenter {opt.segmenter}: is a segmentation network of your own, --segmenter_weights the published "

@@ -15,6 +15,7 @@ class ModelOptions(RunOptions, DeviceOptions, ComputeOptions, SavedRunOptions, N
 
     is_train: ClassVar[bool] = False
     program: ClassVar[str] = "spade"
+    takes_conditions: ClassVar[bool] = True
 
     crop_size: int = reuse(TestOptions, "crop_size")
     use_raw_G: bool = reuse(TestOptions, "use_raw_G")

@@ -10,7 +10,7 @@ from options.field import OptionError
 CUSTOM_ONLY = {f"{kind}_{what}" for kind in ("label", "image", "instance") for what in ("dir", "suffix")}
 """Options that name the files of the custom data set."""
 OF_ANOTHER = CUSTOM_ONLY | {"file_list"}
-IMPLIED = {"label_nc", "contain_dontcare_label", "instance"}
+IMPLIED = {"label_nc", "input_nc", "contain_dontcare_label", "instance"}
 """Options that follow from a data file."""
 
 Values = dict[str, Any]

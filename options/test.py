@@ -83,6 +83,7 @@ class TestOptions(
 
     is_train: ClassVar[bool] = False
     program: ClassVar[str] = "test.py"
+    takes_conditions: ClassVar[bool] = True
     start: ClassVar[Start] = Start(
         "Generate images of label maps with the networks of a trained run, and a page of them.",
         ("--name mine", "--name mine --phase val --how_many 50 --results_dir validation"),

@@ -249,6 +249,7 @@ class TrainOptions(
 
     is_train: ClassVar[bool] = True
     program: ClassVar[str] = "train.py"
+    takes_conditions: ClassVar[bool] = True
     start: ClassVar[Start] = Start(
         "Train networks that turn label maps into photos. Without options: SPADE, on landscapes drawn in memory.",
         (
@@ -264,11 +265,14 @@ class TrainOptions(
     def describe(self, usual: Mapping[str, Any]) -> str:
         """What is trained, and the options that differ from `usual` (`sources.usual_values`), one a line."""
         unknown = " and unknown pixels" if self.contain_dontcare_label else ""
+        inputs = f"{self.label_nc} classes{unknown}"
+        if self.input_nc:
+            inputs = f"conditioning images of {self.input_nc} channel{'s' * (self.input_nc > 1)}"
         width, height = self.crop_size, round(self.crop_size / self.aspect_ratio)
         epochs = self.niter + self.niter_decay
         return "\n".join(
             [
-                f"Training {self.method} on {name_of_data(self)}: {self.label_nc} classes{unknown}, images of "
+                f"Training {self.method} on {name_of_data(self)}: {inputs}, images of "
                 f"{width}x{height}, batches of {self.batch_size}, {epochs} epoch{'s' * (epochs > 1)}",
                 *(f"  {line}" for line in self.differences(usual)),
                 f"All other options have their defaults for this method and data set; {self.run_dir / SAVED_NAME} "

@@ -71,7 +71,7 @@ class Pix2PixTrainer:
             player.set_learning_rate(epoch, self.lr, self.niter, self.niter_decay)
 
     def step(self, batch: dict[str, Any], index: int = 0) -> None:
-        """Train on the part of a batch that this process has: labels, image, and instances if there are any.
+        """Train on the part of a batch that this process has, of samples with photos.
 
         Args:
             index: of the batch in its epoch, from 0; decides which players take a step.

@@ -19,6 +19,7 @@ from models.networks.statistics import spectral_vectors
 from trainers.finite import GRADIENT, FiniteWatch
 from trainers.schedule import learning_rate
 from util.distributed import World
+from util.inputs import input_of
 from util.precision import autocast
 
 SMALLEST_SCALE = 1e-4
@@ -52,7 +53,7 @@ class Player:
         metrics: other scalars of the last step, likewise: gradient norm and the metrics of the objective.
         rate: learning rate of the epoch.
         holds: whether the held parameters of the objective still keep their values.
-        shown: labels (N, H, W), fake and real (N, 3, H, W) in [-1, 1] of the last step; None without fakes.
+        shown: inputs (`util.inputs`), fake and real (N, 3, H, W) in [-1, 1] of the last step; None without fakes.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Player:
             group |= self.settings
 
     def step(self, batch: dict[str, Any], number: int) -> bool:
-        """Take a step on a batch: labels, image, and instances if there are any. Return whether weights were updated.
+        """Take a step on a batch of samples with photos. Return whether weights were updated.
 
         Args:
             number: of this step, from 1.
@@ -133,7 +134,7 @@ class Player:
         self.losses |= outcome.losses  # some terms are not computed in every step
         self.metrics |= outcome.metrics
         if outcome.fake is not None:
-            self.shown = batch["labels"], outcome.fake, batch["image"]
+            self.shown = input_of(batch), outcome.fake, batch["image"]
         return not overflow
 
     def _backward(self, batch: dict[str, Any], step: int) -> Outcome:

@@ -33,6 +33,7 @@ from trainers.shown import shown_samples
 from util.device import choose_device, place, prepare_torch
 from util.distributed import World
 from util.errors import InputError, Interrupted, StoppedError
+from util.inputs import input_of
 from util.interrupts import ENDING, Interrupts
 from util.lock import RunLock
 from util.optional import require
@@ -184,7 +185,7 @@ def create_run(opt: TrainOptions, world: World, stack: ExitStack, dataset: Sampl
             facts = run_facts(opt, device, world, progress, shown.of_training)
             with claimed_folder(opt, world, progress, resumed, dataset):
                 visualizer = stack.enter_context(_create_visualizer(opt, dataset, progress, facts))
-                visualizer.show_fixed(shown.batch["labels"], shown.batch["image"])
+                visualizer.show_fixed(input_of(shown.batch), shown.batch["image"])
                 visualizer.note_warnings(said)
     until_shown.close()
     reporter = Reporter(trainer, progress, visualizer, fixed, opt.print_freq, opt.display_freq, budget)

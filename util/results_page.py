@@ -96,14 +96,19 @@ class ResultsPage:
 
         Args:
             name: unique name; slashes make folders.
-            labels: class ids (H, W).
+            labels: class ids (H, W); or a conditioning image (H, W, 3) uint8 as people see it.
             results: caption and uint8 image (H, W, 3) of every result; the same number for every sample.
             photo: the real image, uint8 (H, W, 3), if there is one.
             canvas: photo segments that the network got with the labels, uint8 (H, W, 3), if it gets them.
         """
         assert name not in self._names, f"two samples are named {name}"
         self._names.add(name)
-        images = [(LABELS, colorize(labels, self.class_colors), "label map", "label")]
+        is_condition = labels.ndim == 3
+        images = [
+            (LABELS, labels, "condition", "label")
+            if is_condition
+            else (LABELS, colorize(labels, self.class_colors), "label map", "label")
+        ]
         if canvas is not None:
             images.append((CANVASES, canvas, "canvas", "photo"))
         for k, (caption, image) in enumerate(results, start=1):
@@ -112,7 +117,7 @@ class ResultsPage:
             images.append((PHOTOS, photo, "photo", "photo"))
         figures = [self._sample(folder, name, image, caption, kind) for folder, image, caption, kind in images]
         self._columns = [(caption, kind) for _, _, caption, kind in images]
-        fractions = html.class_fractions(labels)
+        fractions = {} if is_condition else html.class_fractions(labels)
         self._images_with_class.update(fractions.keys())
         chips = self.chips.chip_list({class_id: html.percent(fraction) for class_id, fraction in fractions.items()})
         row = tags.article(tags.h2(name), html.image_row(figures, self.display_width, name=name), chips)

@@ -20,6 +20,10 @@ MAX_ROWS = 40
 """Batches on the page; the folder holds all."""
 MAX_MOMENTS = 300
 """Moments of the fixed samples on the page."""
+CONDITION = "condition"
+"""Caption of conditioning images."""
+INPUTS = ("input_label", "label_map")
+"""Kinds whose caption is that of label maps or of what is in their place."""
 KINDS = {
     "input_label": ("label map", "label"),
     "synthesized_image": ("generated image", "result"),
@@ -51,11 +55,13 @@ class TrainingImages:
 
     Args:
         display_width: width of a batch's image on the page, in CSS pixels.
+        input_caption: what networks generate from, in words.
     """
 
-    def __init__(self, directory: Path, display_width: int):
+    def __init__(self, directory: Path, display_width: int, input_caption: str = "label map"):
         self.directory = Path(directory)
         self.display_width = display_width
+        self.input_caption = input_caption
         self.newest: Look | None = None
         self._sizes: dict[PurePosixPath, tuple[tuple[int, int], tuple[int, int] | None]] = {}
 
@@ -139,10 +145,17 @@ class TrainingImages:
             )
             given = {
                 kind: html.image_figure(files[kind], tile, caption, f"{caption} of sample {number + 1}", css_class)
-                for kind, (caption, css_class) in FIXED_INPUTS.items()
+                for kind, (caption, css_class) in self._captioned(FIXED_INPUTS).items()
             }
             tiles.append([given["label_map"], generated, given["photo"]])
         return tiles
+
+    def _captioned(self, kinds: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+        """The kinds with the caption of this training's inputs."""
+        return {
+            kind: (self.input_caption if kind in INPUTS else caption, css_class)
+            for kind, (caption, css_class) in kinds.items()
+        }
 
     def _row(self, look: Look) -> tags.section | None:
         """Return the images of a batch, or None if one is missing or damaged."""
@@ -153,7 +166,7 @@ class TrainingImages:
             return None
         figures = [
             html.image_figure(paths[kind], size, caption, f"{caption}, {look}", css_class)
-            for (kind, (caption, css_class)), size in zip(KINDS.items(), known)
+            for (kind, (caption, css_class)), size in zip(self._captioned(KINDS).items(), known)
         ]
         heading = tags.h2(f"Epoch {look.epoch}", tags.small(f"{look.images_seen:,} images"))
         # Mosaics of several samples lie below each other, single samples side by side.

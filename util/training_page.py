@@ -15,12 +15,11 @@ import numpy as np
 from dominate import tags
 
 from util import html
-from util.colormap import colorize
 from util.curves import Curves
 from util.duration import in_words
 from util.score_log import ScoreRecord
 from util.training_hints import Hint, Observed, find_hints, has_enough
-from util.training_images import FIXED, Look, TrainingImages
+from util.training_images import CONDITION, FIXED, Look, TrainingImages
 from util.training_log import TrainingLog
 from util.warn import SAMPLE_SKIPPED, STEP_SKIPPED
 
@@ -102,7 +101,7 @@ class TrainingPage:
     """Writes `index.html` in `directory`, which is usually `checkpoints/<experiment>/web`.
 
     Attributes:
-        class_names, class_colors: name and color (n, 3) uint8 of every class id.
+        class_names, class_colors: name and color (n, 3) uint8 of every class id; none with conditioning images.
         display_width: width of a batch's image on the page, in CSS pixels.
         score_text: formats scores, {name: value} -> {title: text}.
     """
@@ -117,18 +116,18 @@ class TrainingPage:
 
     def __post_init__(self) -> None:
         self.chips = html.Chips(self.class_names, self.class_colors)
-        self.images = TrainingImages(self.directory, self.display_width)
+        self.images = TrainingImages(self.directory, self.display_width, "label map" if self.chips.names else CONDITION)
         self._fractions, self._fixed_fractions = dict[int, float](), dict[int, float]()
         self._written: deque[float] = deque(maxlen=WRITES)
 
-    def add_fixed(self, labels: np.ndarray, photos: Sequence[np.ndarray]) -> None:
-        """Write what the fixed samples are generated from: class ids (M, H, W) and photos (H, W, 3) uint8."""
-        self._fixed_fractions = html.class_fractions(labels)
-        self.images.add_fixed(list(colorize(labels, self.class_colors)), photos)
+    def add_fixed(self, inputs: Sequence[np.ndarray], photos: Sequence[np.ndarray], labels: np.ndarray | None) -> None:
+        """Write what the fixed samples are generated from, and photos, (H, W, 3) uint8; `labels` as for `add`."""
+        self._fixed_fractions = {} if labels is None else html.class_fractions(labels)
+        self.images.add_fixed(inputs, photos)
 
-    def add(self, epoch: int, images_seen: int, images: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
-        """Write images (H, W, 3) uint8 by kind; `labels` are the class ids of the label maps shown."""
-        self._fractions = html.class_fractions(labels)
+    def add(self, epoch: int, images_seen: int, images: Mapping[str, np.ndarray], labels: np.ndarray | None) -> None:
+        """Write images (H, W, 3) uint8 by kind; `labels` are the class ids of the label maps shown, if these are."""
+        self._fractions = {} if labels is None else html.class_fractions(labels)
         self.images.add(Look(images_seen, epoch), images)
 
     def save(self, log: TrainingLog, status: Status, scores: Sequence[ScoreRecord] = ()) -> Path:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from util.colormap import colorize
 from util.duration import in_words
 from util.errors import InputError, Interrupted
 from util.image import mosaic, to_uint8
+from util.inputs import drawn, labels_of
 from util.loss_log import LossLog, LossRecord
 from util.optional import require
 from util.score_log import GENERATOR_NAMES, ScoreLog, ScoreRecord, curves_of
@@ -49,7 +49,7 @@ class Visualizer:
     Args:
         run_dir: the folder of the experiment.
         title: heading of the page.
-        class_names, class_colors: name and color (n, 3) uint8 of every class id.
+        class_names, class_colors: name and color (n, 3) uint8 of every class id; none with conditioning images.
         html, tensorboard: whether to write these two.
         display_winsize: width of an image on the page in CSS pixels.
         write: prints a line; tqdm.write is compatible with a progress bar.
@@ -173,31 +173,31 @@ class Visualizer:
             self.wandb.log(images_seen, named)
         self._save_page()
 
-    def show_fixed(self, labels: Tensor, real: Tensor) -> None:
-        """Show what the fixed samples are generated from: class ids (M, H, W) and photos (M, 3, H, W) in [-1, 1]."""
+    def show_fixed(self, inputs: Tensor, real: Tensor) -> None:
+        """Show what the fixed samples are generated from, see `util.inputs`, and photos (M, 3, H, W) in [-1, 1]."""
         if self.page:
-            self.page.add_fixed(labels.cpu().numpy(), list(to_uint8(real)))
+            self.page.add_fixed(list(drawn(inputs, self.class_colors)), list(to_uint8(real)), labels_of(inputs))
 
     def show(
-        self, epoch: int, images_seen: int, labels: Tensor, fake: Tensor, real: Tensor, samples: Tensor | None = None
+        self, epoch: int, images_seen: int, inputs: Tensor, fake: Tensor, real: Tensor, samples: Tensor | None = None
     ) -> None:
         """Show the first samples of a batch side by side, at most four, and all `samples`.
 
         Args:
-            labels: class ids (N, H, W).
+            inputs: class ids (N, H, W), or conditioning images (N, C, H, W).
             fake, real: images (N, 3, H, W) in [-1, 1].
             samples: images (M, 3, H, W) in [-1, 1] of label maps and styles that are the same at every look.
         """
-        shown_labels = labels[:MAX_SAMPLES].cpu().numpy()
+        shown = inputs[:MAX_SAMPLES]
         images = {
-            "input_label": mosaic(colorize(shown_labels, self.class_colors)),
+            "input_label": mosaic(drawn(shown, self.class_colors)),
             "synthesized_image": mosaic(to_uint8(fake[:MAX_SAMPLES])),
             "real_image": mosaic(to_uint8(real[:MAX_SAMPLES])),
         }
         if samples is not None:
             images["fixed_sample"] = mosaic(to_uint8(samples))
         if self.page:
-            self.page.add(epoch, images_seen, images, shown_labels)
+            self.page.add(epoch, images_seen, images, labels_of(shown))
             self._save_page()
         if self.tensorboard:
             for kind, image in images.items():

@@ -13,6 +13,7 @@ SPADE_OPTIONS = (
     AUGMENTATION_OPTIONS
     | REGULARIZATION_OPTIONS
     | {
+        "input_nc",
         *("instance", "netG", "conditioning", "norm_G", "ngf", "padding_G", "upsampling_G", "num_upsampling_layers"),
         *("resnet_n_downsample", "resnet_n_blocks", "resnet_kernel_size", "resnet_initial_kernel_size"),
         *("use_vae", "random_input", "z_dim", "norm_E", "norm_D", "num_D", "n_layers_D", "ndf"),
@@ -30,7 +31,7 @@ METHODS: dict[str, MethodFacts] = {
         | REGULARIZATION_OPTIONS
         | {
             *("netG", "norm_G", "ngf", "n_downsample_global", "n_blocks_global"),
-            *("instance", "checkpoint_activations"),
+            *("instance", "input_nc", "checkpoint_activations"),
             *("n_local_enhancers", "n_blocks_local", "niter_fix_global"),
             *("norm_D", "ndf", "num_D", "n_layers_D", "pool_size"),
             *("gan_feat_loss", "vgg_loss", "vgg_weights", "lambda_feat"),
@@ -56,7 +57,18 @@ METHODS: dict[str, MethodFacts] = {
         AUGMENTATION_OPTIONS
         | REGULARIZATION_OPTIONS
         | {
-            *("instance", "ngf", "norm_G", "dropout", "ndf", "norm_D", "n_layers_D", "init_type", "init_gain"),
+            *(
+                "instance",
+                "input_nc",
+                "ngf",
+                "norm_G",
+                "dropout",
+                "ndf",
+                "norm_D",
+                "n_layers_D",
+                "init_type",
+                "init_gain",
+            ),
             *("lambda_L1", "test_statistics", "num_styles"),
         },
         preset={

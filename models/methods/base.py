@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from models.augmentation import NO_AUGMENTATION, DiffAugment
-from models.networks.layout import SemanticLayout
+from models.networks.layout import Layout, SemanticLayout
 from models.pix2pix_model import Pix2PixModel
 from models.regularization import NO_REGULARIZATION, Regularization
 from util.errors import InputError
@@ -24,7 +24,7 @@ class Part:
     """A micro-batch: the samples of one forward pass. With one process and `--accumulate 1` it is the whole batch.
 
     Attributes:
-        layout: of N label maps.
+        layout: of N label maps or conditioning images.
         real: photos (N, 3, H, W) in [-1, 1].
         noise: output of the method's `draw_noise` for these samples, (N, ...) or None.
         augmentation: output of its `draw_augmentation`, likewise.
@@ -34,13 +34,19 @@ class Part:
         batch: output of the method's `describe_batch` for the whole batch.
     """
 
-    layout: SemanticLayout
+    layout: Layout
     real: Tensor
     noise: Tensor | None = None
     augmentation: Tensor | None = None
     step: int = 1
     num_parts: int = 1
     batch: Any = None
+
+    @property
+    def label_layout(self) -> SemanticLayout:
+        """The layout, for methods that need classes: they take no conditioning images."""
+        assert isinstance(self.layout, SemanticLayout), "this method takes label maps alone"
+        return self.layout
 
 
 @dataclass(frozen=True)
@@ -172,7 +178,7 @@ class Method(ABC):
         """The random numbers of `diffaugment` for `count` samples, drawn after `draw_noise`; None without policies."""
         return self.diffaugment.draw(count, self.model.device)
 
-    def augmented(self, part: Part, layout: SemanticLayout, *images: Tensor) -> tuple:
+    def augmented(self, part: Part, layout: Layout, *images: Tensor) -> tuple:
         """(layout, *images) as the discriminator sees them, under the draw of a micro-batch."""
         return (layout, *images) if part.augmentation is None else self.diffaugment(part.augmentation, layout, *images)
 
@@ -180,7 +186,7 @@ class Method(ABC):
         """Note the outcome of a step that a player has taken, over all micro-batches of this process."""
         self.regularization.after_step(outcome.metrics)
 
-    def describe_batch(self, layout: SemanticLayout) -> Any:
+    def describe_batch(self, layout: Layout) -> Any:
         """What the losses need to know of the whole batch, anew for each step of a player; None if nothing.
 
         All processes call it at the same time, and must return the same.

@@ -92,9 +92,9 @@ class CRNMethod(Method):
 
     def losses(self, part: Part) -> Outcome:
         """Features: the difference of features, of the best image per class or of the one image."""
-        images = full_precision(self.netG.images(part.layout))  # (N, k, 3, H, W)
+        images = full_precision(self.netG.images(part.label_layout))  # (N, k, 3, H, W)
         if self.netG.num_images > 1:
-            loss = self.loss.diversity(images, part.real, part.layout)
+            loss = self.loss.diversity(images, part.real, part.label_layout)
         else:
             loss = self.loss(images[:, 0], part.real)
         return Outcome({"Features": loss}, fake=images[:, 0].detach().clamp(-1, 1))

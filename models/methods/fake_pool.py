@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.networks.layout import SemanticLayout
+from models.networks.layout import Layout, SemanticLayout, SoftLayout
 
 
 class FakePool:
@@ -22,7 +22,7 @@ class FakePool:
         self.size = size
         self.samples: list[dict[str, Tensor]] = []  # each of one label map and its image
 
-    def exchange(self, layout: SemanticLayout, fake: Tensor) -> tuple[SemanticLayout, Tensor]:
+    def exchange(self, layout: Layout, fake: Tensor) -> tuple[Layout, Tensor]:
         """Label maps and images (N, 3, H, W) to train the discriminator on, in place of new ones.
 
         Until the pool is full, new images are stored and returned. Afterwards each is returned with probability 0.5;
@@ -32,6 +32,8 @@ class FakePool:
             return layout, fake
         chosen = [self._exchange_one(sample) for sample in _samples(layout, fake.detach())]
         batch = {name: torch.stack([sample[name] for sample in chosen]) for name in chosen[0]}
+        if isinstance(layout, SoftLayout):
+            return SoftLayout(batch["semantics"], layout.resize), batch["fake"]
         return SemanticLayout(batch["labels"], batch.get("edges"), layout.num_labels), batch["fake"]
 
     def _exchange_one(self, new: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -54,8 +56,12 @@ class FakePool:
         self.samples = [{name: tensor.to(device) for name, tensor in sample.items()} for sample in samples]
 
 
-def _samples(layout: SemanticLayout, fake: Tensor) -> list[dict[str, Tensor]]:
+def _samples(layout: Layout, fake: Tensor) -> list[dict[str, Tensor]]:
     """One dict a sample, of copies: slices would keep the whole batch in memory."""
-    tensors = {"labels": layout.labels, "edges": layout.edges, "fake": fake}
+    if isinstance(layout, SoftLayout):
+        maps = {"semantics": layout.semantics}
+    else:
+        maps = {"labels": layout.labels, "edges": layout.edges}
+    tensors = {**maps, "fake": fake}
     tensors = {name: tensor for name, tensor in tensors.items() if tensor is not None}
     return [{name: tensor[i].clone() for name, tensor in tensors.items()} for i in range(len(fake))]

@@ -100,10 +100,10 @@ class InstanceFeatureModel(Pix2PixModel):
         """Photos, where features are drawn and not theirs."""
         return () if self.centers is None else super().only_for_losses
 
-    def layout(self, batch: dict[str, Any]) -> SemanticLayout:
+    def label_layout(self, batch: dict[str, Any]) -> SemanticLayout:
         """The layout of a batch with features, for generating images. In a training step, where gradients are wanted,
         it has none yet: the losses add them."""
-        layout = super().layout(batch)
+        layout = super().label_layout(batch)
         if torch.is_grad_enabled():
             return layout
         if self.centers is not None:

@@ -204,7 +204,7 @@ class OASISMethod(Method):
     def discriminator_losses_of(self, fake: Tensor, part: Part) -> dict[str, Tensor]:
         """As `discriminator_losses`, on given fakes."""
         fake, part = self.as_seen(fake, part)
-        labels = part.layout.labels.long()
+        labels = part.label_layout.labels.long()
         has_class = labels != NO_CLASS  # (N, H, W); all pixels, without augmentation
         fake_logits = self.classify(fake)  # (N, num_labels + 1, H, W)
         of_fake = F.cross_entropy(fake_logits, torch.zeros_like(labels), reduction="none")  # (N, H, W)
@@ -236,7 +236,7 @@ class OASISMethod(Method):
         # Channel 0 is fake. It is also the target of pixels without a class (-1), which then have no loss.
         weights = F.pad(weights, (1, 0)).to(logits.dtype)  # (num_labels + 1,)
         # The sum of weights is that of the whole batch, so `reduction="mean"` would be wrong.
-        return F.cross_entropy(logits, part.layout.labels.long() + 1, weights, reduction="none").mean()
+        return F.cross_entropy(logits, part.label_layout.labels.long() + 1, weights, reduction="none").mean()
 
 
 def class_weights(pixels: Tensor, unknown: int | None = None) -> Tensor:

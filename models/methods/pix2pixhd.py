@@ -123,6 +123,10 @@ class Pix2PixHDMethod(Method):
             )
         if opt.instance_feat and opt.label_feat:
             raise InputError("--label_feat: contradicts --instance_feat; leave one of them out")
+        if opt.label_feat and opt.input_nc:
+            raise InputError(
+                f"--label_feat: --input_nc {opt.input_nc} has no classes to take features of; leave the flag out"
+            )
         if opt.instance_feat and not opt.instance:
             raise InputError("--instance_feat: needs instance maps; use --instance, or --label_feat --no_instance_feat")
         if (path := _centers_to_draw_from(opt)) and not path.exists():
@@ -184,7 +188,7 @@ class Pix2PixHDMethod(Method):
         """G_GAN, G_GAN_Feat and G_VGG; keeps the image for the discriminator."""
         layout = part.layout
         if isinstance(self.model, InstanceFeatureModel):
-            layout = self.model.with_features(layout, part.real)
+            layout = self.model.with_features(part.label_layout, part.real)
         fake = self.model.generate(layout, None)
         self.fakes.append(fake.detach())
         return Outcome(self.image_losses(part, fake), fake=fake.detach())

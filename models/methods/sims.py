@@ -140,30 +140,30 @@ class SIMSMethod(Method):
 
     def generator_losses(self, part: Part) -> Outcome:
         """Features: difference of images and of VGG features; Layout: cross-entropy with the labels as they were."""
-        image, logits = (full_precision(output) for output in self.netG.heads(part.layout))
+        image, logits = (full_precision(output) for output in self.netG.heads(part.label_layout))
         seen = [image, part.real]
         if self.netG.stages >= HALVED_FROM:
             seen = [F.avg_pool2d(images, 2) for images in seen]
         losses = {
             "Features": self.image_loss(*seen),
-            "Layout": self.lambda_layout * F.cross_entropy(logits, part.layout.labels.long()),
+            "Layout": self.lambda_layout * F.cross_entropy(logits, part.label_layout.labels.long()),
         }
         return Outcome(losses, fake=image.detach().clamp(-1, 1))
 
     def alignment_losses(self, part: Part) -> Outcome:
         """Align: distance of the aligned segments to the photo."""
-        segments, masks = part.layout.maps["segments"], part.layout.maps["segment_masks"]
+        segments, masks = part.label_layout.maps["segments"], part.label_layout.maps["segment_masks"]
         count = segments.shape[1]
         segments = reduce(segments.flatten(0, 1))  # (N * K, 3, h, w)
         masks = reduce(masks.flatten(0, 1)[:, None].to(segments.dtype))  # (N * K, 1, h, w)
-        theta = affine_maps(self.model.networks["A"], segments, masks, part.layout)
+        theta = affine_maps(self.model.networks["A"], segments, masks, part.label_layout)
         aligned, masks = (x.unflatten(0, (-1, count)) for x in (affine_sample(segments, theta), masks[:, 0]))
         return Outcome({"Align": alignment_loss(aligned, masks, reduce(part.real))})
 
     def ordering_losses(self, part: Part) -> Outcome:
         """Order: cross-entropy of the class in front."""
-        pairs, fronts = part.layout.maps["pair_labels"], part.layout.maps["pair_fronts"]
-        logits = order_logits(self.model.networks["O"], pairs, part.layout)
+        pairs, fronts = part.label_layout.maps["pair_labels"], part.label_layout.maps["pair_fronts"]
+        logits = order_logits(self.model.networks["O"], pairs, part.label_layout)
         fronts = fronts.long().flatten()  # (N * P,)
         total = F.cross_entropy(logits, fronts, ignore_index=-1, reduction="sum")
         return Outcome({"Order": total / (fronts >= 0).sum().clamp(min=1)})

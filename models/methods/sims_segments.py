@@ -44,12 +44,12 @@ class SIMSModel(Pix2PixModel):
         """Photos, and the maps that A and O learn from."""
         return (*super().only_for_losses, *SEGMENT_MAPS)
 
-    def layout(self, batch: dict[str, Any]) -> SemanticLayout:
+    def label_layout(self, batch: dict[str, Any]) -> SemanticLayout:
         """The layout of a batch. Scenes in it are replaced by the canvases composed of them."""
         if "scenes" in batch:
             canvases = [self.compose(*pair) for pair in zip(batch.pop("scenes"), batch["labels"])]
             batch[CANVAS], batch[CHANGED_LABELS] = (torch.stack(maps) for maps in zip(*canvases))
-        return super().layout(batch)
+        return super().label_layout(batch)
 
     @torch.no_grad()
     def compose(self, scene: Scene, labels: Tensor) -> tuple[Tensor, Tensor]:

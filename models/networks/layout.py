@@ -147,16 +147,23 @@ class SemanticLayout:
 
 
 class SoftLayout:
-    """A semantic map of any values, such as the probabilities of a segmentation network or a blend of two maps.
+    """A semantic map of any values: a blend of two maps, probabilities, or a conditioning image such as a sketch.
 
-    Generators take it in place of a `SemanticLayout`.
+    Networks take it in place of a `SemanticLayout`.
 
     Args:
         semantics: (N, channels, H, W), the edge channel last where the network has one.
+        resize: how `at` makes it smaller: "nearest" as label maps, so that one-hot maps give the same as labels; or
+            "area", the mean of the pixels that become one, which thin lines survive.
     """
 
-    def __init__(self, semantics: Tensor):
+    def __init__(self, semantics: Tensor, resize: str = "nearest"):
         self.semantics = semantics
+        self.resize = resize
+
+    @property
+    def channels(self) -> int:
+        return self.semantics.shape[1]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -171,13 +178,27 @@ class SoftLayout:
     def __len__(self) -> int:
         return len(self.semantics)
 
+    def to(self, device: torch.device | str) -> SoftLayout:
+        """The same layout on another device."""
+        return SoftLayout(self.semantics.to(device, non_blocking=True), self.resize)
+
+    def split(self, parts: int) -> list[SoftLayout]:
+        """Layouts of equal parts of the batch, in its order; `parts` must divide its length."""
+        return [SoftLayout(semantics, self.resize) for semantics in self.semantics.chunk(parts)]
+
     def with_noise(self, z: Tensor) -> SoftLayout:
         """The same map with noise in front; see `SemanticLayout.with_noise`."""
-        return SoftLayout(torch.cat([noise_map(z, *self.size), self.semantics], dim=1))
+        return SoftLayout(torch.cat([noise_map(z, *self.size), self.semantics], dim=1), self.resize)
 
     def at(self, height: int, width: int) -> Tensor:
-        """The map (N, channels, height, width), resized by nearest neighbor, as `SemanticLayout` does."""
-        return F.interpolate(self.semantics, size=(height, width), mode="nearest")
+        """The map (N, channels, height, width), resized as `resize` says."""
+        if (height, width) == self.size:
+            return self.semantics
+        return F.interpolate(self.semantics, size=(height, width), mode=self.resize)
+
+
+Layout = SemanticLayout | SoftLayout
+"""What networks take."""
 
 
 def noise_map(z: Tensor, height: int, width: int) -> Tensor:

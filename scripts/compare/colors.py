@@ -27,6 +27,7 @@ class ColorOptions(TestOptions):
     """The options of test.py, with the name of this tool."""
 
     program: ClassVar[str] = "python -m scripts.compare colors"
+    takes_conditions: ClassVar[bool] = False
 
 
 class ClassColors:

@@ -66,7 +66,7 @@ class Replay:
         self.loss = CRNLoss(vgg, TermWeights(WEIGHTS[self.recorded["kind"]])).to(recording.device)
         self.method = CRNMethod(self.model, self.loss)
         self.batch = recording.batch()
-        self.layout, self.real = self.model.layout(self.batch), self.batch["image"]
+        self.layout, self.real = self.model.label_layout(self.batch), self.batch["image"]
 
     def measure(self) -> Results:
         """Return every quantity of a recording."""

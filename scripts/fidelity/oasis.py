@@ -113,7 +113,7 @@ class Replay:
     def _part(self, z: int, mask: int) -> Part:
         """The batch with recorded noise and coins."""
         self.method.draw_coins = lambda count: self._coins(mask)
-        layout = self.model.layout(self.batch)
+        layout = self.model.label_layout(self.batch)
         noise = self.z[z] if self.opt.noise_3d else None
         return Part(layout, self.batch["image"], noise, batch=self.method.describe_batch(layout))
 
@@ -142,7 +142,7 @@ class Replay:
     def labels(self) -> Results:
         """Pixels of the classes, their weights, and what the coins make of them."""
         part = self._part(0, 0)
-        labels, pixels = part.layout.labels, part.batch.pixels
+        labels, pixels = part.label_layout.labels, part.batch.pixels
         masks = [labelmix_mask(labels, LabelFacts(pixels, self._coins(number))) for number in range(3)]
         return {
             "semantics_sum_per_channel": part.layout.at(*part.layout.size).double().sum((0, 2, 3)).tolist(),
@@ -165,13 +165,13 @@ class Replay:
         part, results, norms = self._part(0, 0), {}, {}
         fake = self.model.generate(part.layout, part.noise)
         losses = self.method.generator_losses_of(fake, part) | self.method.discriminator_losses_of(fake, part)
-        mixed = torch.where(labelmix_mask(part.layout.labels, part.batch), part.real, fake)
+        mixed = torch.where(labelmix_mask(part.label_layout.labels, part.batch), part.real, fake)
         for name, images in (("fake", fake), ("real", part.real), ("mixed", mixed)):
             logits = self.method.classify(images)
             norms[name] = [norm(channel) for channel in logits.unbind(1)]
             results[f"eval_logits_{name}"] = array(logits[:, :, 3::8, 5::8])
         if "local_noise_class" in self.recorded:
-            is_class = part.layout.labels[:, None] == self.recorded["local_noise_class"]
+            is_class = part.label_layout.labels[:, None] == self.recorded["local_noise_class"]
             z = torch.where(is_class, *(self.z[number][:, :, None, None] for number in (1, 0)))
             results["local_noise_fake"] = array(self.model.generate(part.layout, z))
         return results | {"eval_fake": array(fake), "eval_losses": floats(losses), "eval_logit_norms": norms}
@@ -224,7 +224,7 @@ class Replay:
                 average.update(self.model.netG)
             step: Results = {"losses": floats(trainer.losses), "parameter_changes": parameter_changes(networks, start)}
             steps.append(step | {"buffer_changes": _changes(_buffers(networks), buffers)})
-        layout, noise = self.model.layout(self.batch), [z if self.opt.noise_3d else None for z in self.z]
+        layout, noise = self.model.label_layout(self.batch), [z if self.opt.noise_3d else None for z in self.z]
         results: Results = {"steps": steps, "steps_fake": _evaluated(self.model.netG, layout, noise[0])}
         if average is None:
             return results

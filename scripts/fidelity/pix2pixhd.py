@@ -77,7 +77,7 @@ class Replay:
         self.model.train()
 
     def _part(self) -> Part:
-        return Part(self.model.layout(self.batch), self.batch["image"])
+        return Part(self.model.label_layout(self.batch), self.batch["image"])
 
     def measure(self) -> Results:
         """Return every quantity of a recording."""
@@ -105,7 +105,7 @@ class Replay:
         """Images and what the discriminator makes of them. Training and evaluation mode are the same here."""
         self._refill()
         part, results, norms = self._part(), {}, {}
-        layout = self.model.layout(self.batch)
+        layout = self.model.label_layout(self.batch)
         if "E" in self.networks:
             results["encoder_output"] = array(layout.maps[FEATURES])
         fake = self.model.generate(layout, None)

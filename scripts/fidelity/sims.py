@@ -74,8 +74,8 @@ def synthesis(recording: Recording) -> Results:
         "image": _pixels(recording, "image") / 127.5 - 1,
     }
     fill(netG, seed)
-    image, logits = netG.heads(model.layout(batch))
-    losses = method.generator_losses(Part(model.layout(batch), batch["image"])).losses
+    image, logits = netG.heads(model.label_layout(batch))
+    losses = method.generator_losses(Part(model.label_layout(batch), batch["image"])).losses
     loss = reduce(torch.add, losses.values())
     loss.backward()
     return _construction(scalars, netG) | {

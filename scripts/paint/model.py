@@ -126,7 +126,9 @@ class Painter:
         labels = torch.from_numpy(np.array(ids))[None]  # (1, H, W)
         if earlier is not None and torch.equal(self.model.network_labels(labels).to(self.device), earlier.labels):
             return earlier
-        layout = self.model.layout({"labels": labels, **({"instances": labels.int()} if self.opt.instance else {})})
+        layout = self.model.label_layout(
+            {"labels": labels, **({"instances": labels.int()} if self.opt.instance else {})}
+        )
         if not isinstance(self.model.netG, SPADEGenerator):
             return layout
         return prepare(self.model.netG, layout, earlier if reuse else None)
@@ -171,6 +173,8 @@ def describe_device(device: torch.device) -> str:
 def _refuse_unsuitable(opt: ModelOptions) -> None:
     """Raise an `InputError` for runs whose images need more than a label map of at most 255 labels and a latent."""
     check_label_maps_suffice(opt)
+    if opt.input_nc:
+        raise InputError(f"{opt.run_dir}: takes conditioning images, and label maps are painted; generate with test.py")
     check_labels(Path(opt.run_dir), opt.label_nc, opt.contain_dontcare_label)
 
 

@@ -34,6 +34,7 @@ class BankOptions(TrainOptions):
     """The options of train.py, in messages of this tool."""
 
     program: ClassVar[str] = "python -m scripts.prepare bank"
+    takes_conditions: ClassVar[bool] = False
 
 
 def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, TrainOptions]:

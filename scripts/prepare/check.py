@@ -102,7 +102,13 @@ def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, TrainOptions | 
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     peek.add_argument("--phase", nargs="?", default="train")
     program = TrainOptions if peek.parse_known_args(rest)[0].phase == "train" else TestOptions
-    return own, parse_options(program, rest, PRESETS, METHODS)
+    opt = parse_options(program, rest, PRESETS, METHODS)
+    if opt.input_nc:
+        raise InputError(
+            f"--input_nc {opt.input_nc}: this checks label maps; train.py and test.py check conditioning images when "
+            "they read them"
+        )
+    return own, opt
 
 
 def main(argv: Sequence[str]) -> int:

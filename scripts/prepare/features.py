@@ -81,7 +81,7 @@ def make_centers(opt: FeatureOptions, model: InstanceFeatureModel) -> FeatureCen
     by_label: dict[int, list[np.ndarray]] = defaultdict(list)
     for batch in tqdm(create_loader(opt, create_dataset(opt)), desc="features", unit="batch", dynamic_ncols=True):
         with torch.no_grad():
-            layout = model.layout(batch)
+            layout = model.label_layout(batch)
         maps = zip(layout.maps[FEATURES].cpu(), model.regions(layout).cpu(), layout.labels.long().cpu())
         for features, regions, labels in maps:
             for label, feature in features_of(features, regions, labels, opt.num_labels):

@@ -18,7 +18,7 @@ def make_options() -> Callable[..., SimpleNamespace]:
             "is_train": True, "phase": "train", "dataset_mode": "custom", "dataroot": "", "seed": 0,
             "label_dir": None, "image_dir": None, "instance_dir": None, "pairing_check": True, "coco_portraits": True,
             "label_suffix": "", "image_suffix": "", "instance_suffix": "",
-            "label_nc": 5, "contain_dontcare_label": False, "instance": False, "max_dataset_size": None,
+            "label_nc": 5, "input_nc": 0, "contain_dontcare_label": False, "instance": False, "max_dataset_size": None,
             "preprocess_mode": "resize_and_crop", "load_size": 16, "crop_size": 16, "aspect_ratio": 1.0, "flip": False,
             "batch_size": 1, "num_workers": 0, "serial_batches": False, "file_list": None, "cache_dir": None,
             "fast_decode": False, "apply_exif": False, "gpu_ids": "-1", "data": None,
