@@ -34,6 +34,7 @@ RUNS = {
     "batch": TrainOptions(name="batch", crop_size=256, norm_D="spectralbatch", vgg_loss=False),
     "custom": TrainOptions(name="custom", crop_size=256, **CUSTOM, instance=True, instance_dir="n"),
     "oasis": TrainOptions(name="oasis", crop_size=256, method="oasis", instance=False, z_dim=64, vgg_loss=False),
+    "sketch": TrainOptions(name="sketch", crop_size=256, **CUSTOM | {"label_nc": 0, "input_nc": 1}, instance=False),
     "patch": TrainOptions(name="patch", crop_size=256, method="pix2pix", norm_G="batch", norm_D="batch"),
 }
 """Saved runs, which some of the command lines name."""
@@ -124,6 +125,13 @@ TRAIN = """
 --name batch --continue_train --r1_gamma 1
 --name batch --continue_train --lambda_vgg 2
 --name hd --continue_train --num_upsampling_layers more
+--name new --label_nc 0
+--name new --input_nc 3
+--name new --input_nc 3 --dataset_mode custom --label_dir l --image_dir i --instance_dir n
+--name new --method oasis --input_nc 3
+--name new --method pix2pixhd --dataset_mode custom --label_dir l --image_dir i --label_nc 0 --input_nc 3 --label_feat
+--name sketch --continue_train --input_nc 3
+--name sketch --continue_train --instance
 --name patch --continue_train --r1_gamma 1
 """
 TEST = """
@@ -171,6 +179,7 @@ TEST = """
 --name custom --label_dir l
 --name custom --label_dir l --no_instance
 --name hd --num_styles 2
+--name sketch --resample_class sky
 --name hd --upsampling_G bilinear
 --name oasis --resample_class sky
 --name oasis --netG spade
@@ -201,6 +210,8 @@ EVALUATE = """
 --name plain --features none --segmenter s --save_real_statistics a
 --fake images --labels maps --features none --segmenter s --save_real_statistics a
 --name plain --segmenter s --segmenter_weights w
+--name sketch --segmenter s
+--name sketch --segmenter_weights w
 --name plain --segmenter_weights ,
 --name plain --lpips_weights w
 --name new --dataset_mode custom
