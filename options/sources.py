@@ -71,6 +71,11 @@ def in_force(
     method = _method(options, saved, typed, methods)
     refuse_unused(typed, method, methods, lambda name: options[name].typed_as(typed[name]))
     unused = unused_options(method, methods)
+    if "input_nc" in unused and (channels := (of_file | saved).get("input_nc")):
+        raise OptionError(
+            f"--method {method}: takes label maps alone, and these data are conditioning images (--input_nc "
+            f"{channels}); use --method spade"
+        )
     preset, of_file, saved = (
         {name: layer[name] for name in layer if name not in unused} for layer in (preset, of_file, saved)
     )

@@ -46,6 +46,14 @@ classes = [{ id = 0, name = "road" }, { id = 1, name = "sky" }]
 labels = "l"
 photos = "p"
 """
+SKETCHES = """
+[train]
+labels = "l"
+photos = "p"
+[options]
+label_nc = 0
+input_nc = 1
+"""
 TRAIN = """
 --name new --crop_size 80
 --name new --crop_size 512 --aspect_ratio 1.4
@@ -132,6 +140,8 @@ TRAIN = """
 --name new --method pix2pixhd --dataset_mode custom --label_dir l --image_dir i --label_nc 0 --input_nc 3 --label_feat
 --name sketch --continue_train --input_nc 3
 --name sketch --continue_train --instance
+--name sketch --continue_train --method oasis
+--name new --data RUNS/sketches.toml --method oasis
 --name patch --continue_train --r1_gamma 1
 """
 TEST = """
@@ -247,6 +257,7 @@ walked: set[tuple[str, int]] = set()
 def _runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     (folder / "data.toml").write_text(DATA, encoding="utf-8")
+    (folder / "sketches.toml").write_text(SKETCHES, encoding="utf-8")
     for run in RUNS.values():
         replace(run, checkpoints_dir=str(folder)).save(folder / run.name / "options.json")
     return folder
