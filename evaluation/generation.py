@@ -83,8 +83,8 @@ class Generation:
         """Yield (caption, images (N, H, W, 3) uint8) of every style, for a batch of `indexed_batches`."""
         with arithmetic(self.opt.precision, self.model.device):
             layout = self.model.layout(batch)
-            netG, is_label_map = self.model.netG, isinstance(layout, SemanticLayout)
-            if self.styles.are_many and is_label_map and isinstance(netG, SPADEGenerator) and not self.opt.tile:
+            netG, are_kept = self.model.netG, self.styles.are_many and not self.opt.tile
+            if are_kept and isinstance(layout, SemanticLayout) and isinstance(netG, SPADEGenerator):
                 layout = prepare(netG, layout)
         for caption, z in self.styles.of(batch["index"].tolist(), batch.get("labels"), batch.get("image")):
             with arithmetic(self.opt.precision, self.model.device):

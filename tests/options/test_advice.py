@@ -190,6 +190,7 @@ TEST = """
 --name custom --label_dir l --no_instance
 --name hd --num_styles 2
 --name sketch --resample_class sky
+--name sketch --tile 256
 --name hd --upsampling_G bilinear
 --name oasis --resample_class sky
 --name oasis --netG spade
