@@ -128,8 +128,8 @@ class TestOptions(
         """Refuse what needs the whole image at once, or the size of the networks."""
         if self.input_nc:
             raise OptionError(
-                f"--tile {self.tile}: tiles are cut from label maps, and these networks take conditioning images; leave "
-                "the flag out"
+                f"--tile {self.tile}: tiles are cut from label maps, and these networks take conditioning images; "
+                "leave the flag out"
             )
         if self.netG == "pix2pixhd":
             raise OptionError(f"--tile {self.tile}: --netG pix2pixhd is not computed in tiles; leave the flag out")
