@@ -13,6 +13,7 @@ from data import PRESETS
 from models import METHODS, create_model
 from options import TestOptions, parse_options
 from options.data_file import folders, name_of_data
+from options.shards import shards_of
 from trainers.published_names import EMA, find_network, is_average
 from util.lack_of_memory import advising_smaller_batch
 from util.launcher import require_one_process
@@ -92,7 +93,8 @@ def create_page(opt: TestOptions, dataset, styles: Styles, files: list[Path]) ->
 
 def folder_of_label_maps(opt: TestOptions) -> str:
     """Where the label maps are: their folder, or the folder of a known data set."""
-    return str(Path(folders(opt)["labels"] if opt.dataset_mode == "custom" else opt.dataroot or ""))
+    in_shards = shards_of(opt)
+    return in_shards or str(Path(folders(opt)["labels"] if opt.dataset_mode == "custom" else opt.dataroot or ""))
 
 
 def tested_generator(files: list[Path]) -> str:

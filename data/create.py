@@ -13,6 +13,7 @@ from data.loader import SampleLoader
 from data.parallel import usable_cores
 from data.sample import AnySamples, SampleDataset
 from data.sampler import EpochSampler
+from data.shards.order import shard_numbers
 from data.sims.dataset import with_canvases
 from data.warping import WarpedDataset
 from util.errors import InputError
@@ -66,6 +67,7 @@ def create_loader(
         dataset,
         EpochSampler(
             dataset,
+            shard_numbers(dataset),
             num_replicas=world_size,
             rank=rank,
             shuffle=not opt.serial_batches,

@@ -1,5 +1,6 @@
-"""A user's own folders."""
+"""A user's own folders, or shards of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from data.conditions import ARRAYS
@@ -8,8 +9,10 @@ from data.paired import PairedDataset
 from data.pairs import SamplePaths, select_listed
 from data.palette import Entry, Palette
 from data.read import LabelIds
+from data.shards.index import open_index
 from options.data_file import described, folders, shipped_set
 from options.description import UNKNOWN_IN_FILES, DataFile
+from options.shards import shards_of
 from util.errors import InputError
 
 IN_PYTHON = "a data set in Python"
@@ -44,7 +47,9 @@ class CustomDataset(PairedDataset):
         return LabelIds(ids.label_nc, ids.contain_dontcare_label, unknown, fixed, palette=palette, gaps=gaps)
 
     def find_files(self, opt) -> Files:
-        """List the folders that were given; the options have checked that the required ones are."""
+        """List the folders that were given; the options have checked that the required ones are. Or list the shards."""
+        if pattern := shards_of(opt):
+            return self.find_in_shards(pattern, opt)
         given = folders(opt)
         if given["labels"] == IN_PYTHON:
             raise InputError(
@@ -88,6 +93,15 @@ class CustomDataset(PairedDataset):
         return Files(
             find("label", "conditioning images" if opt.input_nc else "label maps"), find("image", "photos"), instances
         )
+
+    def find_in_shards(self, pattern: str, opt) -> Files:
+        """List the files in shards. Raises `InputError` if shards are missing, unless bad samples may be skipped."""
+        index = open_index(pattern, opt.cache_dir)
+        if not getattr(opt, "skip_bad_samples", 0) and (problems := index.problems()):
+            others = f"; so are {len(problems) - 1} others" * (len(problems) > 1)
+            raise InputError(f"{problems[0]}{others}")
+        files = index.files()
+        return files if opt.instance else replace(files, instances={})
 
     def choose(self, samples: list[SamplePaths], opt) -> list[SamplePaths]:
         """Those that the data file chooses for `opt.phase`."""

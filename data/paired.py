@@ -16,6 +16,7 @@ from data.pixels import PixelReader
 from data.preprocess import OWN_SIZE, OwnSize, Preprocess
 from data.read import LabelIds
 from data.sample import Sample, SampleDataset, run_decides
+from data.shards.member import MemberPath
 from util.distributed import is_main_process
 from util.errors import InputError
 
@@ -65,17 +66,20 @@ class PairedDataset(SampleDataset):
         self.preprocess: Preprocess = kind(
             mode, opt.load_size, opt.crop_size, opt.aspect_ratio, random=opt.is_train, flip=opt.flip
         )
-        if not getattr(opt, "skip_bad_samples", 0):  # otherwise the first may be a bad one; each is checked when read
+        # Shards of a web server are not downloaded before they are needed; they are what is cached of them.
+        is_remote = isinstance(label_map := self.paths[0].labels, MemberPath) and bool(label_map.shard.address)
+        looked_at = [] if is_remote else self.paths
+        if looked_at and not getattr(opt, "skip_bad_samples", 0):  # or the first may be bad; each is checked when read
             first = self.paths[0].labels
             self.preprocess.check(map_size(first, opt.input_nc, opt.apply_exif), first)
         if not opt.apply_exif:
-            warn_of_turned(by_kind(self.paths))
-        warn_of_photos(by_kind(self.paths)["photos"])
+            warn_of_turned(by_kind(looked_at))
+        warn_of_photos(by_kind(looked_at)["photos"])
         if opt.input_nc:
-            warn_of_photos([sample.labels for sample in self.paths], "conditioning images")
+            warn_of_photos([sample.labels for sample in looked_at], "conditioning images")
         self.reader = PixelReader(self.preprocess, self.ids, opt.fast_decode, opt.apply_exif, opt.input_nc)
         self.cache = None
-        if opt.cache_dir:
+        if opt.cache_dir and not is_remote:
             self.cache = SampleCache(Path(opt.cache_dir), self.reader)
             plan = self.cache.plan(self.paths)
             if is_main_process():

@@ -7,6 +7,7 @@ from typing import ClassVar
 from options.base import Options
 from options.data_file import described, folders
 from options.field import FILE, FOLDER, PLAIN_NAME, POSITIVE, OptionError, at_least, between, option, reuse
+from options.shards import shards_of
 
 MOST_PROCESSES = 256
 """More reading processes are taken for a typing error. The limit is the same on every machine, since runs move."""
@@ -123,6 +124,13 @@ class DataOptions(LayoutOptions, heading="data"):
 
     dataroot: str | None = option(None, "folder of the data set", role="data", unset="./datasets/<dataset_mode>/")
     phase: str = option("train", "part of the data set to read; names the folder of results", rule=PLAIN_NAME)
+    shards: str | None = option(
+        None,
+        "data set in tars, DIR or DIR/train-{000000..000127}.tar, on disk or http(s) (python -m scripts.prepare shards "
+        "makes them); stands for --data DIR/data.toml",
+        role="session",
+        unset="not given",
+    )
     label_dir: str | None = option(None, "folder of label maps, in place of those of --data", unset="not given")
     image_dir: str | None = option(None, "folder of their photos (in test, photos are optional)", unset="not given")
     instance_dir: str | None = option(
@@ -161,7 +169,7 @@ class DataOptions(LayoutOptions, heading="data"):
     )
     cache_dir: str | None = option(
         None,
-        "folder to cache decoded and resized files in, for later epochs",
+        "folder to cache decoded and resized files in, for later epochs; of --shards of a web server, the tars",
         rule=FOLDER,
         role="session",
         unset="no cache",
@@ -210,7 +218,7 @@ class DataOptions(LayoutOptions, heading="data"):
 
     def check_custom_folders(self) -> None:
         """Raise an `OptionError` if folders of the custom data set are missing, which has no default folders."""
-        if self.dataset_mode != "custom":
+        if self.dataset_mode != "custom" or shards_of(self):
             return
         given = folders(self)
         if "labels" not in given:
@@ -230,7 +238,8 @@ class DataOptions(LayoutOptions, heading="data"):
     @property
     def lacks_instance_maps(self) -> bool:
         """Whether the networks take edges of instances, and the custom data set has no folder of them."""
-        return self.dataset_mode == "custom" and self.instance and "instances" not in folders(self)
+        has_folders = self.dataset_mode == "custom" and not shards_of(self)
+        return has_folders and self.instance and "instances" not in folders(self)
 
 
 @dataclass(frozen=True, kw_only=True)

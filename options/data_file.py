@@ -16,6 +16,7 @@
     fraction = 0.1
 
     [test]                            # optional: what --phase test reads, which is [val] otherwise
+shards = "test-{000000..000003}.tar"    # in place of folders: the tars of scripts.prepare shards, or their addresses
 
     [options]                         # optional: defaults of options for this data set, and in [test_options] for test
     crop_size = 128
@@ -33,7 +34,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from options.description import KINDS, LARGEST_ID, PARTS, UNKNOWN_IN_FILES, ClassRow, Color, DataFile, Part
+from options.description import KINDS, LARGEST_ID, PARTS, PLACES, UNKNOWN_IN_FILES, ClassRow, Color, DataFile, Part
 from options.field import OptionError, Preset, suggestion
 from options.toml import read_toml
 
@@ -196,25 +197,30 @@ class _Reader:
 
     def part(self, table: Any, name: str) -> Part:
         self.refuse_unless(isinstance(table, dict), f"[{name}]: must be a table of folders")
-        self.refuse_unknown(table, {*KINDS, "file_list", "fraction"}, f"{name}.")
+        self.refuse_unknown(table, {*PLACES, "fraction"}, f"{name}.")
         if "fraction" in table:
             fraction = table["fraction"]
             fits = isinstance(fraction, int | float) and not isinstance(fraction, bool) and 0 < fraction < 1
             self.refuse_unless(fits, f"{name}.fraction: must be a number above 0 and below 1")
             self.refuse_unless(name != "train", "train.fraction: [train] is the rest; write it into [val] or [test]")
-            both = [kind for kind in (*KINDS, "file_list") if kind in table]
-            problem = f"{name}: has fraction, a part of [train], and {', '.join(both)}; leave one out"
-            self.refuse_unless(not both, problem)
+            self.refuse_both(table, name, "fraction, a part of [train],", PLACES)
             return Part(fraction=float(fraction))
+        if "shards" in table:
+            self.refuse_both(table, name, "shards", KINDS)
+            return Part(**{key: self.folder(table, key, name) for key in ("shards", "file_list") if key in table})
         self.refuse_unless("labels" in table, f"{name}.labels: is missing, the folder of label maps")
         self.refuse_unless("photos" in table or name != "train", "train.photos: is missing, the folder of photos")
         paths = {kind: self.folder(table, kind, name) for kind in (*KINDS, "file_list") if kind in table}
         return Part(paths["labels"], paths.get("photos"), paths.get("instances"), paths.get("file_list"))
 
+    def refuse_both(self, table: Mapping[str, Any], name: str, one: str, others: Iterable[str]) -> None:
+        both = [key for key in others if key in table]
+        self.refuse_unless(not both, f"{name}: has {one} and {', '.join(both)}; leave one out")
+
     def folder(self, table: Mapping[str, Any], kind: str, name: str) -> str:
         text = self.text(table, kind, f"{name}.", "")
         self.refuse_unless(bool(text), f"{name}.{kind}: is empty; name a folder, or leave it out")
-        return str(self.path.parent / Path(text).expanduser())
+        return text if "://" in text else str(self.path.parent / Path(text).expanduser())
 
     def preset(
         self,

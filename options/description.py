@@ -9,6 +9,8 @@ from pathlib import Path
 from options.field import OptionError, Preset
 
 KINDS = ("labels", "photos", "instances")
+PLACES = (*KINDS, "file_list", "shards")
+"""Keys of a part that hold a path."""
 PARTS = ("train", "val", "test")
 UNKNOWN_IN_FILES = 255
 """Value of unknown pixels in label maps that no data file describes."""
@@ -27,17 +29,21 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Part:
-    """Where the samples of training, validation or test are: folders, or a fraction of those of training."""
+    """Where the samples of training, validation or test are: folders, shards, or a fraction of those of training.
+
+    `shards` is a pattern of tars, such as DIR/train-{000000..000127}.tar, or of their addresses on a web server.
+    """
 
     labels: str = ""
     photos: str | None = None
     instances: str | None = None
     file_list: str | None = None
     fraction: float | None = None
+    shards: str | None = None
 
     def resolved(self) -> "Part":
         """The same part with absolute paths."""
-        given = {name: path for name in (*KINDS, "file_list") if (path := getattr(self, name))}
+        given = {name: path for name in PLACES if (path := getattr(self, name)) and "://" not in path}
         return dataclasses.replace(self, **{name: str(Path(path).resolve()) for name, path in given.items()})
 
 
@@ -81,6 +87,14 @@ class DataFile:
         others = [f"--phase {name}" for name in self.parts]
         fix = f"write a [{missing}] into it" if missing in PARTS else "use " + " or ".join(others)
         raise OptionError(f"--phase {phase}: {self.path} describes {there}; {fix}, or add --label_dir FOLDER")
+
+    def at(self, address: str) -> "DataFile":
+        """The same description, with the shards beside it at an address on a web server."""
+        parts = {
+            name: dataclasses.replace(part, shards=f"{address}/{Path(part.shards).name}") if part.shards else part
+            for name, part in self.parts.items()
+        }
+        return dataclasses.replace(self, parts=parts)
 
     def folders_of(self, name: str) -> Part:
         """The part that has the folders of part `name`: itself, or [train] if it is a fraction of that."""

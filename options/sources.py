@@ -14,6 +14,7 @@ from options.method import SPADE_ALONE, MethodFacts, refuse_unused, unused_optio
 from options.other_data import CUSTOM_ONLY, check_other_data, without_other_data
 from options.saved import SAVED_NAME, is_saved_run, load_saved
 from options.scale import usual_load_size
+from options.shards import with_shards
 from options.train import TrainOptions
 
 Values = dict[str, Any]
@@ -59,7 +60,7 @@ def in_force(
     methods: Mapping[str, MethodFacts] = SPADE_ALONE,
 ) -> InForce:
     """Combine the sources in the order of `resolve`, whose arguments these are."""
-    typed = with_data_set(typed, presets)
+    typed = with_data_set(typed, presets, program.is_train)
     path = _saved_path(options, typed)
     saved, warnings = _saved_layer(program, options, path, typed, saved_run)
     warnings = warnings + check_other_data(saved.get("data"), typed.get("data"), program.is_train)
@@ -249,8 +250,9 @@ def _of_run(
     return taken, [f"{path}: unknown option {name} ignored" for name in sorted(content.keys() - known.keys())]
 
 
-def with_data_set(typed: Values, presets: Mapping[str, Preset]) -> Values:
-    """What was typed, with the --dataset_mode that --data stands for."""
+def with_data_set(typed: Values, presets: Mapping[str, Preset], is_train: bool = True) -> Values:
+    """What was typed, with the --data that --shards stands for, and the --dataset_mode that --data stands for."""
+    typed = with_shards(typed, is_train)
     if "data" not in typed:
         return typed
     data = typed["data"]

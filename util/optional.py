@@ -49,6 +49,9 @@ PACKAGES = {
     "onnxruntime": Optional(*ONNX, ("onnxruntime", "InferenceSession")),
     "starlette": Optional(*PAINT, ("starlette.applications", "Starlette")),
     "uvicorn": Optional(*PAINT, ("uvicorn", "Server")),
+    "webdataset": Optional(
+        "webdataset", "scripts.prepare shards", "train on the files as they are", ("webdataset", "TarWriter")
+    ),
 }
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "label_photos": "label a folder of photos with a segmentation network",
     "landscapes": "write the landscapes as files, to try a training on files",
     "outdoor": "list the outdoor scenes of ADE20K for --dataset_mode ade20k_outdoor",
+    "shards": "pack a data set into tars, which train.py --shards reads",
 }
 
 
