@@ -89,7 +89,9 @@ def with_shards(typed: Mapping[str, Any], is_train: bool) -> dict[str, Any]:
         raise OptionError("--shards: is empty; name a folder of shards, or leave it out")
     for other in OTHER_FOLDERS:
         if typed.get(other):
-            raise OptionError(f"--{other} {typed[other]}: --shards {shards} says where samples are; leave one out")
+            raise OptionError(
+                f"--shards {shards}: says where the samples are, and so does --{other}; leave one of them out"
+            )
     is_folder = not shards.endswith(".tar")
     names = [] if is_folder else expand(shards)
     folder = shards.rstrip("/") if is_folder else shards.rpartition("/")[0]
@@ -119,7 +121,7 @@ def _refuse_others(shards: str, names: list[str], path: Path, phase: str) -> Non
     known = "is left out" if different in there else "is not one of them"
     raise OptionError(
         f"--shards {shards}: {different} {known}, as [{name}] of {path} has {len(there)} shards, {there[0]} to "
-        f"{there[-1]}; use --shards {shards.rpartition('/')[0] or '.'}, or --max_dataset_size N for fewer samples"
+        f"{there[-1]}; name them all, or their folder alone (--max_dataset_size N takes fewer samples)"
     )
 
 

@@ -65,6 +65,9 @@ TRAIN = """
 --name new --dataset_mode custom --label_dir l --image_dir i --instance
 --name new --data RUNS/data.toml --dataset_mode coco
 --name new --data RUNS/data.toml --phase other
+--name new --shards=
+--name new --shards RUNS --label_dir l
+--name new --shards RUNS/train-{0..1}.tar
 --name plain --continue_train --config RUNS/encoder/options.json
 --name new --label_dir maps
 --name new --dataset_mode coco --image_suffix _x
