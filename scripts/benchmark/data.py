@@ -20,6 +20,7 @@ from options.arguments import process_count
 from scripts.benchmark.made_up_data import CITYSCAPES_SIZE, COCO_SIZE, make_cityscapes_like, make_coco_like
 from scripts.benchmark.plain_reading import PlainPairs
 from scripts.benchmark.timing import take_turns
+from scripts.prepare.shards import main as pack_shards
 from util.errors import InputError
 
 HELP = "samples per second of reading, for files like COCO's and Cityscapes', beside plain Pillow and torchvision code"
@@ -88,7 +89,7 @@ def measure(case: Case, args: argparse.Namespace, scratch: Path) -> None:
     root = args.data / case.folder if args.data else scratch / case.folder
     if not args.data:
         case.make(root, MADE[case.mode])
-    ways = ways_to_read(case.mode, root, scratch / f"{case.mode}_cache")
+    ways = ways_to_read(case.mode, root, scratch / case.mode)
     count = len(ways[PLAIN])
     origin = f"files of {args.data}" if args.data else "files made up for this"
     print(f"\n{case.mode}, {case.files}, {count} samples ({origin})\n")
@@ -105,26 +106,28 @@ def measure(case: Case, args: argparse.Namespace, scratch: Path) -> None:
         print("\n" + times.table(PLAIN, f"samples/s, {workers} loader workers of {usable_cores()} cores", epoch))
 
 
-def ways_to_read(mode: str, root: Path, cache: Path) -> dict[str, Samples | PlainPairs]:
-    """Data sets that read the same files by plain code, by this project, and by this project from its cache."""
-    as_is = open_dataset(mode, root)
+def ways_to_read(mode: str, root: Path, scratch: Path) -> dict[str, Samples | PlainPairs]:
+    """Data sets that read the same files by plain code, and by this project: as they are, cached, and from shards."""
+    as_is = open_dataset("--dataset_mode", mode, "--dataroot", str(root))
     preprocess, ids = as_is.preprocess, as_is.ids
     resized = as_is.reader.read(as_is.paths[0]).size
     unknown = ids.label_nc if ids.contain_dontcare_label else None
     with contextlib.redirect_stdout(None):
-        cached = open_dataset(mode, root, "--cache_dir", str(cache))
+        cached = open_dataset("--dataset_mode", mode, "--dataroot", str(root), "--cache_dir", f"{scratch}_cache")
+        pack_shards([mode, f"{scratch}_shards", "--dataroot", str(root), "--parts", "train", "--workers", "1"])
     for index in range(len(cached)):
         cached[index]
     return {
         PLAIN: PlainPairs(as_is.paths, resized, preprocess.output_size, unknown),
         "this project": as_is,
         "--cache_dir, filled": cached,
+        "--shards": open_dataset("--shards", f"{scratch}_shards"),
     }
 
 
-def open_dataset(mode: str, root: Path, *flags: str) -> PairedDataset:
+def open_dataset(*flags: str) -> PairedDataset:
     """The data set as train.py opens it."""
-    opt = parse_options(TrainOptions, ["--dataset_mode", mode, "--dataroot", str(root), *flags], PRESETS)
+    opt = parse_options(TrainOptions, flags, PRESETS)
     dataset = create_dataset(opt)
     assert isinstance(dataset, PairedDataset), "files are what is measured"
     return dataset

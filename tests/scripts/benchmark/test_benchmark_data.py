@@ -20,6 +20,7 @@ def test_data_prints_a_table_for_each_number_of_workers(capsys, monkeypatch):
     out = capsys.readouterr().out
     assert "coco, 640x480 JPEG photos, 8-bit PNG maps, 2 samples (files made up for this)" in out
     assert out.count("\n| plain | ") == out.count("\n| this project | ") == out.count("\n| --cache_dir, filled | ") == 2
+    assert out.count("\n| --shards | ") == 2
     cached = re.search(r"--cache_dir, filled \| \S+ \(\S+\) \| (\S+) ", out)
     assert float(cached[1]) > 2
 

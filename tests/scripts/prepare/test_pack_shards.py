@@ -72,7 +72,7 @@ def test_other_files_and_other_packings_are_not_replaced(folders, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "train-000000.tar").write_bytes(b"mine")
-    with pytest.raises(InputError, match="train-000000.tar: is there already"):
+    with pytest.raises(InputError, match=r"train-000000\.tar: is there already"):
         pack([str(out), *folders])
     assert (out / "train-000000.tar").read_bytes() == b"mine"
     (out / "train-000000.tar").unlink()
