@@ -207,7 +207,8 @@ class _Reader:
             return Part(fraction=float(fraction))
         if "shards" in table:
             self.refuse_both(table, name, "shards", KINDS)
-            return Part(**{key: self.folder(table, key, name) for key in ("shards", "file_list") if key in table})
+            file_list = self.folder(table, "file_list", name) if "file_list" in table else None
+            return Part(shards=self.folder(table, "shards", name), file_list=file_list)
         self.refuse_unless("labels" in table, f"{name}.labels: is missing, the folder of label maps")
         self.refuse_unless("photos" in table or name != "train", "train.photos: is missing, the folder of photos")
         paths = {kind: self.folder(table, kind, name) for kind in (*KINDS, "file_list") if kind in table}

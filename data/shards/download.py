@@ -26,9 +26,11 @@ def kept_shard(path: Path, address: str, size: int, sha256: str) -> Path:
 
 def kept_index(path: Path, address: str) -> Path:
     """The index `path`, downloaded anew from `address`. Raises `InputError` if that fails."""
+    new = path.with_name(f"{path.name}.new")
     with alone(path):
-        path.unlink(missing_ok=True)
-        fetch(address, path, patience=PATIENCE)
+        new.unlink(missing_ok=True)
+        fetch(address, new, patience=PATIENCE)
+        new.replace(path)  # others may be reading the one that is there
     return path
 
 

@@ -78,12 +78,13 @@ AGAIN = "copy it again, or pack anew (scripts.prepare shards)"
 
 
 def _is_head_of(head: bytes, place: Place) -> bool:
-    """Whether the block before a content is the tar's header of this file; of long names, their end is elsewhere."""
+    """Whether the block before a content is the tar's header of this file. Long or non-ASCII names are elsewhere."""
     try:
         info = tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
     except tarfile.TarError:
         return False
-    return info.size == place.size and (info.name == place.name or len(place.name.encode()) > tarfile.LENGTH_NAME)
+    is_whole = place.name.isascii() and len(place.name) <= tarfile.LENGTH_NAME
+    return info.size == place.size and (info.name == place.name or not is_whole)
 
 
 class MemberPath(type(Path())):
@@ -100,7 +101,7 @@ class MemberPath(type(Path())):
         path.shard, path.place = shard, place
         return path
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> str | tuple[Any, ...]:
         return (MemberPath.of, (self.shard, self.place)) if hasattr(self, "place") else super().__reduce__()
 
     def open(self, mode: str = "r", *args: Any, **options: Any) -> Any:

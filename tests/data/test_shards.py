@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from PIL import Image
 
-from data import PRESETS, create_dataset, create_loader
+from data import PRESETS, Sample, create_dataset, create_loader
 from data.sampler import EpochSampler
 from data.shards.member import MemberPath, Place, Shard
 from data.shards.order import SHARDS_AT_A_TIME, shard_numbers, shuffled_by_shards
@@ -67,11 +67,11 @@ def copy(packed, tmp_path) -> Path:
     return shutil.copytree(packed, tmp_path / "copy")
 
 
-def options(*words: str, program=TrainOptions):
+def options(*words: str, program: type[TrainOptions | TestOptions] = TrainOptions):
     return parse_options(program, [*words, *(FLAGS if program is TrainOptions else FLAGS[1:])], PRESETS)
 
 
-def samples(opt) -> list[dict]:
+def samples(opt) -> list[Sample]:
     """All samples, with the same crops and flips each time."""
     torch.manual_seed(0)
     dataset = create_dataset(opt)
@@ -101,7 +101,7 @@ def test_photos_are_kept_byte_for_byte_and_plain_tar_reads_them(drawn, packed):
     found = {}
     for path in sorted(packed.glob("train-*.tar")):
         with tarfile.open(path) as tar:
-            found |= {member.name: tar.extractfile(member).read() for member in tar}
+            found |= {member.name: file.read() for member in tar if (file := tar.extractfile(member))}
     photos = {name: content for name, content in found.items() if name.count(".") == 1}
     assert photos and all(
         content == (drawn.parent / "train_img" / name).read_bytes() for name, content in photos.items()

@@ -18,13 +18,13 @@ shards = "https://host/data/val-{0..1}.tar"
 """
 
 
-def opened(*words: str, program=TrainOptions):
+def opened(*words: str, program: type[TrainOptions | TestOptions] = TrainOptions):
     flags = ["--no_vgg_loss"] if program is TrainOptions else []
     typed = CommandLine(program, PRESETS).typed(["--name", "new", *flags, *words])
     return resolve(program, CommandLine(program, PRESETS).options, PRESETS, typed)[0]
 
 
-def refused(*words: str, program=TrainOptions) -> str:
+def refused(*words: str, program: type[TrainOptions | TestOptions] = TrainOptions) -> str:
     with pytest.raises(OptionError) as caught:
         opened(*words, program=program)
     return str(caught.value)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import webdataset
 from PIL import Image
+from webdataset.compat import WebDataset
 
+from data import PRESETS, create_dataset
+from options import TrainOptions, parse_options
 from scripts.prepare.shards import main as pack
 from util.errors import InputError
 
@@ -42,7 +44,7 @@ def ids(content: bytes) -> np.ndarray:
 def test_webdataset_reads_the_tars(folders, tmp_path):
     assert pack([str(tmp_path / "out"), *folders]) == 0
     tars = [str(path) for path in sorted((tmp_path / "out").glob("*.tar"))]
-    one, other = webdataset.WebDataset(tars, shardshuffle=False)
+    one, other = WebDataset(tars, shardshuffle=False)
     assert {one["__key__"], other["__key__"]} == {"town/a_b", "town/a_b_000000001"}
     photos = sorted((tmp_path / "photos" / "town").iterdir())
     assert [one["png"], other["jpg"]] == [path.read_bytes() for path in photos]
@@ -60,9 +62,21 @@ def test_the_index_names_each_file_of_each_sample_and_where_it_is(folders, tmp_p
     assert content[offset : offset + size] == (tmp_path / "photos" / "town" / "a.b.png").read_bytes()
 
 
+def test_any_name_is_read_back(folders, tmp_path):
+    """Tars hold names that are long or not ASCII elsewhere."""
+    for kind in ("labels", "photos", "instances"):
+        one, other = sorted((tmp_path / kind / "town").iterdir())
+        one.rename(one.with_name(f"{'long' * 40}{one.suffix}"))
+        other.rename(other.with_name(f"straße.日本{other.suffix}"))
+    pack([str(tmp_path / "out"), *folders])
+    opt = parse_options(TrainOptions, ["--shards", str(tmp_path / "out"), "--no_vgg_loss"], PRESETS)
+    dataset = create_dataset(opt)
+    assert [dataset[index]["name"] for index in range(2)] == [f"town/{'long' * 40}", "town/straße.日本"]
+
+
 def test_larger_samples_are_resized_to_a_short_side(folders, tmp_path):
     pack([str(tmp_path / "out"), *folders, "--size", "10"])
-    for sample in webdataset.WebDataset(str(tmp_path / "out" / "train-000000.tar"), shardshuffle=False):
+    for sample in WebDataset(str(tmp_path / "out" / "train-000000.tar"), shardshuffle=False):
         assert Image.open(io.BytesIO(sample["jpg"])).size == (15, 10)
         assert ids(sample["label.png"]).shape == ids(sample["instances.png"]).shape == (10, 15)
         assert {*np.unique(ids(sample["label.png"]))} <= {0, 1, 2, 255}
