@@ -14,8 +14,17 @@ sample, there are no tables.
 from models.tables.blocks import TableResnetBlock
 from models.tables.discriminators import PresentLabelsDiscriminator
 from models.tables.evaluation import pack_weights
+from models.tables.modulation import plain_lookup
 from models.tables.oasis import TableOASISBlock
 from models.tables.prepared import prepare
 from models.tables.sites import sites_of
 
-__all__ = ["PresentLabelsDiscriminator", "TableOASISBlock", "TableResnetBlock", "pack_weights", "prepare", "sites_of"]
+__all__ = [
+    "PresentLabelsDiscriminator",
+    "TableOASISBlock",
+    "TableResnetBlock",
+    "pack_weights",
+    "plain_lookup",
+    "prepare",
+    "sites_of",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from models.tables.neighborhoods import Sites
 from models.tables.saved_tensors import recompute_in_backward
 
 HAS_TRITON = importlib.util.find_spec("triton") is not None
+_use_triton = HAS_TRITON
 CACHED = 2**18
 """Values of rows that are looked up at a time on a CPU: 1 MiB stays in the cache of a core."""
 
@@ -55,6 +56,17 @@ def add_projected(y: Tensor, x: Tensor, rows: Tensor, sites: Sites, weight: Tens
     return y
 
 
+@contextmanager
+def plain_lookup() -> Iterator[None]:
+    """Look rows up by plain PyTorch on GPUs within a block, as without Triton: to compare both ways."""
+    global _use_triton
+    before, _use_triton = _use_triton, False
+    try:
+        yield
+    finally:
+        _use_triton = before
+
+
 def by_site(x: Tensor) -> Tensor:
     """(N, C, H, W) -> (N * H * W, C), a view of channels-last memory."""
     return x.permute(0, 2, 3, 1).flatten(0, 2)  # (N * H * W, C)
@@ -69,7 +81,7 @@ def _look_up(x: Tensor, rows: Tensor, ids: Tensor, slope: float, scale: int, in_
         for _ in _modulated_parts(x, rows, ids, slope, scale, into=y.flatten(0, 2)):
             pass
         return y.permute(0, 3, 1, 2)  # (N, C, H, W)
-    if x.device.type == "cuda" and HAS_TRITON:
+    if x.device.type == "cuda" and _use_triton:
         from models.tables.triton_lookup import look_up  # imported here, because Triton is optional
 
         return look_up(x, rows, ids, slope, scale)

@@ -7,6 +7,8 @@
     python -m scripts.benchmark memory [--batch_size 1 4 16] [flags of train.py]
     python -m scripts.benchmark paint [--name RUN]
     python -m scripts.benchmark scaling [--gpus 8 64 1024] [--step_seconds 0.3] [--check] -- [flags of train.py]
+    python -m scripts.benchmark device --output DIR [--minutes 8]
+    python -m scripts.benchmark report DIR
 
 Compare only figures of one run: compared jobs take turns, so that other load on the machine slows all of them alike.
 """
@@ -21,6 +23,8 @@ import torch
 
 from options.arguments import process_count
 from scripts.benchmark import bank, data, generator, memory_table, paint, scaling, train
+from scripts.benchmark.device import command as device
+from scripts.benchmark.device import report
 
 PROGRAM = "python -m scripts.benchmark"
 
@@ -33,6 +37,8 @@ COMMANDS = {
     "memory": memory_table,
     "paint": paint,
     "scaling": scaling,
+    "device": device,
+    "report": report,
 }
 
 

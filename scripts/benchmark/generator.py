@@ -86,7 +86,7 @@ class Generators:
 
     def __init__(self, opt: TrainOptions, device: torch.device):
         self.device = device
-        self.published, self.dense, self.table = (make_generator(opt, name).to(device) for name in FORMS)
+        self.published, self.dense, self.table = (make_generator(opt, name, device) for name in FORMS)
         self.z = None if self.table.z_dim is None else torch.randn(opt.batch_size, self.table.z_dim, device=device)
 
     def generate(self, network: Network, layout: SemanticLayout) -> Tensor:
@@ -102,12 +102,12 @@ class Generators:
         return float((published - table).abs().max() / published.abs().max())
 
 
-def make_generator(opt: TrainOptions, form: str) -> Network:
-    """A generator in one of `FORMS`, with weights and statistics of ordinary size, the same for each."""
+def make_generator(opt: TrainOptions, form: str, device: torch.device) -> Network:
+    """A generator in one of `FORMS` on a device, with weights and statistics of ordinary size, the same for each."""
     network = create_model(replace(opt, modulation="table" if form == TABLE else "dense")).netG
     assert isinstance(network, Network), "a workload of this benchmark"
     fill(network, seed=0)
-    network.eval().requires_grad_(False)
+    network.to(device).eval().requires_grad_(False)  # before weights are packed, which is for CPUs alone
     if form != PUBLISHED:  # as test.py does
         to_memory_format(fold_norms(network), torch.channels_last)
         if opt.precision == "fp32":
@@ -259,7 +259,7 @@ def memory_lines(args: argparse.Namespace, generators: Generators, layout: Seman
 def first_batch(args: argparse.Namespace, name: str) -> Callable[[], object]:
     """A call that generates the first batch one way."""
     opt = command_line_options(args)
-    network = make_generator(opt, name)
+    network = make_generator(opt, name, torch.device("cpu"))
     layout = anew(layouts_of(opt, 1, args.dataroot is not None)[0])
     z = None if network.z_dim is None else torch.zeros(opt.batch_size, network.z_dim)
 
