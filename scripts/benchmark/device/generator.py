@@ -27,6 +27,7 @@ from scripts.benchmark.switches import height
 from scripts.benchmark.timing import take_turns
 from scripts.benchmark.train import reason
 from util.device import prepare_torch, to_memory_format
+from util.errors import InputError
 from util.fill import fill
 from util.precision import arithmetic
 
@@ -128,6 +129,8 @@ def begin(generators: Generators, case: Case) -> tuple[TrainOptions, list[Semant
     prepare_torch(opt.seed)
     generators.load(opt)
     layouts = layouts_of(opt, BATCHES, has_files(generators.job, case))
+    if not layouts:
+        raise InputError(f"--data: fewer than {case.batch} label maps of {case.mode}")
     return opt, [layout.to(generators.device) for layout in layouts]
 
 

@@ -1,6 +1,6 @@
 """The work of a stage in a process of its own: its rows, one by one, written as they come.
 
-Started as `python -m scripts.benchmark.device.job STAGE DIR SECONDS [DATA]` by `stages`.
+Started as `python -m scripts.benchmark.device.job STAGE DIR END [DATA]` by `stages`.
 """
 
 from __future__ import annotations
@@ -102,14 +102,13 @@ def peak_mib(call: Callable[[], object]) -> float | None:
 
 @exit_statuses("python -m scripts.benchmark device")
 def main(argv: list[str]) -> None:
-    """Carry out a stage: argv is its name, the folder of results, seconds that are left, and perhaps real data."""
-    stage, folder, seconds, *data = argv
-    end = time.monotonic() + float(seconds)
+    """Carry out a stage: argv is its name, the folder of results, its end on the clock, and perhaps real data."""
+    stage, folder, end, *data = argv
     record = read_record(Path(folder), stage)
     assert record is not None, "written by `stages`"
     job = Job(Path(folder), "cuda" if torch.cuda.is_available() else "cpu", Path(data[0]) if data else None)
     plan: Plan = importlib.import_module(f"scripts.benchmark.device.{stage}").plan(job)
-    carry_out(plan, record, job.folder, end)
+    carry_out(plan, record, job.folder, float(end))
 
 
 if __name__ == "__main__":

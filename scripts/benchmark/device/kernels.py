@@ -29,7 +29,7 @@ PRODUCT = {"cuda": 8192, "cpu": 128}
 """Side of the matrices whose product shows how fast the device multiplies."""
 COPIED = {"cuda": 2**30, "cpu": 2**22}
 """Bytes of the copy that shows how fast its memory is."""
-REPEATS = 10
+REPEATS = {"cuda": 10, "cpu": 2}
 MOST = 3
 """Kernels that are named."""
 FAMILIES = {"dense": (DENSE, CHANNELS_LAST), "table": (TABLE, PLAIN_TABLE)}
@@ -69,7 +69,7 @@ def copy_speed(device: str) -> float:
 def fastest(call: Callable[[], object]) -> float:
     """Seconds of a call: the least of several, after one that does not count; waits for the device."""
     found = []
-    for _ in range(REPEATS + 1):
+    for _ in range(REPEATS["cuda" if torch.cuda.is_available() else "cpu"] + 1):
         start = time.perf_counter()
         call()
         wait()
@@ -112,7 +112,11 @@ def of_training(trainings: Trainings, family: str) -> Row:
     best = best or {"precision": "fp32" if trainings.job.is_tiny else "bf16", "name": family}
     precision, name = best["precision"], best["name"]
     workload, dense = trainings.dense_training(precision)
-    own = dense if name == "dense" else Training(workload, f"--precision {precision} {OTHERS[name]}")
+    own = (
+        dense
+        if name == "dense"
+        else Training(workload, f"--precision {precision} {OTHERS[name]} {trainings.size.flags}")
+    )
     if own is not dense:
         warm_up(own)
     figures = profiled(own.step)

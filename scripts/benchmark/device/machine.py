@@ -31,7 +31,7 @@ def describe() -> dict[str, Any]:
             "driver": driver_version(),
             "CUDA": torch.version.cuda or "none",
             "cuDNN": str(torch.backends.cudnn.version()),
-            "bf16": torch.cuda.is_bf16_supported(),
+            "bf16": torch.cuda.is_bf16_supported(including_emulation=False),
         }
     facts |= {"Python": platform.python_version()} | {name: installed(name) for name in PACKAGES}
     return facts | {"cores": usable_cores(), "CPU": device_name("cpu"), "threads": torch.get_num_threads()}

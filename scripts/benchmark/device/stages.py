@@ -73,7 +73,8 @@ def carry_out(record: Record, folder: Path, limit: float, data: Path | None) -> 
         record.outcome, record.reason = RUNNING, "the call was ended meanwhile"
         record.write(folder)
         left = limit - (time.monotonic() - begin)
-        words = ["-m", "scripts.benchmark.device.job", record.stage, str(folder.resolve()), str(max(left - MARGIN, 0))]
+        last_begin = time.monotonic() + left - MARGIN  # this clock is that of all processes
+        words = ["-m", "scripts.benchmark.device.job", record.stage, str(folder.resolve()), str(last_begin)]
         ended = run_limited([*words, *([str(data.resolve())] if data else [])], left)
         record = read_record(folder, record.stage) or record
         record.seconds = before + time.monotonic() - begin

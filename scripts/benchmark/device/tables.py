@@ -82,7 +82,8 @@ def training_lines(record: Record | None) -> Iterator[str]:
         yield f"Training: {'not measured' if record else 'not measured, the stage was not begun'}."
     else:
         first = rows[0]
-        yield f"COCO, {first['size']} pixels, ngf and ndf {first['ngf']}; all losses, VGG-19 with random weights (without it on a CPU)."
+        losses = "all losses, VGG-19 with random weights" if first["vgg"] else "without the perceptual loss"
+        yield f"COCO, {first['size']} pixels, ngf and ndf {first['ngf']}; {losses}."
         yield ""
         yield "| flags of train.py | batch | images/s (quartiles) | times dense (quartiles) | peak MiB | of dense |"
         yield "|---|---|---|---|---|---|"
@@ -104,7 +105,7 @@ def training_lines(record: Record | None) -> Iterator[str]:
         yield (
             f"The loader ({row['precision']}, batch {row['batch']}, made-up JPEG files like COCO's): "
             f"{row['samples_one_process']:.0f} samples/s in one process, {row['samples_loader']:.0f} with "
-            f"{row['workers']} workers. Dense steps make {row['images_loader']:.1f} images/s with it, and with a batch in "
+            f"{row['workers']} workers. Dense steps make {row['images_loader']:.1f} images/s with it, with a batch in "
             f"memory {row['images_memory']:.1f}: the device is {'fed' if fed > 0.95 else f'fed to {fed:.0%}'}."
         )
     yield ""
