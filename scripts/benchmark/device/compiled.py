@@ -32,7 +32,7 @@ def plan(job: Job) -> Plan:
     """Rows in order of importance."""
     generators, trainings = Generators(job), Trainings(job)
     cases = {case.key: case for case in generator_cases(job.device)}
-    order = ["coco 16 bf16", "training bf16", "coco 16 tf32", "coco 1 bf16", "cityscapes 16 bf16"]
+    order = ["coco 16 bf16", "coco 16 tf32", "training bf16", "coco 1 bf16", "cityscapes 16 bf16"]
     order += [key for key in cases if key not in order]
     return {
         key: (lambda case=cases[key]: measure(generators, case))

@@ -25,6 +25,8 @@ LEAST = 5.0
 """Seconds under which a stage is not begun again after a crash."""
 DYING = 10.0
 """Seconds that a killed process may take; one that hangs in a driver is left behind."""
+COLUMNS = "300"
+"""Width of what the processes print: pytest cuts its reasons to it."""
 LINES = 25
 """Last lines of a process that failed, which are kept."""
 
@@ -47,7 +49,7 @@ def run_limited(words: list[str], seconds: float) -> Ended:
     with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         process = subprocess.Popen(
             [sys.executable, *words], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-            start_new_session=True, env=os.environ | {"PYTHONUNBUFFERED": "1", "TMPDIR": scratch},
+            start_new_session=True, env=os.environ | {"PYTHONUNBUFFERED": "1", "TMPDIR": scratch, "COLUMNS": COLUMNS},
         )  # fmt: skip
         try:
             status = process.wait(max(seconds, 0.1))
