@@ -46,8 +46,7 @@ def measure(generators: Generators, case: Case) -> Row:
     """The row of one case."""
     opt, layouts = begin(generators, case)
     reference = reference_images(generators, layouts[0])
-    assert generators.channels_last is not None
-    compiled = copy.deepcopy(generators.channels_last)
+    compiled = copy.deepcopy(generators.networks[CHANNELS_LAST])
     compiled.compile()
     ways = {name: way for name, way in generators.ways().items() if name in (CHANNELS_LAST, TABLE)}
     with torch.no_grad(), arithmetic(case.precision, generators.device):

@@ -51,37 +51,43 @@ class Generators:
     """A generator with the same weights in several forms; kept while cases share it.
 
     Attributes:
-        published: dense, with its norms as layers, in NCHW memory: the arithmetic of the published code.
-        dense: with folded norms.
-        channels_last: that in channels-last memory.
-        table: that with gamma and beta by table.
+        networks: `PUBLISHED`, dense with its norms as layers, in NCHW memory: the arithmetic of the published code;
+            `DENSE`, with folded norms; `CHANNELS_LAST`, that in channels-last memory; `TABLE`, that by table.
+        z: latents, or None for networks that take none.
     """
 
     def __init__(self, job: Job):
         self.job = job
         self.device = torch.device(job.device)
         self.shape: tuple | None = None
+        self.networks: dict[str, SPADEGenerator] = {}
+        self.z: Tensor | None = None
 
     def load(self, opt: TrainOptions) -> None:
         """Build the networks of a case, unless they are there."""
         shape = opt.dataset_mode, opt.crop_size, opt.ngf
         if shape == self.shape:
             return
-        self.published = self.dense = self.channels_last = self.table = None  # gives their memory back first
+        self.networks.clear()  # gives their memory back first
         dense, table = (create_generator(replace(opt, modulation=name)) for name in ("dense", "table"))
         assert isinstance(dense, SPADEGenerator) and isinstance(table, SPADEGenerator), "of --method spade"
         fill(dense, seed=0)
         table.load_state_dict(dense.state_dict())
-        self.published = dense.to(self.device).eval().requires_grad_(False)
-        self.dense = fold_norms(copy.deepcopy(dense))
-        self.channels_last = to_memory_format(copy.deepcopy(self.dense), torch.channels_last)
-        self.table = to_memory_format(fold_norms(table.to(self.device)), torch.channels_last)
+        published = dense.to(self.device).eval().requires_grad_(False)
+        dense, table = copy.deepcopy(published), table.to(self.device)
+        for network in (dense, table):
+            fold_norms(network)
+        self.networks = {
+            PUBLISHED: published,
+            DENSE: dense,
+            CHANNELS_LAST: to_memory_format(copy.deepcopy(dense), torch.channels_last),
+            TABLE: to_memory_format(table, torch.channels_last),
+        }
         self.z = None if table.z_dim is None else torch.randn(64, table.z_dim, device=self.device)
         self.shape = shape
 
-    def run(self, network: SPADEGenerator | None, layout: SemanticLayout) -> Tensor:
+    def run(self, network: SPADEGenerator, layout: SemanticLayout) -> Tensor:
         """Images of a layout; waits for the device."""
-        assert network is not None, "loaded before"
         images = network(layout, None if self.z is None else self.z[: len(layout)])
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
@@ -89,27 +95,26 @@ class Generators:
 
     def ways(self) -> dict[str, Way]:
         """All ways to generate from label maps, by name; "table" looks up by Triton where there is a GPU with it."""
-        run = self.run
+        run, networks = self.run, self.networks
         ways: dict[str, Way] = {
-            CHANNELS_LAST: lambda layout: run(self.channels_last, anew(layout)),
-            TABLE: lambda layout: run(self.table, anew(layout)),
-            DENSE: lambda layout: run(self.dense, anew(layout)),
-            PUBLISHED: lambda layout: run(self.published, anew(layout)),
+            CHANNELS_LAST: lambda layout: run(networks[CHANNELS_LAST], anew(layout)),
+            TABLE: lambda layout: run(networks[TABLE], anew(layout)),
+            DENSE: lambda layout: run(networks[DENSE], anew(layout)),
+            PUBLISHED: lambda layout: run(networks[PUBLISHED], anew(layout)),
         }
         if self.device.type == "cuda" and HAS_TRITON:
 
             def by_plain_lookup(layout: SemanticLayout) -> Tensor:
                 with plain_lookup():
-                    return run(self.table, anew(layout))
+                    return run(networks[TABLE], anew(layout))
 
             ways[PLAIN_TABLE] = by_plain_lookup
         prepared: dict[int, SemanticLayout] = {}
 
         def another_style(layout: SemanticLayout) -> Tensor:
-            assert self.table is not None
             if id(layout) not in prepared:
-                prepared[id(layout)] = prepare(self.table, anew(layout))
-            return run(self.table, prepared[id(layout)])
+                prepared[id(layout)] = prepare(networks[TABLE], anew(layout))
+            return run(networks[TABLE], prepared[id(layout)])
 
         return ways | {STYLE: another_style}
 
@@ -142,7 +147,7 @@ def has_files(job: Job, case: Case) -> bool:
 def reference_images(generators: Generators, layout: SemanticLayout) -> Tensor:
     """Images in full 32 bits, dense, with which all others are compared."""
     with torch.no_grad(), arithmetic("fp32", generators.device):
-        return generators.run(generators.dense, anew(layout)).float()
+        return generators.run(generators.networks[DENSE], anew(layout)).float()
 
 
 def facts_of(case: Case, opt: TrainOptions, job: Job) -> Row:

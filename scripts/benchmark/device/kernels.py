@@ -98,8 +98,7 @@ def of_generator(generators: Generators, family: str) -> Row:
     case = same_size[key]
     _, layouts = begin(generators, case)
     run = generators.ways()[way]
-    assert generators.table is not None
-    counts = count(generators.table, layouts[0])
+    counts = count(generators.networks[TABLE], layouts[0])
     with torch.no_grad(), arithmetic(case.precision, generators.device):
         figures = profiled(lambda: run(layouts[0]))
     amount = counts.dense if family == "dense" else counts.table
