@@ -37,6 +37,8 @@ ENDINGS: dict[int, str] = {
 }
 DEAD_WORKER = "DataLoader worker (pid"
 """Beginning of the message that torch raises at any place in the main thread when a data worker dies."""
+NOT_DETERMINISTIC = " does not have a deterministic implementation"
+"""In the message of torch when --deterministic meets an operation that is fast on this device alone."""
 CONTEXT = 40
 """Characters shown before and after one that cannot be encoded."""
 CLOSED_PIPE = 128 + signal.SIGPIPE
@@ -82,6 +84,9 @@ def _meaning(error: BaseException, interrupted: str) -> tuple[int, str]:
         return error.exit_status, "" if error.said_elsewhere else f"{error.prefix}{error}"
     if isinstance(error, RuntimeError):
         line = str(error).partition("\n")[0]
+        if NOT_DETERMINISTIC in line:
+            operation = line.partition(NOT_DETERMINISTIC)[0]
+            return 2, f"error: --deterministic: {operation} has no deterministic kernel on this device; leave it out"
         return (1, f"stopped: {line}") if line.startswith(DEAD_WORKER) else (0, "")
     if isinstance(error, UnicodeEncodeError):
         piece = error.object[max(error.start - CONTEXT, 0) : error.end + CONTEXT]

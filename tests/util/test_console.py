@@ -52,6 +52,20 @@ def test_other_errors_keep_their_traceback():
         raise OSError(errno.ECONNREFUSED, "Connection refused")
 
 
+def test_an_operation_without_a_deterministic_kernel_is_one_line(capsys):
+    import torch
+
+    torch.use_deterministic_algorithms(True)
+    try:
+        with pytest.raises(SystemExit) as stop, exit_statuses("train.py"):
+            torch.zeros(3).put_(torch.tensor([0]), torch.tensor([1.0]))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert stop.value.code == 2
+    line = "train.py: error: --deterministic: put_ has no deterministic kernel on this device; leave it out\n"
+    assert capsys.readouterr().err == line
+
+
 @pytest.mark.parametrize(
     "error, status, line",
     [
