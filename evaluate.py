@@ -20,13 +20,13 @@ def main(argv: list[str] | None = None) -> int:
         from evaluation.run import evaluate, publish
         from util.device import choose_device, prepare_torch
         from util.distributed import World
-        from util.lack_of_memory import advising_smaller_batch
+        from util.lack_of_memory import advising_smaller
 
     world = World.from_environment()
     warn_of_tasks_apart()
     prepare_torch(opt.seed, threads=opt.threads)
     device = choose_device(opt.gpu_id_list, world)
-    with world.joined(device), advising_smaller_batch(opt.batch_size):
+    with world.joined(device), advising_smaller("--batch_size", opt.batch_size):
         report, sources = evaluate(opt, world, device, shlex.join(["python", "evaluate.py", *argv]))
         if world.is_main:
             publish(opt, report, sources)

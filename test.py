@@ -14,8 +14,8 @@ from models import METHODS, create_model
 from options import TestOptions, parse_options
 from options.data_file import folders, name_of_data
 from options.shards import shards_of
+from options.test import SMALLEST_TILE
 from trainers.published_names import EMA, find_network, is_average
-from util.lack_of_memory import advising_smaller_batch
 from util.launcher import require_one_process
 from util.results_folders import note_results
 from util.score_log import GENERATOR_NAMES
@@ -117,7 +117,10 @@ def main(argv: list[str] | None = None) -> int:
     """Test as the command line says; return the exit status."""
     opt = parse_options(TestOptions, argv, PRESETS, METHODS)
     require_one_process("test.py")
-    with advising_smaller_batch(opt.batch_size):
+    with slow_imports():
+        from util.lack_of_memory import advising_smaller
+    tiles = advising_smaller("--tile", opt.tile, SMALLEST_TILE) if opt.tile else None
+    with tiles or advising_smaller("--batch_size", opt.batch_size):
         page = test(opt)
     print(f"Images are in {page.parent / 'images'}; look at {page}")
     return 0

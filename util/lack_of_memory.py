@@ -28,12 +28,17 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def advising_smaller_batch(batch_size: int) -> Iterator[None]:
-    """If memory runs out in the block, raise an `OutOfMemoryError` that says the fix for batches of this size."""
+def advising_smaller(flag: str, size: int, least: int = 1) -> Iterator[None]:
+    """If memory runs out in the block, raise an `OutOfMemoryError` that says the fix: half the `size` of an option.
+
+    Args:
+        flag: of the option that decides how much is computed at once, such as --batch_size.
+        least: that it can be.
+    """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, StoppedError) or not is_out_of_memory(error):
             raise
-        smaller = f"--batch_size {batch_size // 2}" if batch_size > 1 else "--gpu_ids -1 or a device with more memory"
-        raise OutOfMemoryError(f"--batch_size {batch_size}: out of memory; use {smaller}") from None
+        fix = f"{flag} {size // 2}" if size // 2 >= least else "--gpu_ids -1 or a device with more memory"
+        raise OutOfMemoryError(f"{flag} {size}: out of memory; use {fix}") from None
