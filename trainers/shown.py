@@ -41,5 +41,6 @@ def shown_samples(opt: TrainOptions, dataset: SampleDataset, scores: ScoresInTra
 
 
 def _first_batch(opt: Any, dataset: SampleDataset) -> dict[str, Any]:
-    shown = replace(opt, batch_size=min(SHOWN_IMAGES, len(dataset)), accumulate=1)
+    whole = {"accumulate": 1} if opt.is_train else {}  # an option of training that must divide the batch
+    shown = replace(opt, batch_size=min(SHOWN_IMAGES, len(dataset)), **whole)
     return next(iter(fixed_batches(shown, dataset, SHOWN_IMAGES)))
