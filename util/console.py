@@ -39,6 +39,8 @@ DEAD_WORKER = "DataLoader worker (pid"
 """Beginning of the message that torch raises at any place in the main thread when a data worker dies."""
 NOT_DETERMINISTIC = " does not have a deterministic implementation"
 """In the message of torch when --deterministic meets an operation that is fast on this device alone."""
+UNMAPPED = "failed to map segment from shared object"
+"""In the message of the system when a library does not fit into the memory that the program may use."""
 CONTEXT = 40
 """Characters shown before and after one that cannot be encoded."""
 CLOSED_PIPE = 128 + signal.SIGPIPE
@@ -196,7 +198,9 @@ def _on_uncaught(kind: type[BaseException], error: BaseException, trace: Traceba
     """Report a missing, outdated or broken package in one line; bugs of this project keep their traceback."""
     room = (getattr(error, "name", None) or "").partition(".")[0]
     line = str(error).strip().partition("\n")[0] or kind.__name__
-    if issubclass(kind, ImportError) and not any((ROOT / path).exists() for path in (room or ".", f"{room}.py")):
+    if UNMAPPED in line:
+        line = f"{line}; allow the program more memory (ulimit -v unlimited, or the memory of its job)"
+    elif issubclass(kind, ImportError) and not any((ROOT / path).exists() for path in (room or ".", f"{room}.py")):
         line = f"{line}; pip install -r {ROOT / 'requirements.txt'}"
     elif issubclass(kind, Exception) and (package := _broken_package(trace)):
         line = f"the package {package} cannot be imported ({line}); install it anew"

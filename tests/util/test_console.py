@@ -285,6 +285,14 @@ def test_a_package_that_is_broken_is_one_line(words, package, kind, broken_packa
     assert (process.returncode, said) == (2, f"{name}: {line}")
 
 
+def test_a_limit_of_memory_that_the_libraries_exceed_is_one_line():
+    command = 'ulimit -v 700000; exec "$0" train.py --name run'
+    done = subprocess.run(["bash", "-c", command, sys.executable], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("train.py: error: ") and done.stderr.count("\n") == 1
+    assert "more memory (ulimit -v unlimited" in done.stderr
+
+
 def test_an_error_of_ours_within_an_import_keeps_its_traceback(tmp_path, broken_package):
     environment = broken_package("theirs", "def call(work):\n    work()")
     process = start(program(tmp_path, "import theirs\ntheirs.call(lambda: 1 / 0)"), env=environment)
