@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from util.console import exit_statuses
+
 import contextlib
 import os
 import statistics
@@ -113,6 +115,7 @@ def _take_step(processes: Sequence[subprocess.Popen]) -> float:
     return max(map(float, lines))
 
 
+@exit_statuses("scripts.benchmark.scaling_check")
 def train(flags: Sequence[str]) -> None:
     """In a process of the check: take a step for each line of standard input, and print its seconds."""
     opt, world = training_options(flags), World.from_environment()
