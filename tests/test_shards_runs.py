@@ -1,10 +1,13 @@
 """Training from shards: as from files, killed and resumed, by two processes, from a web server; and packing them."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+import evaluate as evaluate_program
+import test as test_program
 from scripts.prepare.__main__ import main as prepare
 from tests.runs import contents, differences, finish, train, wait_for
 from tests.scripts.archive_server import ArchiveServer
@@ -40,6 +43,16 @@ def command(folder: Path, name: str, *more: str) -> list[str]:
     return [*TINY, "--checkpoints_dir", str(folder), "--name", name, *more]
 
 
+def scores(folder: Path, name: str) -> dict:
+    """The scores of a run on what it was trained with, and the protocol, digests of the photos included."""
+    places = ["--checkpoints_dir", str(folder), "--results_dir", str(folder / "results"), "--name", name]
+    words = [*places, "--phase", "train", "--how_many", "4", "--gpu_ids", "-1"]
+    assert test_program.main(words) == 0
+    assert evaluate_program.main([*words, "--features", "random"]) == 0
+    report = json.loads((folder / "results" / name / "train_latest" / "scores.json").read_text(encoding="utf-8"))
+    return {key: report[key] for key in ("scores", "protocol")}
+
+
 def test_networks_trained_from_shards_and_files_are_equal_to_the_bit(files, packed, tmp_path):
     """In order: the two shuffle differently."""
     more = ("--serial_batches", "--max_images", "6")
@@ -48,6 +61,8 @@ def test_networks_trained_from_shards_and_files_are_equal_to_the_bit(files, pack
     one, other = contents(tmp_path / "files"), contents(tmp_path / "shards")
     networks = [name for name in one if "_net_" in name]
     assert networks and all(differences(one[name], other[name]) == [] for name in networks)
+    scored = {name: scores(tmp_path, name) for name in ("files", "shards")}
+    assert scored["shards"] == scored["files"] and scored["files"]["scores"]["random_feature_distance"] > 0
     copy = (tmp_path / "shards" / "data.toml").read_text(encoding="utf-8")
     assert f'shards = "{packed}/train-{{000000..000003}}.tar"' in copy
 

@@ -39,7 +39,7 @@ def digest_of(files: Mapping[str, Path]) -> str:
 
 def _signature(files: Mapping[str, Path]) -> tuple[str, float]:
     """A hash of the files' names, paths, sizes and times, and the time of the latest change in seconds since 1970."""
-    states = {name: Path(path).stat() for name, path in files.items()}
+    states = {name: path.stat() for name, path in files.items()}
     lines = (
         f"{name}\0{files[name].absolute()}\0{state.st_size}\0{state.st_mtime_ns}\0{state.st_ctime_ns}"
         for name, state in sorted(states.items())

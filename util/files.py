@@ -97,7 +97,7 @@ def impostor(path: Path) -> str | None:
 def checksum(path: Path, algorithm: str = "sha256") -> str:
     """Hash of a file of any size, in hexadecimal digits (hashlib.file_digest does this from Python 3.11 on)."""
     digest = hashlib.new(algorithm)
-    with Path(path).open("rb") as file:
+    with path.open("rb") as file:  # `path` may be of a kind that opens itself
         while block := file.read(2**20):
             digest.update(block)
     return digest.hexdigest()

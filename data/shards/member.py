@@ -51,13 +51,17 @@ class Shard:
             return f"{self.path}: has {size} bytes and not {self.size}: cut short, or of another packing; {AGAIN}"
         return ""
 
+    def kept(self) -> Path:
+        """The tar on this machine. That of a web server is downloaded first; raises `InputError` if that fails."""
+        return kept_shard(self.path, self.address, self.size, self.sha256) if self.address else self.path
+
     def read(self, place: Place) -> bytes:
         """The content of a file, of which alone memory is taken. A tar of a web server is downloaded first.
 
         Raises:
             InputError: the tar is missing, cut short, damaged, or another one than its index describes.
         """
-        path = kept_shard(self.path, self.address, self.size, self.sha256) if self.address else self.path
+        path = self.kept()
         try:
             with path.open("rb") as file:
                 file.seek(place.offset - BLOCK)
@@ -88,7 +92,10 @@ def _is_head_of(head: bytes, place: Place) -> bool:
 
 
 class MemberPath(type(Path())):
-    """The path SHARD.tar/NAME of a file in a tar. `open` and `stat` know the tar; other methods know the name alone."""
+    """The path SHARD.tar/NAME of a file in a tar. `open` and `stat` know the tar; other methods know the name alone.
+
+    Paths derived from it, such as its parent, are ordinary ones.
+    """
 
     __slots__ = ("place", "shard")
     shard: Shard
@@ -106,10 +113,14 @@ class MemberPath(type(Path())):
 
     def open(self, mode: str = "r", *args: Any, **options: Any) -> Any:
         """The content as a file in memory; it can be read as bytes alone. Raises `InputError` like `Shard.read`."""
+        if not hasattr(self, "shard"):
+            return super().open(mode, *args, **options)
         if mode != "rb":
             raise ValueError(f"mode {mode!r}: a file of a shard is read as bytes")
         return io.BytesIO(self.shard.read(self.place))
 
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
-        """Size and times of the tar."""
-        return self.shard.path.stat()
+        """Size and times of the tar. That of a web server is downloaded first."""
+        if not hasattr(self, "shard"):
+            return super().stat(follow_symlinks=follow_symlinks)
+        return self.shard.kept().stat()
