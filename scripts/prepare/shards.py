@@ -19,7 +19,9 @@ A packing that was interrupted goes on from the last whole tar by the same comma
 import argparse
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from tqdm import tqdm
 
@@ -34,13 +36,40 @@ from options.data_file import FILE_NAME, described, read_data_file
 from options.data_file_text import data_file_text
 from options.description import PARTS
 from options.field import OptionError
+from options.shards import is_address
 from scripts.prepare.arguments import add_workers, subcommand_parser
 from util.errors import InputError
 from util.files import replacing
 from util.optional import require
 
+PROGRAM = "python -m scripts.prepare shards"
 SAMPLES = 1000
+EXAMPLE = f"{PROGRAM} data.toml DST"
+NAME_DATA = ("__dataset_mode", "__data", "__shards", "__config")
 PUBLISHED_PARTS = ("train", "val")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PackedOptions(TrainOptions):
+    """The options that read what is packed. Its refusals name this program."""
+
+    program: ClassVar[str] = PROGRAM
+
+    def check_condition(self) -> None:
+        """Refuse conditioning images, which shards do not hold."""
+        if self.input_nc:
+            raise OptionError(
+                f"--input_nc {self.input_nc}: shards hold label maps, and these are conditioning images; train on the "
+                "files, without packing them"
+            )
+        super().check_condition()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PackedTestOptions(TestOptions):
+    """The same for the parts that are read as in a test."""
+
+    program: ClassVar[str] = PROGRAM
 
 
 def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -48,8 +77,7 @@ def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = subcommand_parser(
         "shards", __doc__, epilog="All other options are those of train.py: python train.py --help all"
     )
-    words = list(itertools.takewhile(lambda word: not word.startswith("-"), argv))
-    parser.add_argument("--verify", type=Path, metavar="DST", help="read all tars of DST and compare their checksums")
+    parser.add_argument("--verify", metavar="DST", help="read all tars of DST and compare their checksums")
     parser.add_argument("--size", type=int, metavar="S", help="short side in pixels (default: files as they are)")
     parser.add_argument(
         "--samples", type=int, metavar="N", default=SAMPLES, help="samples in one tar (default: %(default)s)"
@@ -61,23 +89,32 @@ def parse_args(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         help="what to pack (default: all that there are; train and val of known sets)",
     )
     add_workers(parser)
-    own, rest = parser.parse_known_args(argv[len(words) :])
-    if own.verify:
+    own, rest = parser.parse_known_args(argv)
+    if own.verify is not None:
         return own, []
+    words = list(itertools.takewhile(lambda word: not word.startswith("-"), rest))
     if not 1 <= len(words) <= 2:
-        raise InputError("name what to pack and the folder to write: python -m scripts.prepare shards data.toml DST")
-    own.folder = Path(words[-1])
+        raise InputError(f"name what to pack and the folder to write, ahead of flags of train.py: {EXAMPLE}")
+    own.folder, flags = Path(words[-1]), rest[len(words) :]
+    if own.folder.is_file() or (len(words) == 1 and words[0] in PRESETS and not flags_name_data(flags)):
+        what = "is a file" if own.folder.is_file() else "is a data set"
+        raise InputError(f"{own.folder}: {what}; name the folder to write last: {EXAMPLE}")
     if own.samples < 1:
         raise InputError(f"--samples {own.samples}: must be 1 or more")
     if own.size is not None and own.size < 1:
         raise InputError(f"--size {own.size}: must be 1 or more")
-    return own, [*(("--data", words[0]) if len(words) == 2 else ()), *rest]
+    return own, [*(("--data", words[0]) if len(words) == 2 else ()), *flags]
+
+
+def flags_name_data(flags: Sequence[str]) -> bool:
+    """Whether flags of train.py say what to pack."""
+    return any(flag.partition("=")[0].replace("-", "_") in NAME_DATA for flag in flags)
 
 
 def main(argv: Sequence[str]) -> int:
     """Pack or verify; return the exit status. Raises `InputError` for bad input."""
     own, flags = parse_args(argv)
-    if own.verify:
+    if own.verify is not None:
         return verify(own.verify)
     require("webdataset")
     datasets = {part: open_part(part, flags) for part in own.parts or parts_of(flags)}
@@ -89,7 +126,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"{own.folder / patterns[part]}: {len(dataset)} samples")
     path = own.folder / FILE_NAME
     first = next(iter(datasets))
-    load_size = parse_options(TestOptions, [*flags, "--phase", first], PRESETS, METHODS).load_size
+    load_size = parse_options(_PackedTestOptions, [*flags, "--phase", first], PRESETS, METHODS).load_size
     opt = options_of(first, flags)
     text = data_file_text(describe_shards(path, datasets[first], opt, load_size, patterns))
     if path.exists() and path.read_text(encoding="utf-8") != text:
@@ -102,7 +139,7 @@ def main(argv: Sequence[str]) -> int:
 
 def options_of(part: str, flags: Sequence[str]) -> TrainOptions | TestOptions:
     """The options that read a part, with every file kept as it is."""
-    program = TrainOptions if part == "train" else TestOptions
+    program = _PackedOptions if part == "train" else _PackedTestOptions
     return parse_options(program, [*flags, "--phase", part], PRESETS, METHODS)
 
 
@@ -129,8 +166,16 @@ def open_part(part: str, flags: Sequence[str]) -> PairedDataset:
     return dataset
 
 
-def verify(folder: Path) -> int:
+def verify(name: str) -> int:
     """Read all tars that the data file of a folder names; print what is wrong, and return the exit status."""
+    folder = Path(name)
+    if is_address(name):
+        raise InputError(
+            f"--verify {name}: verifies folders on disk; tars of a web server are compared with their checksums when "
+            "they are downloaded"
+        )
+    if not (folder / FILE_NAME).is_file():
+        raise InputError(f"--verify {name}: no {FILE_NAME} in it; name the folder that {PROGRAM} wrote")
     try:
         description = read_data_file(folder / FILE_NAME)
     except OptionError as error:

@@ -11,6 +11,7 @@ from webdataset.compat import WebDataset
 
 from data import PRESETS, create_dataset
 from options import TrainOptions, parse_options
+from scripts.prepare.__main__ import main as prepare
 from scripts.prepare.shards import main as pack
 from util.errors import InputError
 
@@ -114,6 +115,11 @@ def test_verify_names_a_tar_whose_content_has_changed(folders, tmp_path, capsys)
         (["out", "--samples", "0"], "--samples 0"),
         (["out", "--size", "0"], "--size 0"),
         (["out", "--dataset_mode", "landscapes"], "has no files"),
+        (["coco", "--dataroot", "x"], "coco: is a data set; name the folder to write last"),
+        (["--dataroot", "x", "coco", "out"], "name what to pack and the folder to write, ahead of flags of train.py"),
+        (["--verify", "https://host//set"], "--verify https://host//set: verifies folders on disk"),
+        (["--verify", "nope"], "--verify nope: no data.toml in it; name the folder that"),
+        (["--verify", ""], "--verify : no data.toml in it"),
     ],
 )
 def test_wrong_command_lines_are_refused(words, message, tmp_path, monkeypatch):
@@ -121,3 +127,35 @@ def test_wrong_command_lines_are_refused(words, message, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=message):
         pack(words)
     assert not [*Path().iterdir()]
+
+
+@pytest.mark.parametrize("words", [["data.toml"], ["data.toml", "a file"], ["--samples", "3", "data.toml", "a file"]])
+def test_a_file_in_place_of_the_folder_to_write_is_named(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("data.toml", "a file"):
+        Path(name).write_text("", encoding="utf-8")
+    with pytest.raises(InputError, match=f"^{words[-1]}: is a file; name the folder to write last"):
+        pack(words)
+
+
+def test_own_flags_may_come_first(folders, tmp_path):
+    assert pack(["--samples", "1", "--parts", "train", "--size", "10", str(tmp_path / "out"), *folders]) == 0
+    assert len([*(tmp_path / "out").glob("train-*.tar")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--label_dir", "none"], "none: "),
+        (["--nonsense"], "--nonsense: no such option"),
+        (["--label_nc", "0", "--no_contain_dontcare_label", "--no_instance", "--input_nc", "1"], "train on the files"),
+        (["--input_nc", "3"], "--input_nc 3: shards hold label maps, and these are conditioning images"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line_of_this_program(folders, tmp_path, capsys, more, message):
+    with pytest.raises(SystemExit) as ended:
+        prepare(["shards", str(tmp_path / "out"), *folders, *more])
+    said = capsys.readouterr().err.strip()
+    assert ended.value.code == 2 and "\n" not in said and message in said
+    assert said.startswith("python -m scripts.prepare shards: error: ")
+    assert not (tmp_path / "out").exists()
