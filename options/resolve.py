@@ -50,6 +50,11 @@ def resolve(
     if is_trained:
         _check_architecture(program, options, typed, found, facts.size_fixes_weights)
     _refuse_without_effect(options, typed, values, fixed=is_trained and bool(found.saved))
+    if typed.get("modulation") == "table" and values.get("input_nc"):
+        raise OptionError(
+            f"--modulation table: has no effect with --input_nc {values['input_nc']}, as tables are of label maps; "
+            "leave the flag out"
+        )
     opt = program(**values)
     if "method" in options:
         facts.check(opt)

@@ -18,7 +18,7 @@ from options.field import OptionError
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 MOST_SHARDS = 1_000_000
 TIMEOUT = 30  # seconds that a server may be silent
-OTHER_FOLDERS = ("data", "label_dir", "image_dir", "instance_dir")
+OTHER_FOLDERS = ("data", "dataroot", "label_dir", "image_dir", "instance_dir")
 
 
 def is_address(text: str) -> bool:
@@ -92,6 +92,7 @@ def with_shards(typed: Mapping[str, Any], is_train: bool) -> dict[str, Any]:
             raise OptionError(
                 f"--shards {shards}: says where the samples are, and so does --{other}; leave one of them out"
             )
+    _refuse_no_folder(shards)
     is_folder = not shards.endswith(".tar")
     names = [] if is_folder else expand(shards)
     folder = shards.rstrip("/") if is_folder else shards.rpartition("/")[0]
@@ -104,6 +105,18 @@ def with_shards(typed: Mapping[str, Any], is_train: bool) -> dict[str, Any]:
     if names:
         _refuse_others(shards, names, path, typed.get("phase") or ("train" if is_train else "test"))
     return {name: value for name, value in typed.items() if name != "shards"} | {"data": str(path)}
+
+
+def _refuse_no_folder(shards: str) -> None:
+    """Raise an `OptionError` for a file that is no tar, and for an address without a host."""
+    if not shards.endswith(".tar") and (Path(shards).is_file() or shards.endswith(f"/{FILE_NAME}")):
+        raise OptionError(f"--shards {shards}: is a file; name its folder alone")
+    try:
+        has_host = not is_address(shards) or bool(urlsplit(shards).hostname)
+    except ValueError:  # a malformed host
+        has_host = False
+    if not has_host:
+        raise OptionError(f"--shards {shards}: names no server; write http://HOST/FOLDER or https://HOST/FOLDER")
 
 
 def _refuse_others(shards: str, names: list[str], path: Path, phase: str) -> None:
@@ -137,7 +150,9 @@ def _fetched(folder: str, cache_dir: str | None) -> Path:
             f"python -m scripts.prepare shards writes this file beside the tars"
         ) from None
     except (OSError, HTTPException, ValueError) as error:
-        raise OptionError(f"--shards {folder}: {address} cannot be fetched ({error}); check the address") from None
+        cause = getattr(error, "reason", error)  # of `URLError`
+        why = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+        raise OptionError(f"--shards {folder}: {address} cannot be fetched ({why}); check the address") from None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")

@@ -169,7 +169,8 @@ class Download:
                 f"{self.url}: {cause.verify_message}; the certificate is not trusted{_route(self.url)} "
                 f"(SSL_CERT_FILE=FILE names others to trust)"
             ) from None
-        return f"{str(cause) or type(cause).__name__}{_route(self.url)}", 0.0
+        words = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+        return f"{words}{_route(self.url)}", 0.0
 
     def _progress(self, failures: int) -> str:
         """Say how often was tried, and how much was received."""

@@ -67,6 +67,7 @@ TRAIN = """
 --name new --data RUNS/data.toml --phase other
 --name new --shards=
 --name new --shards RUNS --label_dir l
+--name new --shards RUNS --dataroot d
 --name new --shards RUNS/train-{0..1}.tar
 --name plain --continue_train --config RUNS/encoder/options.json
 --name new --label_dir maps
@@ -142,6 +143,7 @@ TRAIN = """
 --name new --method oasis --input_nc 3
 --name new --method pix2pixhd --dataset_mode custom --label_dir l --image_dir i --label_nc 0 --input_nc 3 --label_feat
 --name sketch --continue_train --input_nc 3
+--name sketch --continue_train --modulation table
 --name sketch --continue_train --instance
 --name sketch --continue_train --method oasis
 --name new --data RUNS/sketches.toml --method oasis
@@ -193,6 +195,7 @@ TEST = """
 --name custom --label_dir l --no_instance
 --name hd --num_styles 2
 --name sketch --resample_class sky
+--name sketch --label_dir l --modulation table
 --name sketch --tile 256
 --name hd --upsampling_G bilinear
 --name oasis --resample_class sky

@@ -72,6 +72,26 @@ def test_a_folder_without_data_file_is_named(tmp_path):
     assert "there is no such folder" in refused("--shards", f"{tmp_path}/none/{{0..1}}.tar")
 
 
+@pytest.mark.parametrize("other", ["data", "dataroot", "label_dir", "image_dir", "instance_dir"])
+def test_other_data_beside_shards_is_refused(shards, other):
+    said = refused("--shards", str(shards), f"--{other}", "d")
+    assert said.endswith(f"says where the samples are, and so does --{other}; leave one of them out")
+
+
+@pytest.mark.parametrize("name", ["data.toml", "train-index.json"])
+def test_a_file_beside_the_tars_is_named(shards, name):
+    (shards / "train-index.json").touch()
+    assert refused("--shards", f"{shards}/{name}") == f"--shards {shards}/{name}: is a file; name its folder alone"
+
+
+def test_addresses_that_cannot_be_reached_are_said_in_plain_words(tmp_path):
+    assert "is a file; name its folder" in refused("--shards", "http://host/set/data.toml")
+    for address in ("http://", "https:///set", "http://[set"):
+        assert "names no server; write http://HOST/FOLDER" in refused("--shards", address)
+    said = refused("--shards", "http://127.0.0.1:9/set", "--cache_dir", str(tmp_path))
+    assert "http://127.0.0.1:9/set/data.toml cannot be fetched (Connection refused); check the address" in said
+
+
 def test_an_address_in_a_data_file_stays_one(shards):
     opt = opened("--shards", str(shards), program=TestOptions)
     assert shards_of(opt) == "https://host/data/val-{0..1}.tar"
