@@ -173,9 +173,7 @@ def describe_device(device: torch.device) -> str:
 def _refuse_unsuitable(opt: ModelOptions) -> None:
     """Raise an `InputError` for runs whose images need more than a label map of at most 255 labels and a latent."""
     check_label_maps_suffice(opt)
-    if opt.input_nc:
-        raise InputError(f"{opt.run_dir}: takes conditioning images, and label maps are painted; generate with test.py")
-    check_labels(Path(opt.run_dir), opt.label_nc, opt.contain_dontcare_label)
+    check_labels(Path(opt.run_dir), opt.label_nc, opt.contain_dontcare_label, opt.input_nc)
 
 
 def _refuse_other_classes(segmenter: Segmenter, opt: ModelOptions) -> None:

@@ -166,11 +166,18 @@ def check_run(args: argparse.Namespace) -> None:
         saved = load_saved(run / SAVED_NAME)
     except ValueError as error:  # `OptionError`
         raise InputError(str(error)) from None
-    check_labels(run, saved.get("label_nc"), saved.get("contain_dontcare_label"))
+    check_labels(run, saved.get("label_nc"), saved.get("contain_dontcare_label"), saved.get("input_nc"))
 
 
-def check_labels(run: Path, classes: object, unknown: object) -> None:
-    """Raise an `InputError` if a run has more labels than bytes hold. What is no number is left to `model_options`."""
+def check_labels(run: Path, classes: object, unknown: object, channels: object) -> None:
+    """Raise an `InputError` if a run takes no label maps, or has more labels than bytes hold.
+
+    Args:
+        classes, unknown, channels: its label_nc, contain_dontcare_label and input_nc. What is no number is left to
+            `model_options`.
+    """
+    if isinstance(channels, int) and channels:
+        raise InputError(f"{run}: takes conditioning images, and label maps are painted; generate with test.py")
     labels = int(classes) + bool(unknown) if isinstance(classes, int) else 0
     if labels > MOST_LABELS:
         raise InputError(f"{run}: has {labels} labels, and the page knows {MOST_LABELS} at most; generate with test.py")

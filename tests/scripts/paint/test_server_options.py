@@ -164,6 +164,7 @@ def test_a_missing_package_is_one_line(run, monkeypatch, capsys):
     [
         ([], {}, "options.json: no options inside"),
         (["--which_epoch", "9"], {"options": {}}, "9_net_G.pth: no such file; --which_epoch may be 20, latest"),
+        ([], {"options": {"label_nc": 0, "input_nc": 1}}, "takes conditioning images, and label maps are painted"),
         ([], {"options": {"label_nc": 255, "contain_dontcare_label": True}}, "has 256 labels, and the page knows 255"),
     ],
 )
