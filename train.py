@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
         train(opt, run)
     if world.is_main:
         print(f"Networks are in {opt.run_dir}{f'; look at {page}' if opt.html else ''}")
-        print(f"Next: {shlex.join(['python', 'test.py', *opt.place])}")
+        print(f"Next: {shlex.join(['python', 'test.py', *opt.place, *opt.folders_in_test])}")
     return 0
 
 

@@ -241,6 +241,14 @@ class DataOptions(LayoutOptions, heading="data"):
         has_folders = self.dataset_mode == "custom" and not shards_of(self)
         return has_folders and self.instance and "instances" not in folders(self)
 
+    @property
+    def folders_in_test(self) -> list[str]:
+        """What a command line of test.py for a run on these data must name; empty if its data file says it."""
+        description = described(self)
+        if self.dataset_mode != "custom" or (description and {"val", "test"} & description.parts.keys()):
+            return []
+        return ["--label_dir", "FOLDER", *(("--instance_dir", "FOLDER") if self.instance else ())]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TestDataOptions(DataOptions):

@@ -15,7 +15,7 @@ import test as test_program
 from data import PRESETS
 from data.landscape import draw_scene
 from models import METHODS
-from options import parse_options
+from options import TestOptions, parse_options
 from options.saved import load_saved
 from scripts.compare.colors import ColorOptions
 from scripts.export.options import ExportOptions
@@ -57,9 +57,20 @@ def command(data, folder):
 
 @pytest.fixture(scope="module")
 def whole(command, folder) -> Path:
-    """The run of both epochs, with its page."""
-    finish(1, [*command("whole", "--dataset_mode", "custom"), "--display_freq", "4", "--no_tensorboard"])
+    """The run of both epochs, with its page; and what it printed, in the file `printed`."""
+    (printed,) = finish(1, [*command("whole", "--dataset_mode", "custom"), "--display_freq", "4", "--no_tensorboard"])
+    (folder / "printed").write_text(printed, encoding="utf-8")
     return folder / "whole"
+
+
+def test_the_next_command_that_training_prints_is_accepted(whole, data):
+    (line,) = [
+        line for line in (whole.parent / "printed").read_text(encoding="utf-8").splitlines() if line.startswith("Next:")
+    ]
+    python, program, *words = shlex.split(line.removeprefix("Next:"))
+    assert (python, program) == ("python", "test.py") and "FOLDER" in words
+    given = [str(data / "gray") if word == "FOLDER" else word for word in words]
+    assert parse_options(TestOptions, given, PRESETS, METHODS).input_nc == 1
 
 
 def test_a_run_that_goes_on_after_an_epoch_ends_in_the_same_bits(whole, command, folder):
