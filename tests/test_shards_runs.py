@@ -1,6 +1,7 @@
 """Training from shards: as from files, killed and resumed, by two processes, from a web server; and packing them."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -43,13 +44,13 @@ def command(folder: Path, name: str, *more: str) -> list[str]:
     return [*TINY, "--checkpoints_dir", str(folder), "--name", name, *more]
 
 
-def scores(folder: Path, name: str) -> dict:
+def scores(run: Path, results: Path, *more: str) -> dict:
     """The scores of a run on what it was trained with, and the protocol, digests of the photos included."""
-    places = ["--checkpoints_dir", str(folder), "--results_dir", str(folder / "results"), "--name", name]
-    words = [*places, "--phase", "train", "--how_many", "4", "--gpu_ids", "-1"]
+    places = ["--checkpoints_dir", str(run.parent), "--name", run.name, "--results_dir", str(results)]
+    words = [*places, "--phase", "train", "--how_many", "4", "--gpu_ids", "-1", *more]
     assert test_program.main(words) == 0
     assert evaluate_program.main([*words, "--features", "random"]) == 0
-    report = json.loads((folder / "results" / name / "train_latest" / "scores.json").read_text(encoding="utf-8"))
+    report = json.loads((results / run.name / "train_latest" / "scores.json").read_text(encoding="utf-8"))
     return {key: report[key] for key in ("scores", "protocol")}
 
 
@@ -61,8 +62,10 @@ def test_networks_trained_from_shards_and_files_are_equal_to_the_bit(files, pack
     one, other = contents(tmp_path / "files"), contents(tmp_path / "shards")
     networks = [name for name in one if "_net_" in name]
     assert networks and all(differences(one[name], other[name]) == [] for name in networks)
-    scored = {name: scores(tmp_path, name) for name in ("files", "shards")}
-    assert scored["shards"] == scored["files"] and scored["files"]["scores"]["random_feature_distance"] > 0
+    moved = shutil.copytree(packed, tmp_path / "moved")
+    of_files, of_shards = (scores(tmp_path / name, tmp_path / "results") for name in ("files", "shards"))
+    of_moved = scores(tmp_path / "shards", tmp_path / "other results", "--shards", str(moved))
+    assert of_files == of_shards == of_moved and of_files["scores"]["random_feature_distance"] > 0
     copy = (tmp_path / "shards" / "data.toml").read_text(encoding="utf-8")
     assert f'shards = "{packed}/train-{{000000..000003}}.tar"' in copy
 
@@ -100,13 +103,17 @@ def test_shards_of_a_web_server_are_downloaded_once_resumed_and_checked(packed, 
         assert sorted(asked) == sorted([*{*asked}, "/set/train-000001.tar"]) and len({*asked}) == 4
         assert sum(1 for _, headers in site.requests if "range" in headers) == 1
         before = len(site.requests)
-        finish(1, command(tmp_path, "again", *flags))
+        scored = ("--eval_freq", "1", f"--eval_flags=--features random --phase train {shlex.join(flags[2:4])}")
+        finish(1, command(tmp_path, "again", *flags, *scored))
         assert not [path for path, _ in site.requests[before:] if path.endswith(".tar")]
     finally:
         site.close()
-    finish(1, command(tmp_path, "local", "--shards", str(packed), "--serial_batches"))
+    finish(1, command(tmp_path, "local", "--shards", str(packed), "--serial_batches", *scored))
     one, other = contents(tmp_path / "again"), contents(tmp_path / "local")
     assert differences(one["latest_net_G.pth"], other["latest_net_G.pth"]) == []
+    logs = [(tmp_path / name / "scores.jsonl").read_text(encoding="utf-8") for name in ("again", "local")]
+    of_remote, of_local = ([json.loads(line)["scores"] for line in log.splitlines()] for log in logs)
+    assert of_remote == of_local and of_remote[0]["random_feature_distance"] > 0
 
 
 @pytest.mark.parametrize("fault", ["no data file", "no server", "spoiled tar", "no tar"])

@@ -103,8 +103,8 @@ def read_index(path: Path) -> dict[str, Any]:
             )
     except OSError as error:
         raise InputError(
-            f"{path}: the index of the shards cannot be read ({error.strerror}); copy it from where they were packed, "
-            f"or pack anew (python -m scripts.prepare shards)"
+            f"{path}: the index of the shards cannot be read ({error.strerror}); if they were moved, name their new "
+            f"folder by --shards FOLDER; else {AGAIN}"
         ) from error
     except (ValueError, LookupError, TypeError):
         is_one = False

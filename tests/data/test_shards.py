@@ -220,7 +220,10 @@ def swap(folder: Path) -> None:
     [
         (cut, r"train-000001.tar: has \d+ bytes and not \d+"),
         (remove, "train-000001.tar: the shard is missing"),
-        (lambda folder: (folder / "train-index.json").unlink(), "train-index.json: the index of the shards cannot be"),
+        (
+            lambda folder: (folder / "train-index.json").unlink(),
+            "if they were moved, name their new folder by --shards FOLDER",
+        ),
         (lambda folder: (folder / "train-index.json").write_text("{}"), "train-index.json: is no index of shards"),
     ],
     ids=["cut", "missing", "no index", "other index"],
