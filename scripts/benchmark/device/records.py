@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scripts.benchmark.device.shapes import misfit
 from util.errors import InputError
 from util.files import replacing
 
@@ -67,7 +68,12 @@ def read_record(folder: Path, stage: str) -> Record | None:
     if not path.exists():
         return None
     try:
-        record = Record(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: is no record of scripts.benchmark device ({error}); move it away") from None
-    return record
+        content = json.loads(path.read_text(encoding="utf-8"))
+        wrong = misfit(content, stage)
+    except ValueError:
+        content, wrong = {}, "it is no JSON"
+    except RecursionError:
+        content, wrong = {}, "it is nested too deeply"
+    if wrong:
+        raise InputError(f"{path}: is no record of scripts.benchmark device ({wrong}); move it away")
+    return Record(**content)

@@ -118,7 +118,7 @@ def training_ratio(row: Row) -> tuple[float, float, float]:
 
 def kernel_lines(record: Record | None) -> Iterator[str]:
     """Measured speed of the device, and what the fastest rows reach of it."""
-    speed = record.row("speed") if record else None
+    speed = next((row for row in record.rows if "products" in row), None) if record else None
     if record is None or speed is None:
         yield NOT_BEGUN if record is None else "Not measured."
         return

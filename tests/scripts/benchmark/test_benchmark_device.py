@@ -148,19 +148,70 @@ def test_bad_input_is_one_line(words, message, capsys):
     assert ended.value.code == 2 and message in error and error.count("\n") == 1
 
 
+CASE = {"precision": "fp32", "batch": 1, "size": "64x64", "ngf": 2}
+WAY = {"seconds": [1, 1], "peak_mib": None, "difference": 0}
+
+
+@pytest.mark.parametrize(
+    "stage, rows, why",
+    [
+        ("kernels", [{}], "it has rows, which holds an item that has no key"),
+        ("kernels", None, "it has rows, which is not a list"),
+        ("tests", [{"key": "a"}], "its row 'a' has none of result"),
+        ("training", [{"key": "a", "flags": "--x"}], "its row 'a' has no precision"),
+        ("kernels", [{"key": "speed", "products": {"fp32": 0}}], "has fp32, which is not above 0"),
+        ("generator", [CASE | {"key": "a", "mode": "coco", "maps": "real", "ways": {"x": None}}], "x, which is not an"),
+        (
+            "generator",
+            [CASE | {"key": "a", "mode": "c", "maps": "r", "ways": {"x": WAY, "y": WAY | {"seconds": [1, 1, 1]}}}],
+            "has rounds of different numbers",
+        ),
+    ],
+)  # fmt: skip
+def test_rows_of_wrong_contents_are_refused_in_a_line(stage, rows, why, tmp_path, capsys):
+    Record(stage, GPU, rows=rows).write(tmp_path)
+    assert f"{tmp_path / stage}.json: is no record of scripts.benchmark device (" in report_error(tmp_path, capsys, why)
+
+
+@pytest.mark.parametrize(
+    "content, why",
+    [
+        ("[]", "(it is not an object)"),
+        ("{", "(it is no JSON)"),
+        ("[" * 10**5, "(it is nested too deeply)"),
+        ('{"stage": "kernels", "outcome": "complete"}', "(it has no machine)"),
+        ('{"stage": "kernels", "machine": []}', "(it has machine, which is not an object)"),
+        (json.dumps(vars(Record("training", GPU))), "(it is of the stage 'training')"),
+        (json.dumps(vars(Record("kernels", GPU)) | {"more": 1}), "(it has more, which no record has)"),
+    ],
+    ids=range(7),
+)
+def test_files_of_wrong_contents_are_refused_in_a_line(content, why, tmp_path, capsys):
+    (tmp_path / "kernels.json").write_text(content, encoding="utf-8")
+    assert report_error(tmp_path, capsys, why).endswith("; move it away\n")
+
+
+def report_error(folder: Path, capsys, why: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(["report", str(folder)])
+    error = capsys.readouterr().err
+    assert ended.value.code == 2 and why in error and error.count("\n") == 1
+    return error
+
+
 def test_a_row_that_fails_costs_that_row_alone(tmp_path):
     def fail():
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    record = Record("generator")
+    record = Record("nonsense", GPU)
     carry_out({"a": lambda: {"x": 1}, "b": fail, "c": lambda: {"x": 2}}, record, tmp_path, float("inf"))
-    found = read_record(tmp_path, "generator")
+    found = read_record(tmp_path, "nonsense")
     assert found == record and found.outcome == COMPLETE
     assert found.rows == [{"key": "a", "x": 1}, {"key": "b", "failure": "CUDA out of memory"}, {"key": "c", "x": 2}]
 
 
 def test_rows_without_time_are_missing_and_measured_later(tmp_path):
-    record = Record("generator")
+    record = Record("nonsense", GPU)
     plan = {"a": lambda: {}, "b": lambda: {}}
     carry_out(plan, record, tmp_path, float("-inf"))
     assert record.outcome == CUT and record.missing == ["a", "b"]
@@ -174,8 +225,8 @@ def test_a_lost_gpu_ends_the_process_with_what_is_there(tmp_path):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     with pytest.raises(RuntimeError):
-        carry_out({"a": lambda: {}, "b": lose}, Record("generator"), tmp_path, float("inf"))
-    found = read_record(tmp_path, "generator")
+        carry_out({"a": lambda: {}, "b": lose}, Record("nonsense", GPU), tmp_path, float("inf"))
+    found = read_record(tmp_path, "nonsense")
     assert [row["key"] for row in found.rows] == ["a"] and found.current == "b"
 
 
