@@ -62,21 +62,26 @@ def load_what_fits(network: nn.Module, path: Path) -> str:
     finest ones are new.
 
     Raises:
-        InputError: nothing fits.
+        InputError: fewer than half of the entries fit, of the file and of the network: it would start from noise.
     """
-    own, state = network.state_dict(), _checked(network, read_weights(path), path)
-    state, new_scales = _with_finer_scales(own, state)
+    own, found = network.state_dict(), _checked(network, read_weights(path), path)
+    state, new_scales = _with_finer_scales(own, found)
     fitting = {name: tensor for name, tensor in state.items() if name in own and own[name].shape == tensor.shape}
-    if not fitting:
-        raise InputError(f"{path}: no entry fits these options: {_explain_mismatch(own, state)}")
+    differing = _explain_mismatch(own, found)
+    taken = f"{len(fitting)} of {len(state)} entries of the file"
+    if 2 * len(fitting) < min(len(own), len(state)) or not fitting:
+        raise InputError(
+            f"{path}: only {taken} fit, too few to start from: {differing}; use the options of the file, or leave out "
+            "--load_pretrained"
+        )
     network.load_state_dict(fitting, strict=False)
-    missing = [name for name in own if name not in fitting]
-    line = f"{path}: {len(fitting)} of {len(state)} entries taken"
+    parts = [f"{path}: {taken} taken"]
     if new_scales:
-        line += f" (discriminator_0 of the file as discriminator_{new_scales}, of the same resolution)"
-    if not missing:
-        return line
-    return f"{line}; {len(missing)} entries of the network start from new weights: {_in_short(missing, own)}"
+        parts[0] += f" (discriminator_0 of the file as discriminator_{new_scales}, of the same resolution)"
+    for whole, what in ((own, "of the network start from new weights"), (state, "of the file are not used")):
+        if others := [name for name in whole if name not in fitting]:
+            parts.append(f"{len(others)} of {len(whole)} entries {what}: {_in_short(others, whole)}")
+    return "; ".join([*parts, differing] if differing else parts)
 
 
 def _with_finer_scales(own: State, state: State) -> tuple[State, int]:

@@ -233,8 +233,9 @@ def test_a_larger_network_takes_what_fits_of_a_smaller_one(tmp_path):
     before = {name: tensor.clone() for name, tensor in large.state_dict().items()}
     line = load_what_fits(large, saved(small, tmp_path / "latest_net_G.pth"))
     inside = len(small.state_dict()) - 2
-    assert f"{inside} of {inside + 2} entries taken; {len(before) - inside} entries of the network" in line
-    assert line.endswith("start from new weights: model1_1, model1_2")
+    new = f"{len(before) - inside} of {len(before)} entries of the network start from new weights: model1_1, model1_2"
+    assert f"{inside} of {inside + 2} entries of the file taken; {new}; 2 of {inside + 2} entries of the file" in line
+    assert "--netG is global in the file and local here" in line
     for name, tensor in large.state_dict().items():
         assert torch.equal(tensor, small.state_dict().get(name, before[name])), name
 
@@ -243,7 +244,10 @@ def test_a_generator_with_more_doublings_takes_all_but_its_last_layers(tmp_path)
     path = saved(spade(ngf=4), tmp_path / "latest_net_G.pth")
     large = spade(ngf=4, num_upsampling_layers="most")
     line = load_what_fits(large, path)
-    assert line.endswith("entries of the network start from new weights: up_4, conv_img.weight")
+    assert "entries of the network start from new weights: up_4, conv_img.weight; 1 of" in line
+    assert line.endswith(
+        "of the file are not used: conv_img.weight; --num_upsampling_layers most is False in the file and True here"
+    )
     state, small = large.state_dict(), torch.load(path, weights_only=True)
     assert all(torch.equal(state[name], tensor) for name, tensor in small.items() if name != "conv_img.weight")
     load_network(spade(ngf=4, num_upsampling_layers="more"), path)  # has no other layers
@@ -256,7 +260,8 @@ def test_a_discriminator_with_more_scales_keeps_the_resolutions_of_the_old_ones(
     finest = {name: tensor.clone() for name, tensor in large.discriminator_0.state_dict().items()}
     line = load_what_fits(large, path)
     assert "(discriminator_0 of the file as discriminator_1, of the same resolution)" in line
-    assert line.endswith(f"{len(finest)} entries of the network start from new weights: discriminator_0")
+    new = f"{len(finest)} of {len(large.state_dict())} entries of the network start from new weights: discriminator_0"
+    assert line.endswith(f"{new}; --num_D is 2 in the file and 3 here")
     state, small = large.state_dict(), torch.load(path, weights_only=True)
     for name in finest:
         assert torch.equal(state[f"discriminator_0.{name}"], finest[name])
@@ -264,9 +269,35 @@ def test_a_discriminator_with_more_scales_keeps_the_resolutions_of_the_old_ones(
         assert torch.equal(state[f"discriminator_2.{name}"], small[f"discriminator_1.{name}"])
 
 
+def test_scales_of_the_file_that_the_network_lacks_are_named(tmp_path):
+    path = saved(MultiscaleDiscriminator(5, 2, num_D=2), tmp_path / "latest_net_D.pth")
+    small = MultiscaleDiscriminator(5, 2, num_D=1)
+    count = len(small.state_dict())
+    assert load_what_fits(small, path) == (
+        f"{path}: {count} of {2 * count} entries of the file taken; {count} of {2 * count} entries of the file are not "
+        "used: discriminator_1; --num_D is 2 in the file and 1 here"
+    )
+
+
+def test_a_file_for_the_same_options_is_taken_as_a_whole(tmp_path):
+    small, count = spade(ngf=2), len(spade(ngf=2).state_dict())
+    path = saved(spade(ngf=2), tmp_path / "latest_net_G.pth")
+    assert load_what_fits(small, path) == f"{path}: {count} of {count} entries of the file taken"
+
+
+def test_a_wider_network_is_refused_as_nearly_nothing_fits(tmp_path):
+    path, wide = saved(spade(ngf=2), tmp_path / "latest_net_G.pth"), spade(ngf=4)
+    before = {name: tensor.clone() for name, tensor in wide.state_dict().items()}
+    with pytest.raises(
+        InputError, match=r"only \d+ of \d+ entries of the file fit, .*: --ngf is 2 in the file and 4 here"
+    ):
+        load_what_fits(wide, path)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in wide.state_dict().items())
+
+
 def test_a_network_of_another_kind_has_nothing_that_fits(tmp_path):
     path = saved(GlobalGenerator(5, 2), tmp_path / "latest_net_G.pth")
     with pytest.raises(
-        InputError, match="no entry fits these options: --method is pix2pixhd in the file and spade here"
+        InputError, match=r"only 0 of .* fit, too few to start from: --method is pix2pixhd in the file and spade here"
     ):
         load_what_fits(spade(), path)

@@ -218,7 +218,7 @@ def test_a_method_may_start_from_what_fits_of_pretrained_networks(tmp_path, caps
     started = Pix2PixTrainer(Pix2PixHDMethod(large), ema=0.9)
     checkpoints(tmp_path / "run", started).load_pretrained(tmp_path)
     said = capsys.readouterr().out.splitlines()
-    assert [re.sub(".*_net", "net", line).split(" entries taken")[0] for line in said] == [
+    assert [re.sub(".*_net", "net", line).split(" entries of the file taken")[0] for line in said] == [
         "net_G.pth: 10 of 12",
         "net_D.pth: 10 of 10",
         "net_G.pth: 10 of 12",
@@ -239,7 +239,7 @@ def test_pretrained_networks_that_do_not_fit_are_refused_or_taken_in_part(make_t
     starting.load_pretrained(tmp_path, what_fits=True)
     of_G, of_D = capsys.readouterr().out.splitlines()
     assert "start from new weights" not in of_G
-    assert of_D.endswith("start from new weights: discriminator_0")
+    assert of_D.endswith("start from new weights: discriminator_0; --num_D is 1 in the file and 2 here")
 
 
 def test_pretrained_networks_start_a_run_with_whatever_there_is(make_trainer, batch, tmp_path, capsys):
