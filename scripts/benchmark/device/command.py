@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import tempfile
 import time
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -49,9 +51,10 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"--minutes {args.minutes:g}: must be from 0.2 to 1440")
     if args.data is not None and not args.data.is_dir():
         raise InputError(f"--data {args.data}: no such folder; name the one that holds coco_stuff or cityscapes")
-    machine = describe()
-    records = {name: begun(args.output, name, machine, command(args)) for name in args.only or STAGES}
-    waiting = [name for name, record in records.items() if record.outcome not in (COMPLETE, LEFT_OUT)]
+    check_folder(args.output)
+    machine, data = describe(), str(args.data.resolve()) if args.data else ""
+    records = {name: begun(args.output, name, machine, data, command(args)) for name in args.only or STAGES}
+    waiting = to_do(records)
     if machine["kind"] == "cpu":
         print("There is no GPU here: tiny networks on the CPU show that everything runs; their figures mean nothing.")
     end = time.monotonic() + 60 * args.minutes
@@ -73,18 +76,49 @@ def run(args: argparse.Namespace) -> None:
     print(f"Report: {args.output / REPORT}; again from its files: python -m scripts.benchmark report {args.output}")
 
 
-def begun(folder: Path, name: str, machine: dict[str, Any], typed: str) -> Record:
-    """The record of a stage to go on with, or a new one. Raises `InputError` if another machine has begun it."""
+def to_do(records: Mapping[str, Record]) -> list[str]:
+    """The stages that are not complete. What was left out is tried again, unless its machine can never carry it out."""
+    return [
+        name
+        for name, record in records.items()
+        if record.outcome != COMPLETE
+        and not (record.outcome == LEFT_OUT and record.machine["kind"] == "cpu" and name in FOR_GPUS)
+    ]
+
+
+def check_folder(folder: Path) -> None:
+    """Raise an `InputError` now, rather than after the first stage, if no results can be written to a folder."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--output {folder}: is a file; name a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"--output {folder}: cannot be written ({error.strerror}); name another folder") from None
+
+
+def begun(folder: Path, name: str, machine: dict[str, Any], data: str, typed: str) -> Record:
+    """The record of a stage to go on with, or a new one.
+
+    Raises:
+        InputError: another machine has begun it, or this one with other label maps.
+    """
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
     record = read_record(folder, name)
     if record is None:
-        return Record(name, machine, typed, date)
+        return Record(name, machine, typed, date, data=data)
     for fact in SAME:
         if record.machine.get(fact) != machine[fact]:
             raise InputError(
                 f"--output {folder}: {name}.json has figures of {record.machine.get(fact)}, and this is "
                 f"{machine[fact]}; name another folder"
             )
+    if record.data != data:
+        found, here = (f"label maps of --data {of}" if of else "made-up label maps" for of in (record.data, data))
+        raise InputError(
+            f"--output {folder}: {name}.json has figures of {found}, and these are {here}; name another folder"
+        )
     return record
 
 

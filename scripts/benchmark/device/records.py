@@ -32,6 +32,7 @@ class Record:
         rows: results, each with its "key", and perhaps with a "failure" in place of figures.
         current: key of the row that is being measured.
         last_lines: of what the process printed, if it failed.
+        data: folder of the real label maps; empty where they are made up.
     """
 
     stage: str
@@ -45,6 +46,7 @@ class Record:
     rows: list[Row] = field(default_factory=list)
     current: str | None = None
     last_lines: list[str] = field(default_factory=list)
+    data: str = ""
 
     @property
     def missing(self) -> list[str]:

@@ -28,6 +28,8 @@ def run(args: argparse.Namespace) -> None:
 
 def render(folder: Path) -> str:
     """The whole report. Raises `InputError` for a folder without results."""
+    if folder.is_file():
+        raise InputError(f"{folder}: is a file; name a folder")
     records = {stage: record for stage in STAGES if (record := read_record(folder, stage))}
     if not records:
         raise InputError(f"{folder}: no results here; python -m scripts.benchmark device --output {folder} writes them")

@@ -85,6 +85,7 @@ RECORD: Mapping[str, Check] = {
     "rows": list_of(holding(key=TEXT)),
     "current": kind("text or null", str, type(None)),
     "last_lines": TEXTS,
+    "data": TEXT,
 }
 """Name of each item of a record -> its check."""
 WAY = holding(seconds=ROUNDS, peak_mib=FIGURE, difference=NUMBER)

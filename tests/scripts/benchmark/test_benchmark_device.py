@@ -16,9 +16,11 @@ from models.tables.modulation import modulate
 from models.tables.neighborhoods import Neighborhoods
 from scripts.benchmark.__main__ import main
 from scripts.benchmark.device import stages
+from scripts.benchmark.device.command import to_do
 from scripts.benchmark.device.defaults import defaults_lines
 from scripts.benchmark.device.job import Job, carry_out
 from scripts.benchmark.device.kernels import Traffic, kernel_seconds, of_training
+from scripts.benchmark.device.machine import describe
 from scripts.benchmark.device.records import COMPLETE, CUT, FAILED, Record, read_record
 from scripts.benchmark.device.report import render
 from scripts.benchmark.device.stages import Ended, run_limited
@@ -131,6 +133,37 @@ def test_figures_of_another_machine_are_not_joined(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["device", "--output", str(tmp_path), "--only", "generator"])
     assert ended.value.code == 2 and "has figures of NVIDIA H100" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("measured_with, typed", [("", "real"), ("real", "")])
+def test_figures_of_other_label_maps_are_not_joined(measured_with, typed, tmp_path, capsys):
+    (tmp_path / "real").mkdir()
+    of = {typed: str(tmp_path / typed) if typed else "" for typed in ("", "real")}
+    Record("kernels", describe(), outcome=COMPLETE, data=of[measured_with]).write(tmp_path / "results")
+    with pytest.raises(SystemExit) as ended:
+        main(["device", "--output", str(tmp_path / "results"), *(["--data", of[typed]] if typed else [])])
+    error = capsys.readouterr().err
+    assert ended.value.code == 2 and error.count("\n") == 1 and "made-up label maps" in error
+    assert f"label maps of --data {of['real']}" in error and error.endswith("; name another folder\n")
+
+
+def test_what_was_left_out_is_tried_again_where_it_may_be_possible():
+    cpu = GPU | {"kind": "cpu"}
+    outcomes = {"tests": "left out", "generator": COMPLETE, "training": CUT, "compiled": "left out"}
+    for machine, waiting in ((GPU, ["tests", "training", "compiled"]), (cpu, ["training"])):
+        records = {name: Record(name, machine, outcome=outcome) for name, outcome in outcomes.items()}
+        assert to_do(records) == waiting
+
+
+@pytest.mark.parametrize("place, why", [("file", "is a file; name a folder"), ("file/x", "cannot be written (Not a")])
+def test_a_place_for_results_is_tried_before_anything_is_measured(place, why, tmp_path, capsys):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for words in (["device", "--output"], *([["report"]] if place == "file" else [])):
+        with pytest.raises(SystemExit) as ended:
+            main([*words, str(tmp_path / place)])
+        said = capsys.readouterr()
+        assert ended.value.code == 2 and said.out == "" and f"{tmp_path / place}: {why}" in said.err
+        assert said.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
