@@ -4,10 +4,10 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from data import PRESETS
 from models import METHODS
-from options import TrainOptions, parse_options
+from options import TrainOptions
 from options.data_file import name_of_data
+from scripts.benchmark.switches import training_options
 from trainers.memory import CONTEXT, MARGIN, at_most, count_steps, needed
 from util.errors import InputError
 
@@ -38,10 +38,10 @@ def run(args: argparse.Namespace) -> None:
     Args:
         args: of this command; in `others` the flags of train.py.
     Raises:
-        InputError: the step cannot be counted.
+        InputError: train.py refuses the flags, or the step cannot be counted.
     """
     whole = ["--batch_size", str(max(args.batch_size))] if args.batch_size else []
-    opt = parse_options(TrainOptions, [*args.others, *whole], PRESETS, METHODS)
+    opt = training_options([*args.others, *whole])
     parts = opt.accumulate
     wanted = args.batch_size or (*(size for size in BATCH_SIZES if size % parts == 0), opt.batch_size)
     if wrong := [size for size in wanted if size % parts]:

@@ -144,10 +144,13 @@ def print_line(line: str) -> None:
 
 def _positive(kind: type):
     def parse(text: str):
-        value = kind(text)
+        try:
+            value = kind(text)
+        except ValueError:
+            value = 0
         if not 0 < value < float("inf"):
-            raise ValueError
+            whole = "whole " if kind is int else ""
+            raise argparse.ArgumentTypeError(f"{text}: must be a {whole}number above 0")
         return value
 
-    parse.__name__ = f"positive {kind.__name__}"
     return parse

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,12 +105,16 @@ class Workload:
 
 
 def training_options(flags: Sequence[str]) -> TrainOptions:
-    """The options of train.py with `flags`. Raises `InputError` for options that train.py refuses."""
+    """The options of train.py with `flags`; passes warnings on. Raises `InputError` for options that it refuses."""
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return parse_options(TrainOptions, [*flags], PRESETS, METHODS)
-    except SystemExit:
+            opt = parse_options(TrainOptions, [*flags], PRESETS, METHODS)
+        print(said.getvalue(), end="", file=sys.stderr)
+        return opt
+    except SystemExit as end:
+        if not end.code:
+            raise  # after --help
         line = said.getvalue().strip().splitlines()[-1]
         raise InputError(line.removeprefix(f"{TrainOptions.program}: error: ")) from None
 

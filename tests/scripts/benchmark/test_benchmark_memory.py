@@ -6,6 +6,7 @@ import pytest
 
 from scripts.benchmark.__main__ import main
 from scripts.benchmark.memory_table import gpus
+from scripts.benchmark.switches import training_options
 
 pytestmark = pytest.mark.tools
 
@@ -25,7 +26,7 @@ def test_the_table_counts_any_flags_of_train(capsys):
 @pytest.mark.parametrize(
     "flags, words",
     [
-        ("--ngff 3", "train.py: error: --ngff: no such option; did you mean --ngf"),
+        ("--ngff 3", "python -m scripts.benchmark: error: --ngff: no such option; did you mean --ngf"),
         ("--batch_size 0", "0: must be a whole number of images, 1 or more"),
         ("--batch_size 3 4 --accumulate 2", "--batch_size 3: must be a multiple of --accumulate 2; use 6"),
         ("--method crn", "--method crn: memory is counted for spade, "),
@@ -35,7 +36,13 @@ def test_wrong_flags_end_with_one_line(flags, words, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["memory", *flags.split()])
     assert stop.value.code == 2
-    assert words in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert words in error and "train.py: error" not in error
+
+
+def test_warnings_about_flags_of_train_are_passed_on(capsys):
+    assert training_options(["--debug", "--ngf", "8"]).ngf == 8
+    assert "--debug has no effect" in capsys.readouterr().err
 
 
 def test_other_commands_still_refuse_flags_they_do_not_have(capsys):

@@ -86,8 +86,11 @@ def test_the_command_prints_what_more_gpus_and_other_options_bring(capsys):
 @pytest.mark.parametrize(
     "argv, named",
     [
-        (["--gpus", "0"], "--gpus"),
-        (["--latency", "soon"], "--latency"),
+        (["--gpus", "0"], "--gpus: 0: must be a whole number above 0"),
+        (["--gpus", "1.5"], "--gpus: 1.5: must be a whole number above 0"),
+        (["--bandwidth", "-1"], "--bandwidth: -1: must be a number above 0"),
+        (["--latency", "soon"], "--latency: soon: must be a number above 0"),
+        (["--latency", "nan"], "--latency: nan: must be a number above 0"),
         (["--", "--ngff", "2"], "--ngff"),
         (["--check", "--", "--ngff", "2"], "--ngff"),
     ],
