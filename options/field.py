@@ -124,6 +124,8 @@ class Option:
         """What stands for the value in texts, such as N; None for a switch."""
         if self.choices:
             return "{" + ",".join(self.choices) + "}"
+        if self.rule in (FOLDER, FILE):
+            return "FOLDER" if self.rule is FOLDER else "FILE"
         return {bool: None, int: "N", float: "X", str: "TEXT"}[self.kind]
 
     def turned_on(self, value: str | None = None) -> str:
