@@ -81,6 +81,7 @@ class Option:
         unset: text for the meaning of None; without it, None is not allowed.
         retired: values of earlier versions, with what to type instead.
         bare: value of the flag without one; None where it needs one.
+        replaces: options that have no effect while this one is on.
         needs: options of which one must be on for this one to have an effect, or have a value ("netG spade").
     """
 
@@ -99,6 +100,7 @@ class Option:
     retired: Mapping[Any, str] = dataclasses.field(default_factory=dict)
     needs: tuple[str, ...] = ()
     bare: int | str | None = None
+    replaces: tuple[str, ...] = ()
 
     @property
     def switches(self) -> dict[str, bool]:

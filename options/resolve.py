@@ -55,6 +55,7 @@ def resolve(
             f"--modulation table: has no effect with --input_nc {values['input_nc']}, as tables are of label maps; "
             "leave the flag out"
         )
+    _refuse_replaced(options, typed, values)
     opt = program(**values)
     if "method" in options:
         facts.check(opt)
@@ -77,6 +78,18 @@ def _refuse_without_effect(options: Mapping[str, Option], typed: Values, values:
         if not fixed or any(options[other].role != "weights" for other, *_ in needs):
             fix = f"use {either(options[other].turned_on(*wanted) for other, *wanted in needs)}, or {fix}"
         raise OptionError(f"{option.typed_as(typed[name])}: has no effect while {missing}; {fix}")
+
+
+def _refuse_replaced(options: Mapping[str, Option], typed: Values, values: Values) -> None:
+    """Refuse a typed option that does nothing because another is on, such as a size of images with --tile."""
+    latent_has_size = has_latent(values) and values.get("method") != "oasis"
+    for option in options.values():
+        for name in option.replaces if values[option.name] else ():
+            if name in typed and not (name in SIZE and latent_has_size):
+                on = option.typed_as(values[option.name])
+                raise OptionError(
+                    f"{options[name].typed_as(typed[name])}: has no effect with {on}; leave one of them out"
+                )
 
 
 def _is_met(need: list[str], values: Values) -> bool:

@@ -58,6 +58,7 @@ class GenerationOptions(Options, heading="results"):
         rule=at_least(SMALLEST_TILE),
         unset="off",
         bare=512,
+        replaces=("crop_size", "aspect_ratio", "load_size", "preprocess_mode"),
     )
     recalibrate_bn: int = option(
         0,

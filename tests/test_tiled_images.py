@@ -30,7 +30,7 @@ pytestmark = pytest.mark.system
 ROOT = Path(__file__).parents[1]
 SIZES = {"a": (128, 75), "b": (128, 75), "high": (70, 133)}
 """Width and height of label maps and photos; no multiples of 32, the step of the generator."""
-NETWORK = "--crop_size 64 --ngf 2 --gpu_ids -1 --dataset_mode custom --label_nc 4 --instance"
+NETWORK = "--ngf 2 --gpu_ids -1 --dataset_mode custom --label_nc 4 --instance"
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_scores_of_a_run_are_refused_and_those_of_a_folder_are_of_one_size(folde
     test_program.main(flags(folders, tmp_path, "--tile --how_many 2"))
     images = tmp_path / "sized" / "test_latest" / "images" / "synthesized_image"
     capsys.readouterr()
-    assert evaluate(flags(folders, tmp_path, "--features random")) == 2
+    assert evaluate(flags(folders, tmp_path, "--crop_size 64 --features random")) == 2
     said = capsys.readouterr().err
     assert said.startswith("evaluate.py: error: --name sized: its images are as large as their label maps")
     assert said.count("\n") == 1 and f"--fake {images} --real PHOTOS" in said

@@ -169,6 +169,10 @@ TEST = """
 --name new --tile --netG pix2pixhd
 --name new --tile --norm_G spectralspadeinstance3x3
 --name new --tile --compile
+--name new --tile --crop_size 512
+--name plain --tile 64 --crop_size 512 --aspect_ratio 2
+--name plain --tile 64 --load_size 300
+--name encoder --tile 64 --preprocess_mode fixed
 --name plain --tile 64 --recalibrate_bn 16
 --name oasis --tile --num_styles 2 --resample_class sky
 --name new --method pix2pixhd --instance_feat

@@ -324,3 +324,24 @@ def test_networks_of_an_epoch_need_a_flag_that_loads_them():
     TrainOptions(which_epoch="3", continue_train=True)
     TrainOptions(which_epoch="best", load_pretrained="folder")
     TestOptions(which_epoch="best")
+
+
+@pytest.mark.parametrize(
+    "flag", ["--crop_size 512", "--aspect_ratio 2.0", "--load_size 300", "--preprocess_mode scale_width"]
+)
+def test_a_size_that_tiles_replace_is_refused_if_it_was_typed(flag, parse_test, refused, tmp_path):
+    assert refused(parse_test, f"--tile 64 {flag}") == (
+        f"test.py: error: {flag}: has no effect with --tile 64; leave one of them out"
+    )
+    TrainOptions(name="run", crop_size=128, load_size=140).save(tmp_path / "checkpoints" / "run" / "options.json")
+    opt = parse_test("--name run --tile 64")
+    assert (opt.tile, opt.crop_size) == (64, 128)
+
+
+def test_the_size_of_a_latent_may_be_typed_beside_tiles(parse_test, refused):
+    assert parse_test("--tile 64 --use_vae --crop_size 128").crop_size == 128
+    assert "has no effect" in refused(parse_test, "--tile 64 --use_vae --crop_size 128 --load_size 140")
+
+
+def test_advice_says_folder_for_an_option_that_names_one(parse_train, refused):
+    assert "use --load_pretrained FOLDER, or leave the flag out" in refused(parse_train, "--load_what_fits")
