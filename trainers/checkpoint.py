@@ -185,7 +185,7 @@ class Checkpoints:
         try:
             self._load_networks(folder, label)
         except MismatchError as error:
-            raise InputError(f"{error}; --load_what_fits takes over what fits") from None
+            raise InputError(f"{error}; use that of the file, or --load_what_fits if most of it fits") from None
 
     def _load_what_fits(self, network: nn.Module, path: Path) -> None:
         line = load_what_fits(network, path)

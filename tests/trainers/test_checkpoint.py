@@ -234,7 +234,7 @@ def test_pretrained_networks_that_do_not_fit_are_refused_or_taken_in_part(make_t
     torch.save(make_trainer().model.netG.state_dict(), tmp_path / "latest_net_G.pth")
     torch.save(MultiscaleDiscriminator(4, 2, num_D=1).state_dict(), tmp_path / "latest_net_D.pth")
     starting = checkpoints(tmp_path / "run", make_trainer())
-    with pytest.raises(InputError, match="--num_D is 1 in the file and 2 here; --load_what_fits takes over what fits"):
+    with pytest.raises(InputError, match="--num_D is 1 in the file and 2 here; use that of the file, or --load_what"):
         starting.load_pretrained(tmp_path)
     starting.load_pretrained(tmp_path, what_fits=True)
     of_G, of_D = capsys.readouterr().out.splitlines()
