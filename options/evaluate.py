@@ -151,7 +151,9 @@ class EvaluateOptions(
         _check_segmenters(self)
         if not self.fake:
             super().check()
-        elif self.uses_data_set:
+            return
+        self.check_condition()
+        if self.uses_data_set:
             self.check_custom_folders()
 
     @property

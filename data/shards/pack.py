@@ -155,7 +155,7 @@ def write_shard(path: Path, name: str, samples: Iterator[tuple[str, SamplePaths,
             names[key] = paths.name
             tar.write({"__key__": key, **encoded})
     rows: dict[str, dict[str, Any]] = {key: {"name": sample} for key, sample in names.items()}
-    with path.open("rb") as file, tarfile.open(fileobj=file) as tar:
+    with path.open("rb") as file, tarfile.TarFile(fileobj=file) as tar:
         for member in tar.getmembers():
             head, _, end = member.name.rpartition("/")
             stem, _, ending = end.partition(".")

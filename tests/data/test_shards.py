@@ -249,6 +249,7 @@ def test_faults_of_samples_are_named_and_skipped_where_that_is_allowed(copy, har
     assert len(batches) == len(dataset) and any("skipped" in batch for batch in batches)
 
 
+@pytest.mark.system
 def test_memory_does_not_grow_with_a_shard(tmp_path):
     """A sample in the middle of a tar of 1 GB is read by a process that may take 64 MB more than it has."""
     photo = tmp_path / "photo.png"
