@@ -53,6 +53,7 @@ class LayoutOptions(Options, heading="data"):
         unit="channels",
         rule=at_least(0),
         role="weights",
+        replaces=("modulation table",),  # whose rows are those of labels
     )
     contain_dontcare_label: bool = option(False, "label 255 means unknown and gets one more channel", role="weights")
     instance: bool = option(True, "read instance maps, whose edges are an input of the networks", role="weights")

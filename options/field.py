@@ -81,7 +81,7 @@ class Option:
         unset: text for the meaning of None; without it, None is not allowed.
         retired: values of earlier versions, with what to type instead.
         bare: value of the flag without one; None where it needs one.
-        replaces: options that have no effect while this one is on.
+        replaces: options that have no effect while this one is on, or that have none with a value ("modulation table").
         needs: options of which one must be on for this one to have an effect, or have a value ("netG spade").
     """
 

@@ -50,11 +50,6 @@ def resolve(
     if is_trained:
         _check_architecture(program, options, typed, found, facts.size_fixes_weights)
     _refuse_without_effect(options, typed, values, fixed=is_trained and bool(found.saved))
-    if typed.get("modulation") == "table" and values.get("input_nc"):
-        raise OptionError(
-            f"--modulation table: has no effect with --input_nc {values['input_nc']}, as tables are of label maps; "
-            "leave the flag out"
-        )
     _refuse_replaced(options, typed, values)
     opt = program(**values)
     if "method" in options:
@@ -84,8 +79,9 @@ def _refuse_replaced(options: Mapping[str, Option], typed: Values, values: Value
     """Refuse a typed option that does nothing because another is on, such as a size of images with --tile."""
     latent_has_size = has_latent(values) and values.get("method") != "oasis"
     for option in options.values():
-        for name in option.replaces if values[option.name] else ():
-            if name in typed and not (name in SIZE and latent_has_size):
+        for replaced in option.replaces if values[option.name] else ():
+            name, *of = replaced.split()
+            if name in typed and typed[name] in (of or [typed[name]]) and not (name in SIZE and latent_has_size):
                 on = option.typed_as(values[option.name])
                 raise OptionError(
                     f"{options[name].typed_as(typed[name])}: has no effect with {on}; leave one of them out"
