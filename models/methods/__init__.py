@@ -57,18 +57,8 @@ METHODS: dict[str, MethodFacts] = {
         AUGMENTATION_OPTIONS
         | REGULARIZATION_OPTIONS
         | {
-            *(
-                "instance",
-                "input_nc",
-                "ngf",
-                "norm_G",
-                "dropout",
-                "ndf",
-                "norm_D",
-                "n_layers_D",
-                "init_type",
-                "init_gain",
-            ),
+            *("instance", "input_nc", "ngf", "norm_G", "dropout", "ndf", "norm_D", "n_layers_D"),
+            *("init_type", "init_gain"),
             *("lambda_L1", "test_statistics", "num_styles"),
         },
         preset={
