@@ -149,5 +149,8 @@ def _vgg_loss() -> VGGLoss:
 def _batch(opt: Any, batch_size: int) -> dict[str, Tensor]:
     """A batch as the data loader makes it, without contents."""
     size = batch_size, round(opt.crop_size / opt.aspect_ratio), opt.crop_size
-    batch = {"labels": torch.zeros(size, dtype=torch.uint8), "image": torch.zeros(size[0], 3, *size[1:])}
+    batch = {"image": torch.zeros(size[0], 3, *size[1:])}
+    if opt.input_nc:
+        return batch | {"condition": torch.zeros(size[0], opt.input_nc, *size[1:])}
+    batch["labels"] = torch.zeros(size, dtype=torch.uint8)
     return batch | ({"instances": torch.zeros(size, dtype=torch.int32)} if opt.instance else {})

@@ -143,18 +143,21 @@ class Training:
 
 
 def make_batch(opt: TrainOptions, first: int = 0) -> dict[str, Tensor]:
-    """Make a synthetic batch: cells with random classes, and noise in place of photos.
+    """Make a synthetic batch: cells with random classes, and noise in place of photos and conditioning images.
 
     Args:
         first: number of the first sample; equal numbers give equal samples.
     """
-    labels, instances, images = [], [], []
+    labels, instances, images, conditions = [], [], [], []
     for number in range(first, first + opt.batch_size):
         random = np.random.default_rng(number)
         regions = draw_cells(random, (opt.crop_size, height(opt)), REGIONS)
-        labels.append(random.integers(0, opt.num_labels, REGIONS)[regions])
+        labels.append(random.integers(0, opt.num_labels or 1, REGIONS)[regions])
         instances.append(regions)
         images.append(random.uniform(-1, 1, (3, *regions.shape)))
+        conditions.append(random.uniform(-1, 1, (opt.input_nc, *regions.shape)))
+    if opt.input_nc:
+        return {name: _stacked(each, torch.float32) for name, each in (("condition", conditions), ("image", images))}
     batch = {"labels": _stacked(labels, torch.uint8 if opt.num_labels <= 256 else torch.int16)}
     if opt.instance:
         batch["instances"] = _stacked(instances, torch.int32)

@@ -72,3 +72,9 @@ def test_a_line_between_counted_batches_bounds_the_peak():
 def test_a_step_that_depends_on_values_is_refused():
     with pytest.raises(InputError, match="--method oasis: memory is counted for spade, "):
         list(count_steps(parse_options(TrainOptions, ["--method", "oasis"], PRESETS, METHODS), [1]))
+
+
+def test_conditioning_images_are_counted_as_maps_of_their_channels():
+    data = "--dataset_mode custom --label_dir l --image_dir i --label_nc 0 --no_instance"
+    one, three = (next(count_steps(options(f"{data} --input_nc {channels}"), [1])) for channels in (1, 3))
+    assert three > one

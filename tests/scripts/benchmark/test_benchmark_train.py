@@ -140,6 +140,13 @@ def test_a_made_batch_is_what_a_data_set_gives():
     assert all(torch.equal(batch[name], again[name]) for name in batch)
 
 
+def test_a_made_batch_of_conditioning_images_has_no_labels():
+    flags = "--dataset_mode custom --label_dir l --image_dir i --label_nc 0 --input_nc 5 --no_instance --gpu_ids -1"
+    opt = switches.training_options([*flags.split(), "--crop_size", "64", "--batch_size", "2"])
+    batch = switches.make_batch(opt)
+    assert batch.keys() == {"condition", "image"} and batch["condition"].shape == (2, 5, 64, 64)
+
+
 def test_the_perceptual_loss_takes_the_weights_that_are_written(tmp_path):
     vgg = VGGLoss.pretrained(switches.write_vgg_weights(tmp_path / "vgg.pth"))
     assert all(0 < p.abs().mean() < 1 for p in vgg.parameters())
