@@ -13,7 +13,7 @@ import torch
 
 from data import PRESETS
 from models import METHODS
-from scripts.benchmark.memory import WARM_UP_STEPS, kept_bytes, peak_on_cpu, peak_on_gpu
+from scripts.benchmark.memory import WARM_UP_STEPS, peak_on_cpu, peak_on_gpu
 from scripts.benchmark.switches import GPU_ONLY, PLAIN, SWITCHES, Training, Workload, flags_of, write_vgg_weights
 from scripts.benchmark.timing import Times, take_turns
 from util.errors import InputError
@@ -95,8 +95,6 @@ def run(args: argparse.Namespace) -> None:
             cases = {"": workload} | {f"--method {name}": replace(workload, method=name) for name in others}
         for line in table(measure(cases, workload, args.iterations), workload.batch_size):
             print(line, flush=True)
-    if "checkpoint_activations" in switches and not args.method:
-        print("\n" + kept_line(workload))
 
 
 def complete(args: argparse.Namespace) -> argparse.Namespace:
@@ -215,13 +213,3 @@ def table(rows: Iterable[Row], batch_size: int) -> Iterator[str]:
         ratio = "{:.2f} ({:.2f}..{:.2f})".format(*times.ratio(row.flags, PLAIN)) if PLAIN in times.seconds else ""
         fraction = f"{row.peak / plain_peak:.2f}" if plain_peak else ""
         yield f"| {name} | {rate} | {ratio} | {row.peak:.0f} | {fraction} | {row.warm_up:.1f} |"
-
-
-def kept_line(workload: Workload) -> str:
-    """Say how much memory `--checkpoint_activations` saves, which is the same on every device."""
-    opt = workload.options()
-    with_all, with_few = (kept_bytes(opt, recomputed) / 2**20 for recomputed in (False, True))
-    return (
-        f"The generator keeps {with_all:.1f} MiB for its backward pass, "
-        f"and {with_few:.1f} MiB with `--checkpoint_activations` (both with `--modulation dense`)."
-    )

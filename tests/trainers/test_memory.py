@@ -78,3 +78,9 @@ def test_conditioning_images_are_counted_as_maps_of_their_channels():
     data = "--dataset_mode custom --label_dir l --image_dir i --label_nc 0 --no_instance"
     one, three = (next(count_steps(options(f"{data} --input_nc {channels}"), [1])) for channels in (1, 3))
     assert three > one
+
+
+def test_checkpointed_activations_take_less():
+    opt = options("--ngf 8 --no_instance --batch_size 8")
+    everything, inputs = (next(count_steps(replace(opt, checkpoint_activations=on), [8])) for on in (False, True))
+    assert inputs < everything

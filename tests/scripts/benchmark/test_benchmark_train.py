@@ -3,7 +3,6 @@
 import contextlib
 import re
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +11,6 @@ from models import METHODS
 from models.vgg import VGGLoss
 from scripts.benchmark import memory, switches, train
 from scripts.benchmark.__main__ import main
-from scripts.benchmark.memory import kept_bytes
 from scripts.benchmark.switches import PLAIN, SWITCHES, Workload, flags_of
 from scripts.benchmark.timing import Times
 from util.errors import InputError
@@ -52,7 +50,6 @@ def feathers(monkeypatch):
     monkeypatch.setattr(train, "Training", Feather)
     monkeypatch.setattr(train, "peak_on_cpu", lambda workload, flags: 50.0 if "checkpoint" in flags else 100.0)
     monkeypatch.setattr(train, "forget", lambda compiled: None)
-    monkeypatch.setattr(train, "kept_bytes", lambda opt, recomputed: 2**20 if recomputed else 2**21)
 
 
 def rows(output: str) -> dict[str, list[str]]:
@@ -84,7 +81,6 @@ def test_every_switch_has_a_row_and_failing_ones_do_not_end_the_run(feathers, ca
     assert table["--compile"][0] == "failed: NotImplementedError"
     assert table["--accumulate 2"][0] == "failed: CUDA out of memory / tried"
     assert table["--checkpoint_activations"][2:4] == ["50", "0.50"]
-    assert "keeps 2.0 MiB for its backward pass, and 1.0 MiB with `--checkpoint_activations`" in output
 
 
 def test_without_a_plain_training_the_others_have_no_ratios(feathers, monkeypatch):
@@ -120,14 +116,6 @@ def test_the_switch_of_channels_last_turns_round_the_default_of_the_device():
         "--channels_last",
         "--no_channels_last",
     )
-
-
-def test_checkpointing_keeps_fewer_bytes_and_tensors_without_memory_count_as_real_ones():
-    opt = replace(TINY, mode="facades").options()
-    everything, inputs = (kept_bytes(opt, recomputed) for recomputed in (False, True))
-    assert 0 < inputs < everything / 2
-    assert inputs == kept_bytes(opt, True, contextlib.nullcontext())
-    assert everything == kept_bytes(opt, False, contextlib.nullcontext())
 
 
 def test_a_made_batch_is_what_a_data_set_gives():
