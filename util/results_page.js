@@ -133,6 +133,7 @@
 
   function fillLegend() {
     const legend = document.querySelector(".legend");
+    if (!legend) return; // conditioning images have no classes
     legend.querySelectorAll("li").forEach((item, i) => {
       const button = make("button", { type: "button" }, ...item.childNodes);
       button.addEventListener("click", () => toggle(ids[i]));

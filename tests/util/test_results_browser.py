@@ -169,3 +169,14 @@ def test_without_scripts_all_rows_are_there(browser, page):
         assert not browser.find_element("css selector", "nav").is_displayed()
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_rows_of_conditioning_images_are_drawn_without_a_legend(browser, tmp_path):
+    page = new_page(tmp_path, class_names=(), class_colors=np.zeros((0, 3), dtype=np.uint8))
+    for name in ("one", "two"):
+        page.add(name, gray(3, 64, 128), [("generated", gray(1, 64, 128))])
+    visit(browser, page.save().as_uri())
+    wait(browser, lambda driver: names(driver) == ["one", "two"])
+    element(browser, "search").send_keys("tw")
+    wait(browser, lambda driver: names(driver) == ["two"])
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
