@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from util.console import exit_statuses, slow_imports  # first: it answers Ctrl-C from the beginning
 
-import shlex
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -45,6 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     if gpus > 1 and not under_launcher():
         return launch(gpus, __file__, argv)
     with slow_imports():  # only now, as PyTorch takes seconds: --help and wrong options are answered at once
+        from trainers.facts import test_command
         from trainers.run import create_run
         from util.distributed import World
 
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
         train(opt, run)
     if world.is_main:
         print(f"Networks are in {opt.run_dir}{f'; look at {page}' if opt.html else ''}")
-        print(f"Next: {shlex.join(['python', 'test.py', *opt.place, *opt.folders_in_test])}")
+        print(f"Next: {test_command(opt)}")
     return 0
 
 

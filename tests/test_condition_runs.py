@@ -96,6 +96,7 @@ def test_two_processes_that_accumulate_and_recompute_equal_one(command, folder):
 
 def test_pages_show_what_the_images_were_generated_from(whole, data, tmp_path, capsys):
     page = (whole / "web" / "index.html").read_text(encoding="utf-8")
+    assert "--label_dir FOLDER" in page  # of the command that tests the run
     assert ">condition<" in page and "label map" not in page and "Classes in" not in page
     shown = np.asarray(Image.open(whole / "web" / "fixed" / "label_map_1.png").convert("RGB"))
     assert shown.shape == (64, 64, 3) and len(np.unique(shown)) > 20

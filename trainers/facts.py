@@ -28,7 +28,7 @@ def run_facts(opt: TrainOptions, device: torch.device, world: World, progress: P
     return RunFacts(
         command=command_line(sys.argv),
         resume=resuming(command_line(sys.argv)),
-        test=shlex.join(["python", "test.py", *opt.place]),
+        test=test_command(opt),
         latents=opt.has_latent,
         options=opt.differences(usual_values(opt, PRESETS, METHODS)),
         device=device_in_words(device, world, opt.precision),
@@ -36,6 +36,11 @@ def run_facts(opt: TrainOptions, device: torch.device, world: World, progress: P
         images_per_epoch=progress.images_per_epoch,
         samples="of the training data" if of_training else "of the validation data",
     )
+
+
+def test_command(opt: TrainOptions) -> str:
+    """What to type to test the run."""
+    return shlex.join(["python", "test.py", *opt.place, *opt.folders_in_test])
 
 
 def command_line(argv: list[str]) -> str:
